@@ -1,0 +1,44 @@
+# `just` lists what there is. Each target is one command that can as well be typed.
+
+default:
+    @just --list
+
+# Format the code
+fmt:
+    cargo fmt --all
+
+# What the compiler and clippy have to say
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# All tests; `just test plan::` runs some
+test *filter:
+    cargo test --workspace {{ filter }}
+
+# Write generated files anew
+generate:
+    UPDATE=1 cargo test --workspace
+
+# The whole story on a control plane and a simulator of its own; ends by itself
+demo *arguments='--once':
+    cargo run --release --example demo -- {{ arguments }}
+
+# The stand-in for Microsoft Graph
+simulator *arguments:
+    cargo run -p industrydata-simulator -- {{ arguments }}
+
+# The operator on the current context of the kubeconfig
+run *arguments:
+    cargo run -- run --admin-address 127.0.0.1:8080 {{ arguments }}
+
+# Install the CustomResourceDefinitions and the role in the current context
+install:
+    cargo run --quiet -- crds | kubectl apply --server-side -f - -f deploy/role.yaml
+
+# The documentation of the code
+doc:
+    cargo doc --workspace --no-deps --open
+
+# Everything that has to be green before a merge
+ci:
+    .ci/run

@@ -1,0 +1,83 @@
+//! What every answer has around it: headers, the error shape, and what the plan lays over the body.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{
+    clock::http_date, fault::NextLink, plan::Plan, problem::Problem, reply::Reply,
+    request::Request, world::World,
+};
+
+/// The error envelope.
+pub(crate) fn refusal(
+    world: &World,
+    request: &Request,
+    request_id: &str,
+    problem: &Problem,
+) -> Reply {
+    let now = world.now();
+    let code = world
+        .switches
+        .codes
+        .get(&problem.status)
+        .unwrap_or(&problem.code);
+    let date = now.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let mut inner = json!({ "date": date, "request-id": request_id });
+    inner["client-request-id"] =
+        Value::from(request.header("client-request-id").unwrap_or(request_id));
+    let mut error = json!({ "code": code, "message": problem.message, "innerError": inner });
+    if let Some(target) = &problem.target {
+        error["target"] = Value::from(target.as_str());
+    }
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut reply = Reply::json(status, json!({ "error": error }));
+    if let Some(retry_after) = problem.retry_after {
+        reply = reply.with_header("retry-after", retry_after.header(now));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        reply = reply.with_header("www-authenticate", "Bearer realm=\"\"");
+    }
+    reply
+}
+
+/// Lays false links and surprises over the body of an answer.
+pub(crate) fn colour(body: &mut Value, plan: &Plan, request: &Request) {
+    for surprise in &plan.surprises {
+        surprise.apply(body);
+    }
+    if let (Some(link), Some(object)) = (&plan.next_link, body.as_object_mut())
+        && object.contains_key("value")
+    {
+        object.insert(
+            "@odata.nextLink".to_owned(),
+            Value::from(false_link(link, request)),
+        );
+    }
+}
+
+fn false_link(link: &NextLink, request: &Request) -> String {
+    let query = request
+        .query
+        .as_deref()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
+    match link {
+        NextLink::Loop => format!("{}{}{query}", request.base, request.path),
+        NextLink::Foreign(origin) => format!("{origin}{}?$skiptoken=MC8w", request.path),
+    }
+}
+
+/// Adds the headers that every answer has.
+pub(crate) fn headed(world: &World, request: &Request, reply: Reply, request_id: String) -> Reply {
+    let client_request_id = request
+        .header("client-request-id")
+        .unwrap_or(&request_id)
+        .to_owned();
+    let diagnostic =
+        json!({ "ServerInfo": { "DataCenter": "Simulator", "Slice": "E", "Ring": "0" } });
+    reply
+        .with_header("date", http_date(world.now()))
+        .with_header("request-id", request_id)
+        .with_header("client-request-id", client_request_id)
+        .with_header("x-ms-ags-diagnostic", diagnostic.to_string())
+}

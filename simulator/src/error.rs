@@ -1,0 +1,26 @@
+//! What can go wrong for whoever runs a simulator.
+
+use std::{io, net::SocketAddr};
+
+use thiserror::Error;
+
+/// What can go wrong for whoever runs a simulator. What goes wrong for its clients is an answer, not an error.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// A port is taken or not allowed.
+    #[error("failed to listen on {address}")]
+    Listen {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// Why it can't.
+        source: io::Error,
+    },
+    /// An edit through the control API or its methods is refused.
+    #[error("failed to edit: {message} ({status})")]
+    Edit {
+        /// HTTP status that says what kind of refusal it is; 404 if the object does not exist.
+        status: u16,
+        /// What is wrong.
+        message: String,
+    },
+}

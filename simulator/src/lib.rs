@@ -1,0 +1,86 @@
+//! A stand-in for the outbound provisioning part of Microsoft Graph (beta) `industryData`, with its token endpoint.
+//!
+//! It serves as an independent judge: it keeps to the documented contract, answers each question that the documentation
+//! leaves open by a switch, does harm on demand, and keeps a journal of everything that was asked of it.
+//!
+//! ```
+//! # async fn example() -> Result<(), industrydata_simulator::Error> {
+//! use industrydata_simulator::{Answer, Effect, Operation, Options, RetryAfter, Rule, Simulator};
+//!
+//! let simulator = Simulator::start(Options::default()).await?;
+//! simulator.inject(Rule::new(Effect::CutAfterCommit).on(Operation::CreateFlow));
+//! simulator.inject(Rule::new(Effect::Refuse(Answer::new(429).retry_after(RetryAfter::Seconds(2)))).times(3));
+//! println!("{}", simulator.graph_endpoint());
+//! assert_eq!(simulator.journal().sets_created(), 0);
+//! # Ok(())
+//! # }
+//! ```
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod assertion;
+mod auth;
+mod batch;
+mod canonical;
+mod certificate;
+mod clock;
+mod control;
+mod directory;
+mod edit;
+mod envelope;
+mod error;
+mod fault;
+mod flow;
+mod flow_set;
+mod flow_type;
+mod hostility;
+mod ids;
+mod journal;
+mod odata;
+mod options;
+mod plan;
+mod problem;
+mod readiness;
+mod record;
+mod render;
+mod reply;
+mod request;
+mod respond;
+mod role_group;
+mod role_groups;
+mod route;
+mod runs;
+mod schema;
+mod seconds;
+mod server;
+mod service;
+mod simulator;
+mod state;
+mod store;
+mod surprise;
+mod switches;
+mod throttle;
+mod token;
+mod wire;
+mod world;
+
+pub use crate::{
+    directory::{Application, FederatedCredential, Tenant},
+    error::Error,
+    fault::{ActiveRule, Answer, BodyFault, Effect, NextLink, Rule},
+    flow_type::FlowType,
+    journal::{Entry, Journal, Tally},
+    options::{DEFAULT_HOSTILE_RATE, Options},
+    readiness::{ReadinessScript, ReadinessStep},
+    route::Operation,
+    simulator::Simulator,
+    state::{FlowState, SetState, Snapshot},
+    surprise::Surprise,
+    switches::{
+        ConfigurationOrder, Limits, PatchAnswer, PatchComplex, QueryOptions, Reception, Refusal,
+        ResetReadiness, Switches,
+    },
+    throttle::{RateLimit, RetryAfter, RetryAfterForm},
+};

@@ -1,0 +1,42 @@
+//! How a simulator starts.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use crate::{directory::Tenant, switches::Switches};
+
+/// How a simulator starts. The default listens on free loopback ports, is calm, and knows one tenant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Where the service and the token endpoint listen. Port 0: a free one.
+    pub service_address: SocketAddr,
+    /// Where the control API listens. Port 0: a free one. It has no authentication.
+    pub control_address: SocketAddr,
+    /// Source of ids and, in hostile mode, of trouble.
+    pub seed: u64,
+    /// Whether faults and surprises happen by themselves.
+    pub hostile: bool,
+    /// How likely a request meets each of a fault, a surprise and (writes only) a visibility delay in hostile mode.
+    pub hostile_rate: f64,
+    /// Tenants, applications and their credentials.
+    pub tenants: Vec<Tenant>,
+    /// Answers to the questions that the documentation leaves open.
+    pub switches: Switches,
+}
+
+/// Default of [`Options::hostile_rate`].
+pub const DEFAULT_HOSTILE_RATE: f64 = 0.1;
+
+impl Default for Options {
+    fn default() -> Self {
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            service_address: loopback,
+            control_address: loopback,
+            seed: rand::random(),
+            hostile: false,
+            hostile_rate: DEFAULT_HOSTILE_RATE,
+            tenants: vec![Tenant::default()],
+            switches: Switches::default(),
+        }
+    }
+}

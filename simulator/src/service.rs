@@ -1,0 +1,249 @@
+//! One request from admission to answer: faults, authentication, dispatch, journal.
+
+use axum::http::StatusCode;
+
+use crate::{
+    auth, batch,
+    envelope::{colour, headed, refusal},
+    fault::{Answer, Facts},
+    flow, flow_set,
+    plan::{After, Before, Plan},
+    problem::{Problem, usual_code},
+    record::{Recorded, flow_type, record},
+    reply::{Content, Reply},
+    request::Request,
+    role_groups,
+    route::{Operation, Target},
+    runs, token,
+    world::{Call, World},
+};
+
+/// A request whose fate has been decided.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) target: Target,
+    /// None: the method is not allowed.
+    pub(crate) operation: Option<Operation>,
+    pub(crate) plan: Plan,
+}
+
+/// How a connection goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    Answered,
+    Cut,
+}
+
+/// The end of a request.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) reply: Reply,
+    pub(crate) line: Line,
+    pub(crate) plan: Plan,
+}
+
+/// Who asked, and what was made of it.
+struct Performed {
+    result: Result<Reply, Problem>,
+    subject: Option<String>,
+}
+
+/// Finds out what a request is about and what will be done to it.
+pub(crate) fn admit(world: &mut World, request: &Request) -> Admitted {
+    let target = Target::of(&request.path, world.path_case());
+    let operation = target.operation(&request.method);
+    let facts = Facts {
+        method: request.method.as_str(),
+        path: &request.path,
+        operation: operation.unwrap_or(Operation::Unknown),
+        flow_type: flow_type(world, &target, request),
+    };
+    let mut effects = world.rules.strike(&facts);
+    if let Some(hostility) = &mut world.hostility {
+        effects.extend(hostility.effects(&facts));
+    }
+    Admitted {
+        target,
+        operation,
+        plan: Plan::of(effects),
+    }
+}
+
+/// Does what the request asks for, or what the plan has for it, and puts it on record.
+pub(crate) fn serve(
+    world: &mut World,
+    request: &Request,
+    admitted: Admitted,
+    batch: Option<&str>,
+) -> Outcome {
+    let request_id = world.ids.guid();
+    let performed = decide(world, request, &admitted, &request_id);
+    let mut reply = performed
+        .result
+        .unwrap_or_else(|problem| refusal(world, request, &request_id, &problem));
+    let mut line = if admitted.plan.before == Some(Before::Cut) {
+        Line::Cut
+    } else {
+        Line::Answered
+    };
+    match &admitted.plan.after {
+        Some(After::Cut) => line = Line::Cut,
+        Some(After::Answer(answer)) => {
+            let change = reply.change.take();
+            reply = Reply {
+                change,
+                ..refusal(world, request, &request_id, &problem(answer))
+            };
+        }
+        None => {}
+    }
+    if let Content::Json(body) = &mut reply.content {
+        colour(body, &admitted.plan, request);
+    }
+    record(
+        world,
+        request,
+        &admitted,
+        &Recorded {
+            reply: &reply,
+            line,
+            subject: performed.subject,
+            request_id: &request_id,
+            batch,
+        },
+    );
+    let reply = headed(world, request, reply, request_id);
+    Outcome {
+        reply,
+        line,
+        plan: admitted.plan,
+    }
+}
+
+fn decide(
+    world: &mut World,
+    request: &Request,
+    admitted: &Admitted,
+    request_id: &str,
+) -> Performed {
+    let nothing = Reply::empty(StatusCode::SERVICE_UNAVAILABLE);
+    match &admitted.plan.before {
+        Some(Before::Cut) => Performed {
+            result: Ok(nothing),
+            subject: subject(world, request),
+        },
+        Some(Before::Refuse(answer)) => Performed {
+            result: Err(problem(answer)),
+            subject: subject(world, request),
+        },
+        None => perform(world, request, admitted, request_id),
+    }
+}
+
+fn subject(world: &World, request: &Request) -> Option<String> {
+    auth::authenticate(world, request)
+        .ok()
+        .map(|grant| grant.subject())
+}
+
+fn perform(
+    world: &mut World,
+    request: &Request,
+    admitted: &Admitted,
+    request_id: &str,
+) -> Performed {
+    if let (Target::Token { tenant }, Some(Operation::Token)) =
+        (&admitted.target, admitted.operation)
+    {
+        let (reply, subject) = token::issue(world, request, tenant);
+        return Performed {
+            result: Ok(reply),
+            subject,
+        };
+    }
+    let grant = match auth::authenticate(world, request) {
+        Ok(grant) => grant,
+        Err(problem) => {
+            return Performed {
+                result: Err(problem),
+                subject: None,
+            };
+        }
+    };
+    let subject = Some(grant.subject());
+    let result = allow(world, &grant.client_id).and_then(|()| {
+        let operation = admitted.operation.ok_or_else(method_not_allowed)?;
+        auth::authorize(world, &grant, operation)?;
+        dispatch(world, request, admitted, request_id)
+    });
+    Performed { result, subject }
+}
+
+fn allow(world: &mut World, caller: &str) -> Result<(), Problem> {
+    let now = world.now();
+    match &world.switches.rate_limit {
+        Some(limit) => world
+            .throttle
+            .take(caller, limit, now)
+            .map_err(Problem::throttled),
+        None => Ok(()),
+    }
+}
+
+fn method_not_allowed() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "MethodNotAllowed",
+        "the method is not allowed on this resource",
+    )
+}
+
+fn dispatch(
+    world: &mut World,
+    request: &Request,
+    admitted: &Admitted,
+    request_id: &str,
+) -> Result<Reply, Problem> {
+    let call = &planned(world.call(request)?, &admitted.plan);
+    match (&admitted.target, admitted.operation) {
+        (Target::Set { set }, Some(Operation::GetSet)) => flow_set::get(world, call, set),
+        (Target::Set { set }, Some(Operation::UpdateSet)) => flow_set::update(world, call, set),
+        (Target::Set { set }, _) => flow_set::delete(world, call, set),
+        (Target::Sets, Some(Operation::CreateSet)) => flow_set::create(world, call),
+        (Target::Sets, _) => Ok(flow_set::list(world, call)),
+        (Target::SetCount, _) => Ok(flow_set::count(world)),
+        (Target::Flows { set }, Some(Operation::CreateFlow)) => flow::create(world, call, set),
+        (Target::Flows { set }, _) => flow::list(world, call, set),
+        (Target::FlowCount { set }, _) => flow::count(world, set),
+        (Target::Flow { set, flow }, Some(Operation::GetFlow)) => flow::get(world, call, set, flow),
+        (Target::Flow { set, flow }, Some(Operation::UpdateFlow)) => {
+            flow::update(world, call, set, flow)
+        }
+        (Target::Flow { set, flow }, _) => flow::delete(world, call, set, flow),
+        (Target::Reset { set, flow }, _) => flow::reset(world, call, set, flow),
+        (Target::Runs, _) => Ok(runs::list(world, call)),
+        (Target::Run { run }, _) => runs::get(world, call, run),
+        (Target::Activities { run }, _) => runs::activities(world, call, run),
+        (Target::StartRun, _) => runs::start(world),
+        (Target::RoleGroups, _) => Ok(role_groups::list(call)),
+        (Target::RoleGroup { group }, _) => role_groups::get(call, group),
+        (Target::Batch, _) => batch::run(world, request, request_id),
+        (Target::Token { .. } | Target::Nothing, _) => Err(Problem::not_found("the resource")),
+    }
+}
+
+fn planned<'a>(mut call: Call<'a>, plan: &Plan) -> Call<'a> {
+    call.hidden_for = plan.hide.unwrap_or(call.hidden_for);
+    call.paging.size = plan.page_size.unwrap_or(call.paging.size).max(1);
+    call.paging.empty_pages |= plan.empty_pages;
+    call
+}
+
+fn problem(answer: &Answer) -> Problem {
+    let code = answer.code.as_deref().unwrap_or(usual_code(answer.status));
+    let refusal = crate::switches::Refusal::new(answer.status, code);
+    Problem {
+        retry_after: answer.retry_after,
+        ..Problem::refused(&refusal, "injected by a fault rule")
+    }
+}

@@ -1,0 +1,288 @@
+//! The handle of a running simulator.
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    control, edit,
+    error::Error,
+    fault::{ActiveRule, Rule},
+    hostility::Hostility,
+    journal::{Entry, Journal},
+    options::Options,
+    problem::Problem,
+    readiness::ReadinessScript,
+    server::{self, Shared},
+    state::{self, FlowState, Snapshot},
+    switches::Switches,
+    world::World,
+};
+
+/// A running simulator. Dropping it stops it.
+///
+/// Everything that the control port can do is a method here.
+#[derive(Debug)]
+pub struct Simulator {
+    world: Shared,
+    service: SocketAddr,
+    control: SocketAddr,
+    stop: CancellationToken,
+}
+
+impl Simulator {
+    /// Binds both ports and serves them in the background of the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Listen`] if a port cannot be had.
+    pub async fn start(options: Options) -> Result<Self, Error> {
+        let (service_listener, service) = listen(options.service_address).await?;
+        let (control_listener, control) = listen(options.control_address).await?;
+        let world = Shared::new(World::new(&options));
+        let stop = CancellationToken::new();
+        tokio::spawn(server::run(service_listener, world.clone(), stop.clone()));
+        tokio::spawn(control::run(control_listener, world.clone(), stop.clone()));
+        Ok(Self {
+            world,
+            service,
+            control,
+            stop,
+        })
+    }
+
+    /// Base URL of Graph, without `/beta` and without a slash at the end.
+    #[must_use]
+    pub fn graph_endpoint(&self) -> String {
+        format!("http://{}", self.service)
+    }
+
+    /// Base URL of the authority, without tenant and without a slash at the end.
+    #[must_use]
+    pub fn authority_endpoint(&self) -> String {
+        self.graph_endpoint()
+    }
+
+    /// Base URL of the control API.
+    #[must_use]
+    pub fn control_endpoint(&self) -> String {
+        format!("http://{}", self.control)
+    }
+
+    /// What has been asked so far.
+    #[must_use]
+    pub fn journal(&self) -> Journal {
+        self.world.lock().journal.clone()
+    }
+
+    /// How many client requests fulfil a condition.
+    pub fn count(&self, condition: impl Fn(&Entry) -> bool) -> usize {
+        self.world.lock().journal.count(condition)
+    }
+
+    /// What there is now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        state::snapshot(&self.world.lock())
+    }
+
+    /// A flow as it is now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] with status 404 if there is none of this id.
+    pub fn flow(&self, id: &str) -> Result<FlowState, Error> {
+        state::flow_by_id(&self.world.lock(), id).map_err(refused)
+    }
+
+    /// Puts a rule in force and returns its name.
+    #[expect(clippy::must_use_candidate, reason = "a rule works without its name")]
+    pub fn inject(&self, rule: Rule) -> u64 {
+        self.world.lock().rules.inject(rule)
+    }
+
+    /// The rules in force and used up.
+    #[must_use]
+    pub fn rules(&self) -> Vec<ActiveRule> {
+        self.world.lock().rules.active().to_vec()
+    }
+
+    /// Ends one rule. False if there is none of this name.
+    #[expect(clippy::must_use_candidate, reason = "mostly the rule is there")]
+    pub fn remove_rule(&self, id: u64) -> bool {
+        self.world.lock().rules.remove(id)
+    }
+
+    /// Ends all rules.
+    pub fn clear_rules(&self) {
+        self.world.lock().rules.clear();
+    }
+
+    /// Starts hostile mode, or starts it again, from the beginning of a seed.
+    pub fn set_hostile(&self, seed: u64, rate: f64) {
+        self.world.lock().hostility = Some(Hostility::new(seed, rate));
+    }
+
+    /// Ends hostile mode.
+    pub fn set_calm(&self) {
+        self.world.lock().hostility = None;
+    }
+
+    /// Moves the service's clock forward: readiness, visibility delays, tokens, runs and dates go by it.
+    pub fn advance(&self, by: Duration) {
+        self.world.lock().clock.advance(by);
+    }
+
+    /// The switches as they are.
+    #[must_use]
+    pub fn switches(&self) -> Switches {
+        self.world.lock().switches.clone()
+    }
+
+    /// Changes switches.
+    pub fn configure(&self, change: impl FnOnce(&mut Switches)) {
+        change(&mut self.world.lock().switches);
+    }
+
+    /// Makes a flow say one word until it is reset or told otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] with status 404 if there is none of this id.
+    pub fn set_readiness(&self, flow: &str, status: &str) -> Result<(), Error> {
+        edit::set_readiness(&mut self.world.lock(), flow, status).map_err(refused)
+    }
+
+    /// Starts a script for one flow, from `notReady` on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] with status 404 if there is none of this id.
+    pub fn set_readiness_script(&self, flow: &str, script: ReadinessScript) -> Result<(), Error> {
+        edit::set_script(&mut self.world.lock(), flow, script).map_err(refused)
+    }
+
+    /// Whether a user flow has this password for a role group.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] with status 404 if there is no flow of this id.
+    pub fn has_password(
+        &self,
+        flow: &str,
+        role_group: &str,
+        password: &str,
+    ) -> Result<bool, Error> {
+        edit::has_password(&self.world.lock(), flow, role_group, password).map_err(refused)
+    }
+
+    /// Creates a set behind the clients' back, from the body of a POST, and returns its id.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] if the service would refuse the body.
+    pub fn create_set(&self, body: &Value) -> Result<String, Error> {
+        edit::create_set(&mut self.world.lock(), body).map_err(refused)
+    }
+
+    /// Updates a set behind the clients' back, from the body of a PATCH.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] if the service would refuse the body, or there is no such set.
+    pub fn update_set(&self, id: &str, body: &Value) -> Result<(), Error> {
+        edit::update_set(&mut self.world.lock(), id, body).map_err(refused)
+    }
+
+    /// Deletes a set behind the clients' back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] if the service would refuse it, or there is no such set.
+    pub fn delete_set(&self, id: &str) -> Result<(), Error> {
+        edit::delete_set(&mut self.world.lock(), id).map_err(refused)
+    }
+
+    /// Creates a flow behind the clients' back, from the body of a POST, and returns its id.
+    ///
+    /// A second flow of a type is created too, whatever the switch says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] if the service would refuse the body, or there is no such set.
+    pub fn create_flow(&self, set: &str, body: &Value) -> Result<String, Error> {
+        edit::create_flow(&mut self.world.lock(), set, body).map_err(refused)
+    }
+
+    /// Updates a flow behind the clients' back, from the body of a PATCH. It need not say its type.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] if the service would refuse the body, or there is no such flow.
+    pub fn update_flow(&self, id: &str, body: &Value) -> Result<(), Error> {
+        edit::update_flow(&mut self.world.lock(), id, body).map_err(refused)
+    }
+
+    /// Deletes a flow behind the clients' back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] if the service would refuse it, or there is no such flow.
+    pub fn delete_flow(&self, id: &str) -> Result<(), Error> {
+        edit::delete_flow(&mut self.world.lock(), id).map_err(refused)
+    }
+
+    /// Makes `secret` the only secret of an application. Tokens that are out stay good.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] with status 404 if there is no such application.
+    pub fn rotate_secret(&self, client_id: &str, secret: &str) -> Result<(), Error> {
+        edit::rotate_secret(&mut self.world.lock(), client_id, secret).map_err(refused)
+    }
+
+    /// Registers certificates, in PEM, in place of those that an application has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] with status 404 if there is no such application.
+    pub fn set_certificates(&self, client_id: &str, pems: Vec<String>) -> Result<(), Error> {
+        edit::set_certificates(&mut self.world.lock(), client_id, pems).map_err(refused)
+    }
+
+    /// Sets what an application may do. Tokens that are out keep what they could.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] with status 404 if there is no such application.
+    pub fn set_permissions(&self, client_id: &str, permissions: Vec<String>) -> Result<(), Error> {
+        edit::set_permissions(&mut self.world.lock(), client_id, permissions).map_err(refused)
+    }
+
+    /// Makes every access token that is out useless.
+    pub fn revoke_tokens(&self) {
+        self.world.lock().directory.revoke_all();
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |source| Error::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+fn refused(problem: Problem) -> Error {
+    Error::Edit {
+        status: problem.status,
+        message: problem.message,
+    }
+}

@@ -1,0 +1,185 @@
+//! The sets and flows that there are, and what reads may see of them.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::{
+    canonical::Object, clock::later, flow_type::FlowType, problem::Problem, readiness::Readiness,
+};
+
+/// A provisioning flow.
+#[derive(Debug, Clone)]
+pub(crate) struct Flow {
+    pub(crate) id: String,
+    /// Position among everything ever created; paging goes by it.
+    pub(crate) ordinal: u64,
+    pub(crate) kind: FlowType,
+    pub(crate) properties: Object,
+    pub(crate) created: Timestamp,
+    pub(crate) modified: Timestamp,
+    pub(crate) readiness: Readiness,
+    pub(crate) last_reset: Option<Timestamp>,
+}
+
+/// A set and its flows.
+#[derive(Debug, Clone)]
+pub(crate) struct FlowSet {
+    pub(crate) id: String,
+    pub(crate) ordinal: u64,
+    pub(crate) properties: Object,
+    pub(crate) created: Timestamp,
+    pub(crate) modified: Timestamp,
+    pub(crate) flows: Vec<Flow>,
+}
+
+/// How ids are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IdCase {
+    Folded,
+    Exact,
+}
+
+impl IdCase {
+    fn same(self, one: &str, other: &str) -> bool {
+        match self {
+            Self::Folded => one.eq_ignore_ascii_case(other),
+            Self::Exact => one == other,
+        }
+    }
+}
+
+/// All sets at one moment, in order of creation.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Catalog {
+    sets: Vec<Arc<FlowSet>>,
+}
+
+impl Catalog {
+    pub(crate) fn sets(&self) -> impl Iterator<Item = &FlowSet> {
+        self.sets.iter().map(Arc::as_ref)
+    }
+
+    pub(crate) fn set(&self, id: &str, case: IdCase) -> Result<&FlowSet, Problem> {
+        self.sets()
+            .find(|set| case.same(&set.id, id))
+            .ok_or_else(no_set)
+    }
+
+    pub(crate) fn flow(
+        &self,
+        set: &str,
+        flow: &str,
+        case: IdCase,
+    ) -> Result<(&FlowSet, &Flow), Problem> {
+        let set = self.set(set, case)?;
+        let flow = set
+            .flows
+            .iter()
+            .find(|one| case.same(&one.id, flow))
+            .ok_or_else(no_flow)?;
+        Ok((set, flow))
+    }
+
+    /// The set that holds a flow.
+    pub(crate) fn set_of(&self, flow: &str) -> Option<&FlowSet> {
+        self.sets().find(|set| {
+            set.flows
+                .iter()
+                .any(|one| IdCase::Folded.same(&one.id, flow))
+        })
+    }
+}
+
+fn no_set() -> Problem {
+    Problem::not_found("the outbound provisioning flow set")
+}
+
+fn no_flow() -> Problem {
+    Problem::not_found("the provisioning flow")
+}
+
+/// The catalogue as it is, and as it was before each write that is not visible yet.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    current: Catalog,
+    hidden: Vec<Hidden>,
+    created: u64,
+}
+
+#[derive(Debug)]
+struct Hidden {
+    until: Timestamp,
+    before: Catalog,
+}
+
+impl Store {
+    /// The truth: what writes are judged by.
+    pub(crate) fn current(&self) -> &Catalog {
+        &self.current
+    }
+
+    /// What a read sees: the world before the oldest write that is still hidden.
+    pub(crate) fn visible(&self, now: Timestamp) -> &Catalog {
+        self.hidden
+            .iter()
+            .find(|hidden| hidden.until > now)
+            .map_or(&self.current, |hidden| &hidden.before)
+    }
+
+    /// Announces a write that reads shall not see for a while.
+    pub(crate) fn hide_next_write(&mut self, now: Timestamp, delay: Duration) {
+        self.hidden.retain(|hidden| hidden.until > now);
+        if !delay.is_zero() {
+            self.hidden.push(Hidden {
+                until: later(now, delay),
+                before: self.current.clone(),
+            });
+        }
+    }
+
+    /// A number greater than any before.
+    pub(crate) fn next_ordinal(&mut self) -> u64 {
+        self.created += 1;
+        self.created
+    }
+
+    pub(crate) fn insert(&mut self, set: FlowSet) {
+        self.current.sets.push(Arc::new(set));
+    }
+
+    pub(crate) fn remove_set(&mut self, id: &str) {
+        self.current.sets.retain(|set| set.id != id);
+    }
+
+    pub(crate) fn set_mut(&mut self, id: &str, case: IdCase) -> Result<&mut FlowSet, Problem> {
+        let set = self
+            .current
+            .sets
+            .iter_mut()
+            .find(|set| case.same(&set.id, id))
+            .ok_or_else(no_set)?;
+        Ok(Arc::make_mut(set))
+    }
+
+    pub(crate) fn flow_mut(
+        &mut self,
+        set: &str,
+        flow: &str,
+        case: IdCase,
+    ) -> Result<&mut Flow, Problem> {
+        let set = self.set_mut(set, case)?;
+        set.flows
+            .iter_mut()
+            .find(|one| case.same(&one.id, flow))
+            .ok_or_else(no_flow)
+    }
+
+    /// Every flow of every set.
+    pub(crate) fn flows_mut(&mut self) -> impl Iterator<Item = &mut Flow> {
+        self.current
+            .sets
+            .iter_mut()
+            .flat_map(|set| Arc::make_mut(set).flows.iter_mut())
+    }
+}

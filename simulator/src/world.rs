@@ -1,0 +1,121 @@
+//! Everything the service knows, behind one lock.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::{
+    clock::Clock,
+    directory::Directory,
+    fault::Rules,
+    hostility::Hostility,
+    ids::Ids,
+    journal::Journal,
+    odata::{Paging, Query},
+    options::Options,
+    problem::Problem,
+    render::{Renderer, RoleGroups},
+    request::Request,
+    route::PathCase,
+    runs::Runs,
+    store::{IdCase, Store},
+    switches::Switches,
+    throttle::Throttle,
+};
+
+/// The state of the simulator.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) switches: Switches,
+    pub(crate) store: Store,
+    pub(crate) directory: Directory,
+    pub(crate) runs: Runs,
+    pub(crate) throttle: Throttle,
+    pub(crate) journal: Journal,
+    pub(crate) rules: Rules,
+    pub(crate) hostility: Option<Hostility>,
+}
+
+/// One request in the hands of its handler.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) query: Query,
+    pub(crate) paging: Paging,
+    /// For how long reads are not to see what this request writes.
+    pub(crate) hidden_for: Duration,
+}
+
+impl World {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            clock: Clock::default(),
+            ids: Ids::seeded(options.seed),
+            switches: options.switches.clone(),
+            store: Store::default(),
+            directory: Directory::new(options.tenants.clone()),
+            runs: Runs::default(),
+            throttle: Throttle::default(),
+            journal: Journal::default(),
+            rules: Rules::default(),
+            hostility: options
+                .hostile
+                .then(|| Hostility::new(options.seed, options.hostile_rate)),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn id_case(&self) -> IdCase {
+        if self.switches.case_sensitive_ids {
+            IdCase::Exact
+        } else {
+            IdCase::Folded
+        }
+    }
+
+    pub(crate) fn path_case(&self) -> PathCase {
+        if self.switches.case_sensitive_paths {
+            PathCase::Exact
+        } else {
+            PathCase::Folded
+        }
+    }
+
+    /// A call without any fault.
+    pub(crate) fn call<'a>(&self, request: &'a Request) -> Result<Call<'a>, Problem> {
+        Ok(Call {
+            request,
+            query: Query::of(request, &self.switches.query)?,
+            paging: Paging {
+                size: self.switches.page_size.max(1),
+                empty_pages: self.switches.empty_pages,
+            },
+            hidden_for: self.switches.visibility_delay,
+        })
+    }
+
+    pub(crate) fn renderer<'a>(&'a self, call: &Call<'a>, role_groups: RoleGroups) -> Renderer<'a> {
+        Renderer {
+            base: &call.request.base,
+            switches: &self.switches,
+            now: self.now(),
+            role_groups,
+        }
+    }
+
+    /// To be called when a write is certain to succeed, before it happens.
+    pub(crate) fn commit(&mut self, call: &Call<'_>) -> Timestamp {
+        let now = self.now();
+        self.store.hide_next_write(now, call.hidden_for);
+        now
+    }
+
+    pub(crate) fn run_is_going(&self) -> bool {
+        self.runs.is_running(self.now(), self.switches.run_length)
+    }
+}

@@ -1,0 +1,25 @@
+//! The simulator seen from outside: over HTTP, as its clients see it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod batch;
+mod client;
+mod contract;
+mod control;
+mod faults;
+mod hostile;
+mod journal;
+mod program;
+mod queries;
+mod readiness;
+mod readme;
+mod runs;
+mod spelling;
+mod switches;
+mod switches_of_answers;
+mod tokens;
+mod wire;

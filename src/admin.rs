@@ -1,0 +1,114 @@
+//! The admin server: liveness, readiness and metrics over plain HTTP.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/livez` | 200 as long as the process can answer |
+//! | `/readyz` | 200 in [`State::Standby`] and [`State::Leading`]; otherwise 503 with a line why |
+//! | `/metrics` | [`Metrics::encode`] |
+//!
+//! It shows nothing that would have to be kept from whoever can reach its address: no names of
+//! resources, no settings.
+
+use std::{future::IntoFuture, io, time::Duration};
+
+use axum::{
+    Router,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::IntoResponse,
+    routing::get,
+};
+use tokio::{net::TcpListener, select, sync::watch, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How long answers under way may take after the server was told to stop. A client that reads
+/// slowly must not hold up the end of the process.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// How far the process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Not ready: what it waits for, in a few words.
+    Starting(&'static str),
+    /// Ready: it waits for the lease that another replica holds.
+    Standby,
+    /// Ready: it does the work.
+    Leading,
+    /// Not ready any more: it finishes the steps under way.
+    Stopping,
+}
+
+/// The [`State`] of the process, set by whoever runs it and told by [`serve`]. Cheap to clone;
+/// clones share the state.
+#[derive(Clone, Debug)]
+pub struct Readiness(watch::Sender<State>);
+
+impl Readiness {
+    /// A process that is starting and waits for `reason`.
+    #[must_use]
+    pub fn new(reason: &'static str) -> Self {
+        Self(watch::Sender::new(State::Starting(reason)))
+    }
+
+    /// Changes the state.
+    pub fn set(&self, state: State) {
+        self.0.send_replace(state);
+    }
+
+    /// The present state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        *self.0.borrow()
+    }
+}
+
+/// Answers requests until `shutdown` is cancelled, and for at most one second more.
+///
+/// Cancel `shutdown` last: while the process is [`State::Stopping`], the server still has to say
+/// so.
+///
+/// # Errors
+///
+/// An [`io::Error`] if the listener fails for good.
+pub async fn serve(
+    listener: TcpListener,
+    metrics: Metrics,
+    readiness: Readiness,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let overdue = async {
+        shutdown.cancelled().await;
+        sleep(LAST_ANSWERS).await;
+    };
+    let server = axum::serve(listener, router(metrics, readiness))
+        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    select! {
+        ended = server.into_future() => ended,
+        () = overdue => Ok(()),
+    }
+}
+
+fn router(metrics: Metrics, readiness: Readiness) -> Router {
+    Router::new()
+        .route("/livez", get(async || "alive\n"))
+        .route("/readyz", get(async move || ready(readiness.state())))
+        .route(
+            "/metrics",
+            get(async move || ([(CONTENT_TYPE, OPEN_METRICS)], metrics.encode())),
+        )
+}
+
+fn ready(state: State) -> impl IntoResponse {
+    match state {
+        State::Starting(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+        State::Standby => (StatusCode::OK, "standby\n".to_owned()),
+        State::Leading => (StatusCode::OK, "leading\n".to_owned()),
+        State::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

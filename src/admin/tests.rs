@@ -1,0 +1,146 @@
+use std::net::SocketAddr;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
+
+use super::*;
+
+struct Server {
+    address: SocketAddr,
+    metrics: Metrics,
+    readiness: Readiness,
+    shutdown: CancellationToken,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let metrics = Metrics::new();
+        let readiness = Readiness::new("waiting for the cluster");
+        let shutdown = CancellationToken::new();
+        let served = serve(
+            listener,
+            metrics.clone(),
+            readiness.clone(),
+            shutdown.clone(),
+        );
+        Self {
+            address,
+            metrics,
+            readiness,
+            shutdown,
+            task: tokio::spawn(served),
+        }
+    }
+
+    /// The whole answer, head and body.
+    async fn get(&self, path: &str) -> String {
+        let mut connection = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n");
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        let stopped = timeout(Duration::from_secs(10), self.task).await;
+        stopped.expect("it stops").unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn readiness_follows_the_state() {
+    let server = Server::start().await;
+
+    for (state, code, line) in [
+        (None, 503, "waiting for the cluster"),
+        (
+            Some(State::Starting("waiting for the caches")),
+            503,
+            "waiting for the caches",
+        ),
+        (Some(State::Standby), 200, "standby"),
+        (Some(State::Leading), 200, "leading"),
+        (Some(State::Stopping), 503, "stopping"),
+    ] {
+        if let Some(state) = state {
+            server.readiness.set(state);
+        }
+
+        let answer = server.get("/readyz").await;
+
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {code} ")),
+            "{state:?}: {answer}"
+        );
+        assert!(
+            answer.ends_with(&format!("\r\n\r\n{line}\n")),
+            "{state:?}: {answer}"
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_process_is_alive_in_every_state() {
+    let server = Server::start().await;
+
+    for state in [State::Starting("busy"), State::Leading, State::Stopping] {
+        server.readiness.set(state);
+        let answer = server.get("/livez").await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{state:?}: {answer}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn metrics_are_served_as_open_metrics() {
+    let server = Server::start().await;
+    server.metrics.leads(true);
+
+    let answer = server.get("/metrics").await;
+
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("content-type: application/openmetrics-text; version=1.0.0"));
+    assert!(
+        answer.contains("\nindustrydata_operator_leader 1\n"),
+        "{answer}"
+    );
+    assert!(answer.ends_with("# EOF\n"), "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn other_paths_are_not_found() {
+    let server = Server::start().await;
+
+    let answer = server.get("/").await;
+
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_never_finishes_does_not_hold_up_the_end() {
+    let server = Server::start().await;
+    let mut connection = TcpStream::connect(server.address).await.unwrap();
+    connection
+        .write_all(b"GET /livez HTTP/1.1\r\n")
+        .await
+        .unwrap();
+    // Only when this one is answered is the other sure to be accepted.
+    server.get("/livez").await;
+    let began = Instant::now();
+
+    server.stop().await;
+
+    assert!(began.elapsed() < LAST_ANSWERS * 3);
+}

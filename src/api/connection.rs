@@ -1,0 +1,164 @@
+//! `GraphConnection`: a tenant, a credential and a request budget.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::core::Duration;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::SecretKeyReference;
+
+/// How to reach the School Data Sync service of one Microsoft Entra tenant.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "industrydata.dev",
+    version = "v1alpha1",
+    kind = "GraphConnection",
+    plural = "graphconnections",
+    shortname = "gconn",
+    category = "industrydata",
+    namespaced,
+    status = "GraphConnectionStatus",
+    derive = "PartialEq",
+    doc = "A tenant, a credential and a request budget: how to reach the School Data Sync service of one Microsoft Entra tenant.",
+    printcolumn(name = "Tenant", type_ = "string", json_path = ".spec.tenantId"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
+        priority = 1
+    ),
+    printcolumn(
+        name = "Since",
+        type_ = "date",
+        json_path = r#".status.conditions[?(@.type=="Ready")].lastTransitionTime"#,
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct GraphConnectionSpec {
+    /// The tenant: its id (a GUID) or one of its verified domains, for instance `contoso.edu`. Cannot be changed.
+    #[schemars(
+        length(max = 253),
+        regex(pattern = "^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|([a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?[.])+[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)$")
+    )]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("tenantId cannot be changed: create another GraphConnection for another tenant"))]
+    pub tenant_id: String,
+
+    /// The application (client) id of the app registration, a GUID.
+    #[schemars(regex(pattern = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))]
+    pub client_id: String,
+
+    /// The cloud that the tenant lives in. The service exists in the global cloud only (GCC tenants use it too). The
+    /// endpoints come from the operator's settings, never from a resource.
+    #[serde(default)]
+    pub cloud: Cloud,
+
+    /// How the app proves who it is.
+    pub credential: Credential,
+
+    /// How often settled flows are looked at, from `1s` to `24h`, for instance `60s`, `5m` or `1h30m`. Each poll is a
+    /// few list requests for all flows together.
+    #[serde(default = "default_poll_interval")]
+    #[schemars(regex(pattern = r"^([0-9]+([.][0-9]+)?(ms|s|m|h))+$"))]
+    #[x_kube(validation = Rule::new("!self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || (duration(self) >= duration('1s') && duration(self) <= duration('24h'))").message("pollInterval must be between 1s and 24h"))]
+    pub poll_interval: Duration,
+
+    /// The ceiling for requests to the service; lowered by itself while the service throttles.
+    #[serde(default)]
+    pub request_budget: RequestBudget,
+
+    /// True: nothing that uses this connection is created, changed, reset or polled. Deletions still work.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// The cloud of a tenant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Cloud {
+    /// The worldwide cloud, with GCC.
+    #[default]
+    Global,
+}
+
+/// How the app proves who it is: exactly one member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = Rule::new("has(self.clientSecret)").message("credential needs exactly one member: clientSecret"))]
+#[serde(rename_all = "camelCase")]
+pub struct Credential {
+    /// A client secret of the app registration, kept in a Secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<ClientSecret>,
+}
+
+/// A client secret of the app registration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientSecret {
+    /// The Secret and the key in it that hold the client secret.
+    pub secret_key_ref: SecretKeyReference,
+}
+
+/// The ceiling for requests to the service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestBudget {
+    /// Requests a second on average, 1 to 1000.
+    #[serde(default = "default_per_second")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub per_second: i32,
+
+    /// Requests that may be made at once after a pause, 1 to 1000.
+    #[serde(default = "default_burst")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub burst: i32,
+}
+
+/// What the operator found out about the connection.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GraphConnectionStatus {
+    /// The generation of the spec that this status speaks of; -1 before the first look.
+    #[serde(default = "super::flow::never_observed")]
+    pub observed_generation: i64,
+
+    /// The value of `industrydata.dev/requested-at` (or of Flux's `reconcile.fluxcd.io/requestedAt`) handled last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+
+    /// `Ready` and `Synced`; `Reconciling` and `Stalled` only while True.
+    #[serde(default)]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+impl Default for RequestBudget {
+    fn default() -> Self {
+        Self {
+            per_second: default_per_second(),
+            burst: default_burst(),
+        }
+    }
+}
+
+fn default_poll_interval() -> Duration {
+    std::time::Duration::from_secs(60).into()
+}
+
+fn default_per_second() -> i32 {
+    20
+}
+
+fn default_burst() -> i32 {
+    40
+}

@@ -1,0 +1,166 @@
+//! `OutboundProvisioningFlowSet`: a remote flow set, that is a display name and a filter on schools.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AdoptionPolicy, DeletionPolicy, Drift, DriftPolicy, LocalReference, ManagementPolicy, Retry,
+};
+
+/// A set of provisioning flows for the same schools.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "industrydata.dev",
+    version = "v1alpha1",
+    kind = "OutboundProvisioningFlowSet",
+    plural = "outboundprovisioningflowsets",
+    shortname = "flowset",
+    category = "industrydata",
+    namespaced,
+    status = "OutboundProvisioningFlowSetStatus",
+    derive = "PartialEq",
+    doc = "A set of provisioning flows for the same schools: a display name and a filter.",
+    printcolumn(
+        name = "Display Name",
+        type_ = "string",
+        json_path = ".spec.displayName"
+    ),
+    printcolumn(name = "Flows", type_ = "integer", json_path = ".status.flows.total"),
+    printcolumn(
+        name = "Flows Ready",
+        type_ = "integer",
+        json_path = ".status.flows.ready"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(name = "Id", type_ = "string", json_path = ".status.id", priority = 1),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
+        priority = 1
+    ),
+    printcolumn(
+        name = "Since",
+        type_ = "date",
+        json_path = r#".status.conditions[?(@.type=="Ready")].lastTransitionTime"#,
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct OutboundProvisioningFlowSetSpec {
+    /// The `GraphConnection` of the same namespace through which the set is reached. Cannot be changed.
+    #[x_kube(validation = Rule::new("self == oldSelf").message("connectionRef cannot be changed: create another OutboundProvisioningFlowSet for another connection"))]
+    pub connection_ref: LocalReference,
+
+    /// The set's name as people see it in the School Data Sync portal, 1 to 256 characters.
+    #[schemars(length(min = 1, max = 256))]
+    pub display_name: String,
+
+    /// The schools whose records the set's flows provision. None: all schools.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<FlowSetFilter>,
+
+    /// `Manage`, or `Observe`: never write to the service.
+    #[serde(default)]
+    pub management_policy: ManagementPolicy,
+
+    /// `Delete`, or `Retain`: whether the remote set goes when this resource is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+
+    /// `Never`, or `IfExists`: take over a remote set that has this display name already.
+    #[serde(default)]
+    pub adoption_policy: AdoptionPolicy,
+
+    /// `Correct`, or `Report`: what to do when the remote set differs from this spec.
+    #[serde(default)]
+    pub drift_policy: DriftPolicy,
+
+    /// True: leave the remote set as it is until this is false again. Deletion still works.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// A filter on schools.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FlowSetFilter {
+    /// The attribute of a school that is compared.
+    pub attribute: FilterAttribute,
+
+    /// The values that select a school, 1 to 1000 of at most 256 characters. Their order has no meaning.
+    #[serde(rename = "in")]
+    #[schemars(length(min = 1, max = 1000), inner(length(min = 1, max = 256)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub values: Vec<String>,
+}
+
+/// An attribute of a school that a filter can compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum FilterAttribute {
+    /// The school's id in the student information system.
+    #[serde(rename = "orgExternalId")]
+    OrgExternalId,
+}
+
+/// What the operator knows of the remote set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OutboundProvisioningFlowSetStatus {
+    /// The generation of the spec that this status speaks of; -1 before the first look.
+    #[serde(default = "super::flow::never_observed")]
+    pub observed_generation: i64,
+
+    /// The remote set's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+
+    /// When the service created the set, as the service says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_date_time: Option<String>,
+
+    /// When the set was changed last, as the service says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified_date_time: Option<String>,
+
+    /// The `ProvisioningFlow` resources that refer to this set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows: Option<FlowCount>,
+
+    /// Where the remote set differs from the spec.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<Drift>,
+
+    /// The failures since the last success, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+
+    /// The value of `industrydata.dev/requested-at` (or of Flux's `reconcile.fluxcd.io/requestedAt`) handled last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+
+    /// `Ready` and `Synced`; `Reconciling` and `Stalled` only while True.
+    #[serde(default)]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// A sum over the flows of a set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct FlowCount {
+    /// How many `ProvisioningFlow` resources refer to the set.
+    pub total: i32,
+    /// How many of them are `Ready`.
+    pub ready: i32,
+}

@@ -1,0 +1,222 @@
+//! The four concrete types of flow. Optional by the service's contract is optional here; required means required.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::SecretKeyReference;
+
+/// Provisions administrative units.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AdministrativeUnitFlow {
+    /// Which administrative units are created.
+    pub creation_options: AdministrativeUnitCreationOptions,
+}
+
+/// Which administrative units are created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AdministrativeUnitCreationOptions {
+    /// One for each school.
+    pub create_based_on_org: bool,
+    /// One for each school and role group (staff, students).
+    pub create_based_on_org_plus_role_group: bool,
+}
+
+/// Provisions security groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecurityGroupFlow {
+    /// Which security groups are created.
+    pub creation_options: SecurityGroupCreationOptions,
+}
+
+/// Which security groups are created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecurityGroupCreationOptions {
+    /// One for each role group (staff, students).
+    pub create_based_on_role_group: bool,
+    /// One for each school and role group.
+    pub create_based_on_org_plus_role_group: bool,
+}
+
+/// Provisions class groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassGroupFlow {
+    /// How class groups are made.
+    pub configuration: ClassGroupConfiguration,
+}
+
+/// How class groups are made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassGroupConfiguration {
+    /// Attributes of a class that its group carries besides the name. Their order has no meaning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub additional_attributes: Vec<ClassGroupAttribute>,
+    /// What else is done for a class group.
+    pub additional_options: ClassGroupOptions,
+    /// Who becomes owner and who becomes member of a class group.
+    pub enrollment_mappings: EnrollmentMappings,
+}
+
+/// An attribute of a class that its group can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ClassGroupAttribute {
+    /// The course's title.
+    CourseTitle,
+    /// The course's code.
+    CourseCode,
+    /// The course's subject.
+    CourseSubject,
+    /// The course's grade level.
+    CourseGradeLevel,
+    /// The course's id in the student information system.
+    CourseExternalId,
+    /// The academic session's title.
+    AcademicSessionTitle,
+    /// The academic session's id in the student information system.
+    AcademicSessionExternalId,
+    /// The class's code.
+    ClassCode,
+}
+
+/// What else is done for a class group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassGroupOptions {
+    /// Create a team in Microsoft Teams for each class group.
+    pub create_team: bool,
+    /// Write the group's display name when it is created and never again.
+    pub write_display_name_on_create_only: bool,
+}
+
+/// Who becomes owner and who becomes member of a class group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EnrollmentMappings {
+    /// Roles in a class whose holders own the group, for instance `teacher`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["code".into()]))]
+    pub owner_enrollment_mappings: Vec<SectionRole>,
+    /// Roles in a class whose holders are members of the group, for instance `student`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["code".into()]))]
+    pub member_enrollment_mappings: Vec<SectionRole>,
+}
+
+/// A role in a class, by its code in the service's reference definitions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct SectionRole {
+    /// The code, for instance `teacher`, `student` or `aide`. Letter case has no meaning.
+    #[schemars(length(min = 1, max = 256))]
+    pub code: String,
+}
+
+/// Provisions users.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserFlow {
+    /// Create users for people that match none. Absent: they are not created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create_unmatched_users: Option<bool>,
+    /// How existing users are kept up to date.
+    pub management_options: UserManagementOptions,
+    /// How new users are made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creation_options: Option<UserCreationOptions>,
+}
+
+/// How existing users are kept up to date.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserManagementOptions {
+    /// Attributes of a person that the user carries. Their order has no meaning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub additional_attributes: Vec<UserAttribute>,
+    /// What else is kept for a user.
+    pub additional_options: UserOptions,
+}
+
+/// An attribute of a person that a user can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum UserAttribute {
+    /// The person's grade level.
+    UserGradeLevel,
+    /// The person's number.
+    UserNumber,
+}
+
+/// What else is kept for a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserOptions {
+    /// The age group that students are put in. Absent: no age group is enforced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub student_age_group: Option<StudentAgeGroup>,
+    /// Associate students with their contacts. Absent: they are not associated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_student_contact_association: Option<bool>,
+}
+
+/// The age group of students.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum StudentAgeGroup {
+    /// Students are minors.
+    Minor,
+    /// Students are not adults.
+    NotAdult,
+    /// Students are adults.
+    Adult,
+}
+
+/// How new users are made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserCreationOptions {
+    /// One entry for each role group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["roleGroup".into()]))]
+    pub configurations: Vec<UserConfiguration>,
+}
+
+/// How new users of one role group are made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserConfiguration {
+    /// The id of the role group, for instance `staff` or `students`.
+    #[schemars(length(min = 1, max = 256))]
+    pub role_group: String,
+    /// The password that new users get. A change of the Secret is sent to the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_password: Option<DefaultPassword>,
+    /// The licences that new users get, by their SKU ids (GUIDs). Their order has no meaning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        inner(regex(pattern = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))
+    )]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub license_skus: Vec<String>,
+}
+
+/// The password that new users get. It is kept in a Secret; there is no way to write it here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DefaultPassword {
+    /// The Secret and the key in it that hold the password.
+    pub secret_key_ref: SecretKeyReference,
+}

@@ -1,0 +1,37 @@
+//! What every run needs.
+
+use kube::runtime::events::Recorder;
+
+use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
+use crate::lease::Holding;
+use crate::metrics::Metrics;
+use crate::plan::Limits;
+
+use super::notebook::Notebook;
+use super::session::Sessions;
+use super::world::World;
+
+/// What every run needs. One for each scope, shared by its three controllers.
+pub struct Context {
+    /// Writes to the cluster. It has time-outs, and repeats nothing by itself: a write with a precondition must not be
+    /// repeated without a new look.
+    pub cluster: kube::Client,
+    /// What the watches show.
+    pub world: World,
+    /// The ways to the service.
+    pub sessions: Sessions,
+    /// The permission to change anything.
+    pub holding: Holding,
+    /// Publishes events.
+    pub recorder: Recorder,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Times that the protocols are built on.
+    pub limits: Limits,
+    /// What is remembered of connections.
+    pub connections: Notebook<GraphConnection>,
+    /// What is remembered of sets.
+    pub sets: Notebook<OutboundProvisioningFlowSet>,
+    /// What is remembered of flows.
+    pub flows: Notebook<ProvisioningFlow>,
+}

@@ -1,0 +1,67 @@
+//! The IO around [`plan`](crate::plan): looks at the world, carries plans out, writes down what came of it.
+//!
+//! A run is the same for all three kinds and is [`reconcile`]. What is particular to a kind when it meets the service is
+//! its [`remote::Remote`].
+
+use std::sync::Arc;
+
+use kube::runtime::controller::Action;
+
+mod cluster;
+mod connection;
+mod context;
+mod error;
+mod flow;
+mod flow_set;
+mod notebook;
+mod relations;
+mod remote;
+mod run;
+mod session;
+mod watch;
+mod world;
+
+pub use cluster::FIELD_MANAGER;
+pub use context::Context;
+pub use error::Error;
+pub use session::Spawn;
+pub use watch::{Scope, run as run_scope};
+
+use crate::metrics::ReconcileOutcome;
+
+use remote::Remote;
+use run::Run;
+
+/// More steps than this in one run are a mistake in the plan.
+const MOST_STEPS: usize = 12;
+
+/// One run: observes a resource, plans, carries out one step after the other, and reports.
+async fn reconcile<K: Remote>(resource: Arc<K>, context: Arc<Context>) -> Result<Action, Error> {
+    let _timer = context.metrics.reconciling(K::LABEL);
+    context.world.ready().await;
+    let mut run = Run::observe(resource, &context).await?;
+    for _ in 0..MOST_STEPS {
+        let plan = run.plan();
+        let Some(step) = plan.step else {
+            run.report().await?;
+            return Ok(plan.again.map_or_else(Action::await_change, requeue));
+        };
+        run.execute(step).await?;
+    }
+    Err(run.endless())
+}
+
+fn requeue(pause: k8s_openapi::jiff::SignedDuration) -> Action {
+    Action::requeue(pause.unsigned_abs())
+}
+
+/// What follows a run that ended early.
+fn after_error<K: Remote>(resource: Arc<K>, error: &Error, context: Arc<Context>) -> Action {
+    let failures = K::notebook(&context).failed(&resource);
+    context.metrics.reconciled(K::LABEL, ReconcileOutcome::Failed);
+    match error {
+        Error::Outdated { .. } => tracing::debug!(%error, "run is repeated"),
+        _ => tracing::warn!(error = error as &dyn std::error::Error, "run ended early"),
+    }
+    Action::requeue(error.pause(failures))
+}

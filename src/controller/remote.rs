@@ -1,0 +1,111 @@
+//! What is particular to each kind when it meets the service.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::graph::Lane;
+use crate::graph::model::InvalidId;
+use crate::graph::verdict::{Certainty, Disposition, Reason, Verdict};
+use crate::metrics::KindLabel;
+use crate::plan::{Action, Kind, Obstacle, Place};
+use crate::poll::Snapshot;
+
+use super::cluster::Written;
+use super::context::Context;
+use super::error::Error;
+use super::notebook::Notebook;
+use super::relations::Relations;
+use super::session::Session;
+
+/// A kind of resource that a controller brings together with the service.
+pub trait Remote:
+    Kind<Status: Serialize + Send + Sync, Item: Send + Sync, Change: Send + Sync, Surroundings: Send + Sync>
+    + Written
+{
+    /// The kind's name in metrics.
+    const LABEL: KindLabel;
+
+    /// What is remembered of resources of this kind.
+    fn notebook(context: &Context) -> &Notebook<Self>;
+
+    /// Takes note of what the watch shows: a resource, or that one is gone.
+    fn note(seen: &Self, gone: bool, relations: &Relations, context: &Context);
+
+    /// Whether the status speaks of something under way, so that an old picture of it would mislead.
+    fn is_in_doubt(&self) -> bool {
+        false
+    }
+
+    /// The way to the service, and where the remote object lives.
+    fn locate(&self, context: &Context) -> impl Future<Output = Result<Located, Error>> + Send;
+
+    /// What else has to be known.
+    fn around(
+        &self,
+        context: &Context,
+    ) -> impl Future<Output = Result<Self::Surroundings, Error>> + Send;
+
+    /// The last list of the collection, if there is one.
+    fn latest(way: &Way) -> Option<Arc<Snapshot<Self::Item>>>;
+
+    /// A list of the collection that began after `moment`.
+    fn look(
+        way: &Way,
+        moment: Instant,
+        lane: Lane,
+    ) -> impl Future<Output = Option<Arc<Snapshot<Self::Item>>>> + Send;
+
+    /// Changes something at the service. A created object comes back.
+    fn change(
+        &self,
+        change: Self::Change,
+        way: &Way,
+        context: &Context,
+    ) -> impl Future<Output = Result<Changed<Self::Item>, Error>> + Send;
+}
+
+/// Where a remote object lives and how to get there, or what is in the way.
+pub type Located = Result<Way, Obstacle>;
+
+/// How to get to a remote object.
+pub struct Way {
+    /// The session.
+    pub session: Arc<Session>,
+    /// The place.
+    pub place: Place,
+}
+
+/// How a change at the service ended.
+pub struct Changed<Item> {
+    /// What was done.
+    pub action: Action,
+    /// Done, with the object where one was created; or why not.
+    pub outcome: Result<Option<Item>, Verdict>,
+}
+
+impl<Item> Changed<Item> {
+    pub(super) fn of(action: Action, outcome: Result<Option<Item>, Verdict>) -> Self {
+        Self { action, outcome }
+    }
+
+    pub(super) fn failed(action: Action, verdict: Verdict) -> Self {
+        Self::of(action, Err(verdict))
+    }
+
+    /// The object that was created, if one was.
+    pub(super) fn created(&self) -> Option<&Item> {
+        self.outcome.as_ref().ok()?.as_ref()
+    }
+}
+
+/// The status holds an id that can be none. Somebody has edited it.
+pub(super) fn verdict_on_id(error: InvalidId) -> Verdict {
+    Verdict {
+        disposition: Disposition::User,
+        certainty: Certainty::NotSent,
+        reason: Reason::InvalidRequest,
+        message: format!("status holds no usable id: {error}"),
+    }
+}

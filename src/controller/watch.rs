@@ -1,0 +1,334 @@
+//! Starts the watches and the three controllers of one scope.
+//!
+//! Each kind is watched once. What a watch shows goes into a store, wakes whom it concerns, and drives the kind's own
+//! controller. An object that this version cannot parse is told and left out; the others go on.
+
+use std::fmt::Debug;
+use std::future::ready;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt, TryStreamExt};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use kube::api::Api;
+use kube::core::error_boundary::InvalidObject;
+use kube::core::{DeserializeGuard, PartialObjectMeta, Selector};
+use kube::runtime::controller::{self, Controller};
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
+use crate::graph::Transport;
+use crate::lease::Holding;
+use crate::metrics::Metrics;
+use crate::plan::Limits;
+
+use super::context::Context;
+use super::notebook::Notebook;
+use super::relations::{Relations, Wakes};
+use super::remote::Remote;
+use super::session::{Sessions, Spawn};
+use super::world::World;
+use super::{after_error, reconcile};
+
+/// A watch begins anew about this often: should an event ever get lost, then not for longer.
+const RELIST: Duration = Duration::from_hours(1);
+
+/// What the controllers of a scope are given.
+pub struct Scope {
+    /// The namespace; none: all.
+    pub namespace: Option<String>,
+    /// Restricts the three kinds to resources with these labels.
+    pub selector: Option<Selector>,
+    /// For watches: without a read time-out.
+    pub watches: Client,
+    /// For everything else: with time-outs, and without repetitions.
+    pub cluster: Client,
+    /// Publishes events.
+    pub recorder: Recorder,
+    /// The service.
+    pub transport: Transport,
+    /// The permission to change anything.
+    pub holding: Holding,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Times that the protocols are built on.
+    pub limits: Limits,
+    /// Runs of one kind at a time.
+    pub concurrency: u16,
+    /// Starts pollers.
+    pub spawn: Spawn,
+}
+
+/// Runs the controllers of one scope until `stop`; runs under way are finished.
+pub async fn run(scope: Scope, stop: CancellationToken) {
+    let writers = Writers::default();
+    let (wakes, woken) = wakes();
+    let relations = Relations::new(writers.world(), wakes, scope.metrics.clone());
+    let context = Arc::new(scope.context(&relations));
+    tokio::join!(
+        scope.watch_secrets(writers.secrets, relations.clone(), &stop),
+        scope.control(writers.connections, woken.connections, &context, &relations, &stop),
+        scope.control(writers.sets, woken.sets, &context, &relations, &stop),
+        scope.control(writers.flows, woken.flows, &context, &relations, &stop),
+    );
+}
+
+impl Scope {
+    fn context(&self, relations: &Relations) -> Context {
+        let sessions = Sessions::new(
+            self.cluster.clone(),
+            relations.clone(),
+            self.transport.clone(),
+            self.metrics.graph_observer(),
+            self.spawn.clone(),
+        );
+        Context {
+            cluster: self.cluster.clone(),
+            world: relations.world.clone(),
+            sessions,
+            holding: self.holding.clone(),
+            recorder: self.recorder.clone(),
+            metrics: self.metrics.clone(),
+            limits: self.limits,
+            connections: Notebook::default(),
+            sets: Notebook::default(),
+            flows: Notebook::default(),
+        }
+    }
+
+    /// Watches one kind and runs its controller.
+    async fn control<K: Remote>(
+        &self,
+        writer: Writer<K>,
+        woken: UnboundedReceiver<ObjectRef<K>>,
+        context: &Arc<Context>,
+        relations: &Relations,
+        stop: &CancellationToken,
+    ) {
+        let store = writer.as_reader();
+        let selector = self.selector.clone().unwrap_or_default();
+        let config = watcher::Config::default().labels_from(&selector);
+        let events = self.parsed(watched(self.api(), config), store.clone());
+        let (context, relations) = (context.clone(), relations.clone());
+        let seeing = context.clone();
+        let applied = events
+            .reflect(writer)
+            .inspect_ok(move |event| note::<K>(event, &relations, &seeing))
+            .applied_objects();
+        Controller::for_stream(applied, store)
+            .with_config(controller::Config::default().concurrency(self.concurrency))
+            .reconcile_on(futures::stream::unfold(woken, async |mut woken| {
+                woken.recv().await.map(|reference| (reference, woken))
+            }))
+            .graceful_shutdown_on(stop.clone().cancelled_owned())
+            .run(reconcile, after_error, context)
+            .for_each(|ended| ready(log_end(ended)))
+            .await;
+    }
+
+    async fn watch_secrets(
+        &self,
+        writer: Writer<PartialObjectMeta<Secret>>,
+        relations: Relations,
+        stop: &CancellationToken,
+    ) {
+        watched(self.api::<PartialObjectMeta<Secret>>(), watcher::Config::default())
+            .default_backoff()
+            .reflect(writer)
+            .take_until(stop.clone().cancelled_owned())
+            .for_each(|event| {
+                match event {
+                    Ok(watcher::Event::Apply(secret)) => relations.secret_seen(&secret, false),
+                    Ok(watcher::Event::Delete(secret)) => relations.secret_seen(&secret, true),
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(%error, "could not watch Secrets"),
+                }
+                ready(())
+            })
+            .await;
+    }
+
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced(self.watches.clone(), namespace),
+            None => Api::all(self.watches.clone()),
+        }
+    }
+
+    /// Leaves out what cannot be parsed. An object that could be parsed before is taken for gone: to act on its old
+    /// content would be to act on what the user has replaced.
+    fn parsed<K: Remote>(
+        &self,
+        events: impl Stream<Item = watcher::Result<watcher::Event<DeserializeGuard<K>>>> + Send + 'static,
+        store: Store<K>,
+    ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static {
+        let unreadable = Unreadable {
+            recorder: self.recorder.clone(),
+            metrics: self.metrics.clone(),
+            spawn: self.spawn.clone(),
+        };
+        let parse = move |event| match event {
+            watcher::Event::Init => Some(watcher::Event::Init),
+            watcher::Event::InitDone => Some(watcher::Event::InitDone),
+            watcher::Event::InitApply(DeserializeGuard(Ok(object))) => {
+                Some(watcher::Event::InitApply(object))
+            }
+            watcher::Event::Apply(DeserializeGuard(Ok(object))) => {
+                Some(watcher::Event::Apply(object))
+            }
+            watcher::Event::Delete(DeserializeGuard(Ok(object))) => {
+                Some(watcher::Event::Delete(object))
+            }
+            watcher::Event::InitApply(DeserializeGuard(Err(invalid))) => {
+                unreadable.tell::<K>(&invalid);
+                None
+            }
+            watcher::Event::Apply(DeserializeGuard(Err(invalid))) => {
+                unreadable.tell::<K>(&invalid);
+                last_seen(&store, &invalid).map(watcher::Event::Delete)
+            }
+            watcher::Event::Delete(DeserializeGuard(Err(invalid))) => {
+                last_seen(&store, &invalid).map(watcher::Event::Delete)
+            }
+        };
+        events.try_filter_map(move |event| ready(Ok(parse(event)))).default_backoff()
+    }
+}
+
+/// Watches without end, and begins anew now and then.
+fn watched<K>(
+    api: Api<K>,
+    config: watcher::Config,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let watch = move || {
+        let spread = RandomState::new().hash_one(0) % RELIST.as_secs();
+        let term = RELIST + Duration::from_secs(spread / 5);
+        watcher(api.clone(), config.clone()).take_until(tokio::time::sleep(term))
+    };
+    futures::stream::repeat_with(watch).flatten()
+}
+
+fn note<K: Remote>(event: &watcher::Event<K>, relations: &Relations, context: &Context) {
+    match event {
+        watcher::Event::Init | watcher::Event::InitDone => {}
+        watcher::Event::Apply(seen) | watcher::Event::InitApply(seen) => {
+            K::note(seen, false, relations, context);
+        }
+        watcher::Event::Delete(seen) => {
+            K::notebook(context).forget(seen);
+            K::note(seen, true, relations, context);
+        }
+    }
+}
+
+fn last_seen<K: Remote>(store: &Store<K>, invalid: &InvalidObject) -> Option<K> {
+    let namespace = invalid.metadata.namespace.clone().unwrap_or_default();
+    let name = invalid.metadata.name.clone().unwrap_or_default();
+    store.get(&ObjectRef::new(&name).within(&namespace)).map(Arc::unwrap_or_clone)
+}
+
+/// Tells of objects that this version cannot parse.
+struct Unreadable {
+    recorder: Recorder,
+    metrics: Metrics,
+    spawn: Spawn,
+}
+
+impl Unreadable {
+    fn tell<K: Remote>(&self, invalid: &InvalidObject) {
+        let metadata = &invalid.metadata;
+        let about = ObjectReference {
+            api_version: Some(K::api_version(&()).into_owned()),
+            kind: Some(K::kind(&()).into_owned()),
+            name: metadata.name.clone(),
+            namespace: metadata.namespace.clone(),
+            uid: metadata.uid.clone(),
+            ..ObjectReference::default()
+        };
+        tracing::warn!(object = ?about.name, namespace = ?about.namespace, error = %invalid.error, "left out a resource that this version cannot parse");
+        self.metrics.unreadable(K::LABEL);
+        let recorder = self.recorder.clone();
+        (self.spawn)(Box::pin(async move {
+            let event = Event {
+                type_: EventType::Warning,
+                reason: "Unreadable".to_owned(),
+                note: Some("this version of the operator cannot parse the resource and leaves it out: correct it, or upgrade the operator and its CustomResourceDefinitions".to_owned()),
+                action: "Parse".to_owned(),
+                secondary: None,
+            };
+            if let Err(error) = recorder.publish(&event, &about).await {
+                tracing::warn!(%error, "could not publish an event");
+            }
+        }));
+    }
+}
+
+fn log_end<K: Remote>(
+    ended: Result<
+        (ObjectRef<K>, controller::Action),
+        controller::Error<super::Error, watcher::Error>,
+    >,
+) {
+    match ended {
+        // A run that ended early has been told of where it is decided what follows.
+        Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
+        Err(controller::Error::ObjectNotFound(_)) => tracing::debug!("a resource is gone"),
+        Err(error) => tracing::warn!(%error, "could not watch"),
+    }
+}
+
+#[derive(Default)]
+struct Writers {
+    connections: Writer<GraphConnection>,
+    sets: Writer<OutboundProvisioningFlowSet>,
+    flows: Writer<ProvisioningFlow>,
+    secrets: Writer<PartialObjectMeta<Secret>>,
+}
+
+impl Writers {
+    fn world(&self) -> World {
+        World {
+            connections: self.connections.as_reader(),
+            sets: self.sets.as_reader(),
+            flows: self.flows.as_reader(),
+            secrets: self.secrets.as_reader(),
+        }
+    }
+}
+
+struct Woken {
+    connections: UnboundedReceiver<ObjectRef<GraphConnection>>,
+    sets: UnboundedReceiver<ObjectRef<OutboundProvisioningFlowSet>>,
+    flows: UnboundedReceiver<ObjectRef<ProvisioningFlow>>,
+}
+
+fn wakes() -> (Wakes, Woken) {
+    let (connections, woken_connections) = unbounded_channel();
+    let (sets, woken_sets) = unbounded_channel();
+    let (flows, woken_flows) = unbounded_channel();
+    let wakes = Wakes {
+        connections,
+        sets,
+        flows,
+    };
+    let woken = Woken {
+        connections: woken_connections,
+        sets: woken_sets,
+        flows: woken_flows,
+    };
+    (wakes, woken)
+}

@@ -1,0 +1,247 @@
+//! The parts of an answer that this client looks at, taken out once: status, clock, ids, pause,
+//! error code.
+
+use std::{fmt, iter::successors, time::Duration};
+
+use k8s_openapi::jiff::Timestamp;
+use reqwest::{
+    StatusCode,
+    header::{DATE, HeaderMap, RETRY_AFTER},
+};
+use serde_json::Value;
+
+use super::error::Failure;
+
+/// An answer whose status is a success.
+pub(super) struct Answer {
+    pub(super) headers: Headers,
+    /// The body, or why it could not be read; only some answers need one.
+    pub(super) body: Result<Vec<u8>, Failure>,
+}
+
+/// What the headers of an answer say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Headers {
+    /// The service's clock.
+    pub(super) date: Option<Timestamp>,
+    /// The pause that the service asks for.
+    pub(super) retry_after: Option<Duration>,
+    /// The service's id of the request, for a support case.
+    pub(super) request_id: Option<ErrorCode>,
+}
+
+impl Headers {
+    pub(super) fn read(headers: &HeaderMap) -> Self {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let date = text(DATE.as_str()).and_then(http_date);
+        Self {
+            date,
+            retry_after: text(RETRY_AFTER.as_str()).and_then(|pause| retry_after(pause, date)),
+            request_id: text("request-id").and_then(ErrorCode::new),
+        }
+    }
+}
+
+/// An answer whose status is not a success.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The error code of the body.
+    pub code: Option<ErrorCode>,
+    /// The more specific code inside the error: the innermost `innerError` of Microsoft Graph, or
+    /// the number that the authority gives.
+    pub detail: Option<ErrorCode>,
+    /// The pause that the service asks for.
+    pub retry_after: Option<Duration>,
+    /// The service's id of the request, for logs only: it differs each time.
+    pub request_id: Option<ErrorCode>,
+}
+
+impl Refusal {
+    pub(super) fn read(status: StatusCode, headers: Headers, body: &[u8]) -> Self {
+        let (code, detail) = codes(body);
+        Self {
+            status: status.as_u16(),
+            code,
+            detail,
+            retry_after: headers.retry_after,
+            request_id: headers.request_id,
+        }
+    }
+
+    /// Whether either code is this one.
+    pub(super) fn says(&self, code: &str) -> bool {
+        [&self.code, &self.detail]
+            .into_iter()
+            .flatten()
+            .any(|said| said.as_str().eq_ignore_ascii_case(code))
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HTTP {}", self.status)?;
+        for code in [&self.code, &self.detail].into_iter().flatten() {
+            write!(f, ", {code}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A short token that the service wrote and that is safe to show: 1 to 64 letters, digits, `_`, `.`
+/// and `-`.
+///
+/// Anything else might be text with someone's data in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorCode(String);
+
+impl ErrorCode {
+    /// Takes the text if it is safe to show.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+        let safe = (1..=64).contains(&text.len()) && text.bytes().all(plain);
+        safe.then(|| Self(text.to_owned()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Finds the codes in an error body, of Microsoft Graph (`error` is an object) or of the authority
+/// (`error` is text).
+fn codes(body: &[u8]) -> (Option<ErrorCode>, Option<ErrorCode>) {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else {
+        return (None, None);
+    };
+    match &body["error"] {
+        Value::String(code) => (ErrorCode::new(code), authority_number(&body)),
+        error => (code_of(error), innermost_code(error)),
+    }
+}
+
+fn authority_number(body: &Value) -> Option<ErrorCode> {
+    let number = body["error_codes"][0].as_u64()?;
+    ErrorCode::new(&format!("AADSTS{number}"))
+}
+
+fn innermost_code(error: &Value) -> Option<ErrorCode> {
+    successors(inner_error(error), |error| inner_error(error))
+        .filter_map(code_of)
+        .last()
+}
+
+fn inner_error(error: &Value) -> Option<&Value> {
+    error.get("innerError").or_else(|| error.get("innererror"))
+}
+
+fn code_of(error: &Value) -> Option<ErrorCode> {
+    error["code"].as_str().and_then(ErrorCode::new)
+}
+
+/// Reads `Retry-After`: seconds, also with decimals (which Microsoft Graph has been seen to send),
+/// or a date, which is relative to the service's clock where it says what time it is.
+fn retry_after(text: &str, date: Option<Timestamp>) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let until = http_date(text)?;
+    let pause = until.duration_since(date.unwrap_or_else(Timestamp::now));
+    Some(Duration::try_from(pause).unwrap_or_default())
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    let time = httpdate::parse_http_date(text).ok()?;
+    Timestamp::try_from(time).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+    use serde_json::json;
+
+    use super::*;
+
+    fn pause(text: &'static str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            DATE,
+            HeaderValue::from_static("Mon, 23 Nov 2026 08:00:00 GMT"),
+        );
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(text));
+        Headers::read(&headers).retry_after
+    }
+
+    fn refusal(body: &str) -> String {
+        Refusal::read(StatusCode::FORBIDDEN, Headers::default(), body.as_bytes()).to_string()
+    }
+
+    #[test]
+    fn a_pause_is_whole_seconds_decimals_or_a_date() {
+        assert_eq!(pause("10"), Some(Duration::from_secs(10)));
+        assert_eq!(pause(" 2.128 "), Some(Duration::from_millis(2128)));
+        assert_eq!(
+            pause("Mon, 23 Nov 2026 08:05:15 GMT"),
+            Some(Duration::from_secs(315))
+        );
+        assert_eq!(
+            pause("Monday, 23-Nov-26 08:00:01 GMT"),
+            Some(Duration::from_secs(1))
+        );
+    }
+
+    #[test]
+    fn a_date_that_has_passed_is_no_pause() {
+        assert_eq!(pause("Mon, 23 Nov 2026 07:00:00 GMT"), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn an_unreadable_pause_is_none() {
+        for text in ["", "soon", "-1", "NaN", "inf", "1e400", "10 s"] {
+            assert_eq!(pause(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_codes_of_both_error_shapes_are_found() {
+        let inner = json!({"code": "a", "innererror": {"code": "b"}});
+        let graph = json!({"error": {"code": "Forbidden", "message": "m", "innerError": inner}});
+        assert_eq!(refusal(&graph.to_string()), "HTTP 403, Forbidden, b");
+        let authority =
+            r#"{"error":"invalid_client","error_description":"d","error_codes":[7000215,1]}"#;
+        assert_eq!(
+            refusal(authority),
+            "HTTP 403, invalid_client, AADSTS7000215"
+        );
+    }
+
+    #[test]
+    fn text_that_is_no_code_is_not_repeated() {
+        for code in ["", "two words", "https://host/", "é", &"x".repeat(65)] {
+            let body = json!({"error": {"code": code}}).to_string();
+            assert_eq!(refusal(&body), "HTTP 403");
+        }
+        for body in ["", "<html>", "[]", "{}", "{\"error\":7}"] {
+            assert_eq!(refusal(body), "HTTP 403");
+        }
+    }
+
+    #[test]
+    fn headers_that_are_missing_or_wrong_are_none() {
+        let mut headers = HeaderMap::new();
+        headers.insert(DATE, HeaderValue::from_static("yesterday"));
+        headers.insert("request-id", HeaderValue::from_static("not an id"));
+        assert_eq!(Headers::read(&headers), Headers::default());
+    }
+}

@@ -1,0 +1,288 @@
+use std::sync::Arc;
+
+use tokio::time::{advance, timeout};
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn budget(per_second: f64, burst: u32, max_wait: Duration) -> Arc<Budget> {
+    Arc::new(Budget::new(Limits {
+        per_second,
+        burst,
+        max_wait,
+    }))
+}
+
+/// How long it takes until the request may go, or until it is refused.
+async fn time(budget: &Budget, lane: Lane) -> (Duration, Result<(), Closed>) {
+    let start = Instant::now();
+    let result = budget.acquire(lane).await;
+    (start.elapsed(), result)
+}
+
+/// How many requests go within a time.
+async fn throughput(budget: &Budget, duration: Duration) -> usize {
+    let end = Instant::now() + duration;
+    let mut count = 0;
+    while matches!(
+        timeout_at(end, budget.acquire(Lane::Poll)).await,
+        Ok(Ok(()))
+    ) {
+        count += 1;
+    }
+    count
+}
+
+/// Queues a request that reports its name when it may go.
+fn queue(
+    budget: &Arc<Budget>,
+    lane: Lane,
+    name: &'static str,
+    order: &Arc<Mutex<Vec<&'static str>>>,
+) -> tokio::task::JoinHandle<()> {
+    let (budget, order) = (Arc::clone(budget), Arc::clone(order));
+    tokio::spawn(async move {
+        if budget.acquire(lane).await.is_ok() {
+            order.lock().unwrap().push(name);
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_goes_at_once_and_the_rest_at_the_rate() {
+    let budget = budget(4.0, 8, SECOND);
+    for _ in 0..8 {
+        assert_eq!(time(&budget, Lane::Poll).await.0, Duration::ZERO);
+    }
+    assert_eq!(
+        time(&budget, Lane::Poll).await.0,
+        Duration::from_millis(250)
+    );
+    assert_eq!(throughput(&budget, 100 * SECOND).await, 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_time_saves_up_no_more_than_a_burst() {
+    let budget = budget(4.0, 8, SECOND);
+    advance(Duration::from_hours(1)).await;
+    assert_eq!(throughput(&budget, Duration::ZERO).await, 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn odd_limits_are_made_usable() {
+    for (per_second, rate) in [(f64::NAN, 0.01), (-1.0, 0.01), (f64::INFINITY, 10_000.0)] {
+        let budget = budget(per_second, 0, Duration::MAX);
+        assert!((budget.rate() - rate).abs() < f64::EPSILON);
+        assert_eq!(budget.max_wait(), LONGEST_WAIT);
+        assert_eq!(time(&budget, Lane::Poll).await, (Duration::ZERO, Ok(())));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_higher_lane_goes_first_and_a_lane_keeps_its_order() {
+    let budget = budget(1.0, 1, 60 * SECOND);
+    budget.acquire(Lane::Poll).await.unwrap();
+    let order = Arc::default();
+    let mut tasks = Vec::new();
+    for (lane, name) in [
+        (Lane::Poll, "poll 1"),
+        (Lane::Poll, "poll 2"),
+        (Lane::Change, "change 1"),
+        (Lane::User, "user 1"),
+        (Lane::Change, "change 2"),
+        (Lane::User, "user 2"),
+    ] {
+        tasks.push(queue(&budget, lane, name, &order));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(Lane::ALL.map(|lane| budget.waiting(lane)), [2, 2, 2]);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let expected = [
+        "user 1", "user 2", "change 1", "change 2", "poll 1", "poll 2",
+    ];
+    assert_eq!(*order.lock().unwrap(), expected);
+    assert_eq!(Lane::ALL.map(|lane| budget.waiting(lane)), [0, 0, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_too_far_away_is_refused_at_once() {
+    let budget = budget(1.0, 1, 2 * SECOND);
+    budget.acquire(Lane::Poll).await.unwrap();
+    let order = Arc::default();
+    let tasks = [1, 2].map(|_| queue(&budget, Lane::Poll, "early", &order));
+    tokio::task::yield_now().await;
+    let refused = Err(Closed {
+        remaining: 3 * SECOND,
+    });
+    assert_eq!(time(&budget, Lane::Poll).await, (Duration::ZERO, refused));
+    // There are none before it in its own lane.
+    assert_eq!(time(&budget, Lane::User).await, (SECOND, Ok(())));
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_overtaken_is_refused_no_later_than_promised() {
+    let budget = budget(1.0, 1, 3 * SECOND);
+    budget.acquire(Lane::Poll).await.unwrap();
+    let poll = tokio::spawn({
+        let budget = Arc::clone(&budget);
+        async move { time(&budget, Lane::Poll).await }
+    });
+    tokio::task::yield_now().await;
+    for _ in 0..6 {
+        tokio::spawn({
+            let budget = Arc::clone(&budget);
+            async move { while budget.acquire(Lane::User).await.is_ok() {} }
+        });
+    }
+    let (waited, result) = poll.await.unwrap();
+    assert!(waited <= 3 * SECOND, "{waited:?}");
+    assert!(result.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn leaving_the_queue_lets_the_next_move_up() {
+    let budget = budget(1.0, 1, 10 * SECOND);
+    budget.acquire(Lane::User).await.unwrap();
+    let order = Arc::default();
+    let gone = queue(&budget, Lane::User, "gone", &order);
+    tokio::task::yield_now().await;
+    let stays = queue(&budget, Lane::Poll, "stays", &order);
+    tokio::task::yield_now().await;
+    gone.abort();
+    let start = Instant::now();
+    stays.await.unwrap();
+    assert_eq!((start.elapsed(), order.lock().unwrap().len()), (SECOND, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_closes_the_budget_for_all() {
+    let budget = budget(10.0, 10, SECOND);
+    budget.throttled(Some(Duration::from_millis(90_500)));
+    let remaining = Duration::from_millis(90_500);
+    for lane in Lane::ALL {
+        let refused = Err(Closed { remaining });
+        assert_eq!(time(&budget, lane).await, (Duration::ZERO, refused));
+    }
+    advance(90 * SECOND).await;
+    assert_eq!(budget.closed_for(), Duration::from_millis(500));
+    assert_eq!(
+        time(&budget, Lane::Poll).await,
+        (Duration::from_millis(500), Ok(()))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_already_waiting_are_refused_when_the_pause_is_too_long() {
+    let budget = budget(1.0, 1, 30 * SECOND);
+    budget.acquire(Lane::Poll).await.unwrap();
+    let order = Arc::default();
+    let tasks = [1, 2, 3].map(|_| queue(&budget, Lane::Poll, "gone", &order));
+    tokio::task::yield_now().await;
+    budget.throttled(Some(60 * SECOND));
+    for task in tasks {
+        timeout(Duration::from_millis(1), task)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    assert!(order.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_there_is_no_burst() {
+    let budget = budget(10.0, 40, 30 * SECOND);
+    budget.throttled(Some(20 * SECOND));
+    advance(20 * SECOND).await;
+    assert_eq!(throughput(&budget, Duration::from_millis(50)).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_halves_the_rate_once_an_episode_down_to_a_floor() {
+    let budget = budget(32.0, 1, SECOND);
+    for expected in [16.0, 8.0, 4.0, 2.0, 1.0, 1.0] {
+        for _ in 0..5 {
+            budget.throttled(Some(2 * SECOND));
+        }
+        assert!((budget.rate() - expected).abs() < f64::EPSILON);
+        advance(2 * SECOND).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn good_answers_bring_the_rate_back_in_about_a_minute() {
+    let budget = budget(60.0, 1, SECOND);
+    budget.throttled(None);
+    budget.succeeded();
+    assert!(
+        (budget.rate() - 30.0).abs() < 1e-6,
+        "an answer during the pause is no news"
+    );
+    let mut seconds = 0;
+    while budget.rate() < 60.0 {
+        advance(SECOND).await;
+        budget.succeeded();
+        budget.succeeded();
+        seconds += 1;
+    }
+    assert_eq!(seconds, 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_time_the_pause_doubles_until_an_answer_is_good() {
+    let budget = budget(1.0, 1, SECOND);
+    for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
+        budget.throttled(None);
+        assert_eq!(budget.closed_for(), expected * SECOND);
+        advance(expected * SECOND).await;
+    }
+    budget.succeeded();
+    budget.throttled(None);
+    assert_eq!(budget.closed_for(), SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_believed_within_reason() {
+    let budget = budget(1.0, 1, SECOND);
+    budget.throttled(Some(Duration::ZERO));
+    assert_eq!(budget.closed_for(), SECOND);
+    budget.throttled(Some(Duration::MAX));
+    assert_eq!(budget.closed_for(), Duration::from_hours(1));
+    budget.throttled(Some(SECOND));
+    assert_eq!(
+        budget.closed_for(),
+        Duration::from_hours(1),
+        "never shortened"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_waiters_are_served_at_the_rate_and_in_order() {
+    let budget = budget(100.0, 1, 60 * SECOND);
+    let order: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let tasks: Vec<_> = (0..1000)
+        .map(|number| {
+            let (budget, order) = (Arc::clone(&budget), Arc::clone(&order));
+            tokio::spawn(async move {
+                budget.acquire(Lane::Poll).await.unwrap();
+                order.lock().unwrap().push(number);
+            })
+        })
+        .collect();
+    let start = Instant::now();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    // Timers are in whole milliseconds, so each turn may come up to one late.
+    let elapsed = start.elapsed();
+    assert!(
+        (9990..=11_000).contains(&elapsed.as_millis()),
+        "{elapsed:?}"
+    );
+    assert!(order.lock().unwrap().is_sorted());
+}

@@ -1,0 +1,363 @@
+//! The requests that the operator makes, one method each.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+    hash::Hash,
+    sync::Arc,
+    time::Duration,
+};
+
+use k8s_openapi::jiff::Timestamp;
+use reqwest::Method;
+use serde_json::Value;
+use url::Url;
+use uuid::Uuid;
+
+use super::{
+    answer::Answer,
+    body::{FlowDefinition, FlowSetDefinition},
+    budget::{Budget, Lane},
+    connection::{Connection, Request},
+    error::{Error, Failure},
+    model::{Flow, FlowId, FlowSet, FlowSetId, Listing, Malformed},
+    operation::{Observer, Operation},
+    page::{Page, Trail},
+    token::{Credential, TokenSource},
+    transport::Transport,
+};
+
+/// A connection to one tenant. Cheap to clone; clones share token, budget and connection pool.
+///
+/// Every method returns within [`longest_call`](Self::longest_call) (lists: each page), and sends
+/// its request at most once, or twice if the first answer was 401. Every error can be asked for its
+/// [`verdict`](Error::verdict), which for changes also says whether they may have been carried out.
+///
+/// Dropping the future of a method abandons the request, which then may or may not have been
+/// carried out.
+#[derive(Clone)]
+pub struct Client {
+    connection: Arc<Connection>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client that has no token yet and has connected to nothing.
+    ///
+    /// The budget is passed in so that it can outlive a change of credential.
+    #[must_use]
+    pub fn new(
+        transport: Transport,
+        credential: Credential,
+        budget: Arc<Budget>,
+        observer: Observer,
+    ) -> Self {
+        let tokens = TokenSource::new(transport.clone(), credential, Arc::clone(&observer));
+        let connection = Connection {
+            transport,
+            tokens,
+            budget,
+            observer,
+        };
+        Self {
+            connection: Arc::new(connection),
+        }
+    }
+
+    /// The longest time from calling a method (of a list: from asking for a page) to its return,
+    /// and so the longest time after which its request can still be on its way. Whoever may only
+    /// write while holding a lease compares the rest of the lease with this.
+    #[must_use]
+    pub fn longest_call(&self) -> Duration {
+        self.connection.budget.max_wait() + self.connection.transport.request_timeout()
+    }
+
+    /// All flow sets; with `expand_flows` also their flows, as far as the service gives these
+    /// complete.
+    ///
+    /// # Errors
+    ///
+    /// If any page fails, or any set or flow cannot be read. Whether the service supports expansion
+    /// is not documented; a refusal would be a 400.
+    pub async fn list_flow_sets(
+        &self,
+        expand_flows: bool,
+        lane: Lane,
+    ) -> Result<Listing<FlowSet>, Error> {
+        let mut url = self.url(&[]);
+        if expand_flows {
+            url.set_query(Some("$expand=provisioningFlows"));
+        }
+        let listing = self
+            .list(Operation::ListFlowSets, url, lane, FlowSet::parse)
+            .await?;
+        Ok(distinct(listing, |set| set.id.clone()))
+    }
+
+    /// One flow set, without its flows.
+    ///
+    /// # Errors
+    ///
+    /// If the request fails or the answer cannot be read. A set that does not exist is an error
+    /// with [`is_not_found`](Error::is_not_found).
+    pub async fn get_flow_set(&self, id: &FlowSetId, lane: Lane) -> Result<FlowSet, Error> {
+        let url = self.url(&[id.as_str()]);
+        let request = Request::new(Operation::GetFlowSet, Method::GET, url, lane);
+        self.connection
+            .call(&request, |answer| read_one(answer, FlowSet::parse))
+            .await
+    }
+
+    /// Creates a flow set and returns it as the service made it.
+    ///
+    /// Not idempotent, and names need not be unique: an error whose verdict is
+    /// [`Unknown`](super::Certainty::Unknown) or [`Throttled`](super::Certainty::Throttled) may
+    /// have made a set. `attempt` is sent as `client-request-id`, for the service's logs.
+    ///
+    /// # Errors
+    ///
+    /// If the request fails or the answer cannot be read.
+    pub async fn create_flow_set(
+        &self,
+        attempt: Uuid,
+        definition: &FlowSetDefinition,
+    ) -> Result<FlowSet, Error> {
+        let request = Request::new(
+            Operation::CreateFlowSet,
+            Method::POST,
+            self.url(&[]),
+            Lane::Change,
+        )
+        .with_id(attempt)
+        .with_body(definition.for_create());
+        self.connection
+            .call(&request, |answer| read_one(answer, FlowSet::parse))
+            .await
+    }
+
+    /// Gives a flow set this name and filter; no filter clears the one there is.
+    ///
+    /// # Errors
+    ///
+    /// If the request fails.
+    pub async fn update_flow_set(
+        &self,
+        id: &FlowSetId,
+        definition: &FlowSetDefinition,
+    ) -> Result<(), Error> {
+        let url = self.url(&[id.as_str()]);
+        let request = Request::new(Operation::UpdateFlowSet, Method::PATCH, url, Lane::Change)
+            .with_body(definition.for_update());
+        self.change(&request).await
+    }
+
+    /// Deletes a flow set. What becomes of its flows is the service's decision.
+    ///
+    /// # Errors
+    ///
+    /// If the request fails. A set that does not exist is an error with
+    /// [`is_not_found`](Error::is_not_found): only the caller knows whether that is a success.
+    pub async fn delete_flow_set(&self, id: &FlowSetId) -> Result<(), Error> {
+        let url = self.url(&[id.as_str()]);
+        let request = Request::new(Operation::DeleteFlowSet, Method::DELETE, url, Lane::User);
+        self.change(&request).await
+    }
+
+    /// All flows of a set.
+    ///
+    /// # Errors
+    ///
+    /// If any page fails, or any flow cannot be read.
+    pub async fn list_flows(&self, set: &FlowSetId, lane: Lane) -> Result<Listing<Flow>, Error> {
+        let url = self.flows(set, &[]);
+        let listing = self
+            .list(Operation::ListFlows, url, lane, Flow::parse)
+            .await?;
+        Ok(distinct(listing, |flow| flow.id.clone()))
+    }
+
+    /// One flow.
+    ///
+    /// # Errors
+    ///
+    /// If the request fails or the answer cannot be read. A flow that does not exist is an error
+    /// with [`is_not_found`](Error::is_not_found).
+    pub async fn get_flow(&self, set: &FlowSetId, id: &FlowId, lane: Lane) -> Result<Flow, Error> {
+        let url = self.flows(set, &[id.as_str()]);
+        let request = Request::new(Operation::GetFlow, Method::GET, url, lane);
+        self.connection
+            .call(&request, |answer| read_one(answer, Flow::parse))
+            .await
+    }
+
+    /// Creates a flow and returns it as the service made it, which may be shorter than what a read
+    /// shows.
+    ///
+    /// Not idempotent: an error whose verdict is [`Unknown`](super::Certainty::Unknown) or
+    /// [`Throttled`](super::Certainty::Throttled) may have made a flow. `attempt` is sent as
+    /// `client-request-id`, for the service's logs.
+    ///
+    /// # Errors
+    ///
+    /// If the request fails or the answer cannot be read.
+    pub async fn create_flow(
+        &self,
+        attempt: Uuid,
+        set: &FlowSetId,
+        definition: &FlowDefinition,
+    ) -> Result<Flow, Error> {
+        let url = self.flows(set, &[]);
+        let body = definition.for_create(self.connection.transport.graph());
+        let request = Request::new(Operation::CreateFlow, Method::POST, url, Lane::Change)
+            .with_id(attempt)
+            .with_body(body);
+        self.connection
+            .call(&request, |answer| read_one(answer, Flow::parse))
+            .await
+    }
+
+    /// Sets the given properties of a flow, each as a whole.
+    ///
+    /// # Errors
+    ///
+    /// If the request fails.
+    pub async fn update_flow(
+        &self,
+        set: &FlowSetId,
+        id: &FlowId,
+        definition: &FlowDefinition,
+    ) -> Result<(), Error> {
+        let url = self.flows(set, &[id.as_str()]);
+        let body = definition.for_update(self.connection.transport.graph());
+        let request =
+            Request::new(Operation::UpdateFlow, Method::PATCH, url, Lane::Change).with_body(body);
+        self.change(&request).await
+    }
+
+    /// Deletes a flow.
+    ///
+    /// # Errors
+    ///
+    /// If the request fails. A flow that does not exist is an error with
+    /// [`is_not_found`](Error::is_not_found): only the caller knows whether that is a success.
+    pub async fn delete_flow(&self, set: &FlowSetId, id: &FlowId) -> Result<(), Error> {
+        let url = self.flows(set, &[id.as_str()]);
+        let request = Request::new(Operation::DeleteFlow, Method::DELETE, url, Lane::User);
+        self.change(&request).await
+    }
+
+    /// Resets a flow: the service clears its errors and provisions everything anew at the next run.
+    ///
+    /// Not idempotent, and nothing to be read tells whether it happened.
+    ///
+    /// # Errors
+    ///
+    /// If the request fails.
+    pub async fn reset_flow(&self, set: &FlowSetId, id: &FlowId) -> Result<(), Error> {
+        let url = self.flows(set, &[id.as_str(), "reset"]);
+        let request = Request::new(Operation::ResetFlow, Method::POST, url, Lane::User);
+        self.change(&request).await
+    }
+
+    /// Makes a request that is answered by its status alone: 204 or 202 as documented, but a 200
+    /// with a body is as good.
+    async fn change(&self, request: &Request) -> Result<(), Error> {
+        self.connection.call(request, |_| Ok(())).await
+    }
+
+    async fn list<T>(
+        &self,
+        operation: Operation,
+        start: Url,
+        lane: Lane,
+        parse: fn(Value) -> Result<T, Malformed>,
+    ) -> Result<Listing<T>, Error> {
+        let mut trail = Trail::new(start.clone());
+        let asked = Timestamp::now();
+        let mut items = Vec::new();
+        let mut date = None;
+        let mut next = Some(start);
+        while let Some(url) = next {
+            let request = Request::new(operation, Method::GET, url, lane);
+            let read = |answer| read_page(answer, parse, &mut trail);
+            let page = self.connection.call(&request, read).await?;
+            items.extend(page.items);
+            date.get_or_insert(page.date.unwrap_or(asked));
+            next = page.next;
+        }
+        Ok(Listing {
+            items,
+            date: date.unwrap_or(asked),
+        })
+    }
+
+    fn url(&self, rest: &[&str]) -> Url {
+        let base = [
+            "beta",
+            "external",
+            "industryData",
+            "outboundProvisioningFlowSets",
+        ];
+        self.connection
+            .transport
+            .graph()
+            .at(base.iter().chain(rest).copied())
+    }
+
+    fn flows(&self, set: &FlowSetId, rest: &[&str]) -> Url {
+        self.url(&[&[set.as_str(), "provisioningFlows"], rest].concat())
+    }
+}
+
+/// A page whose items have been read and whose link has been checked.
+struct ReadPage<T> {
+    items: Vec<T>,
+    next: Option<Url>,
+    date: Option<Timestamp>,
+}
+
+fn read_page<T>(
+    answer: Answer,
+    parse: fn(Value) -> Result<T, Malformed>,
+    trail: &mut Trail,
+) -> Result<ReadPage<T>, Failure> {
+    let page = Page::read(&answer.body?).map_err(Failure::Malformed)?;
+    let next = trail.next(&page)?;
+    let items = page.items.into_iter().map(parse).collect::<Result<_, _>>();
+    Ok(ReadPage {
+        items: items.map_err(Failure::Malformed)?,
+        next,
+        date: answer.headers.date,
+    })
+}
+
+fn read_one<T>(answer: Answer, parse: fn(Value) -> Result<T, Malformed>) -> Result<T, Failure> {
+    let value =
+        serde_json::from_slice(&answer.body?).map_err(|_| Failure::Malformed(Malformed::Syntax))?;
+    parse(value).map_err(Failure::Malformed)
+}
+
+/// Leaves each id once: an object may move to a later page while the pages are being read. The
+/// later reading counts.
+fn distinct<T, K: Hash + Eq>(listing: Listing<T>, id: impl Fn(&T) -> K) -> Listing<T> {
+    let mut places = HashMap::new();
+    let mut items: Vec<T> = Vec::with_capacity(listing.items.len());
+    for item in listing.items {
+        match places.entry(id(&item)) {
+            Entry::Occupied(place) => items[*place.get()] = item,
+            Entry::Vacant(place) => {
+                place.insert(items.len());
+                items.push(item);
+            }
+        }
+    }
+    Listing { items, ..listing }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,418 @@
+use std::{
+    collections::{BTreeMap, HashSet},
+    error::Error as StdError,
+    iter::successors,
+};
+
+use serde_json::json;
+
+use super::*;
+use crate::graph::{
+    Certainty, Disposition, FlowType, Reason,
+    operation::{Outcome, unobserved},
+    testing::{Reply, SECRET, Server, listener},
+};
+
+const BASE: &str = "/beta/external/industryData/outboundProvisioningFlowSets";
+const SHORT: Duration = Duration::from_millis(300);
+
+fn set_id() -> FlowSetId {
+    "set/1".parse().unwrap()
+}
+
+fn flow_id() -> FlowId {
+    "flow?1".parse().unwrap()
+}
+
+fn flow(id: &str) -> Value {
+    json!({"@odata.type": FlowType::User.odata_type(), "id": id, "readinessStatus": "ready"})
+}
+
+fn user_flow() -> FlowDefinition {
+    let properties = json!({"creationOptions": {"configurations": [
+        {"roleGroup": {"id": "students"}}
+    ]}});
+    FlowDefinition {
+        flow_type: FlowType::User,
+        properties: properties.as_object().unwrap().clone(),
+        passwords: BTreeMap::from([("students".to_owned(), "canary-password".into())]),
+    }
+}
+
+fn flow_set() -> FlowSetDefinition {
+    FlowSetDefinition {
+        display_name: "north".to_owned(),
+        filter: None,
+    }
+}
+
+fn page(items: &[Value], next: Option<&str>) -> Reply {
+    Reply::json(200, &json!({"value": items, "@odata.nextLink": next}))
+}
+
+fn ids<T>(listing: &Listing<T>, id: impl Fn(&T) -> String) -> Vec<String> {
+    listing.items.iter().map(id).collect()
+}
+
+async fn list_flows(replies: impl IntoIterator<Item = Reply>) -> Result<Listing<Flow>, Error> {
+    let server = Server::start(replies).await;
+    server.client().list_flows(&set_id(), Lane::Poll).await
+}
+
+#[tokio::test]
+async fn each_method_is_one_request_with_the_right_line() {
+    let set = Reply::json(201, &json!({"id": "s", "displayName": "north"}));
+    let made = Reply::json(201, &flow("f"));
+    let done = Reply::status(204);
+    let accepted = Reply::status(202);
+    let server = Server::start([
+        set.clone(),
+        set,
+        done.clone(),
+        done.clone(),
+        made.clone(),
+        made,
+        done.clone(),
+        done,
+        accepted,
+    ])
+    .await;
+    let client = server.client();
+    let (set, id, lane) = (set_id(), flow_id(), Lane::Change);
+    client
+        .create_flow_set(Uuid::nil(), &flow_set())
+        .await
+        .unwrap();
+    client.get_flow_set(&set, lane).await.unwrap();
+    client.update_flow_set(&set, &flow_set()).await.unwrap();
+    client.delete_flow_set(&set).await.unwrap();
+    client
+        .create_flow(Uuid::nil(), &set, &user_flow())
+        .await
+        .unwrap();
+    client.get_flow(&set, &id, lane).await.unwrap();
+    client.update_flow(&set, &id, &user_flow()).await.unwrap();
+    client.delete_flow(&set, &id).await.unwrap();
+    client.reset_flow(&set, &id).await.unwrap();
+    let lines: Vec<_> = server
+        .received()
+        .into_iter()
+        .map(|request| request.line)
+        .collect();
+    let expected = [
+        format!("POST {BASE}"),
+        format!("GET {BASE}/set%2F1"),
+        format!("PATCH {BASE}/set%2F1"),
+        format!("DELETE {BASE}/set%2F1"),
+        format!("POST {BASE}/set%2F1/provisioningFlows"),
+        format!("GET {BASE}/set%2F1/provisioningFlows/flow%3F1"),
+        format!("PATCH {BASE}/set%2F1/provisioningFlows/flow%3F1"),
+        format!("DELETE {BASE}/set%2F1/provisioningFlows/flow%3F1"),
+        format!("POST {BASE}/set%2F1/provisioningFlows/flow%3F1/reset"),
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(server.token_requests().len(), 1);
+}
+
+#[tokio::test]
+async fn requests_say_who_sends_them() {
+    let server = Server::start([Reply::json(201, &flow("f")), page(&[], None)]).await;
+    let client = server.client();
+    let attempt = Uuid::new_v4();
+    client
+        .create_flow(attempt, &set_id(), &user_flow())
+        .await
+        .unwrap();
+    client.list_flows(&set_id(), Lane::Poll).await.unwrap();
+    let [create, list] = server.received().try_into().unwrap();
+    assert_eq!(create.header("authorization"), Some("Bearer token-1"));
+    assert_eq!(
+        create.header("user-agent"),
+        Some("industrydata-operator/test")
+    );
+    assert_eq!(create.header("content-type"), Some("application/json"));
+    assert_eq!(
+        create.header("client-request-id"),
+        Some(attempt.to_string().as_str())
+    );
+    let configuration = &create.json()["creationOptions"]["configurations"][0];
+    assert_eq!(
+        configuration["defaultPasswordSettings"]["password"],
+        "canary-password"
+    );
+    let random: Uuid = list.header("client-request-id").unwrap().parse().unwrap();
+    assert_ne!(random, attempt);
+    assert_eq!(
+        (list.header("content-type"), list.body.as_str()),
+        (None, "")
+    );
+}
+
+#[tokio::test]
+async fn a_list_is_all_its_pages() {
+    let server = Server::start([]).await;
+    let link = format!(
+        "{}{BASE}?$skiptoken=a",
+        server.url.as_str().trim_end_matches('/')
+    );
+    let set = |id: &str| json!({"id": id, "displayName": "n", "provisioningFlows": [flow("f")]});
+    server.then(page(&[set("1"), set("2")], Some(&link)));
+    server.then(page(&[], Some("?$skiptoken=b")));
+    server.then(page(&[set("3")], None));
+    let listing = server
+        .client()
+        .list_flow_sets(true, Lane::Poll)
+        .await
+        .unwrap();
+    assert_eq!(ids(&listing, |set| set.id.to_string()), ["1", "2", "3"]);
+    assert_eq!(listing.items[2].flows.as_ref().unwrap().len(), 1);
+    let lines: Vec<_> = server
+        .received()
+        .into_iter()
+        .map(|request| request.line)
+        .collect();
+    let queries = [
+        "?$expand=provisioningFlows",
+        "?$skiptoken=a",
+        "?$skiptoken=b",
+    ];
+    assert_eq!(lines, queries.map(|query| format!("GET {BASE}{query}")));
+}
+
+#[tokio::test]
+async fn an_object_that_moves_between_pages_is_listed_once() {
+    let mut newer = flow("A");
+    newer["readinessStatus"] = "failed".into();
+    let listing = list_flows([
+        page(&[flow("a"), flow("b")], Some("?p")),
+        page(&[newer], None),
+    ])
+    .await;
+    let listing = listing.unwrap();
+    assert_eq!(ids(&listing, |flow| flow.id.to_string()), ["A", "b"]);
+    assert_eq!(listing.items[0].readiness.as_deref(), Some("failed"));
+}
+
+#[tokio::test]
+async fn a_list_that_is_not_whole_is_an_error() {
+    let first = page(&[flow("a")], Some("?p"));
+    for second in [
+        Reply::status(500),
+        Reply::Cut,
+        Reply::new(200, &[], "<html>"),
+        Reply::json(200, &json!({"value": [{"no": "id"}]})),
+        Reply::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"value\":[]".to_vec()),
+    ] {
+        let error = list_flows([first.clone(), second.clone()])
+            .await
+            .unwrap_err();
+        assert_ne!(error.verdict().reason, Reason::TimedOut, "{second:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_elsewhere_is_refused_before_anything_is_sent_there() {
+    let elsewhere = Server::start([page(&[], None)]).await;
+    let link = format!("{}{}?p", elsewhere.url.as_str().trim_end_matches('/'), BASE);
+    let error = list_flows([page(&[], Some(&link))]).await.unwrap_err();
+    assert_eq!(error.verdict().reason, Reason::UnexpectedAnswer);
+    assert!(elsewhere.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_list_tells_the_time_of_its_first_page() {
+    let dated = |date: &str, next: Option<&str>| {
+        let body = json!({"value": [], "@odata.nextLink": next}).to_string();
+        Reply::new(200, &[("date", date)], &body)
+    };
+    let listing = list_flows([
+        dated("Mon, 23 Nov 2026 08:00:00 GMT", Some("?p")),
+        dated("Mon, 23 Nov 2026 09:00:00 GMT", None),
+    ])
+    .await;
+    assert_eq!(
+        listing.unwrap().date,
+        "2026-11-23T08:00:00Z".parse().unwrap()
+    );
+    let before = Timestamp::now();
+    let listing = list_flows([page(&[], None)]).await.unwrap();
+    assert!(before <= listing.date && listing.date <= Timestamp::now());
+}
+
+#[tokio::test]
+async fn an_update_may_be_answered_in_any_good_way() {
+    let body = flow("f");
+    for reply in [
+        Reply::status(204),
+        Reply::status(200),
+        Reply::json(200, &body),
+        Reply::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{".to_vec()),
+    ] {
+        let server = Server::start([reply]).await;
+        server
+            .client()
+            .update_flow(&set_id(), &flow_id(), &user_flow())
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_refused_token_is_replaced_and_the_request_repeated_once() {
+    let denied = Reply::status(401);
+    let server = Server::start([denied.clone(), Reply::status(202), denied]).await;
+    let client = server.client();
+    client.reset_flow(&set_id(), &flow_id()).await.unwrap();
+    let received = server.received();
+    assert_eq!(received[0].header("authorization"), Some("Bearer token-1"));
+    assert_eq!(received[1].header("authorization"), Some("Bearer token-2"));
+    let ids = received
+        .iter()
+        .map(|request| request.header("client-request-id"));
+    assert_eq!(ids.collect::<HashSet<_>>().len(), 1);
+
+    let error = client.reset_flow(&set_id(), &flow_id()).await.unwrap_err();
+    assert_eq!(error.verdict().reason, Reason::Unauthorized);
+    assert_eq!(
+        (server.received().len(), server.token_requests().len()),
+        (3, 2)
+    );
+}
+
+#[tokio::test]
+async fn nothing_else_is_ever_repeated() {
+    for reply in [
+        Reply::Cut,
+        Reply::status(400),
+        Reply::status(408),
+        Reply::status(429),
+        Reply::status(500),
+        Reply::status(503),
+        Reply::new(201, &[], "not json"),
+    ] {
+        let server = Server::start([reply.clone(), Reply::json(201, &flow("f"))]).await;
+        let result = server
+            .client()
+            .create_flow(Uuid::nil(), &set_id(), &user_flow())
+            .await;
+        let error = result.unwrap_err();
+        assert!(
+            !matches!(error, Error::Request { source, .. } if matches!(*source, Failure::TimedOut))
+        );
+        assert_eq!(server.received().len(), 1, "{reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_time_out_leaves_the_effect_unknown_and_a_missing_token_does_not() {
+    let server = Server::start([Reply::Hang(Vec::new())]).await;
+    let (client, _) = server.client_with(SHORT, unobserved());
+    let create = async || {
+        let error = client
+            .create_flow(Uuid::nil(), &set_id(), &user_flow())
+            .await
+            .unwrap_err();
+        error.verdict()
+    };
+    let start = std::time::Instant::now();
+    let verdict = create().await;
+    assert!(start.elapsed() < client.longest_call());
+    assert_eq!(
+        (verdict.certainty, verdict.reason),
+        (Certainty::Unknown, Reason::TimedOut)
+    );
+
+    let server = Server::with_tokens([], [Reply::Hang(Vec::new())]).await;
+    let (client, _) = server.client_with(SHORT, unobserved());
+    let error = client.reset_flow(&set_id(), &flow_id()).await.unwrap_err();
+    let verdict = error.verdict();
+    assert_eq!(
+        (verdict.certainty, verdict.reason),
+        (Certainty::NotSent, Reason::TimedOut)
+    );
+    assert!(server.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_throttled_answer_closes_the_budget_for_the_other_requests() {
+    let reply = Reply::new(429, &[("retry-after", "2.5")], "");
+    let server = Server::start([reply, page(&[], None)]).await;
+    let client = server.client();
+    let first = client
+        .list_flows(&set_id(), Lane::Poll)
+        .await
+        .unwrap_err()
+        .verdict();
+    let after = Some(Duration::from_millis(2500));
+    assert_eq!(first.disposition, Disposition::Throttled { after });
+    assert_eq!(first.certainty, Certainty::Throttled);
+    let second = client.delete_flow(&set_id(), &flow_id()).await.unwrap_err();
+    assert!(matches!(second, Error::BudgetClosed { .. }));
+    assert_eq!(server.received().len(), 1);
+}
+
+#[tokio::test]
+async fn other_failures_leave_the_budget_open() {
+    let server = Server::start([Reply::status(500), Reply::status(404), Reply::Cut]).await;
+    let (client, budget) = server.client_with(SHORT, unobserved());
+    for _ in 0..3 {
+        client.delete_flow(&set_id(), &flow_id()).await.unwrap_err();
+    }
+    assert_eq!(budget.closed_for(), Duration::ZERO);
+    assert!((budget.rate() - 1000.0).abs() < f64::EPSILON);
+}
+
+#[tokio::test]
+async fn the_observer_is_told_of_everything() {
+    let (observer, told) = listener();
+    let throttled = Reply::new(429, &[("retry-after", "60")], "");
+    let replies = [
+        page(&[], Some("?p")),
+        page(&[], None),
+        Reply::status(404),
+        throttled,
+    ];
+    let server = Server::start(replies).await;
+    let (client, _) = server.client_with(SHORT, observer);
+    client.list_flows(&set_id(), Lane::Poll).await.unwrap();
+    for _ in 0..3 {
+        drop(client.delete_flow(&set_id(), &flow_id()).await);
+    }
+    let expected = [
+        (Operation::FetchToken, Outcome::Success),
+        (Operation::ListFlows, Outcome::Success),
+        (Operation::ListFlows, Outcome::Success),
+        (Operation::DeleteFlow, Outcome::Failure(Reason::NotFound)),
+        (Operation::DeleteFlow, Outcome::Failure(Reason::Throttled)),
+        (Operation::DeleteFlow, Outcome::Failure(Reason::Throttled)),
+    ];
+    assert_eq!(*told.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn errors_hold_nothing_that_was_sent_or_received() {
+    let echo = json!({"error": {"code": "canary code", "message": SECRET, "innerError": {
+        "canary-password": "canary-password"}}});
+    for reply in [
+        Reply::json(400, &echo),
+        Reply::json(201, &echo),
+        Reply::new(201, &[], "canary"),
+        Reply::Cut,
+        Reply::Hang(Vec::new()),
+        Reply::Bytes(b"HTTP/9 canary\r\n\r\n".to_vec()),
+        Reply::new(201, &[("canary", "canary\u{1}")], ""),
+    ] {
+        let server = Server::start([reply]).await;
+        let (client, _) = server.client_with(SHORT, unobserved());
+        let result = client
+            .create_flow(Uuid::nil(), &set_id(), &user_flow())
+            .await;
+        let error = result.unwrap_err();
+        let chain = successors(Some(&error as &dyn StdError), |error| (*error).source());
+        let chain: Vec<_> = chain.map(ToString::to_string).collect();
+        let shown = format!("{error:?} {:?} {client:?} {chain:?}", error.verdict());
+        for hidden in ["canary", "token-1", "127.0.0.1"] {
+            assert!(!shown.contains(hidden), "{hidden} in {shown}");
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! What can go wrong with a request, and the one place that says what it means.
+
+use std::{sync::Arc, time::Duration};
+
+use thiserror::Error;
+
+use super::{
+    answer::Refusal,
+    budget::Closed,
+    model::Malformed,
+    operation::Operation,
+    page::LinkError,
+    verdict::{Certainty, Disposition, Reason, Verdict},
+};
+
+/// A request that failed.
+///
+/// Neither `Display` nor `Debug`, of this or of any [`source`](std::error::Error::source), shows a
+/// token, secret, password, URL query or text of an answer.
+#[derive(Clone, Debug, Error)]
+pub enum Error {
+    /// The budget did not let the request go.
+    #[error("failed to {}: the request budget is closed", operation.phrase())]
+    BudgetClosed {
+        /// What was to be done.
+        operation: Operation,
+        /// When it may be worth trying again.
+        remaining: Duration,
+    },
+    /// There was no token to send with the request.
+    #[error("failed to {}: no access token", operation.phrase())]
+    NoToken {
+        /// What was to be done.
+        operation: Operation,
+        /// Why the authority gave none. Shared by all callers that waited for the same answer.
+        source: Arc<Failure>,
+    },
+    /// The request itself failed.
+    #[error("failed to {}", operation.phrase())]
+    Request {
+        /// What was to be done.
+        operation: Operation,
+        /// What happened.
+        source: Arc<Failure>,
+    },
+}
+
+/// What happened to one exchange with the service or the authority.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// No connection could be made, so that nothing was sent.
+    #[error("failed to connect")]
+    Unconnected(#[source] reqwest::Error),
+    /// The connection broke before the answer was complete.
+    #[error("connection lost")]
+    Interrupted(#[source] reqwest::Error),
+    /// The answer was not complete in time.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The answer's status is no success.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The body of the answer is longer than this client accepts.
+    #[error("answer too large")]
+    TooLarge,
+    /// The answer does not have the shape that it should have.
+    #[error("answer not understood")]
+    Malformed(#[source] Malformed),
+    /// The link to the next page is not one that may be followed.
+    #[error("unusable link to the next page")]
+    Link(#[source] LinkError),
+}
+
+impl Error {
+    pub(super) fn request(operation: Operation, failure: Failure) -> Self {
+        Self::Request {
+            operation,
+            source: Arc::new(failure),
+        }
+    }
+
+    pub(super) const fn closed(operation: Operation, closed: Closed) -> Self {
+        Self::BudgetClosed {
+            operation,
+            remaining: closed.remaining,
+        }
+    }
+
+    /// What was being done.
+    #[must_use]
+    pub const fn operation(&self) -> Operation {
+        match self {
+            Self::BudgetClosed { operation, .. }
+            | Self::NoToken { operation, .. }
+            | Self::Request { operation, .. } => *operation,
+        }
+    }
+
+    /// Whether the service answered that the object does not exist (404).
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.refusal().is_some_and(|refusal| refusal.status == 404)
+    }
+
+    /// The answer of the service, if it gave one and it was no success.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Request { source, .. } => match &**source {
+                Failure::Refused(refusal) => Some(refusal),
+                _ => None,
+            },
+            Self::BudgetClosed { .. } | Self::NoToken { .. } => None,
+        }
+    }
+
+    /// What it means: the one classifier of the whole program.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let (class, certainty, what) = match self {
+            Self::BudgetClosed { remaining, .. } => (
+                Class::throttled(Reason::Throttled, Some(*remaining)),
+                Certainty::NotSent,
+                "the request budget is closed or used up".to_owned(),
+            ),
+            Self::NoToken { source, .. } => (
+                source.class(authority_refusal),
+                Certainty::NotSent,
+                source.sentence("the authority"),
+            ),
+            Self::Request { source, .. } => (
+                source.class(service_refusal),
+                source.certainty(),
+                source.sentence("the service"),
+            ),
+        };
+        Verdict {
+            disposition: class.disposition,
+            certainty,
+            reason: class.reason,
+            message: format!(
+                "Could not {}: {what}. {}",
+                self.operation().phrase(),
+                class.advice
+            ),
+        }
+    }
+}
+
+const RETRIED: &str = "It is tried again automatically.";
+const CHECK_NETWORK: &str =
+    "It is tried again automatically; if this lasts, check network, proxy and CA settings.";
+const CHECK_CREDENTIAL: &str =
+    "Check tenant, client id and credential, and that the credential has not expired.";
+const CHECK_ADMISSION: &str =
+    "Check tenant and cloud, and that conditional access admits the application.";
+const GRANT_PERMISSION: &str =
+    "Grant the permissions on outbound flows with admin consent, and check the tenant's licence.";
+
+/// The part of a verdict that does not depend on what was asked.
+struct Class {
+    disposition: Disposition,
+    reason: Reason,
+    /// What helps, as a sentence.
+    advice: &'static str,
+}
+
+impl Class {
+    const fn passing(reason: Reason) -> Self {
+        Self {
+            disposition: Disposition::Retry,
+            reason,
+            advice: RETRIED,
+        }
+    }
+
+    const fn throttled(reason: Reason, after: Option<Duration>) -> Self {
+        Self {
+            disposition: Disposition::Throttled { after },
+            ..Self::passing(reason)
+        }
+    }
+
+    const fn user(reason: Reason, advice: &'static str) -> Self {
+        Self {
+            disposition: Disposition::User,
+            reason,
+            advice,
+        }
+    }
+}
+
+impl Failure {
+    /// What to do about a failure to obtain a token, for the memory of failures.
+    pub(super) fn authority_disposition(&self) -> Disposition {
+        self.class(authority_refusal).disposition
+    }
+
+    /// What it means as a metric label, if it happened to a request for a token.
+    pub(super) fn authority_reason(&self) -> Reason {
+        self.class(authority_refusal).reason
+    }
+
+    /// Whether the service did not accept the token.
+    pub(super) fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.status == 401)
+    }
+
+    fn class(&self, refusal_class: fn(&Refusal) -> Class) -> Class {
+        match self {
+            Self::Unconnected(_) => Class {
+                advice: CHECK_NETWORK,
+                ..Class::passing(Reason::Unreachable)
+            },
+            Self::Interrupted(_) => Class::passing(Reason::Unreachable),
+            Self::TimedOut => Class::passing(Reason::TimedOut),
+            Self::Refused(refusal) => refusal_class(refusal),
+            Self::TooLarge | Self::Malformed(_) | Self::Link(_) => {
+                Class::passing(Reason::UnexpectedAnswer)
+            }
+        }
+    }
+
+    fn certainty(&self) -> Certainty {
+        match self {
+            Self::Unconnected(_) => Certainty::NotSent,
+            Self::Refused(refusal) => match refusal.status {
+                429 => Certainty::Throttled,
+                408 => Certainty::Unknown,
+                400..=499 => Certainty::Refused,
+                _ => Certainty::Unknown,
+            },
+            Self::Interrupted(_)
+            | Self::TimedOut
+            | Self::TooLarge
+            | Self::Malformed(_)
+            | Self::Link(_) => Certainty::Unknown,
+        }
+    }
+
+    fn sentence(&self, who: &str) -> String {
+        match self {
+            Self::Unconnected(_) => format!("{who} cannot be reached"),
+            Self::Interrupted(_) => format!("the connection to {who} broke"),
+            Self::TimedOut => format!("{who} did not answer in time"),
+            Self::Refused(refusal) => format!("{who} answered {refusal}"),
+            Self::TooLarge => format!("the answer of {who} is too large"),
+            Self::Malformed(malformed) => {
+                format!("the answer of {who} was not understood ({malformed})")
+            }
+            Self::Link(link) => format!("the list of {who} cannot be followed ({link})"),
+        }
+    }
+}
+
+/// What a refusal by Microsoft Graph means.
+///
+/// The status decides; codes are not documented for this service and serve where the status alone
+/// is ambiguous.
+fn service_refusal(refusal: &Refusal) -> Class {
+    let after = refusal.retry_after;
+    match refusal.status {
+        401 => Class::user(Reason::Unauthorized, CHECK_ADMISSION),
+        402 | 403 => Class::user(Reason::Forbidden, GRANT_PERMISSION),
+        // Also what a just created object answers until all of the service knows it, and what ends
+        // when something else creates the object: worth trying again without anyone's help.
+        404 | 410 => Class::passing(Reason::NotFound),
+        405 | 406 | 411 | 415 => Class {
+            disposition: Disposition::Bug,
+            reason: Reason::InvalidRequest,
+            advice: "The interface may have changed; please report it.",
+        },
+        408 => Class::passing(Reason::TimedOut),
+        409 if refusal.says("Directory_ConcurrencyViolation") => Class::passing(Reason::Conflict),
+        409 => Class::user(
+            Reason::Conflict,
+            "Check what else manages this object, or holds its place.",
+        ),
+        412 => Class::passing(Reason::Conflict),
+        423 => Class::passing(Reason::Locked),
+        429 | 509 => Class::throttled(Reason::Throttled, after),
+        400..=499 => Class::user(Reason::Rejected, "Check the values in the resource's spec."),
+        503 if after.is_some() => Class::throttled(Reason::ServiceUnavailable, after),
+        500..=599 => Class::passing(Reason::ServiceUnavailable),
+        _ => Class::passing(Reason::UnexpectedAnswer),
+    }
+}
+
+/// What a refusal by the token endpoint means.
+fn authority_refusal(refusal: &Refusal) -> Class {
+    let passing = ["temporarily_unavailable", "server_error"];
+    match refusal.status {
+        408 => Class::passing(Reason::TimedOut),
+        429 => Class::throttled(Reason::Throttled, refusal.retry_after),
+        400..=499 if !passing.iter().any(|code| refusal.says(code)) => {
+            Class::user(Reason::CredentialRefused, CHECK_CREDENTIAL)
+        }
+        503 if refusal.retry_after.is_some() => {
+            Class::throttled(Reason::ServiceUnavailable, refusal.retry_after)
+        }
+        400..=599 => Class::passing(Reason::ServiceUnavailable),
+        _ => Class::passing(Reason::UnexpectedAnswer),
+    }
+}
+
+#[cfg(test)]
+mod tests;

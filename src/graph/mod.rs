@@ -1,0 +1,47 @@
+//! Typed client of the Microsoft Graph (beta) interface for outbound provisioning flow sets and
+//! flows.
+//!
+//! [`Client`] makes requests, [`model`] is what the service holds, [`verdict`] is what a failure
+//! means. Everything that a connection sends passes one [`Budget`] and carries a token from one
+//! token cache.
+//!
+//! *Guarantees*
+//!
+//! * A request is sent once. The only repetition is after a 401, which proves that the first had no
+//!   effect.
+//! * A list is complete or an error.
+//! * The token goes to the configured endpoints only: redirects and links to other origins are not
+//!   followed.
+//! * Errors, their causes and their `Debug` output hold no token, secret, password or text of an
+//!   answer.
+//!
+//! The module knows nothing of Kubernetes.
+
+mod answer;
+mod body;
+mod budget;
+mod client;
+mod connection;
+mod error;
+pub mod model;
+mod operation;
+mod page;
+#[cfg(test)]
+mod testing;
+mod token;
+mod transport;
+pub mod verdict;
+
+pub use self::{
+    answer::{ErrorCode, Refusal},
+    body::{FilterDefinition, FlowDefinition, FlowSetDefinition},
+    budget::{Budget, Closed, Lane, Limits},
+    client::Client,
+    error::{Error, Failure},
+    model::{Flow, FlowId, FlowSet, FlowSetId, FlowType, InvalidId, Listing, Malformed},
+    operation::{Observer, Operation, Outcome, unobserved},
+    page::LinkError,
+    token::{Credential, InvalidTenant, Tenant},
+    transport::{EndpointError, Transport, TransportError, TransportSettings, check_endpoint},
+    verdict::{Certainty, Disposition, Reason, Verdict},
+};

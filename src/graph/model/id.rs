@@ -1,0 +1,103 @@
+//! Ids, checked before they can become part of a URL.
+
+use std::{
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+    str::FromStr,
+};
+
+use thiserror::Error;
+
+const LONGEST_ID: usize = 256;
+
+/// The service's id of a flow, unique within its set.
+///
+/// Kept and shown exactly as the service (or a user) wrote it, but compared without regard to ASCII
+/// case: nothing promises that the service repeats a GUID in the same case.
+#[derive(Clone, Debug)]
+pub struct FlowId(String);
+
+/// The service's id of a flow set.
+///
+/// Compared like a [`FlowId`].
+#[derive(Clone, Debug)]
+pub struct FlowSetId(String);
+
+/// A text that cannot be an id.
+///
+/// An id becomes one segment of a request's path. Empty text and dots would make that path name the
+/// whole collection instead of one member, so they are refused before any request exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("an id is 1 to {LONGEST_ID} printable characters without spaces and not just dots")]
+pub struct InvalidId;
+
+macro_rules! id {
+    ($name:ident) => {
+        impl $name {
+            /// The id as it was written.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            /// # Errors
+            ///
+            /// [`InvalidId`] if the text is empty, longer than 256 bytes, made of dots only, or
+            /// holds a space or control character.
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                check_id(text).map(|()| Self(text.to_owned()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.0.eq_ignore_ascii_case(&other.0)
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                folded(&self.0).cmp(folded(&other.0))
+            }
+        }
+
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                folded(&self.0).for_each(|byte| byte.hash(state));
+            }
+        }
+    };
+}
+
+id!(FlowId);
+id!(FlowSetId);
+
+fn folded(text: &str) -> impl Iterator<Item = u8> {
+    text.bytes().map(|byte| byte.to_ascii_lowercase())
+}
+
+fn check_id(text: &str) -> Result<(), InvalidId> {
+    let odd = |c: char| c.is_control() || c.is_whitespace();
+    let usable =
+        text.len() <= LONGEST_ID && !text.contains(odd) && !text.bytes().all(|byte| byte == b'.');
+    usable.then_some(()).ok_or(InvalidId)
+}

@@ -1,0 +1,160 @@
+use std::collections::HashSet;
+
+use serde_json::json;
+
+use super::*;
+
+fn flow(value: Value) -> Flow {
+    Flow::parse(value).unwrap()
+}
+
+#[test]
+fn ids_are_shown_as_written_and_compared_without_case() {
+    let lower: FlowId = "08dd-ab".parse().unwrap();
+    let upper: FlowId = "08DD-AB".parse().unwrap();
+    assert_eq!(lower, upper);
+    assert_eq!(lower.cmp(&upper), std::cmp::Ordering::Equal);
+    assert_eq!(HashSet::from([lower.clone(), upper.clone()]).len(), 1);
+    assert_eq!(
+        (lower.to_string(), upper.as_str()),
+        ("08dd-ab".into(), "08DD-AB")
+    );
+    assert!(lower < "08dd-b".parse().unwrap());
+}
+
+#[test]
+fn text_that_would_name_another_path_is_no_id() {
+    for text in ["", ".", "..", "a b", "a\n", "\u{2003}", &"x".repeat(257)] {
+        assert_eq!(text.parse::<FlowSetId>(), Err(InvalidId), "{text:?}");
+    }
+    assert!("...a".parse::<FlowSetId>().is_ok());
+}
+
+#[test]
+fn types_are_read_in_any_case_and_spelling() {
+    for flow_type in FlowType::ALL {
+        let wire = flow_type.odata_type();
+        let spellings = [
+            wire.to_owned(),
+            wire.to_uppercase(),
+            wire.trim_start_matches('#').to_owned(),
+            format!("https://graph.microsoft.com/beta/$metadata{wire}"),
+        ];
+        for spelling in spellings {
+            assert_eq!(
+                FlowType::from_odata_type(&spelling),
+                Some(flow_type),
+                "{spelling}"
+            );
+        }
+        let name = flow_type.to_string();
+        assert!(wire.ends_with(&format!(".{name}ProvisioningFlow")));
+    }
+    assert_eq!(FlowType::from_odata_type("#microsoft.graph.user"), None);
+}
+
+#[test]
+fn a_flow_is_taken_apart() {
+    let flow = flow(json!({
+        "@odata.context": "https://elsewhere.example/$metadata",
+        "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
+        "id": "AA-1",
+        "createdDateTime": "2026-01-05T08:00:00.1234567Z",
+        "lastModifiedDateTime": null,
+        "readinessStatus": "hibernating",
+        "creationOptions": {"createBasedOnRoleGroup": true, "note@odata.type": "kept"},
+        "novelty": [1]
+    }));
+    assert_eq!(flow.id.as_str(), "AA-1");
+    assert_eq!(flow.flow_type, Some(FlowType::SecurityGroup));
+    assert_eq!(flow.readiness.as_deref(), Some("hibernating"));
+    assert_eq!(
+        flow.created.as_deref(),
+        Some("2026-01-05T08:00:00.1234567Z")
+    );
+    assert_eq!(flow.created_at().unwrap().subsec_nanosecond(), 123_456_700);
+    assert_eq!(
+        (flow.last_modified.as_ref(), flow.last_modified_at()),
+        (None, None)
+    );
+    let rest = json!({
+        "creationOptions": {"createBasedOnRoleGroup": true, "note@odata.type": "kept"},
+        "novelty": [1]
+    });
+    assert_eq!(Value::Object(flow.properties), rest);
+}
+
+#[test]
+fn what_is_unknown_is_kept() {
+    let flow = flow(json!({
+        "@odata.type": "#microsoft.graph.industryData.roomProvisioningFlow",
+        "id": "1",
+        "readinessStatus": 7,
+        "createdDateTime": "yesterday"
+    }));
+    assert_eq!((flow.flow_type, flow.created_at()), (None, None));
+    assert_eq!(flow.readiness, None);
+    assert_eq!(flow.properties["readinessStatus"], 7);
+}
+
+#[test]
+fn a_password_never_gets_in() {
+    let flow = flow(json!({
+        "id": "1",
+        "creationOptions": {"configurations": [
+            {"defaultPasswordSettings": {"password": "canary-1"}},
+            {"defaultPasswordSettings": {"Password": ["canary-2"]}},
+            {"defaultPasswordSettings": {"password": null}}
+        ]}
+    }));
+    assert!(!format!("{flow:?}").contains("canary"));
+    let configurations = &flow.properties["creationOptions"]["configurations"];
+    assert_eq!(
+        configurations[0]["defaultPasswordSettings"]["password"],
+        PASSWORD_MASK
+    );
+    assert_eq!(
+        configurations[2]["defaultPasswordSettings"]["password"],
+        Value::Null
+    );
+}
+
+#[test]
+fn an_object_without_identity_is_an_error() {
+    assert_eq!(Flow::parse(json!([])), Err(Malformed::NotAnObject));
+    for value in [
+        json!({}),
+        json!({"id": null}),
+        json!({"id": 1}),
+        json!({"id": ".."}),
+    ] {
+        assert_eq!(Flow::parse(value.clone()), Err(Malformed::Id));
+        assert_eq!(FlowSet::parse(value), Err(Malformed::Id));
+    }
+    assert_eq!(
+        FlowSet::parse(json!({"id": "1"})),
+        Err(Malformed::DisplayName)
+    );
+}
+
+#[test]
+fn a_set_has_flows_only_where_they_came_complete() {
+    let set = |more: Value| {
+        let mut value = json!({"id": "s", "displayName": "north", "filter": null});
+        let members = value.as_object_mut().unwrap();
+        members.extend(more.as_object().unwrap().clone());
+        FlowSet::parse(value)
+    };
+    let one = json!([{"id": "f"}]);
+    let bare = set(json!({})).unwrap();
+    assert_eq!((bare.filter.as_ref(), bare.flows.as_ref()), (None, None));
+    let whole = set(json!({"provisioningFlows": one})).unwrap();
+    assert_eq!(whole.flows.unwrap().len(), 1);
+    let cut = json!({"provisioningFlows": one, "provisioningFlows@odata.nextLink": "https://x/"});
+    assert_eq!(set(cut).unwrap().flows, None);
+    assert_eq!(
+        set(json!({"provisioningFlows": null})),
+        Err(Malformed::Flows)
+    );
+    assert_eq!(set(json!({"provisioningFlows": [{}]})), Err(Malformed::Id));
+}

@@ -1,0 +1,142 @@
+//! Pages of a list, and the links between them.
+//!
+//! A link comes from the service, but a token is sent along; so it is followed only to where the
+//! list already is.
+
+use std::collections::HashSet;
+
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+use thiserror::Error;
+use url::Url;
+
+use super::{error::Failure, model::Malformed};
+
+/// More pages than the largest tenant could need, at any page size the service is likely to use.
+const MOST_PAGES: usize = 1000;
+/// The largest list held in memory, as text.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+
+/// Why the rest of a list cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum LinkError {
+    /// The link is no URL.
+    #[error("not a URL")]
+    Unreadable,
+    /// The link leads to another origin or path, or holds a user name or password.
+    #[error("it leads somewhere else")]
+    Foreign,
+    /// The link leads to a page that has been read already.
+    #[error("it leads in a circle")]
+    Loop,
+    /// There is no end to the list.
+    #[error("too many pages")]
+    TooLong,
+}
+
+/// One page: its items, and the link to the next.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) items: Vec<Value>,
+    pub(super) next: Option<String>,
+    bytes: usize,
+}
+
+impl Page {
+    pub(super) fn read(body: &[u8]) -> Result<Self, Malformed> {
+        let mut value: Value = serde_json::from_slice(body).map_err(|_| Malformed::Syntax)?;
+        let page = value.as_object_mut().ok_or(Malformed::NotAnObject)?;
+        let Some(Value::Array(items)) = page.remove("value") else {
+            return Err(Malformed::Values);
+        };
+        let next = match page.remove("@odata.nextLink") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(link)) => Some(link),
+            Some(_) => return Err(Malformed::NextLink),
+        };
+        Ok(Self {
+            items,
+            next,
+            bytes: body.len(),
+        })
+    }
+}
+
+/// The way through the pages of one list.
+#[derive(Debug)]
+pub(super) struct Trail {
+    start: Url,
+    visited: HashSet<Url>,
+    bytes: usize,
+}
+
+impl Trail {
+    pub(super) fn new(start: Url) -> Self {
+        Self {
+            visited: HashSet::from([start.clone()]),
+            start,
+            bytes: 0,
+        }
+    }
+
+    /// Where the page after this one is. `None`: this was the last.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if the list goes on but must not, or cannot, be followed.
+    pub(super) fn next(&mut self, page: &Page) -> Result<Option<Url>, Failure> {
+        self.bytes += page.bytes;
+        if self.bytes > MOST_BYTES {
+            return Err(Failure::TooLarge);
+        }
+        let Some(link) = &page.next else {
+            return Ok(None);
+        };
+        self.follow(link).map(Some).map_err(Failure::Link)
+    }
+
+    fn follow(&mut self, link: &str) -> Result<Url, LinkError> {
+        let mut url = self.start.join(link).map_err(|_| LinkError::Unreadable)?;
+        url.set_fragment(None);
+        let bare = url.username().is_empty() && url.password().is_none();
+        if !bare || url.origin() != self.start.origin() || path(&url) != path(&self.start) {
+            return Err(LinkError::Foreign);
+        }
+        if self.visited.len() >= MOST_PAGES {
+            return Err(LinkError::TooLong);
+        }
+        if !self.visited.insert(url.clone()) {
+            return Err(LinkError::Loop);
+        }
+        Ok(url)
+    }
+}
+
+/// The path as segments that can be compared: decoded, in lower case, and with `name('key')`, the
+/// other spelling of `name/key`, taken apart.
+fn path(url: &Url) -> Vec<String> {
+    let segments = url.path_segments().into_iter().flatten();
+    segments
+        .map(folded)
+        .flat_map(|segment| split_key(&segment))
+        .collect()
+}
+
+fn folded(segment: &str) -> String {
+    percent_decode_str(segment)
+        .decode_utf8_lossy()
+        .to_ascii_lowercase()
+}
+
+fn split_key(segment: &str) -> Vec<String> {
+    let keyed = segment
+        .strip_suffix("')")
+        .and_then(|segment| segment.split_once("('"));
+    match keyed {
+        Some((name, key)) => vec![name.to_owned(), key.to_owned()],
+        None => vec![segment.to_owned()],
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+use super::*;
+
+const LIST: &str = "https://graph.example/beta/external/Sets/7f-A%20b/flows";
+
+fn page(next: &str) -> Page {
+    let body = serde_json::json!({"value": [], "@odata.nextLink": next}).to_string();
+    Page::read(body.as_bytes()).unwrap()
+}
+
+fn follow(link: &str) -> Result<Url, LinkError> {
+    Trail::new(LIST.parse().unwrap()).follow(link)
+}
+
+#[test]
+fn a_page_holds_items_and_perhaps_a_link() {
+    let last = Page::read(br#"{"value":[1,2],"@odata.nextLink":null}"#).unwrap();
+    assert_eq!((last.items.len(), last.next), (2, None));
+    assert_eq!(page("next").next.as_deref(), Some("next"));
+}
+
+#[test]
+fn what_is_no_page_is_an_error_and_not_an_empty_list() {
+    let cases = [
+        ("", Malformed::Syntax),
+        ("<html></html>", Malformed::Syntax),
+        (r#"{"value":[1"#, Malformed::Syntax),
+        ("[]", Malformed::NotAnObject),
+        ("{}", Malformed::Values),
+        (r#"{"value":null}"#, Malformed::Values),
+        (r#"{"value":[],"@odata.nextLink":1}"#, Malformed::NextLink),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(Page::read(body.as_bytes()).unwrap_err(), expected, "{body}");
+    }
+}
+
+#[test]
+fn links_to_the_same_list_are_followed_verbatim() {
+    let links = [
+        "https://graph.example/beta/external/Sets/7f-A%20b/flows?$skiptoken=X%2FY",
+        "https://GRAPH.example:443/beta/external/sets/7F-a%20B/flows?$skiptoken=1",
+        "https://graph.example/beta/external/sets('7f-A%20b')/flows?$skip=2",
+        "https://graph.example/beta/external/sets(%277f-A%20b%27)/flows?$skip=2",
+        "https://graph.example/beta/x/../external/Sets/7f-A%20b/flows?$skip=3",
+    ];
+    for link in links {
+        assert_eq!(follow(link), Ok(link.parse().unwrap()), "{link}");
+    }
+    assert_eq!(
+        follow("?$skip=2").unwrap().as_str(),
+        format!("{LIST}?$skip=2")
+    );
+}
+
+#[test]
+fn links_elsewhere_are_refused() {
+    let links = [
+        "http://graph.example/beta/external/Sets/7f-A%20b/flows?$skip=1",
+        "https://graph.example:8443/beta/external/Sets/7f-A%20b/flows?$skip=1",
+        "https://graph.example.evil.example/beta/external/Sets/7f-A%20b/flows?$skip=1",
+        "https://graph.example@evil.example/beta/external/Sets/7f-A%20b/flows?$skip=1",
+        "https://user:pw@graph.example/beta/external/Sets/7f-A%20b/flows?$skip=1",
+        "//evil.example/beta/external/Sets/7f-A%20b/flows?$skip=1",
+        "https://graph.example/beta/external/Sets/other/flows?$skip=1",
+        "https://graph.example/beta/external/Sets/7f-A%20b%2Fflows?$skip=1",
+        "https://graph.example/beta/external/Sets/7f-A%20b/flows/?$skip=1",
+        "https://graph.example/beta/external/Sets/7f-A%20b/flows/../../x",
+        "file:///etc/passwd",
+    ];
+    for link in links {
+        assert_eq!(follow(link), Err(LinkError::Foreign), "{link}");
+    }
+    assert_eq!(follow("https://["), Err(LinkError::Unreadable));
+}
+
+#[test]
+fn circles_are_noticed_at_the_first_and_at_later_pages() {
+    assert_eq!(follow(LIST), Err(LinkError::Loop));
+    assert_eq!(follow(&format!("{LIST}#again")), Err(LinkError::Loop));
+    let mut trail = Trail::new(LIST.parse().unwrap());
+    assert!(trail.next(&page("?a")).is_ok());
+    assert!(trail.next(&page("?b")).is_ok());
+    let again = trail.next(&page("?a"));
+    assert!(matches!(again, Err(Failure::Link(LinkError::Loop))));
+}
+
+#[test]
+fn an_endless_list_ends() {
+    let mut trail = Trail::new(LIST.parse().unwrap());
+    let pages = (0..).take_while(|number| trail.next(&page(&format!("?p={number}"))).is_ok());
+    assert_eq!(pages.count(), MOST_PAGES - 1);
+}
+
+#[test]
+fn a_list_larger_than_memory_allows_is_refused_before_it_is_read() {
+    let mut trail = Trail::new(LIST.parse().unwrap());
+    let large = Page {
+        bytes: MOST_BYTES,
+        ..page("?a")
+    };
+    assert!(trail.next(&large).is_ok());
+    assert!(matches!(trail.next(&page("?b")), Err(Failure::TooLarge)));
+}

@@ -1,0 +1,151 @@
+//! What is known about tokens: the last one, and the last failure to obtain one. Pure; the time is
+//! passed in.
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::header::HeaderValue;
+use tokio::time::Instant;
+
+use super::{AccessToken, Fetched};
+use crate::graph::{error::Failure, verdict::Disposition};
+
+/// A token is replaced this long before it expires, or a tenth of its life before if that is less.
+const MARGIN: Duration = Duration::from_mins(5);
+/// A lifetime beyond this is taken for this.
+const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
+/// Tokens that the service refuses are replaced at most this often: if the next one is refused too,
+/// the reason is not the token.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(30);
+
+/// First and longest time for which a failure is remembered: one that passes by itself, and one
+/// that waits for a person.
+const PASSING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+const WAITING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(5));
+
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    token: Option<Token>,
+    /// How many tokens there have been.
+    generation: u64,
+    failure: Option<Remembered>,
+    /// Failures in a row.
+    failures: u32,
+    /// When a refused token was last thrown away.
+    renewed: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Token {
+    header: HeaderValue,
+    refresh: Instant,
+    expiry: Instant,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    failure: Arc<Failure>,
+    until: Instant,
+}
+
+impl Memory {
+    /// What can be answered without asking the authority; `None` if it has to be asked.
+    pub(super) fn recall(&self, now: Instant) -> Option<Result<AccessToken, Arc<Failure>>> {
+        if let Some(token) = self.token(now, |token| token.refresh) {
+            return Some(Ok(token));
+        }
+        let failure = self
+            .failure
+            .as_ref()
+            .filter(|failure| now < failure.until)?;
+        Some(self.unless_still_good(&failure.failure, now))
+    }
+
+    /// Takes in the authority's answer, and says what it means for whoever asked.
+    pub(super) fn record(
+        &mut self,
+        fetched: Result<Fetched, Failure>,
+        now: Instant,
+    ) -> Result<AccessToken, Arc<Failure>> {
+        match fetched {
+            Ok(fetched) => Ok(self.record_token(fetched, now)),
+            Err(failure) => self.record_failure(failure, now),
+        }
+    }
+
+    /// Forgets a token that the service refused. `false`: asking for another would be in vain.
+    pub(super) fn refused(&mut self, generation: u64, now: Instant) -> bool {
+        if generation != self.generation {
+            return true;
+        }
+        let recent = |renewed| now.saturating_duration_since(renewed) < RENEWAL_INTERVAL;
+        if self.renewed.is_some_and(recent) {
+            return false;
+        }
+        self.renewed = Some(now);
+        self.token = None;
+        true
+    }
+
+    fn record_token(&mut self, fetched: Fetched, now: Instant) -> AccessToken {
+        let lifetime = fetched.lifetime.min(LONGEST_LIFETIME);
+        self.generation += 1;
+        self.failure = None;
+        self.failures = 0;
+        self.token = Some(Token {
+            header: fetched.header.clone(),
+            refresh: now + lifetime - MARGIN.min(lifetime / 10),
+            expiry: now + lifetime,
+        });
+        AccessToken {
+            header: fetched.header,
+            generation: self.generation,
+        }
+    }
+
+    fn record_failure(
+        &mut self,
+        failure: Failure,
+        now: Instant,
+    ) -> Result<AccessToken, Arc<Failure>> {
+        let pause = pause(failure.authority_disposition(), self.failures);
+        let failure = Arc::new(failure);
+        self.failures = self.failures.saturating_add(1);
+        self.failure = Some(Remembered {
+            failure: Arc::clone(&failure),
+            until: now + pause,
+        });
+        self.unless_still_good(&failure, now)
+    }
+
+    /// A token that is due for replacement is better than none.
+    fn unless_still_good(
+        &self,
+        failure: &Arc<Failure>,
+        now: Instant,
+    ) -> Result<AccessToken, Arc<Failure>> {
+        let token = self.token(now, |token| token.expiry);
+        token.ok_or_else(|| Arc::clone(failure))
+    }
+
+    fn token(&self, now: Instant, end: impl Fn(&Token) -> Instant) -> Option<AccessToken> {
+        let token = self.token.as_ref().filter(|token| now < end(token))?;
+        Some(AccessToken {
+            header: token.header.clone(),
+            generation: self.generation,
+        })
+    }
+}
+
+/// For how long a failure is remembered: doubling with each in a row, and as long as the authority
+/// asks for.
+fn pause(disposition: Disposition, before: u32) -> Duration {
+    let (first, longest) = match disposition {
+        Disposition::Retry | Disposition::Throttled { .. } => PASSING,
+        Disposition::User | Disposition::Bug => WAITING,
+    };
+    let own = first.saturating_mul(1 << before.min(16)).min(longest);
+    match disposition {
+        Disposition::Throttled { after: Some(after) } => own.max(after.min(LONGEST_LIFETIME)),
+        _ => own,
+    }
+}

@@ -1,0 +1,264 @@
+//! HTTP: endpoints, time-outs, TLS, bounded answers. Knows nothing of tokens or budgets.
+
+use std::{fmt, time::Duration};
+
+use reqwest::{RequestBuilder, Response, redirect, retry};
+use thiserror::Error;
+use tokio::time::{Instant, timeout_at};
+use url::{Host, Url};
+
+use super::{
+    answer::{Answer, Headers, Refusal},
+    error::Failure,
+};
+
+/// Longer answers are not read to their end. A page of Microsoft Graph is far below a megabyte.
+const LARGEST_BODY: usize = 8 * 1024 * 1024;
+
+/// How to reach the service and the authority.
+#[derive(Clone)]
+pub struct TransportSettings {
+    /// Microsoft Graph, such as `https://graph.microsoft.com`. See [`check_endpoint`].
+    pub graph_endpoint: Url,
+    /// The token authority, such as `https://login.microsoftonline.com`. See [`check_endpoint`].
+    pub authority_endpoint: Url,
+    /// Certificates (PEM, one or several) of authorities to trust in addition to the system's.
+    pub ca_certificates: Option<Vec<u8>>,
+    /// The time from leaving the budget to the last byte of the answer, with the token and a
+    /// repetition after a 401 included. A request for a token gets half of it.
+    pub request_timeout: Duration,
+    /// The time to make a connection.
+    pub connect_timeout: Duration,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+}
+
+impl fmt::Debug for TransportSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransportSettings")
+            .field("graph_endpoint", &self.graph_endpoint.as_str())
+            .field("authority_endpoint", &self.authority_endpoint.as_str())
+            .field("ca_certificates", &self.ca_certificates.is_some())
+            .field("request_timeout", &self.request_timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("user_agent", &self.user_agent)
+            .finish()
+    }
+}
+
+/// A connection pool to the service and the authority, shared by all connections of the process.
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    http: reqwest::Client,
+    graph: Endpoint,
+    authority: Endpoint,
+    request_timeout: Duration,
+}
+
+/// Why no [`Transport`] could be made.
+#[derive(Debug, Error)]
+pub enum TransportError {
+    /// The endpoint of Microsoft Graph cannot be used.
+    #[error("unusable Graph endpoint")]
+    Graph(#[source] EndpointError),
+    /// The endpoint of the authority cannot be used.
+    #[error("unusable authority endpoint")]
+    Authority(#[source] EndpointError),
+    /// The additional certificates cannot be read.
+    #[error("unreadable CA certificates")]
+    Certificates(#[source] reqwest::Error),
+    /// The HTTP client cannot be set up.
+    #[error("failed to set up the HTTP client")]
+    Setup(#[source] reqwest::Error),
+}
+
+/// Why a URL cannot be an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum EndpointError {
+    /// Neither https, nor http to this very machine.
+    #[error("must be https (http is for loopback addresses only)")]
+    Insecure,
+    /// User name or password in the URL.
+    #[error("must not hold a user name or password")]
+    Credentials,
+    /// A path, query or fragment.
+    #[error("must have no path, query or fragment")]
+    NotAnOrigin,
+}
+
+/// Checks that tokens and secrets may be sent to a URL, and that it is an origin to which paths can
+/// be added.
+///
+/// Only https is accepted, and http to a loopback address (`localhost`, `127.0.0.0/8`, `::1`),
+/// which never leaves the machine.
+///
+/// # Errors
+///
+/// [`EndpointError`] says what is wrong.
+pub fn check_endpoint(url: &Url) -> Result<(), EndpointError> {
+    if !(url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(url)) {
+        return Err(EndpointError::Insecure);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(EndpointError::Credentials);
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err(EndpointError::NotAnOrigin);
+    }
+    Ok(())
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// A checked origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Endpoint(Url);
+
+impl Endpoint {
+    pub(super) fn new(url: Url) -> Result<Self, EndpointError> {
+        check_endpoint(&url).map(|()| Self(url))
+    }
+
+    /// The URL with these path segments, each percent-encoded, so that none can leave its place.
+    pub(super) fn at<'a>(&self, segments: impl IntoIterator<Item = &'a str>) -> Url {
+        let mut url = self.0.clone();
+        // Only a URL that cannot be a base, like `mailto:`, has no segments.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.clear().extend(segments);
+        }
+        url
+    }
+
+    pub(super) fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
+    fn is_loopback(&self) -> bool {
+        is_loopback(&self.0)
+    }
+}
+
+impl Transport {
+    /// Sets up the pool; connects to nothing yet.
+    ///
+    /// Uses the process's rustls crypto provider, and makes `ring` that provider if there is none
+    /// yet. Proxies are taken from the usual environment variables, except where an endpoint is on
+    /// this machine.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] if an endpoint or certificate is unusable.
+    pub fn new(settings: TransportSettings) -> Result<Self, TransportError> {
+        let graph = Endpoint::new(settings.graph_endpoint).map_err(TransportError::Graph)?;
+        let authority =
+            Endpoint::new(settings.authority_endpoint).map_err(TransportError::Authority)?;
+        let certificates = certificates(settings.ca_certificates.as_deref())?;
+        ensure_crypto_provider();
+        let mut http = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            .connect_timeout(settings.connect_timeout)
+            .user_agent(settings.user_agent)
+            .tls_certs_merge(certificates);
+        if graph.is_loopback() || authority.is_loopback() {
+            // A proxy would see plain http, and could not reach this machine's loopback anyway.
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(TransportError::Setup)?;
+        Ok(Self {
+            http,
+            graph,
+            authority,
+            request_timeout: settings.request_timeout,
+        })
+    }
+
+    /// See [`TransportSettings::request_timeout`].
+    #[must_use]
+    pub const fn request_timeout(&self) -> Duration {
+        self.request_timeout
+    }
+
+    pub(super) const fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    pub(super) const fn graph(&self) -> &Endpoint {
+        &self.graph
+    }
+
+    pub(super) const fn authority(&self) -> &Endpoint {
+        &self.authority
+    }
+
+    /// Sends a request, once, and reads the answer.
+    ///
+    /// # Errors
+    ///
+    /// Any status other than 2xx is a [`Failure::Refused`].
+    pub(super) async fn send(
+        &self,
+        request: RequestBuilder,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
+        let response = timeout_at(deadline, request.send()).await;
+        let response = response.map_err(|_| Failure::TimedOut)?.map_err(failure)?;
+        let status = response.status();
+        let headers = Headers::read(response.headers());
+        let body = timeout_at(deadline, read(response)).await;
+        let body = body.unwrap_or(Err(Failure::TimedOut));
+        if status.is_success() {
+            // A body that nobody needs, after a 204 say, must not make a success a failure.
+            return Ok(Answer { headers, body });
+        }
+        // The status is as definite without its body.
+        let body = body.unwrap_or_default();
+        Err(Failure::Refused(Refusal::read(status, headers, &body)))
+    }
+}
+
+fn certificates(pem: Option<&[u8]>) -> Result<Vec<reqwest::Certificate>, TransportError> {
+    let bundle = pem.map(reqwest::Certificate::from_pem_bundle).transpose();
+    bundle
+        .map(Option::unwrap_or_default)
+        .map_err(TransportError::Certificates)
+}
+
+fn ensure_crypto_provider() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Fails only if another thread was faster, which is as good.
+        drop(rustls::crypto::ring::default_provider().install_default());
+    }
+}
+
+async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failure)? {
+        if body.len() + chunk.len() > LARGEST_BODY {
+            return Err(Failure::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn failure(error: reqwest::Error) -> Failure {
+    let error = error.without_url();
+    if error.is_connect() {
+        Failure::Unconnected(error)
+    } else {
+        Failure::Interrupted(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,285 @@
+//! Leader election: which replica may write.
+//!
+//! The replicas compete for one `Lease` of `coordination.k8s.io/v1`, by the protocol of client-go,
+//! with which this takes part on equal terms. Whoever holds it renews it all the time; when the
+//! renewals stop, it expires and goes to another.
+//!
+//! ```text
+//! let holding = elector.acquire().await;
+//! select! {
+//!     lost = elector.keep() => /* stop all work at once, exit with an error */,
+//!     () = work(holding) => /* told to stop, and finished */,
+//! }
+//! elector.release().await;
+//! ```
+//!
+//! [`candidate`] decides, on values and times that are passed in; [`store`] talks to the cluster;
+//! this file waits, and bounds each wait.
+//!
+//! *Guarantees*
+//!
+//! * Of all candidates for a Lease, at most one [`Holding`] covers any span at any moment, as long
+//!   as their clocks run at about the same rate: the fastest by less than a ninth faster than the
+//!   slowest. What the clocks show does not matter: only times that one process measured are
+//!   compared, and only with each other.
+//! * A holding that has stopped to cover never covers again.
+//!
+//! *Caveats*
+//!
+//! * **The lease alone is no fence.** A process can be stopped between its last look at the holding
+//!   and the moment its bytes leave. What must not happen twice needs a precondition of its own.
+//! * Someone who edits or deletes the Lease by hand can make two leaders, until the first looks at
+//!   it again.
+
+mod candidate;
+mod holding;
+mod settings;
+mod store;
+
+use std::error::Error;
+
+use k8s_openapi::{api::coordination::v1::Lease, jiff::Timestamp};
+use kube::Client;
+use tokio::{
+    select,
+    time::{Instant, error::Elapsed, sleep_until, timeout},
+};
+use tracing::{debug, info, warn};
+
+use self::{
+    candidate::{Candidate, Proposal},
+    holding::Term,
+};
+pub use self::{
+    holding::Holding,
+    settings::{LeaseSettings, identity},
+    store::{KubernetesLeases, LeaseStore},
+};
+use crate::metrics::Metrics;
+
+/// A candidate for the lease, and its holder once it has won.
+///
+/// It also keeps the gauge that says whether this process leads, and counts its own writes.
+#[derive(Debug)]
+pub struct Elector<S = KubernetesLeases> {
+    store: S,
+    settings: LeaseSettings,
+    candidate: Candidate,
+    metrics: Metrics,
+    /// The holding that was handed out, while it lasts.
+    term: Option<Term>,
+    /// When it is time for the next round.
+    next: Instant,
+}
+
+/// Why the lease is held no more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LeaseLost {
+    /// No renewal succeeded in time.
+    #[error("the lease could not be renewed in time")]
+    Expired,
+    /// Somebody else was seen holding it.
+    #[error("the lease was taken by {holder}")]
+    Taken {
+        /// The identity of the new holder.
+        holder: String,
+    },
+}
+
+/// What keeps a round from its end.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("failed to read the lease")]
+    Get(#[source] kube::Error),
+    #[error("failed to write the lease")]
+    Write(#[source] kube::Error),
+    #[error("the API server did not answer in time")]
+    TimedOut(#[source] Elapsed),
+}
+
+impl Elector {
+    /// A candidate that uses this client.
+    ///
+    /// The client should be used for nothing else, so that no other traffic can hold up a renewal,
+    /// and must not repeat requests by itself ([`kube::Config::default_retry`] off): a repetition
+    /// would outlast the time that a request has here.
+    #[must_use]
+    pub fn new(client: Client, settings: LeaseSettings, metrics: Metrics) -> Self {
+        let store = KubernetesLeases::new(client, &settings.namespace, &settings.name);
+        Self::with_store(store, settings, metrics)
+    }
+}
+
+impl<S: LeaseStore> Elector<S> {
+    /// A candidate for a lease that is kept elsewhere.
+    #[must_use]
+    pub fn with_store(store: S, settings: LeaseSettings, metrics: Metrics) -> Self {
+        Self {
+            store,
+            candidate: Candidate::new(&settings),
+            settings,
+            metrics,
+            term: None,
+            next: Instant::now(),
+        }
+    }
+
+    /// Waits until the lease is won. Trouble with the API server is logged, and waited out.
+    ///
+    /// *Cancel safety*: nothing is lost but the request under way. If that was the one that would
+    /// have won the lease, [`Elector::release`] gives it back.
+    pub async fn acquire(&mut self) -> Holding {
+        info!(identity = self.settings.identity, "waiting for the lease");
+        let mut holder = None;
+        loop {
+            self.round().await;
+            if let Some(holding) = self.begin_term() {
+                info!(identity = self.settings.identity, "lease acquired");
+                return holding;
+            }
+            let present = self.candidate.other_holder();
+            if holder.as_deref() != present {
+                holder = present.map(str::to_owned);
+                info!(holder, "lease held by another");
+            }
+        }
+    }
+
+    /// Renews the lease until it is lost, and says why it was. Must be polled all the time that the
+    /// holding is in use, the time in which the last steps are finished included.
+    ///
+    /// *Cancel safety*: can be dropped and called again; without it the lease expires.
+    pub async fn keep(&mut self) -> LeaseLost {
+        while let Some(until) = self.candidate.held_until() {
+            // The end comes first: a renewal that is answered too late must not revive the lease.
+            select! {
+                biased;
+                () = sleep_until(until) => self.candidate.forfeit(),
+                () = self.round() => {}
+            }
+            if let (Some(term), Some(until)) = (&self.term, self.candidate.held_until()) {
+                term.extend(until);
+            }
+        }
+        self.end_term();
+        let lost = self
+            .candidate
+            .other_holder()
+            .map_or(LeaseLost::Expired, |holder| LeaseLost::Taken {
+                holder: holder.to_owned(),
+            });
+        warn!(identity = self.settings.identity, reason = %lost, "lease lost");
+        lost
+    }
+
+    /// Gives the lease up if this candidate has it, so that the next need not wait for its end.
+    ///
+    /// Call it only when all work that needed the lease has stopped: the next leader starts at
+    /// once. It takes no longer than twice [`LeaseSettings::retry_period`]; if it fails, which is
+    /// logged, the lease expires by itself.
+    pub async fn release(mut self) {
+        self.candidate.forfeit();
+        self.end_term();
+        let deadline = self.settings.retry_period() * 2;
+        match timeout(deadline, self.vacate())
+            .await
+            .map_err(Trouble::TimedOut)
+        {
+            Ok(Ok(true)) => info!(identity = self.settings.identity, "lease released"),
+            Ok(Ok(false)) => {}
+            Ok(Err(trouble)) | Err(trouble) => {
+                warn!(error = &trouble as &dyn Error, "lease not released");
+            }
+        }
+    }
+
+    /// Waits for its time, then looks, and takes or renews the lease if it is free to.
+    async fn round(&mut self) {
+        sleep_until(self.next).await;
+        self.next = Instant::now() + self.settings.retry_period();
+        let mut outcome = self.attempt().await;
+        if outcome.as_ref().is_err_and(Trouble::is_conflict) {
+            debug!("the lease was written by another in between");
+            outcome = self.attempt().await;
+        }
+        if let Err(trouble) = outcome {
+            warn!(error = &trouble as &dyn Error, "lease request failed");
+        }
+    }
+
+    async fn attempt(&mut self) -> Result<(), Trouble> {
+        if self.candidate.must_look() {
+            self.look().await?;
+        }
+        let sent = Instant::now();
+        let Some(proposal) = self.candidate.proposal(sent, Timestamp::now()) else {
+            return Ok(());
+        };
+        let lease = match proposal {
+            Proposal::Create(lease) => self.write(self.store.create(&lease)).await?,
+            Proposal::Replace(lease) => self.write(self.store.replace(&lease)).await?,
+        };
+        self.candidate.wrote(lease, sent, Instant::now());
+        Ok(())
+    }
+
+    async fn look(&mut self) -> Result<(), Trouble> {
+        let answer = timeout(self.settings.retry_period(), self.store.get()).await;
+        let found = answer.map_err(Trouble::TimedOut)?.map_err(Trouble::Get)?;
+        self.candidate.saw(found, Instant::now());
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        request: impl Future<Output = kube::Result<Lease>>,
+    ) -> Result<Lease, Trouble> {
+        let answer = timeout(self.settings.retry_period(), request).await;
+        let lease = answer.map_err(Trouble::TimedOut)?.map_err(Trouble::Write)?;
+        self.metrics.wrote_lease();
+        Ok(lease)
+    }
+
+    /// Takes the holder out of the Lease, if it is this candidate. A renewal whose answer was not
+    /// awaited may still arrive in between, so a conflict leads to another look.
+    async fn vacate(&mut self) -> Result<bool, Trouble> {
+        loop {
+            self.look().await?;
+            let Some(lease) = self.candidate.vacated(Timestamp::now()) else {
+                return Ok(false);
+            };
+            match self.write(self.store.replace(&lease)).await {
+                Ok(_) => return Ok(true),
+                Err(trouble) if trouble.is_conflict() => {}
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+
+    fn begin_term(&mut self) -> Option<Holding> {
+        let until = self.candidate.held_until();
+        // The answer may have come after the end of what it granted.
+        let until = until.filter(|until| *until > Instant::now())?;
+        let (term, holding) = Term::new(until);
+        self.end_term();
+        self.term = Some(term);
+        self.metrics.leads(true);
+        Some(holding)
+    }
+
+    fn end_term(&mut self) {
+        if let Some(term) = self.term.take() {
+            term.end();
+        }
+        self.metrics.leads(false);
+    }
+}
+
+impl Trouble {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Write(kube::Error::Api(status)) if status.code == 409)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,496 @@
+use std::{
+    future::pending,
+    mem,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures::FutureExt;
+use kube::core::Status;
+use tokio::time::{advance, sleep};
+
+use super::*;
+
+const DURATION: Duration = Duration::from_secs(15);
+
+/// How the way to the cluster is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Weather {
+    Fine,
+    /// Requests fail at once and have no effect.
+    Refuses,
+    /// Requests are never answered and have no effect.
+    Silent,
+    /// Writes are done, but their answers are lost.
+    LosesAnswers,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    lease: Option<Lease>,
+    version: u64,
+    requests: Vec<&'static str>,
+}
+
+/// One candidate's way to the Lease.
+#[derive(Clone, Debug)]
+struct Cluster {
+    kept: Arc<Mutex<Kept>>,
+    weather: Arc<Mutex<Weather>>,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        Self::sharing(Arc::default())
+    }
+
+    fn sharing(kept: Arc<Mutex<Kept>>) -> Self {
+        Self {
+            kept,
+            weather: Arc::new(Mutex::new(Weather::Fine)),
+        }
+    }
+
+    /// Another candidate's way to the same Lease.
+    fn neighbour(&self) -> Self {
+        Self::sharing(self.kept.clone())
+    }
+
+    fn turn(&self, weather: Weather) {
+        *self.weather.lock().unwrap() = weather;
+    }
+
+    fn requests(&self) -> Vec<&'static str> {
+        mem::take(&mut self.kept.lock().unwrap().requests)
+    }
+
+    fn lease(&self) -> Lease {
+        self.kept.lock().unwrap().lease.clone().unwrap()
+    }
+
+    fn holder(&self) -> Option<String> {
+        self.lease().spec.unwrap().holder_identity
+    }
+
+    /// Someone else writes.
+    fn edit(&self, edit: impl FnOnce(&mut Lease)) {
+        let mut kept = self.kept.lock().unwrap();
+        let mut lease = kept.lease.clone().unwrap_or_default();
+        edit(&mut lease);
+        kept.keep(lease);
+    }
+
+    fn elector(&self, identity: &str) -> Elector<Self> {
+        let settings = LeaseSettings {
+            namespace: "default".to_owned(),
+            name: "industrydata-operator".to_owned(),
+            identity: identity.to_owned(),
+            duration: DURATION,
+        };
+        Elector::with_store(self.clone(), settings, Metrics::new())
+    }
+
+    async fn request<T>(
+        &self,
+        name: &'static str,
+        effect: impl FnOnce(&mut Kept) -> kube::Result<T>,
+    ) -> kube::Result<T> {
+        let weather = *self.weather.lock().unwrap();
+        match weather {
+            Weather::Silent => return pending().await,
+            Weather::Refuses => return Err(refusal(503)),
+            Weather::Fine | Weather::LosesAnswers => {}
+        }
+        let mut kept = self.kept.lock().unwrap();
+        kept.requests.push(name);
+        let answer = effect(&mut kept);
+        if weather == Weather::LosesAnswers && name != "get" {
+            return Err(refusal(504));
+        }
+        answer
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, mut lease: Lease) -> Lease {
+        self.version += 1;
+        lease.metadata.resource_version = Some(self.version.to_string());
+        self.lease = Some(lease.clone());
+        lease
+    }
+}
+
+impl LeaseStore for Cluster {
+    async fn get(&self) -> kube::Result<Option<Lease>> {
+        self.request("get", |kept| Ok(kept.lease.clone())).await
+    }
+
+    async fn create(&self, lease: &Lease) -> kube::Result<Lease> {
+        self.request("create", |kept| match &kept.lease {
+            None => Ok(kept.keep(lease.clone())),
+            Some(_) => Err(refusal(409)),
+        })
+        .await
+    }
+
+    async fn replace(&self, lease: &Lease) -> kube::Result<Lease> {
+        self.request("replace", |kept| match &kept.lease {
+            Some(there) if there.metadata.resource_version == lease.metadata.resource_version => {
+                Ok(kept.keep(lease.clone()))
+            }
+            _ => Err(refusal(409)),
+        })
+        .await
+    }
+}
+
+fn refusal(code: u16) -> kube::Error {
+    kube::Error::Api(Box::new(
+        Status::failure("refused", "Refused").with_code(code),
+    ))
+}
+
+fn milliseconds(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// Renews for a while, which must be successful.
+async fn keep_for<S: LeaseStore>(elector: &mut Elector<S>, time: Duration) {
+    select! {
+        lost = elector.keep() => panic!("{lost}"),
+        () = sleep(time) => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_free_lease_is_won_at_once() {
+    let cluster = Cluster::new();
+    let began = Instant::now();
+    let mut elector = cluster.elector("one");
+
+    let holding = elector.acquire().await;
+
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert_eq!(cluster.holder().as_deref(), Some("one"));
+    assert_eq!(cluster.requests(), ["get", "create"]);
+    assert!(holding.covers(milliseconds(13_500)));
+    assert!(!holding.covers(milliseconds(13_501)));
+    let metrics = elector.metrics.encode();
+    assert!(
+        metrics.contains("industrydata_operator_leader 1"),
+        "{metrics}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn renewals_cost_one_request_each_and_always_leave_the_steady_cover() {
+    let cluster = Cluster::new();
+    let mut elector = cluster.elector("one");
+    let holding = elector.acquire().await;
+    let steady = elector.settings.steady_cover();
+    cluster.requests();
+
+    let watch = async {
+        for _ in 0..1_000 {
+            assert!(holding.covers(steady));
+            sleep(milliseconds(60)).await;
+        }
+    };
+    select! {
+        lost = elector.keep() => panic!("{lost}"),
+        () = watch => {}
+    }
+
+    assert_eq!(cluster.requests(), ["replace"; 23]);
+    assert_eq!(cluster.lease().spec.unwrap().lease_transitions, Some(0));
+    assert_eq!(holding.lost().now_or_never(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_candidate_waits_until_the_first_has_been_quiet_for_the_duration() {
+    let cluster = Cluster::new();
+    let mut first = cluster.elector("one");
+    let held = first.acquire().await;
+    let mut second = cluster.neighbour().elector("two");
+    select! {
+        lost = first.keep() => panic!("{lost}"),
+        _ = second.acquire() => panic!("two leaders"),
+        () = sleep(Duration::from_mins(5)) => {}
+    }
+    let quiet = Instant::now();
+
+    let holding = second.acquire().await;
+
+    assert!(!held.covers(Duration::ZERO));
+    assert!(holding.covers(Duration::ZERO));
+    // The last renewal was at most a period before, and was seen at most a period later; the look
+    // that finds the lease free comes at most a period too late.
+    let waited = quiet.elapsed();
+    assert!(waited >= milliseconds(12_500), "{waited:?}");
+    assert!(waited <= milliseconds(20_000), "{waited:?}");
+    assert_eq!(cluster.lease().spec.unwrap().lease_transitions, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_renew_time_does_not_make_a_lease_expired() {
+    let cluster = Cluster::new();
+    let mut first = cluster.elector("one");
+    first.acquire().await;
+    cluster.edit(|lease| lease.spec.as_mut().unwrap().renew_time = None);
+    let mut second = cluster.neighbour().elector("two");
+    let began = Instant::now();
+
+    second.acquire().await;
+
+    assert_eq!(began.elapsed(), DURATION);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lease_is_lost_before_another_can_take_it() {
+    for weather in [Weather::Refuses, Weather::Silent] {
+        let cluster = Cluster::new();
+        let mut first = cluster.elector("one");
+        let held = first.acquire().await;
+        let mut second = cluster.neighbour().elector("two");
+        cluster.turn(weather);
+        let began = Instant::now();
+
+        let (lost, ()) = tokio::join!(first.keep(), held.lost());
+        assert_eq!(lost, LeaseLost::Expired);
+        assert_eq!(began.elapsed(), milliseconds(13_500), "{weather:?}");
+        assert!(!held.covers(Duration::ZERO));
+
+        second.acquire().await;
+        assert!(began.elapsed() >= DURATION);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_half_the_duration_is_survived() {
+    for weather in [Weather::Refuses, Weather::Silent] {
+        let cluster = Cluster::new();
+        let mut elector = cluster.elector("one");
+        let holding = elector.acquire().await;
+        cluster.turn(weather);
+        keep_for(&mut elector, DURATION / 2).await;
+        cluster.turn(Weather::Fine);
+
+        keep_for(&mut elector, Duration::from_mins(1)).await;
+
+        assert!(
+            holding.covers(elector.settings.steady_cover()),
+            "{weather:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_candidate_waits_for_the_cluster_to_come_back() {
+    let cluster = Cluster::new();
+    cluster.turn(Weather::Silent);
+    let mut elector = cluster.elector("one");
+    select! {
+        _ = elector.acquire() => panic!("won in silence"),
+        () = sleep(Duration::from_mins(5)) => {}
+    }
+
+    cluster.turn(Weather::Fine);
+
+    assert!(elector.acquire().await.covers(Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_answer_is_lost_is_made_good() {
+    let cluster = Cluster::new();
+    cluster.turn(Weather::LosesAnswers);
+    let mut elector = cluster.elector("one");
+    select! {
+        _ = elector.acquire() => panic!("won without knowing"),
+        () = sleep(milliseconds(2_000)) => {}
+    }
+    assert_eq!(cluster.holder().as_deref(), Some("one"));
+
+    cluster.turn(Weather::Fine);
+    elector.acquire().await;
+
+    assert_eq!(cluster.requests(), ["get", "create", "get", "replace"]);
+    assert_eq!(cluster.lease().spec.unwrap().lease_transitions, Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_label_on_the_lease_does_not_cost_it() {
+    let cluster = Cluster::new();
+    let mut elector = cluster.elector("one");
+    elector.acquire().await;
+    cluster.edit(|lease| {
+        lease
+            .metadata
+            .labels
+            .get_or_insert_default()
+            .insert("a".into(), "b".into());
+    });
+    cluster.requests();
+
+    keep_for(&mut elector, milliseconds(2_600)).await;
+
+    assert_eq!(cluster.requests(), ["replace", "get", "replace"]);
+    assert!(cluster.lease().metadata.labels.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_taken_by_hand_is_lost_at_the_next_renewal() {
+    let cluster = Cluster::new();
+    let mut elector = cluster.elector("one");
+    let holding = elector.acquire().await;
+    cluster.edit(|lease| lease.spec.as_mut().unwrap().holder_identity = Some("two".into()));
+    let began = Instant::now();
+
+    let (lost, ()) = tokio::join!(elector.keep(), holding.lost());
+
+    assert_eq!(
+        lost,
+        LeaseLost::Taken {
+            holder: "two".into()
+        }
+    );
+    assert_eq!(began.elapsed(), milliseconds(2_500));
+    assert!(!holding.covers(Duration::ZERO));
+    let metrics = elector.metrics.encode();
+    assert!(
+        metrics.contains("industrydata_operator_leader 0"),
+        "{metrics}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_lease_is_made_again() {
+    let cluster = Cluster::new();
+    let mut elector = cluster.elector("one");
+    let holding = elector.acquire().await;
+    cluster.kept.lock().unwrap().lease = None;
+
+    keep_for(&mut elector, Duration::from_mins(1)).await;
+
+    assert!(holding.covers(Duration::ZERO));
+    assert_eq!(cluster.holder().as_deref(), Some("one"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_that_see_a_free_lease_one_wins() {
+    let cluster = Cluster::new();
+    let (mut first, mut second) = (cluster.elector("one"), cluster.neighbour().elector("two"));
+
+    let won = select! {
+        biased;
+        _ = async { (first.acquire().await, second.acquire().await) } => panic!("two leaders"),
+        () = sleep(milliseconds(10_000)) => cluster.holder(),
+    };
+
+    assert_eq!(won.as_deref(), Some("one"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_released_lease_goes_to_the_next_within_a_period() {
+    let cluster = Cluster::new();
+    let mut first = cluster.elector("one");
+    let held = first.acquire().await;
+    let mut second = cluster.neighbour().elector("two");
+    select! {
+        _ = second.acquire() => panic!("two leaders"),
+        () = sleep(milliseconds(100)) => {}
+    }
+    first.release().await;
+    held.lost().await;
+    assert!(!held.covers(Duration::ZERO));
+    assert_eq!(cluster.holder().as_deref(), Some(""));
+    let released = Instant::now();
+
+    second.acquire().await;
+
+    assert!(released.elapsed() <= milliseconds(2_500));
+    assert_eq!(cluster.holder().as_deref(), Some("two"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_won_in_the_moment_of_giving_up_is_released() {
+    let cluster = Cluster::new();
+    cluster.turn(Weather::LosesAnswers);
+    let mut elector = cluster.elector("one");
+    assert!(elector.acquire().now_or_never().is_none());
+    assert_eq!(cluster.holder().as_deref(), Some("one"));
+    cluster.turn(Weather::Fine);
+
+    elector.release().await;
+
+    assert_eq!(cluster.holder().as_deref(), Some(""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lease_of_another_is_not_released() {
+    let cluster = Cluster::new();
+    cluster.elector("one").acquire().await;
+    let mut second = cluster.neighbour().elector("two");
+    assert!(second.acquire().now_or_never().is_none());
+
+    second.release().await;
+
+    assert_eq!(cluster.holder().as_deref(), Some("one"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn releasing_gives_up_in_time() {
+    let cluster = Cluster::new();
+    let mut elector = cluster.elector("one");
+    elector.acquire().await;
+    cluster.turn(Weather::Silent);
+    let began = Instant::now();
+
+    elector.release().await;
+
+    assert!(began.elapsed() <= milliseconds(5_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holding_ends_by_itself_when_nobody_renews() {
+    let cluster = Cluster::new();
+    let mut elector = cluster.elector("one");
+    let holding = elector.acquire().await;
+    let began = Instant::now();
+
+    holding.lost().await;
+
+    assert_eq!(began.elapsed(), milliseconds(13_500));
+    assert!(!holding.covers(Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_was_stopped_does_not_revive_its_lease() {
+    let cluster = Cluster::new();
+    let mut elector = cluster.elector("one");
+    let holding = elector.acquire().await;
+    keep_for(&mut elector, milliseconds(100)).await;
+    advance(DURATION).await;
+
+    assert_eq!(elector.keep().now_or_never(), Some(LeaseLost::Expired));
+
+    assert_eq!(holding.lost().now_or_never(), Some(()));
+    assert!(!holding.covers(Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holding_without_a_lease_never_ends() {
+    let holding = Holding::always();
+
+    assert!(holding.covers(Duration::MAX));
+    assert_eq!(holding.lost().now_or_never(), None);
+}
+
+/// Never run: the futures must be fit for `tokio::spawn`.
+#[expect(dead_code, reason = "checked by the compiler only")]
+fn futures_are_send(mut elector: Elector) {
+    fn is_send(_: impl Send) {}
+    is_send(elector.acquire());
+    is_send(elector.keep());
+    is_send(elector.release());
+    is_send(async { Holding::always().lost().await });
+}

@@ -1,0 +1,80 @@
+//! The operator's program: reads arguments, starts telemetry, runs.
+
+use std::io::Write;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use industrydata_operator::settings::{Arguments, Settings};
+use industrydata_operator::{api, runtime, telemetry};
+use kube::Config;
+use kube::config::KubeConfigOptions;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Keeps the outbound provisioning flows of Microsoft School Data Sync as Kubernetes resources declare them.
+#[derive(Parser)]
+#[command(version, about)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the operator, in a cluster or with a kubeconfig.
+    Run(Box<Arguments>),
+    /// Print the CustomResourceDefinitions, for `kubectl apply -f -`.
+    Crds,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Program::parse().command {
+        Command::Crds => print_definitions(),
+        Command::Run(arguments) => run(*arguments),
+    }
+}
+
+fn print_definitions() -> anyhow::Result<()> {
+    let text = api::definitions_as_yaml().context("failed to write the definitions as YAML")?;
+    std::io::stdout().write_all(text.as_bytes()).context("failed to write to standard output")
+}
+
+#[tokio::main]
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let settings = Settings::from_arguments(arguments)?;
+    telemetry::init(settings.log.format, &settings.log.directives)?;
+    let config = cluster(settings.context.clone()).await?;
+    let shutdown = CancellationToken::new();
+    let running = runtime::run(settings, config, shutdown.clone());
+    tokio::pin!(running);
+    tokio::select! {
+        ended = &mut running => return Ok(ended?),
+        told = told_to_stop() => told?,
+    }
+    tracing::info!("stopping");
+    shutdown.cancel();
+    Ok(running.await?)
+}
+
+/// The cluster that a context of the kubeconfig names, or else the one that we are told of or run in.
+async fn cluster(context: Option<String>) -> anyhow::Result<Config> {
+    let Some(context) = context else {
+        return Config::infer().await.context("failed to find a cluster: set KUBECONFIG, or run in a pod");
+    };
+    let options = KubeConfigOptions {
+        context: Some(context.clone()),
+        ..KubeConfigOptions::default()
+    };
+    let config = Config::from_kubeconfig(&options).await;
+    config.with_context(|| format!("failed to use the context {context} of the kubeconfig"))
+}
+
+async fn told_to_stop() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+use std::collections::BTreeSet;
+
+use tokio::time::advance;
+
+use super::*;
+use crate::graph::Reason;
+
+/// The lines of the page but those about buckets, sorted: the order within a family is arbitrary.
+fn lines(metrics: &Metrics) -> Vec<String> {
+    let page = metrics.encode();
+    assert!(page.ends_with("# EOF\n"), "{page}");
+    let lines: BTreeSet<_> = page
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.contains("_bucket{"))
+        .map(|line| line.replace("industrydata_operator_", ""))
+        .collect();
+    lines.into_iter().collect()
+}
+
+#[test]
+fn everything_that_is_counted_is_shown() {
+    let metrics = Metrics::new();
+    metrics.reconciled(KindLabel::GraphConnection, ReconcileOutcome::Done);
+    metrics.reconciled(KindLabel::ProvisioningFlow, ReconcileOutcome::Failed);
+    metrics.reconciled(KindLabel::ProvisioningFlow, ReconcileOutcome::Failed);
+    metrics.wrote(KindLabel::ProvisioningFlow, Write::Claim);
+    metrics.wrote(KindLabel::OutboundProvisioningFlowSet, Write::Status);
+    metrics.wrote_lease();
+    metrics.leads(true);
+    metrics.unreadable(KindLabel::OutboundProvisioningFlowSet);
+    metrics.unknown_readiness();
+    metrics.woke(KindLabel::ProvisioningFlow, WakeSource::Poll);
+    metrics.woke(KindLabel::GraphConnection, WakeSource::Related);
+
+    assert_eq!(
+        lines(&metrics),
+        [
+            r#"cluster_writes_total{kind="Lease",write="lease"} 1"#,
+            r#"cluster_writes_total{kind="OutboundProvisioningFlowSet",write="status"} 1"#,
+            r#"cluster_writes_total{kind="ProvisioningFlow",write="claim"} 1"#,
+            "leader 1",
+            r#"reconciles_total{kind="GraphConnection",outcome="done"} 1"#,
+            r#"reconciles_total{kind="ProvisioningFlow",outcome="failed"} 2"#,
+            "unknown_readiness_total 1",
+            r#"unreadable_resources_total{kind="OutboundProvisioningFlowSet"} 1"#,
+            r#"wakes_total{kind="GraphConnection",source="related"} 1"#,
+            r#"wakes_total{kind="ProvisioningFlow",source="poll"} 1"#,
+        ]
+    );
+}
+
+#[test]
+fn what_needs_no_label_is_shown_from_the_start() {
+    let metrics = Metrics::new();
+
+    assert_eq!(lines(&metrics), ["leader 0", "unknown_readiness_total 0"]);
+}
+
+#[test]
+fn requests_are_counted_and_those_that_left_are_timed() {
+    let metrics = Metrics::new();
+    let observe = metrics.graph_observer();
+
+    observe(
+        Operation::CreateFlow,
+        Outcome::Success,
+        Duration::from_millis(1500),
+    );
+    let refused = Outcome::Failure(Reason::Throttled);
+    observe(Operation::CreateFlow, refused, Duration::ZERO);
+
+    assert_eq!(
+        lines(&metrics)[..4],
+        [
+            r#"graph_request_duration_seconds_count{operation="CreateFlow"} 1"#,
+            r#"graph_request_duration_seconds_sum{operation="CreateFlow"} 1.5"#,
+            r#"graph_requests_total{operation="CreateFlow",outcome="Success"} 1"#,
+            r#"graph_requests_total{operation="CreateFlow",outcome="Throttled"} 1"#,
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reconcile_is_timed_until_its_timer_is_dropped() {
+    let metrics = Metrics::new();
+
+    let timer = metrics.reconciling(KindLabel::ProvisioningFlow);
+    advance(Duration::from_secs(2)).await;
+    drop(timer);
+
+    let page = metrics.encode();
+    for line in [
+        r#"reconcile_duration_seconds_sum{kind="ProvisioningFlow"} 2.0"#,
+        r#"reconcile_duration_seconds_bucket{le="1.0",kind="ProvisioningFlow"} 0"#,
+        r#"reconcile_duration_seconds_bucket{le="2.5",kind="ProvisioningFlow"} 1"#,
+    ] {
+        assert!(page.contains(line), "no {line} in {page}");
+    }
+}
+
+#[test]
+fn the_page_explains_itself() {
+    let metrics = Metrics::new();
+    metrics.reconciled(KindLabel::GraphConnection, ReconcileOutcome::Done);
+
+    let page = metrics.encode();
+
+    let described = "\
+        # HELP industrydata_operator_reconciles Reconciles that ended, by kind of resource and how \
+        they ended.\n\
+        # TYPE industrydata_operator_reconciles counter\n\
+        industrydata_operator_reconciles_total{kind=\"GraphConnection\",outcome=\"done\"} 1\n";
+    assert!(page.contains(described), "{page}");
+}

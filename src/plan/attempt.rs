@@ -1,0 +1,46 @@
+//! The intent to create, as the annotation `industrydata.dev/create-attempt` keeps it.
+//!
+//! It is written before the request is sent and outlives a lost status, so that ownership of an object that shows up
+//! later can be proved.
+
+use std::fmt;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+/// The service tells its time in whole seconds, and two of its servers may differ a little.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
+
+/// One intent to create.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Service time of the list that proved the object absent; for an attempt that follows an unresolved one, that of
+    /// the earliest.
+    pub time: Timestamp,
+    /// Names the request, as its `client-request-id`.
+    pub id: Uuid,
+}
+
+impl Attempt {
+    /// Reads the annotation's value; `None` if somebody broke it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (time, id) = text.split_once('/')?;
+        Some(Self {
+            time: time.parse().ok()?,
+            id: id.parse().ok()?,
+        })
+    }
+
+    /// Whether an object created at `created` can be the outcome of this attempt.
+    #[must_use]
+    pub fn could_have_made(&self, created: Option<Timestamp>) -> bool {
+        created.is_some_and(|created| self.time.duration_since(created) <= CLOCK_TOLERANCE)
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.time, self.id)
+    }
+}

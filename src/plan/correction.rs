@@ -1,0 +1,83 @@
+//! When a difference may be corrected, and when an update that was accepted counts as without effect.
+
+use k8s_openapi::jiff::SignedDuration;
+
+use super::draft::Draft;
+use super::{Kind, UpdateMemory, resource};
+
+/// What to do about a difference that is to be corrected.
+pub(super) enum Correction {
+    /// Send an update.
+    Send,
+    /// An update was accepted moments ago and may not show yet: there is no difference for now.
+    Pending,
+    /// Updates are accepted and do not show.
+    Ineffective,
+    /// The list is older than the last update.
+    Look,
+    /// Failures keep us from it for this long.
+    Wait(SignedDuration),
+}
+
+impl<K: Kind> Draft<'_, K> {
+    pub(super) fn correction(&mut self) -> Correction {
+        if let Some(wait) = self.wait() {
+            return Correction::Wait(wait);
+        }
+        let Some(update) = self.memory.update else {
+            return Correction::Send;
+        };
+        if update.generation != self.generation() {
+            return if self.shows(update) { Correction::Send } else { Correction::Look };
+        }
+        let left = self.patience(update) - self.observed.now.duration_since(update.at);
+        if left.is_positive() {
+            self.wake_in(Some(left));
+            return if update.times > 1 {
+                Correction::Ineffective
+            } else {
+                Correction::Pending
+            };
+        }
+        if self.shows(update) { Correction::Send } else { Correction::Look }
+    }
+
+    /// Whether the list is older than an update to what was declared before: then even a list that shows what is declared
+    /// now says nothing.
+    pub(super) fn is_overtaken(&self) -> bool {
+        let overtaken = |update: UpdateMemory| {
+            update.generation != self.generation() && !self.shows(update)
+        };
+        self.memory.update.is_some_and(overtaken)
+    }
+
+    /// An update was just accepted; it is looked for once the visibility window is over.
+    pub(super) fn note_update(&mut self) {
+        let generation = self.generation();
+        let same = self.memory.update.filter(|update| update.generation == generation);
+        self.memory.update = Some(UpdateMemory {
+            at: self.observed.now,
+            generation,
+            times: same.map_or(0, |update| update.times).saturating_add(1),
+        });
+    }
+
+    /// Whether updates that were accepted did not show: then one more that is accepted proves nothing.
+    pub(super) fn doubts_updates(&self) -> bool {
+        self.memory.update.is_some_and(|update| update.times > 1)
+    }
+
+    fn shows(&self, update: UpdateMemory) -> bool {
+        self.view().is_some_and(|view| view.fresh || view.began > update.at)
+    }
+
+    fn generation(&self) -> i64 {
+        resource::generation(&*self.observed.resource)
+    }
+
+    /// Twice as long after each update that does not show.
+    fn patience(&self, update: UpdateMemory) -> SignedDuration {
+        let doublings = update.times.saturating_sub(1).min(6);
+        self.observed.limits.visibility_window * (1 << doublings)
+    }
+}

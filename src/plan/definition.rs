@@ -1,0 +1,139 @@
+//! From a spec to what the service should hold, in the service's words.
+//!
+//! A member that the spec leaves out is `null` here: it is left out of a create, and sent as `null` in an update, so
+//! that taking it out of a manifest takes it out of the service. Passwords are never part of a definition.
+
+use serde_json::{Map, Value, json};
+
+use crate::api::{
+    ClassGroupConfiguration, FlowSetFilter, OutboundProvisioningFlowSetSpec, ProvisioningFlowSpec,
+    SecretKeyReference, UserConfiguration, UserFlow,
+};
+use crate::graph::model::FlowType;
+
+/// Properties of a flow.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlowBody {
+    /// Which of the four types.
+    pub flow_type: FlowType,
+    /// The properties, each whole.
+    pub properties: Map<String, Value>,
+}
+
+/// Properties of a flow set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowSetBody {
+    /// The display name.
+    pub display_name: String,
+    /// The filter; none: all schools.
+    pub filter: Option<FlowSetFilter>,
+}
+
+impl FlowBody {
+    /// What the flow should be; `None` if the spec names no type, which the schema rules out.
+    #[must_use]
+    pub fn of(spec: &ProvisioningFlowSpec) -> Option<Self> {
+        let (flow_type, properties) = if let Some(flow) = &spec.administrative_unit {
+            let options = json!({ "creationOptions": flow.creation_options });
+            (FlowType::AdministrativeUnit, options)
+        } else if let Some(flow) = &spec.security_group {
+            let options = json!({ "creationOptions": flow.creation_options });
+            (FlowType::SecurityGroup, options)
+        } else if let Some(flow) = &spec.class_group {
+            (FlowType::ClassGroup, class_group(&flow.configuration))
+        } else {
+            (FlowType::User, user(spec.user.as_ref()?))
+        };
+        let Value::Object(properties) = properties else {
+            return None;
+        };
+        Some(Self {
+            flow_type,
+            properties,
+        })
+    }
+
+    /// The same, with only the properties that `keep` names.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(&str) -> bool) -> Self {
+        let kept = self.properties.iter().filter(|(name, _)| keep(name));
+        Self {
+            flow_type: self.flow_type,
+            properties: kept.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        }
+    }
+}
+
+impl FlowSetBody {
+    /// What the set should be.
+    #[must_use]
+    pub fn of(spec: &OutboundProvisioningFlowSetSpec) -> Self {
+        Self {
+            display_name: spec.display_name.clone(),
+            filter: spec.filter.clone(),
+        }
+    }
+}
+
+/// The type that a spec names; `None` if it names none, which the schema rules out.
+#[must_use]
+pub fn flow_type(spec: &ProvisioningFlowSpec) -> Option<FlowType> {
+    let given = [
+        (spec.administrative_unit.is_some(), FlowType::AdministrativeUnit),
+        (spec.security_group.is_some(), FlowType::SecurityGroup),
+        (spec.class_group.is_some(), FlowType::ClassGroup),
+        (spec.user.is_some(), FlowType::User),
+    ];
+    given.into_iter().find_map(|(given, flow_type)| given.then_some(flow_type))
+}
+
+/// The passwords that a spec refers to, each with the role group it is for.
+pub fn passwords(
+    spec: &ProvisioningFlowSpec,
+) -> impl Iterator<Item = (&str, &SecretKeyReference)> {
+    let options = spec.user.as_ref().and_then(|user| user.creation_options.as_ref());
+    let configurations = options.into_iter().flat_map(|options| &options.configurations);
+    configurations.filter_map(|configuration| {
+        let password = configuration.default_password.as_ref()?;
+        Some((configuration.role_group.as_str(), &password.secret_key_ref))
+    })
+}
+
+fn class_group(configuration: &ClassGroupConfiguration) -> Value {
+    let mappings = &configuration.enrollment_mappings;
+    json!({ "configuration": {
+        "additionalAttributes": configuration.additional_attributes,
+        "additionalOptions": configuration.additional_options,
+        "enrollmentMappings": {
+            "ownerEnrollmentMappings": mappings.owner_enrollment_mappings,
+            "memberEnrollmentMappings": mappings.member_enrollment_mappings,
+        },
+    }})
+}
+
+fn user(flow: &UserFlow) -> Value {
+    let options = &flow.management_options.additional_options;
+    let creation = flow.creation_options.as_ref().map(|creation| {
+        let configurations: Vec<Value> =
+            creation.configurations.iter().map(user_configuration).collect();
+        json!({ "configurations": configurations })
+    });
+    json!({
+        "createUnmatchedUsers": flow.create_unmatched_users,
+        "managementOptions": {
+            "additionalAttributes": flow.management_options.additional_attributes,
+            "additionalOptions": {
+                "studentAgeGroup": options.student_age_group,
+                "allowStudentContactAssociation": options.allow_student_contact_association,
+            },
+        },
+        "creationOptions": creation,
+    })
+}
+
+fn user_configuration(configuration: &UserConfiguration) -> Value {
+    json!({
+        "roleGroup": { "id": configuration.role_group },
+        "licenseSkus": configuration.license_skus,
+    })
+}

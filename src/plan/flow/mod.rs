@@ -1,0 +1,250 @@
+//! Decides what to do about one [`ProvisioningFlow`].
+//!
+//! | question | answered in |
+//! |---|---|
+//! | is there a remote flow? | this file |
+//! | is it ours? | `own.rs` |
+//! | may it be created now? | `create.rs` |
+//! | does it differ, and is that corrected? | `update.rs` |
+//! | is a reset due, and how far is it? | `reset.rs` |
+//! | what does its readiness mean? | `readiness.rs` |
+//! | may the resource go? | `delete.rs` |
+
+use crate::api::{
+    AppliedSecret, ManagementPolicy, ProvisioningFlow, ProvisioningFlowStatus, annotation, reason,
+};
+use crate::graph::model::{Flow, FlowSetId, FlowType};
+
+use super::conditions::Standing;
+use super::definition::{self, FlowBody};
+use super::draft;
+use super::{
+    Attempt, Kind, Observed, Obstacle, Place, Plan, Read, ResourceStep, resource, retry,
+};
+
+mod create;
+mod delete;
+mod own;
+mod readiness;
+mod reset;
+mod update;
+
+#[cfg(test)]
+mod tests;
+
+type Draft<'a> = draft::Draft<'a, ProvisioningFlow>;
+type Decision = draft::Decision<Change>;
+
+/// A change of a flow at the service.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Create the flow.
+    Create {
+        /// The intent that was written down.
+        attempt: Attempt,
+        /// What to create.
+        body: FlowBody,
+    },
+    /// Change properties of the flow.
+    Update {
+        /// The flow.
+        id: String,
+        /// The properties to change, each whole.
+        body: FlowBody,
+    },
+    /// Reset the flow.
+    Reset {
+        /// The flow.
+        id: String,
+    },
+    /// Delete the flow.
+    Delete {
+        /// The flow.
+        id: String,
+    },
+}
+
+/// What else has to be known to decide about a flow.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// An older resource that declares the same flow, in words that a user of this namespace may read.
+    pub rival: Option<String>,
+    /// The versions of the password Secrets that the spec refers to, or what is missing of them.
+    pub secrets: Result<Vec<AppliedSecret>, Obstacle>,
+}
+
+impl Kind for ProvisioningFlow {
+    type Status = ProvisioningFlowStatus;
+    type Item = Flow;
+    type Change = Change;
+    type Surroundings = Surroundings;
+
+    fn status(&self) -> Option<&ProvisioningFlowStatus> {
+        self.status.as_ref()
+    }
+
+    fn plan(observed: &Observed<Self>) -> Plan<Self> {
+        let mut draft = Draft::new(observed, inputs(observed));
+        let decision = decide(&mut draft);
+        let spec = &observed.resource.spec;
+        let (readiness, deadline) = readiness::judge(&draft.status, spec, observed.now);
+        draft.wake_in(deadline);
+        let mut plan = draft.finish(decision, &readiness);
+        if !plan.status.conditions.is_empty() {
+            let kind = definition::flow_type(spec);
+            plan.status.type_ = kind.map(|kind| kind.as_str().to_owned());
+        }
+        plan
+    }
+}
+
+fn decide(draft: &mut Draft) -> Decision {
+    let observed = draft.observed;
+    if resource::is_deleting(&*observed.resource) {
+        return delete::decide(draft);
+    }
+    if observed.resource.spec.suspend {
+        return suspended(draft);
+    }
+    if let Some(rival) = &observed.around.rival {
+        return conflict(draft, rival);
+    }
+    match &observed.place {
+        Err(obstacle) => draft.obstructed(obstacle),
+        Ok(place) => placed(draft, place),
+    }
+}
+
+fn placed(draft: &mut Draft, place: &Place) -> Decision {
+    let set = place.set.as_ref();
+    let moved = known_set(draft).is_some_and(|known| Some(&known) != set);
+    if moved && resource::attempt(&*draft.observed.resource).is_some() {
+        // It speaks of the set that is gone, and would pass for a claim to the flow of the new one.
+        return Decision::write(ResourceStep::Unclaim);
+    }
+    enter(draft, set);
+    if draft.wants_look() {
+        return Decision::look();
+    }
+    match find(draft) {
+        Found::Unread => Decision::look(),
+        Found::Unknown => unknown(draft),
+        Found::Absent => create::decide(draft),
+        Found::Present(flow) => own::decide(draft, &flow),
+        Found::Several(ids) => several(draft, &ids),
+    }
+}
+
+/// Starts to speak of a flow in `set`. What was known of a flow in another set is forgotten: that set is gone.
+fn enter(draft: &mut Draft, set: Option<&FlowSetId>) {
+    let known = known_set(draft);
+    if known.is_some() && known.as_ref() != set {
+        draft.status = ProvisioningFlowStatus {
+            id: None,
+            created_date_time: None,
+            last_modified_date_time: None,
+            readiness_status: None,
+            drift: Vec::new(),
+            applied_secrets: Vec::new(),
+            ..draft.status.clone()
+        };
+    }
+    if known.as_ref() != set {
+        draft.status.flow_set_id = set.map(ToString::to_string);
+    }
+}
+
+/// The set that the status speaks of.
+fn known_set(draft: &Draft) -> Option<FlowSetId> {
+    draft.status.flow_set_id.as_deref()?.parse().ok()
+}
+
+enum Found {
+    Unread,
+    Unknown,
+    Absent,
+    Present(Flow),
+    Several(Vec<String>),
+}
+
+/// The flow of our type in our set: there can be one at most.
+fn find(draft: &Draft) -> Found {
+    let listing = match &draft.observed.collection {
+        None => return Found::Unread,
+        Some(Read::Unknown(_)) => return Found::Unknown,
+        Some(Read::Known(view)) => &view.listing,
+    };
+    let mine = |flow: &&Flow| flow.flow_type.is_some() && flow.flow_type == draft.flow_type();
+    let found: Vec<&Flow> = listing.items.iter().filter(mine).collect();
+    match found.as_slice() {
+        [] => Found::Absent,
+        [flow] => Found::Present((*flow).clone()),
+        several => Found::Several(several.iter().map(|flow| flow.id.to_string()).collect()),
+    }
+}
+
+fn unknown(draft: &Draft) -> Decision {
+    match &draft.observed.collection {
+        Some(Read::Unknown(verdict)) => draft.unreadable(verdict, draft.status.id.is_some()),
+        _ => Decision::look(),
+    }
+}
+
+fn suspended(draft: &Draft) -> Decision {
+    draft.obstructed(&Obstacle::suspension(
+        reason::SUSPENDED,
+        "spec.suspend is true: the remote flow is left as it is and not looked at",
+    ))
+}
+
+fn conflict(draft: &Draft, rival: &str) -> Decision {
+    let kind = draft.flow_type().map_or("type", FlowType::as_str);
+    let message = format!(
+        "{rival} is older and declares the {kind} flow of the same set; a set holds one flow of each type: delete one of the two resources"
+    );
+    Decision::stand(Standing::stalled(reason::CONFLICT, message)).within_a_minute()
+}
+
+fn several(draft: &Draft, ids: &[String]) -> Decision {
+    let kind = draft.flow_type().map_or("type", FlowType::as_str);
+    let message = format!(
+        "the set shows {} {kind} flows ({}), of which it can hold one: delete the surplus at the service",
+        ids.len(),
+        ids.join(", ")
+    );
+    Decision::stand(Standing::stalled(reason::DUPLICATE_REMOTE, message))
+}
+
+/// Changes when a person changes something that could mend a failure.
+fn inputs(observed: &Observed<ProvisioningFlow>) -> String {
+    let resource = &*observed.resource;
+    let annotated = [
+        annotation::REMOTE_ID,
+        annotation::REQUESTED_AT,
+        annotation::FLUX_REQUESTED_AT,
+        annotation::RESET_REQUESTED_AT,
+        annotation::ABANDON,
+    ]
+    .map(|name| resource::annotated(resource, name).unwrap_or_default());
+    let generation = resource::generation(resource).to_string();
+    let route = observed.place.as_ref().map_or("", |place| place.route.as_str());
+    let secrets = observed.around.secrets.iter().flatten();
+    let versions = secrets.map(|secret| secret.resource_version.as_str());
+    retry::fingerprint([generation.as_str(), route].into_iter().chain(annotated).chain(versions))
+}
+
+/// Whether the operator may write to the service for this resource.
+fn is_managed(flow: &ProvisioningFlow) -> bool {
+    flow.spec.management_policy == ManagementPolicy::Manage
+}
+
+/// The id that the user told us to adopt.
+fn wanted_id(flow: &ProvisioningFlow) -> Option<&str> {
+    resource::annotated(flow, annotation::REMOTE_ID)
+}
+
+impl Draft<'_> {
+    fn flow_type(&self) -> Option<FlowType> {
+        definition::flow_type(&self.observed.resource.spec)
+    }
+}

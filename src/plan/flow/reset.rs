@@ -1,0 +1,121 @@
+//! Resets a flow, at most once for each token.
+//!
+//! A reset has no key and no operation to watch. So it is first written down as `Sending`, under precondition
+//! ([`ResourceStep::Record`]); only the run that wrote it may send the request. Whoever finds `Sending` without having
+//! written it cannot know whether the request left, and says `Unknown`.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::api::{ProvisioningFlow, Reset, ResetPhase, annotation, reason};
+use crate::graph::model::Flow;
+use crate::graph::verdict::{Certainty, Verdict};
+use crate::plan::conditions::{Progress, Standing};
+use crate::plan::event::Event;
+use crate::plan::{Action, Permit, ResourceStep, resource};
+
+use super::{Change, Decision, Draft};
+
+const UNKNOWN: &str = "a reset was sent and nobody can tell whether it took effect; it is not sent again: to reset for certain, give spec.resetToken a new value";
+
+/// What a resource asks for when the operator first sees its flow. It is noted and not acted on: a cluster rebuilt from
+/// Git must not make the service provision everything anew.
+pub(super) fn note(flow: &ProvisioningFlow) -> Option<Reset> {
+    let asked = asked(flow);
+    (asked != Reset::default()).then_some(asked)
+}
+
+/// `None`: no reset is due, and none is in doubt.
+pub(super) fn decide(draft: &mut Draft, flow: &Flow) -> Option<Decision> {
+    if let Some(verdict) = draft.failure_of(Action::Reset) {
+        return Some(failed(draft, &verdict));
+    }
+    if draft.just_did(Action::Reset) {
+        enter(draft, ResetPhase::Accepted);
+        draft.events.push(Event::normal("Reset", format!("reset flow {}", flow.id)));
+        return None;
+    }
+    if is_new(draft) {
+        return Some(begin(draft));
+    }
+    match draft.status.reset.as_ref()?.phase? {
+        ResetPhase::Accepted => None,
+        ResetPhase::Sending if draft.may(Permit::Reset) => {
+            Some(Decision::change(Change::Reset { id: flow.id.to_string() }))
+        }
+        ResetPhase::Sending => Some(lost(draft)),
+        ResetPhase::Refused if is_withdrawn(draft) => None,
+        ResetPhase::Refused => Some(again(draft)),
+        ResetPhase::Unknown => Some(in_doubt()),
+    }
+}
+
+/// Whether the resource asks for a reset that the status does not speak of.
+fn is_new(draft: &Draft) -> bool {
+    let asked = asked(&draft.observed.resource);
+    let known = draft.status.reset.clone().unwrap_or_default();
+    let token = asked.token.is_some() && asked.token != known.token;
+    token || (asked.requested_at.is_some() && asked.requested_at != known.requested_at)
+}
+
+/// Whether the user took back what a refused reset was asked for with.
+fn is_withdrawn(draft: &Draft) -> bool {
+    asked(&draft.observed.resource) == Reset::default()
+}
+
+/// Writes down that the reset is about to be sent.
+fn begin(draft: &mut Draft) -> Decision {
+    let asked = asked(&draft.observed.resource);
+    let known = draft.status.reset.take().unwrap_or_default();
+    draft.status.retry = None;
+    // A value that was taken out of the manifest stays known: putting it back is no new wish.
+    draft.status.reset = Some(Reset {
+        token: asked.token.or(known.token),
+        requested_at: asked.requested_at.or(known.requested_at),
+        ..Reset::default()
+    });
+    enter(draft, ResetPhase::Sending);
+    Decision::write(ResourceStep::Record)
+}
+
+fn again(draft: &mut Draft) -> Decision {
+    if let Some(wait) = draft.wait() {
+        return Decision::stand(Standing::Unchanged).after(Some(wait));
+    }
+    enter(draft, ResetPhase::Sending);
+    Decision::write(ResourceStep::Record)
+}
+
+/// Somebody wrote `Sending` and did not live to tell the outcome.
+fn lost(draft: &mut Draft) -> Decision {
+    enter(draft, ResetPhase::Unknown);
+    in_doubt()
+}
+
+fn failed(draft: &mut Draft, verdict: &Verdict) -> Decision {
+    match verdict.certainty {
+        Certainty::NotSent | Certainty::Refused | Certainty::Throttled => {
+            enter(draft, ResetPhase::Refused);
+            let standing = Standing::Synced { progress: Progress::after(verdict) };
+            Decision::stand(standing).after(draft.wait())
+        }
+        Certainty::Unknown => lost(draft),
+    }
+}
+
+fn in_doubt() -> Decision {
+    Decision::stand(Standing::Synced { progress: Progress::stalled(reason::RESET_UNKNOWN, UNKNOWN) })
+}
+
+fn enter(draft: &mut Draft, phase: ResetPhase) {
+    let reset = draft.status.reset.get_or_insert_default();
+    reset.phase = Some(phase);
+    reset.time = Some(Time(draft.observed.now));
+}
+
+fn asked(flow: &ProvisioningFlow) -> Reset {
+    Reset {
+        token: flow.spec.reset_token.clone(),
+        requested_at: resource::annotated(flow, annotation::RESET_REQUESTED_AT).map(str::to_owned),
+        ..Reset::default()
+    }
+}

@@ -1,0 +1,66 @@
+use super::*;
+use crate::api::condition::{READY, RECONCILING, STALLED, SYNCED};
+use crate::graph::verdict::Reason;
+use crate::plan::testing::*;
+use crate::plan::{Action, Event, Outcome, Permit, ResourceStep, Step};
+
+mod adopt;
+mod create;
+mod delete;
+mod properties;
+mod readiness;
+mod reset;
+mod standing;
+mod update;
+
+const CREATE: Effect = Effect::Remote(Action::Create);
+const UPDATE: Effect = Effect::Remote(Action::Update);
+const RESET: Effect = Effect::Remote(Action::Reset);
+const DELETE: Effect = Effect::Remote(Action::Delete);
+
+type Observation = Observed<ProvisioningFlow>;
+
+fn small() -> ProvisioningFlow {
+    flow(FlowType::SecurityGroup)
+}
+
+/// What a run observes of a resource and, if given, a fresh list, half a minute after the start.
+fn observed(resource: ProvisioningFlow, flows: Option<Vec<Flow>>) -> Observation {
+    let mut world = World::new(resource);
+    world.now = at(30);
+    let mut observed = world.observe().unwrap();
+    observed.collection = flows.and_then(|flows| listed(flows, 30));
+    observed
+}
+
+fn plan(observed: &Observation) -> Plan<ProvisioningFlow> {
+    let plan = ProvisioningFlow::plan(observed);
+    check(observed, &plan);
+    plan
+}
+
+/// A resource whose flow, number 1, was created at 10 s and has been ready since.
+fn owned(resource: ProvisioningFlow) -> World<ProvisioningFlow> {
+    let mut remote = remote_flow(1, &resource, 10);
+    remote.readiness = Some("ready".to_owned());
+    let resource = resource
+        .held()
+        .attempted(9)
+        .knowing(|status: &mut ProvisioningFlowStatus| {
+            status.id = Some(id(1));
+            status.flow_set_id = Some(SET.to_owned());
+            status.created_date_time = Some(at(10).to_string());
+        });
+    let mut world = World::new(resource).holding(vec![remote]);
+    world.now = at(30);
+    world.poll();
+    world.reconcile();
+    assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+    world.journal.clear();
+    world.events.clear();
+    world
+}
+
+fn stalled(plan: &Plan<ProvisioningFlow>) -> String {
+    told(&plan.status.conditions, STALLED)
+}

@@ -1,0 +1,193 @@
+use super::*;
+use crate::api::DeletionPolicy;
+
+fn delete(world: &mut World<ProvisioningFlow>) {
+    world.edit(Building::deleting);
+    world.reconcile();
+}
+
+#[test]
+fn a_flow_is_deleted_before_its_resource() {
+    let mut world = owned(small());
+    delete(&mut world);
+    assert_eq!(world.journal, [DELETE, Effect::Release]);
+    assert!(world.resource.is_none());
+    assert!(world.service.items().is_empty());
+    assert_eq!(world.events, ["Deleted"]);
+}
+
+#[test]
+fn what_is_to_stay_is_let_go_without_a_request() {
+    let retain = small().with(|spec| spec.deletion_policy = DeletionPolicy::Retain);
+    let observe = small().with(|spec| spec.management_policy = ManagementPolicy::Observe);
+    let abandon = small().annotated(annotation::ABANDON, "true");
+    for resource in [retain, observe, abandon] {
+        let mut world = owned(resource);
+        world.place = Err(Obstacle::person(reason::CONNECTION_NOT_FOUND, "create it"));
+        delete(&mut world);
+        assert_eq!(world.journal, [Effect::Release]);
+        assert_eq!(world.service.items().len(), 1);
+    }
+}
+
+#[test]
+fn a_flow_that_was_never_created_is_let_go_at_once() {
+    let mut world = World::new(small().held());
+    world.place = Err(Obstacle::person(reason::CONNECTION_NOT_FOUND, "create it"));
+    delete(&mut world);
+    assert_eq!(world.journal, [Effect::Release]);
+}
+
+#[test]
+fn a_resource_that_is_not_held_is_left_alone() {
+    let plan = plan(&observed(small().deleting(), None));
+    assert_eq!(plan.step, None);
+    assert!(plan.status.conditions.is_empty());
+}
+
+#[test]
+fn any_other_value_of_abandon_lets_nothing_go() {
+    let mut world = owned(small().annotated(annotation::ABANDON, "yes"));
+    delete(&mut world);
+    assert_eq!(world.journal, [DELETE, Effect::Release]);
+}
+
+#[test]
+fn an_unresolved_create_is_resolved_before_the_resource_goes() {
+    for (fate, deleted) in [
+        (Fate::answer_lost(), 1),
+        (Fate::crash_after(), 1),
+        (Fate::request_lost(), 0),
+    ] {
+        let mut world = World::new(small()).when(CREATE, fate.clone());
+        world.reconcile();
+        delete(&mut world);
+        if deleted == 0 {
+            assert!(world.resource.is_some(), "absence is not certain yet");
+            assert_eq!(
+                told(&world.status().conditions, RECONCILING),
+                "True/Deleting"
+            );
+        }
+        world.live(60);
+        assert_eq!(world.count(DELETE), deleted, "{fate:?}");
+        assert!(world.resource.is_none(), "{fate:?}");
+        assert!(world.service.items().is_empty(), "{fate:?}");
+    }
+}
+
+#[test]
+fn a_flow_that_shows_up_late_is_deleted_too() {
+    let mut world = World::new(small()).when(CREATE, Fate::crash_after());
+    world.service.lag = k8s_openapi::jiff::SignedDuration::from_secs(20);
+    world.reconcile();
+    world.edit(Building::deleting);
+    world.live(60);
+    assert_eq!(world.count(DELETE), 1);
+    assert!(world.service.items().is_empty());
+}
+
+#[test]
+fn the_flow_of_somebody_else_survives_an_unresolved_create() {
+    let foreign = remote_flow(2, &small(), -60);
+    let mut world = World::new(small().held().attempted(0)).holding(vec![foreign]);
+    world.now = at(5);
+    world.edit(Building::deleting);
+    world.live(60);
+    assert_eq!(world.count(DELETE), 0);
+    assert!(world.resource.is_none());
+}
+
+#[test]
+fn a_deletion_that_fails_is_repeated_or_told() {
+    let cases = [
+        (unavailable(), RECONCILING, "True/Deleting"),
+        (throttled(5), RECONCILING, "True/Deleting"),
+        (not_sent(), RECONCILING, "True/Deleting"),
+        (refused(Reason::Forbidden), STALLED, "True/DeletionBlocked"),
+        (
+            refused(Reason::CredentialRefused),
+            STALLED,
+            "True/DeletionBlocked",
+        ),
+    ];
+    for (verdict, type_, expected) in cases {
+        let mut world = owned(small()).when(DELETE, Fate::failed(verdict.clone()));
+        delete(&mut world);
+        assert_eq!(
+            told(&world.status().conditions, type_),
+            expected,
+            "{verdict:?}"
+        );
+        world.reconcile();
+        assert!(world.resource.is_some(), "not again at once");
+        world.live(40);
+        assert!(world.resource.is_none(), "{verdict:?}");
+    }
+}
+
+#[test]
+fn a_lost_deletion_is_repeated() {
+    for fate in [
+        Fate::answer_lost(),
+        Fate::crash_after(),
+        Fate::crash_before(),
+    ] {
+        for effect in [DELETE, Effect::Release] {
+            let mut world = owned(small()).when(effect, fate.clone());
+            world.edit(Building::deleting);
+            world.live(60);
+            assert!(world.resource.is_none(), "{effect:?} {fate:?}");
+            assert!(world.service.items().is_empty(), "{effect:?} {fate:?}");
+        }
+    }
+}
+
+#[test]
+fn an_obstacle_blocks_the_deletion_and_the_way_out_is_told() {
+    for resource in [
+        owned(small()).resource().clone(),
+        small().held().attempted(9),
+    ] {
+        let mut world = World::new(resource);
+        world.now = at(60);
+        world.place = Err(Obstacle::person(
+            reason::SECRET_NOT_FOUND,
+            "the Secret contoso is gone",
+        ));
+        delete(&mut world);
+        assert_eq!(
+            told(&world.status().conditions, STALLED),
+            "True/DeletionBlocked"
+        );
+        let message = &world.status().conditions[0].message;
+        assert!(message.contains("the Secret contoso is gone") && message.contains("abandon"));
+        assert!(world.again.is_some(), "looked at again by itself");
+        world.edit(|flow| flow.annotated(annotation::ABANDON, "true"));
+        world.reconcile();
+        assert!(world.resource.is_none());
+    }
+}
+
+#[test]
+fn an_unreadable_set_does_not_let_an_unresolved_create_go() {
+    let mut world = World::new(small().held().attempted(0));
+    world.service.unreadable = Some(refused(Reason::Forbidden));
+    delete(&mut world);
+    assert_eq!(
+        told(&world.status().conditions, STALLED),
+        "True/DeletionBlocked"
+    );
+    world.service.unreadable = None;
+    world.live(120);
+    assert!(world.resource.is_none());
+}
+
+#[test]
+fn suspended_and_conflicting_resources_can_still_be_deleted() {
+    let mut world = owned(small());
+    world.edit(|flow| flow.with(|spec| spec.suspend = true));
+    world.around.rival = Some("older".to_owned());
+    delete(&mut world);
+    assert_eq!(world.journal, [DELETE, Effect::Release]);
+}

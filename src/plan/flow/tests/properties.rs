@@ -1,0 +1,214 @@
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::create::secret;
+use super::*;
+use crate::api::{AdoptionPolicy, DeletionPolicy, DriftPolicy, Reset, ResetPhase, Retry};
+use crate::graph::verdict::Verdict;
+use crate::plan::{Memory, Run, UpdateMemory};
+
+fn chance() -> impl Strategy<Value = bool> {
+    prop::bool::weighted(0.25)
+}
+
+fn failures() -> impl Strategy<Value = Verdict> {
+    select(vec![
+        unavailable(),
+        throttled(7),
+        throttled(u64::MAX),
+        not_sent(),
+        refused(Reason::Conflict),
+        refused(Reason::Forbidden),
+    ])
+}
+
+prop_compose! {
+    fn resources()(
+        kind in select(FlowType::ALL.to_vec()),
+        (suspend, observe, retain, adopt, report) in (chance(), chance(), chance(), chance(), chance()),
+        (held, deleting, abandoned) in (any::<bool>(), chance(), chance()),
+        attempted in prop::option::of(0..40_i64),
+        named in prop::option::weighted(0.2, 1..3_u32),
+        token in prop::option::of("[ab]"),
+        wish in prop::option::weighted(0.2, "[ab]"),
+    ) -> ProvisioningFlow {
+        let mut resource = flow(kind).generation(3).with(|spec| {
+            spec.suspend = suspend;
+            spec.reset_token = token;
+            if observe { spec.management_policy = ManagementPolicy::Observe; }
+            if retain { spec.deletion_policy = DeletionPolicy::Retain; }
+            if adopt { spec.adoption_policy = AdoptionPolicy::IfExists; }
+            if report { spec.drift_policy = DriftPolicy::Report; }
+        });
+        if held { resource = resource.held(); }
+        if deleting { resource = resource.deleting(); }
+        if abandoned { resource = resource.annotated(annotation::ABANDON, "true"); }
+        if let Some(seconds) = attempted { resource = resource.attempted(seconds); }
+        if let Some(number) = named { resource = resource.annotated(annotation::REMOTE_ID, &id(number)); }
+        if let Some(wish) = wish { resource = resource.annotated(annotation::REQUESTED_AT, &wish); }
+        resource
+    }
+}
+
+prop_compose! {
+    fn statuses()(
+        (known, made) in (prop::option::of(1..3_u32), prop::option::of(0..40_i64)),
+        set in select(vec![None, Some(SET), Some(OTHER_SET)]),
+        word in prop::option::of(select(vec!["ready", "notReady", "failed", "odd"])),
+        reset in prop::option::of((
+            prop::option::of("[ab]"),
+            select(vec![None, Some(ResetPhase::Sending), Some(ResetPhase::Accepted), Some(ResetPhase::Refused), Some(ResetPhase::Unknown)]),
+        )),
+        retry in prop::option::weighted(0.3, (1..9_i32, -60..600_i64)),
+        generation in -1..=3_i64,
+    ) -> ProvisioningFlowStatus {
+        ProvisioningFlowStatus {
+            observed_generation: generation,
+            id: known.map(id),
+            flow_set_id: set.map(str::to_owned),
+            created_date_time: made.map(|seconds| at(seconds).to_string()),
+            readiness_status: word.map(str::to_owned),
+            reset: reset.map(|(token, phase)| Reset { token, phase, ..Reset::default() }),
+            retry: retry.map(|(failures, left)| Retry {
+                failures,
+                not_before: k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(30 + left)),
+                inputs: String::new(),
+            }),
+            ..ProvisioningFlowStatus::default()
+        }
+    }
+}
+
+prop_compose! {
+    fn listings()(
+        flows in prop::collection::vec((1..4_u32, select(FlowType::ALL.to_vec()), 0..40_i64, select(vec!["ready", "notReady", "odd"]), chance()), 0..3),
+        fresh in any::<bool>(),
+        unread in prop::option::weighted(0.2, prop::option::of(failures())),
+    ) -> Option<Read<Flow>> {
+        if let Some(unread) = unread {
+            return unread.map(Read::Unknown);
+        }
+        let flows = flows.into_iter().map(|(number, kind, created, word, drifted)| {
+            let mut remote = remote_flow(number, &flow(kind), created);
+            remote.readiness = Some(word.to_owned());
+            if drifted { remote.properties.clear(); }
+            remote
+        });
+        let mut collection = listed(flows.collect(), 30);
+        if let Some(Read::Known(view)) = &mut collection { view.fresh = fresh; }
+        collection
+    }
+}
+
+prop_compose! {
+    fn runs()(
+        permit in select(vec![None, Some(Permit::Create), Some(Permit::Reset)]),
+        outcome in prop::option::of((
+            select(vec![Action::Create, Action::Update, Action::Reset, Action::Delete]),
+            prop::option::of(failures()),
+        )),
+        written in chance(),
+    ) -> Run {
+        let outcome = outcome.map(|(action, verdict)| match verdict {
+            Some(verdict) => Outcome::Failed(action, verdict),
+            None => Outcome::Done(action),
+        });
+        Run { permit, outcome, written }
+    }
+}
+
+fn obstacles() -> impl Strategy<Value = Option<Obstacle>> {
+    let obstacles = vec![
+        Obstacle::progress(reason::FLOW_SET_NOT_READY, "wait"),
+        Obstacle::person(reason::CONNECTION_NOT_FOUND, "create it"),
+        Obstacle::suspension(reason::SUSPENDED, "off"),
+    ];
+    prop::option::weighted(0.2, select(obstacles))
+}
+
+prop_compose! {
+    fn observations()(
+        mut resource in resources(),
+        status in statuses(),
+        told_before in prop::option::of(statuses()),
+        collection in listings(),
+        run in runs(),
+        obstacle in obstacles(),
+        rival in chance(),
+        secrets in select(vec![Ok(Vec::new()), Ok(vec![secret("1")]), Err(Obstacle::person(reason::SECRET_NOT_FOUND, "create it"))]),
+        (absent, updated, later) in (prop::option::of(0..40_i64), prop::option::of((0..40_i64, 1..4_u32, 2..4_i64)), 0..4000_i64),
+    ) -> Observation {
+        resource.status = told_before.or(Some(status.clone()));
+        let mut observed = observed(resource, None);
+        let known = observed.resource.status.as_ref().unwrap().observed_generation;
+        observed.status = ProvisioningFlowStatus { observed_generation: known, ..status };
+        observed.now = at(30 + later);
+        observed.collection = collection;
+        observed.run = run;
+        if let Some(obstacle) = obstacle { observed.place = Err(obstacle); }
+        if rival { observed.around.rival = Some("older".to_owned()); }
+        observed.around.secrets = secrets;
+        observed.memory = Memory {
+            absent_since: absent.map(at),
+            update: updated.map(|(seconds, times, generation)| UpdateMemory { at: at(seconds), generation, times }),
+        };
+        observed
+    }
+}
+
+/// The run after one that has reported `plan`.
+fn next_run(observed: &Observation, plan: &Plan<ProvisioningFlow>) -> Observation {
+    let mut resource = (*observed.resource).clone();
+    resource.status = Some(plan.status.clone());
+    Observed {
+        resource: Arc::new(resource),
+        status: plan.status.clone(),
+        memory: plan.memory,
+        run: Run::default(),
+        ..observed.clone()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_plan_obeys_the_rules(observed in observations()) {
+        plan(&observed);
+    }
+
+    #[test]
+    fn a_run_that_is_over_has_nothing_to_add_when_it_is_repeated(observed in observations()) {
+        let first = plan(&observed);
+        if first.step.is_none() {
+            let again = next_run(&observed, &first);
+            let second = plan(&again);
+            if second.step.is_none() {
+                prop_assert_eq!(&second.status.conditions, &first.status.conditions);
+                let third = plan(&next_run(&again, &second));
+                prop_assert_eq!(third.status, second.status);
+                prop_assert!(third.events.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_flow_in_any_state_comes_to_rest(
+        resource in resources(),
+        status in statuses(),
+        foreign in prop::option::of((1..3_u32, 0..40_i64)),
+    ) {
+        let mut resource = resource;
+        resource.status = Some(ProvisioningFlowStatus { observed_generation: -1, ..status });
+        let remote = foreign.map(|(number, created)| remote_flow(number, &resource, created));
+        let mut world = World::new(resource).holding(remote.into_iter().collect());
+        world.now = at(40);
+        world.live(2400);
+        let effects = world.journal.len();
+        world.live(1200);
+        prop_assert_eq!(world.journal.len(), effects, "{:?}", world.journal);
+        prop_assert!(world.count(CREATE) <= 1);
+    }
+}

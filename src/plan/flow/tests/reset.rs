@@ -1,0 +1,246 @@
+use super::*;
+use crate::api::ResetPhase::{self, Accepted, Sending, Unknown};
+
+fn ask(world: &mut World<ProvisioningFlow>, token: Option<&str>) {
+    world.edit(|flow| flow.with(|spec| spec.reset_token = token.map(str::to_owned)));
+}
+
+fn phase(world: &World<ProvisioningFlow>) -> Option<ResetPhase> {
+    world.status().reset.as_ref().and_then(|reset| reset.phase)
+}
+
+fn asking(token: &str) -> ProvisioningFlow {
+    small().with(|spec| spec.reset_token = Some(token.to_owned()))
+}
+
+#[test]
+fn the_token_a_flow_is_born_with_is_only_noted() {
+    let mut world = World::new(asking("a").annotated(annotation::RESET_REQUESTED_AT, "then"));
+    world.live(60);
+    assert_eq!(world.journal, [Effect::Claim, CREATE, Effect::Status]);
+    let reset = world.status().reset.clone().unwrap();
+    assert_eq!((reset.token.as_deref(), reset.phase), (Some("a"), None));
+}
+
+#[test]
+fn the_token_a_flow_is_adopted_or_restored_with_is_only_noted() {
+    let adopted = asking("a").annotated(annotation::REMOTE_ID, &id(1));
+    for resource in [adopted, asking("a").attempted(9)] {
+        let remote = remote_flow(1, &resource, 10);
+        let mut world = World::new(resource).holding(vec![remote]);
+        world.live(60);
+        assert_eq!(world.count(RESET), 0);
+        assert_eq!(world.status().reset.as_ref().unwrap().phase, None);
+    }
+}
+
+#[test]
+fn each_new_token_resets_once() {
+    let mut world = owned(asking("a"));
+    for (count, token) in ["b", "c", "d"].into_iter().enumerate() {
+        ask(&mut world, Some(token));
+        world.live(60);
+        assert_eq!(world.count(RESET), count + 1);
+        assert_eq!(phase(&world), Some(Accepted));
+        assert_eq!(
+            world.status().reset.as_ref().unwrap().token.as_deref(),
+            Some(token)
+        );
+        assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+    }
+    assert_eq!(world.events, ["Reset", "Reset", "Reset"]);
+}
+
+#[test]
+fn a_reset_is_written_down_before_it_is_sent() {
+    let mut world = owned(asking("a"));
+    ask(&mut world, Some("b"));
+    world.reconcile();
+    assert_eq!(world.journal, [Effect::Record, RESET, Effect::Status]);
+}
+
+#[test]
+fn the_annotation_resets_like_a_token() {
+    let mut world = owned(small());
+    for (count, wish) in ["1", "2"].into_iter().enumerate() {
+        world.edit(|flow| flow.annotated(annotation::RESET_REQUESTED_AT, wish));
+        world.live(30);
+        assert_eq!(world.count(RESET), count + 1);
+    }
+}
+
+#[test]
+fn a_token_taken_out_and_put_back_is_no_new_wish() {
+    let mut world = owned(asking("a"));
+    ask(&mut world, None);
+    world.live(20);
+    world.edit(|flow| flow.annotated(annotation::RESET_REQUESTED_AT, "1"));
+    world.live(20);
+    assert_eq!(world.count(RESET), 1);
+    ask(&mut world, Some("a"));
+    world.live(20);
+    assert_eq!(world.count(RESET), 1);
+    ask(&mut world, Some("b"));
+    world.live(20);
+    assert_eq!(world.count(RESET), 2);
+}
+
+#[test]
+fn whoever_finds_a_reset_begun_does_not_send_it() {
+    let mut world = owned(asking("a")).when(Effect::Record, Fate::crash_after());
+    ask(&mut world, Some("b"));
+    world.live(60);
+    assert_eq!(world.count(RESET), 0);
+    assert_eq!(phase(&world), Some(Unknown));
+    assert_eq!(
+        told(&world.status().conditions, STALLED),
+        "True/ResetUnknown"
+    );
+    assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+    assert_eq!(world.events, ["ResetUnknown"]);
+    ask(&mut world, Some("c"));
+    world.live(10);
+    assert_eq!((world.count(RESET), phase(&world)), (1, Some(Accepted)));
+    assert_eq!(told(&world.status().conditions, STALLED), "");
+}
+
+#[test]
+fn no_fault_makes_a_second_reset_of_a_token() {
+    let fates = [
+        Fate::answer_lost(),
+        Fate::request_lost(),
+        Fate::crash_before(),
+        Fate::crash_after(),
+        Fate::failed(not_sent()),
+    ];
+    for effect in [Effect::Record, RESET, Effect::Status] {
+        for fate in &fates {
+            let mut world = owned(asking("a")).when(effect, fate.clone());
+            ask(&mut world, Some("b"));
+            world.live(300);
+            let certain = phase(&world) == Some(Accepted);
+            assert!(
+                certain || phase(&world) == Some(Unknown),
+                "{effect:?} {fate:?}"
+            );
+            assert!(world.count(RESET) <= 1, "{effect:?} {fate:?}");
+            assert!(world.count(RESET) == 1 || !certain, "{effect:?} {fate:?}");
+        }
+    }
+}
+
+#[test]
+fn an_ambiguous_reset_is_told_and_not_repeated() {
+    for fate in [Fate::answer_lost(), Fate::request_lost()] {
+        let mut world = owned(asking("a")).when(RESET, fate.clone());
+        ask(&mut world, Some("b"));
+        world.live(600);
+        assert_eq!(phase(&world), Some(Unknown));
+        assert_eq!(world.count(RESET), usize::from(fate.happens));
+        assert_eq!(
+            told(&world.status().conditions, STALLED),
+            "True/ResetUnknown"
+        );
+    }
+}
+
+#[test]
+fn a_refused_reset_is_repeated_when_the_reason_passes() {
+    for verdict in [throttled(3), not_sent(), refused(Reason::Forbidden)] {
+        let mut world = owned(asking("a")).when(RESET, Fate::failed(verdict.clone()));
+        ask(&mut world, Some("b"));
+        world.reconcile();
+        assert_eq!(phase(&world), Some(ResetPhase::Refused));
+        assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+        world.reconcile();
+        assert_eq!(world.count(RESET), 0, "not at once");
+        world.live(60);
+        assert_eq!(
+            (world.count(RESET), phase(&world)),
+            (1, Some(Accepted)),
+            "{verdict:?}"
+        );
+    }
+}
+
+#[test]
+fn a_refused_reset_can_be_taken_back() {
+    let mut world = owned(asking("a")).when(RESET, Fate::failed(refused(Reason::Forbidden)));
+    ask(&mut world, Some("b"));
+    world.reconcile();
+    ask(&mut world, None);
+    world.live(300);
+    assert_eq!(world.count(RESET), 0);
+    assert_eq!(told(&world.status().conditions, STALLED), "");
+}
+
+#[test]
+fn a_difference_that_is_only_reported_does_not_keep_a_reset_from_being_sent() {
+    let mut world = owned(asking("a").with(|spec| {
+        spec.drift_policy = crate::api::DriftPolicy::Report;
+    }));
+    let now = world.now;
+    world.service.meddle(now, |flows| {
+        flows[0].properties["creationOptions"]["createBasedOnRoleGroup"] = false.into();
+    });
+    world.poll();
+    ask(&mut world, Some("b"));
+    world.live(60);
+    assert_eq!((world.count(RESET), phase(&world)), (1, Some(Accepted)));
+    assert_eq!(told(&world.status().conditions, STALLED), "True/Drifted");
+    assert_eq!(world.status().drift.len(), 1);
+}
+
+#[test]
+fn a_reset_waits_for_the_update_that_was_declared_with_it() {
+    let mut world = owned(asking("a"));
+    world.edit(|flow| {
+        flow.with(|spec| {
+            spec.reset_token = Some("b".to_owned());
+            spec.security_group
+                .as_mut()
+                .unwrap()
+                .creation_options
+                .create_based_on_role_group = false;
+        })
+    });
+    world.reconcile();
+    assert_eq!(
+        world.journal,
+        [UPDATE, Effect::Record, RESET, Effect::Status]
+    );
+}
+
+#[test]
+fn an_observed_flow_is_never_reset() {
+    let mut world =
+        owned(asking("a").with(|spec| spec.management_policy = ManagementPolicy::Observe));
+    ask(&mut world, Some("b"));
+    world.live(60);
+    assert_eq!(world.count(RESET), 0);
+}
+
+#[test]
+fn the_permit_to_reset_is_needed() {
+    for (permit, sends) in [
+        (None, false),
+        (Some(Permit::Create), false),
+        (Some(Permit::Reset), true),
+    ] {
+        let resource = asking("b")
+            .held()
+            .knowing(|status: &mut ProvisioningFlowStatus| {
+                status.id = Some(id(1));
+                status.reset = Some(crate::api::Reset {
+                    token: Some("b".to_owned()),
+                    phase: Some(Sending),
+                    ..crate::api::Reset::default()
+                });
+            });
+        let remote = remote_flow(1, &resource, 10);
+        let mut observed = observed(resource, Some(vec![remote]));
+        observed.run.permit = permit;
+        let sent = plan(&observed).step == Some(Step::Remote(Change::Reset { id: id(1) }));
+        assert_eq!(sent, sends, "{permit:?}");
+    }
+}

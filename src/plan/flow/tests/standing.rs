@@ -1,0 +1,145 @@
+use k8s_openapi::jiff::SignedDuration;
+
+use super::*;
+
+#[test]
+fn a_conflicting_resource_touches_nothing_and_looks_again_by_itself() {
+    let mut observed = observed(small(), Some(Vec::new()));
+    observed.around.rival = Some("students".to_owned());
+    let plan = plan(&observed);
+    assert_eq!(plan.step, None);
+    assert_eq!(stalled(&plan), "True/Conflict");
+    assert!(
+        plan.status.conditions[0]
+            .message
+            .starts_with("students is older")
+    );
+    assert_eq!(plan.again, Some(SignedDuration::from_mins(1)));
+}
+
+#[test]
+fn a_suspended_flow_keeps_its_readiness_and_is_left_alone() {
+    let mut world = owned(small());
+    world.edit(|flow| flow.with(|spec| spec.suspend = true));
+    let now = world.now;
+    world.service.meddle(now, Vec::clear);
+    world.live(120);
+    assert_eq!(world.journal, [Effect::Status]);
+    let status = world.status();
+    assert_eq!(told(&status.conditions, READY), "True/Ready");
+    assert_eq!(told(&status.conditions, SYNCED), "False/Suspended");
+    assert_eq!(told(&status.conditions, RECONCILING), "");
+    assert_eq!(status.observed_generation, 2);
+}
+
+#[test]
+fn what_a_new_flow_refers_to_may_come_a_little_later() {
+    let mut world = World::new(small());
+    world.place = Err(Obstacle::progress(reason::FLOW_SET_NOT_READY, "wait"));
+    world.now = at(1);
+    world.reconcile();
+    assert_eq!(world.journal, [], "nothing is said that lives for a second");
+    assert!(world.again.unwrap() <= SignedDuration::from_secs(4));
+    world.live(6);
+    assert_eq!(
+        told(&world.status().conditions, RECONCILING),
+        "True/FlowSetNotReady"
+    );
+    assert_eq!(world.journal, [Effect::Status]);
+}
+
+#[test]
+fn obstacles_wait_for_whom_they_say() {
+    let cases = [
+        (
+            Obstacle::progress("Wait", "wait"),
+            "True/Wait",
+            "",
+            "False/Wait",
+        ),
+        (
+            Obstacle::person("Mend", "mend"),
+            "",
+            "True/Mend",
+            "False/Mend",
+        ),
+        (
+            Obstacle::suspension("Suspended", "off"),
+            "",
+            "",
+            "True/Ready",
+        ),
+    ];
+    for (obstacle, reconciling, stalled, ready) in cases {
+        let mut world = owned(small());
+        world.place = Err(obstacle);
+        world.reconcile();
+        let conditions = &world.status().conditions;
+        assert_eq!(told(conditions, RECONCILING), reconciling);
+        assert_eq!(told(conditions, STALLED), stalled);
+        assert_eq!(told(conditions, READY), ready);
+    }
+}
+
+#[test]
+fn a_failing_list_changes_nothing_of_a_known_flow_unless_a_person_has_to_act() {
+    let cases = [
+        (unavailable(), "True/Ready", ""),
+        (throttled(60), "True/Ready", ""),
+        (
+            refused(Reason::Forbidden),
+            "False/Forbidden",
+            "True/Forbidden",
+        ),
+    ];
+    for (verdict, ready, stalled) in cases {
+        let mut world = owned(small());
+        world.service.unreadable = Some(verdict.clone());
+        world.poll();
+        world.live(60);
+        assert_eq!(
+            told(&world.status().conditions, READY),
+            ready,
+            "{verdict:?}"
+        );
+        assert_eq!(
+            told(&world.status().conditions, STALLED),
+            stalled,
+            "{verdict:?}"
+        );
+    }
+}
+
+#[test]
+fn a_failing_list_is_told_of_a_flow_that_is_not_known_yet() {
+    let mut world = World::new(small());
+    world.service.unreadable = Some(unavailable());
+    world.reconcile();
+    assert_eq!(
+        told(&world.status().conditions, RECONCILING),
+        "True/ServiceUnavailable"
+    );
+    assert_eq!(world.journal, [Effect::Status]);
+}
+
+#[test]
+fn a_wish_for_a_look_is_a_fresh_list_and_is_echoed() {
+    for name in [annotation::REQUESTED_AT, annotation::FLUX_REQUESTED_AT] {
+        let mut world = owned(small());
+        world.edit(|flow| flow.annotated(name, "2026-11-24T00:00:00Z"));
+        let observed = world.observe().unwrap();
+        assert_eq!(plan(&observed).step, Some(Step::Look));
+        world.reconcile();
+        assert_eq!(
+            world.status().last_handled_reconcile_at.as_deref(),
+            Some("2026-11-24T00:00:00Z")
+        );
+        world.live(60);
+        assert_eq!(world.journal, [Effect::Status]);
+    }
+}
+
+#[test]
+fn without_a_list_the_first_step_is_to_look() {
+    assert_eq!(plan(&observed(small(), None)).step, Some(Step::Look));
+}

@@ -1,0 +1,445 @@
+use serde_json::{Value, json};
+
+use super::create::secret;
+use super::*;
+use crate::api::DriftPolicy::{Correct, Report};
+use crate::api::{DriftPolicy, ManagementPolicy};
+
+fn update(step: Option<Step<Change>>) -> Vec<String> {
+    match step {
+        Some(Step::Remote(Change::Update { body, .. })) => {
+            body.properties.keys().cloned().collect()
+        }
+        None => Vec::new(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What is sent for a flow that is as declared but for `change`, and where it differs.
+fn sent(kind: FlowType, change: impl FnOnce(&mut Value)) -> (Vec<String>, Vec<String>) {
+    let mut remote = remote_flow(1, &flow(kind), 10);
+    let mut properties = Value::Object(remote.properties);
+    change(&mut properties);
+    remote.properties = properties.as_object().unwrap().clone();
+    let resource = flow(kind)
+        .held()
+        .knowing(|status: &mut ProvisioningFlowStatus| {
+            status.id = Some(id(1));
+        });
+    let plan = plan(&observed(resource, Some(vec![remote])));
+    let paths = plan.status.drift.iter().map(|drift| drift.path.clone());
+    (update(plan.step.clone()), paths.collect())
+}
+
+#[test]
+fn each_difference_is_one_update_of_its_whole_property() {
+    use FlowType::{AdministrativeUnit, ClassGroup, SecurityGroup, User};
+    let cases: [(FlowType, &str, Value, &str, &str); 21] = [
+        (
+            AdministrativeUnit,
+            "/creationOptions/createBasedOnOrg",
+            json!(false),
+            "creationOptions",
+            "creationOptions.createBasedOnOrg",
+        ),
+        (
+            AdministrativeUnit,
+            "/creationOptions/createBasedOnOrgPlusRoleGroup",
+            json!(true),
+            "creationOptions",
+            "creationOptions.createBasedOnOrgPlusRoleGroup",
+        ),
+        (
+            AdministrativeUnit,
+            "/creationOptions",
+            json!(null),
+            "creationOptions",
+            "creationOptions",
+        ),
+        (
+            SecurityGroup,
+            "/creationOptions/createBasedOnRoleGroup",
+            json!(false),
+            "creationOptions",
+            "creationOptions.createBasedOnRoleGroup",
+        ),
+        (
+            SecurityGroup,
+            "/creationOptions/createBasedOnOrgPlusRoleGroup",
+            json!(true),
+            "creationOptions",
+            "creationOptions.createBasedOnOrgPlusRoleGroup",
+        ),
+        (
+            ClassGroup,
+            "/configuration/additionalAttributes",
+            json!(["courseTitle"]),
+            "configuration",
+            "configuration.additionalAttributes",
+        ),
+        (
+            ClassGroup,
+            "/configuration/additionalAttributes",
+            json!(["courseTitle", "courseCode"]),
+            "configuration",
+            "configuration.additionalAttributes",
+        ),
+        (
+            ClassGroup,
+            "/configuration/additionalOptions/createTeam",
+            json!(false),
+            "configuration",
+            "configuration.additionalOptions.createTeam",
+        ),
+        (
+            ClassGroup,
+            "/configuration/additionalOptions/writeDisplayNameOnCreateOnly",
+            json!(true),
+            "configuration",
+            "configuration.additionalOptions.writeDisplayNameOnCreateOnly",
+        ),
+        (
+            ClassGroup,
+            "/configuration/enrollmentMappings/ownerEnrollmentMappings",
+            json!([{ "code": "aide" }]),
+            "configuration",
+            "configuration.enrollmentMappings.ownerEnrollmentMappings",
+        ),
+        (
+            ClassGroup,
+            "/configuration/enrollmentMappings/memberEnrollmentMappings",
+            json!([]),
+            "configuration",
+            "configuration.enrollmentMappings.memberEnrollmentMappings",
+        ),
+        (
+            User,
+            "/createUnmatchedUsers",
+            json!(null),
+            "createUnmatchedUsers",
+            "createUnmatchedUsers",
+        ),
+        (
+            User,
+            "/managementOptions/additionalAttributes",
+            json!([]),
+            "managementOptions",
+            "managementOptions.additionalAttributes",
+        ),
+        (
+            User,
+            "/managementOptions/additionalOptions/studentAgeGroup",
+            json!("adult"),
+            "managementOptions",
+            "managementOptions.additionalOptions.studentAgeGroup",
+        ),
+        (
+            User,
+            "/managementOptions/additionalOptions/studentAgeGroup",
+            json!(null),
+            "managementOptions",
+            "managementOptions.additionalOptions.studentAgeGroup",
+        ),
+        (
+            User,
+            "/managementOptions/additionalOptions/allowStudentContactAssociation",
+            json!(true),
+            "managementOptions",
+            "managementOptions.additionalOptions.allowStudentContactAssociation",
+        ),
+        (
+            User,
+            "/creationOptions",
+            json!(null),
+            "creationOptions",
+            "creationOptions",
+        ),
+        (
+            User,
+            "/creationOptions/configurations",
+            json!([]),
+            "creationOptions",
+            "creationOptions.configurations",
+        ),
+        (
+            User,
+            "/creationOptions/configurations/0/licenseSkus",
+            json!([]),
+            "creationOptions",
+            "creationOptions.configurations[students].licenseSkus",
+        ),
+        (
+            User,
+            "/creationOptions/configurations/1/licenseSkus/0",
+            json!("x"),
+            "creationOptions",
+            "creationOptions.configurations[staff].licenseSkus",
+        ),
+        (
+            User,
+            "/creationOptions/configurations/1/roleGroup/id",
+            json!("others"),
+            "creationOptions",
+            "creationOptions.configurations",
+        ),
+    ];
+    for (kind, pointer, value, property, path) in cases {
+        let shown = value.to_string();
+        let (properties, paths) = sent(kind, |flow| *flow.pointer_mut(pointer).unwrap() = value);
+        assert_eq!(
+            (properties, paths),
+            (vec![property.to_owned()], vec![path.to_owned()]),
+            "{pointer} {shown}"
+        );
+    }
+}
+
+#[test]
+fn two_differing_properties_are_one_update() {
+    let (properties, _) = sent(FlowType::User, |flow| {
+        flow["createUnmatchedUsers"] = json!(false);
+        flow["managementOptions"]["additionalAttributes"] = json!(["userNumber"]);
+    });
+    assert_eq!(properties, ["createUnmatchedUsers", "managementOptions"]);
+}
+
+#[test]
+fn what_only_looks_different_is_not_sent() {
+    for kind in FlowType::ALL {
+        assert_eq!(
+            sent(kind, |_| {}),
+            (vec![], vec![]),
+            "{kind} as the service shows it"
+        );
+    }
+    let changes: [(&str, fn(&mut Value)); 5] = [
+        ("letter case of a role group", |flow| {
+            flow["creationOptions"]["configurations"][0]["roleGroup"]["id"] = json!("STUDENTS");
+        }),
+        ("letter case of an enum member", |flow| {
+            flow["managementOptions"]["additionalOptions"]["studentAgeGroup"] = json!("Minor");
+        }),
+        ("false left out", |flow| {
+            flow["managementOptions"]["additionalOptions"]["allowStudentContactAssociation"] =
+                json!(null);
+        }),
+        ("a property that we do not know", |flow| {
+            flow["news"] = json!({ "a": [1] })
+        }),
+        ("role groups left out", |flow| {
+            flow["creationOptions"]["configurations"] = json!([{ "licenseSkus": [] }]);
+        }),
+    ];
+    for (what, change) in changes {
+        assert_eq!(sent(FlowType::User, change), (vec![], vec![]), "{what}");
+    }
+}
+
+#[test]
+fn an_update_costs_one_request_and_at_most_one_write() {
+    let mut world = owned(small());
+    world.edit(|flow| {
+        flow.with(|spec| {
+            spec.security_group
+                .as_mut()
+                .unwrap()
+                .creation_options
+                .create_based_on_role_group = false;
+        })
+    });
+    world.live(300);
+    assert_eq!(world.journal, [UPDATE, Effect::Status]);
+    assert_eq!(world.status().observed_generation, 2);
+    assert_eq!(world.events, ["Updated"]);
+}
+
+#[test]
+fn an_update_of_a_service_that_shows_it_late_is_sent_once() {
+    let mut world = owned(small());
+    world.service.lag = k8s_openapi::jiff::SignedDuration::from_secs(20);
+    drift(&mut world);
+    world.live(200);
+    assert_eq!(world.count(UPDATE), 1);
+    assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+}
+
+#[test]
+fn an_edit_right_after_an_update_is_sent_at_once() {
+    let mut world = owned(small());
+    let set = |world: &mut World<ProvisioningFlow>, org: bool, group: bool| {
+        world.edit(|flow| {
+            flow.with(|spec| {
+                let options = &mut spec.security_group.as_mut().unwrap().creation_options;
+                options.create_based_on_role_group = group;
+                options.create_based_on_org_plus_role_group = org;
+            })
+        });
+        world.reconcile();
+    };
+    set(&mut world, false, false);
+    assert_eq!(world.count(UPDATE), 1);
+    set(&mut world, true, false);
+    assert_eq!(world.count(UPDATE), 2);
+    set(&mut world, false, true);
+    assert_eq!(world.count(UPDATE), 3, "back to what the last list showed");
+    assert_eq!(world.status().observed_generation, 4);
+    let shown = &world.service.items()[0].properties["creationOptions"];
+    assert_eq!(shown["createBasedOnRoleGroup"], json!(true));
+    assert_eq!(shown["createBasedOnOrgPlusRoleGroup"], json!(false));
+}
+
+#[test]
+fn under_report_and_for_observers_a_difference_is_only_told() {
+    let policies: [(DriftPolicy, ManagementPolicy); 3] = [
+        (Report, ManagementPolicy::Manage),
+        (Report, ManagementPolicy::Observe),
+        (Correct, ManagementPolicy::Observe),
+    ];
+    for (drift_policy, management) in policies {
+        let mut world = owned(small().with(|spec| {
+            spec.drift_policy = drift_policy;
+            spec.management_policy = management;
+        }));
+        drift(&mut world);
+        world.live(100);
+        assert_eq!(world.journal, [Effect::Status]);
+        let status = world.status();
+        assert_eq!(told(&status.conditions, STALLED), "True/Drifted");
+        assert_eq!(told(&status.conditions, SYNCED), "False/Drifted");
+        assert_eq!(
+            status.drift[0].path,
+            "creationOptions.createBasedOnRoleGroup"
+        );
+        assert_eq!(
+            (
+                status.drift[0].desired.as_str(),
+                status.drift[0].actual.as_str()
+            ),
+            ("true", "false")
+        );
+        assert_eq!(world.events, ["Drifted"]);
+    }
+}
+
+#[test]
+fn a_new_password_is_sent_with_its_creation_options() {
+    let mut world = owned(flow(FlowType::User));
+    world.around.secrets = Ok(vec![secret("1")]);
+    world.reconcile();
+    world.around.secrets = Ok(vec![secret("2")]);
+    world.reconcile();
+    assert_eq!(
+        world.count(UPDATE),
+        2,
+        "also within the window after the last update"
+    );
+    assert_eq!(world.status().applied_secrets, [secret("2")]);
+    assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+    world.live(100);
+    assert_eq!(world.count(UPDATE), 2);
+    assert!(world.status().drift.is_empty());
+}
+
+#[test]
+fn a_new_password_differs_in_creation_options_only_and_says_nothing_of_itself() {
+    let mut resource =
+        flow(FlowType::User)
+            .held()
+            .knowing(|status: &mut ProvisioningFlowStatus| {
+                status.id = Some(id(1));
+                status.applied_secrets = vec![secret("1")];
+            });
+    resource.spec.drift_policy = Report;
+    let remote = remote_flow(1, &resource, 10);
+    let mut observed = observed(resource, Some(vec![remote]));
+    observed.around.secrets = Ok(vec![secret("2")]);
+    let told = plan(&observed);
+    assert_eq!(told.status.drift.len(), 1);
+    assert!(told.status.drift[0].path.starts_with("creationOptions."));
+    let mut correcting = (*observed.resource).clone();
+    correcting.spec.drift_policy = Correct;
+    observed.resource = std::sync::Arc::new(correcting);
+    assert_eq!(update(plan(&observed).step), ["creationOptions"]);
+}
+
+#[test]
+fn a_missing_password_secret_stops_an_owned_flow() {
+    let mut world = owned(flow(FlowType::User));
+    world.around.secrets = Err(Obstacle::person(reason::SECRET_NOT_FOUND, "create it"));
+    world.reconcile();
+    assert_eq!(
+        told(&world.status().conditions, STALLED),
+        "True/SecretNotFound"
+    );
+    assert_eq!(world.journal, [Effect::Status]);
+}
+
+#[test]
+fn a_refused_update_is_told_and_repeated_slowly() {
+    let mut world = owned(small()).when(UPDATE, Fate::failed(refused(Reason::Rejected)));
+    drift(&mut world);
+    world.live(25);
+    assert_eq!(told(&world.status().conditions, STALLED), "True/Rejected");
+    assert_eq!(world.count(UPDATE), 0);
+    world.live(20);
+    assert_eq!(world.count(UPDATE), 1);
+    assert_eq!(world.status().retry, None);
+    assert_eq!(world.events, ["Rejected", "Recovered", "Updated"]);
+}
+
+#[test]
+fn a_lost_update_is_sent_again() {
+    for fate in [
+        Fate::answer_lost(),
+        Fate::request_lost(),
+        Fate::crash_before(),
+        Fate::crash_after(),
+    ] {
+        let mut world = owned(small()).when(UPDATE, fate.clone());
+        drift(&mut world);
+        world.live(100);
+        assert_eq!(world.count(UPDATE), 1, "{fate:?}");
+        assert_eq!(
+            told(&world.status().conditions, SYNCED),
+            "True/Synced",
+            "{fate:?}"
+        );
+    }
+}
+
+#[test]
+fn an_update_that_is_accepted_without_effect_is_told_and_repeated_ever_more_rarely() {
+    let mut world = owned(small());
+    drift(&mut world);
+    for minute in 0..60 {
+        world.live(60);
+        let now = world.now;
+        world.service.meddle(now, |flows| {
+            flows[0].properties["creationOptions"]["createBasedOnRoleGroup"] = json!(false);
+        });
+        if minute > 3 {
+            assert_eq!(
+                told(&world.status().conditions, STALLED),
+                "True/Drifted",
+                "minute {minute}"
+            );
+        }
+    }
+    let updates = world.count(UPDATE);
+    assert!((3..=9).contains(&updates), "{updates}");
+    let recovered = world
+        .events
+        .iter()
+        .filter(|event| *event == "Recovered")
+        .count();
+    assert_eq!(recovered, 0, "{:?}", world.events);
+}
+
+/// Somebody changes the flow at the service.
+fn drift(world: &mut World<ProvisioningFlow>) {
+    let now = world.now;
+    world.service.meddle(now, |flows| {
+        flows[0].properties["creationOptions"]["createBasedOnRoleGroup"] = json!(false);
+    });
+    world.poll();
+}

@@ -1,0 +1,182 @@
+//! Finds the set that a resource stands for, takes it over where that is allowed, and keeps it as declared.
+
+use crate::plan::compare;
+use crate::plan::correction::Correction;
+use crate::plan::event::Event;
+use crate::plan::{Action, Read, ResourceStep};
+
+use super::{
+    AdoptionPolicy, Change, Decision, Draft, DriftPolicy, FlowSet, FlowSetBody, Progress, Standing,
+    create, is_managed, reason, resource, wanted_id,
+};
+
+/// Why a set is ours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Its id stands in the status.
+    Recorded,
+    /// It was made by this run, or after our intent to create it.
+    Attempt,
+    /// The user named its id, or allowed adoption.
+    Permission,
+}
+
+/// What a complete list shows of our set.
+pub(super) enum Found {
+    Absent,
+    Ours(FlowSet, Proof),
+    /// Sets of our name, none of which is certainly ours.
+    Candidates(Vec<String>),
+}
+
+pub(super) fn decide(draft: &mut Draft) -> Decision {
+    let view = match &draft.observed.collection {
+        None => return Decision::look(),
+        Some(Read::Unknown(verdict)) => {
+            return draft.unreadable(verdict, draft.status.id.is_some());
+        }
+        Some(Read::Known(view)) => view,
+    };
+    match find(draft, &view.listing.items) {
+        Found::Absent => create::decide(draft, view),
+        Found::Ours(set, proof) => keep(draft, &set, proof),
+        Found::Candidates(ids) => undecided(draft, &ids),
+    }
+}
+
+pub(super) fn find(draft: &Draft, sets: &[FlowSet]) -> Found {
+    let by_id = |id: &str| sets.iter().find(|set| set.id.as_str().eq_ignore_ascii_case(id));
+    if let Some(set) = draft.status.id.as_deref().and_then(by_id) {
+        return Found::Ours(set.clone(), Proof::Recorded);
+    }
+    if draft.just_did(Action::Create)
+        && let Some(set) = sets.last()
+    {
+        return Found::Ours(set.clone(), Proof::Attempt);
+    }
+    let resource = &draft.observed.resource;
+    if let Some(id) = wanted_id(resource) {
+        match by_id(id) {
+            Some(set) => return Found::Ours(set.clone(), Proof::Permission),
+            None if draft.status.id.is_none() => return Found::Absent,
+            None => {}
+        }
+    }
+    let free = |set: &&FlowSet| {
+        set.display_name == resource.spec.display_name
+            && !draft.observed.around.held.contains(&set.id)
+    };
+    let namesakes: Vec<&FlowSet> = sets.iter().filter(free).collect();
+    let attempt = draft.unresolved();
+    let made = |set: &&&FlowSet| attempt.is_some_and(|one| one.could_have_made(set.created_at()));
+    let made: Vec<&&FlowSet> = namesakes.iter().filter(made).collect();
+    let adopts = resource.spec.adoption_policy == AdoptionPolicy::IfExists || !is_managed(resource);
+    match (made.as_slice(), namesakes.as_slice()) {
+        ([set], _) => Found::Ours((**set).clone(), Proof::Attempt),
+        ([], []) => Found::Absent,
+        ([], [set]) if adopts => Found::Ours((*set).clone(), Proof::Permission),
+        _ => Found::Candidates(namesakes.iter().map(|set| set.id.to_string()).collect()),
+    }
+}
+
+fn undecided(draft: &Draft, ids: &[String]) -> Decision {
+    let ids = ids.join(", ");
+    let (reason, message) = if draft.unresolved().is_some() {
+        (reason::AMBIGUOUS_CREATE, format!("a create was sent and its answer was lost, and more than one set could be its outcome: {ids}; set the annotation industrydata.dev/remote-id to the one that is meant, and delete the others at the service"))
+    } else {
+        (reason::ALREADY_EXISTS, format!("the service has a set with this displayName already that was not made for this resource: {ids}; to adopt one, set the annotation industrydata.dev/remote-id to its id; or choose another displayName"))
+    };
+    Decision::stand(Standing::stalled(reason, message))
+}
+
+fn keep(draft: &mut Draft, set: &FlowSet, proof: Proof) -> Decision {
+    let managed = is_managed(&draft.observed.resource);
+    if managed && !resource::is_held(&*draft.observed.resource) {
+        return Decision::write(ResourceStep::Hold);
+    }
+    draft.memory.absent_since = None;
+    draft.events.extend(match proof {
+        Proof::Recorded => None,
+        Proof::Attempt => Some(Event::normal("Created", format!("created set {}", set.id))),
+        Proof::Permission if managed => {
+            Some(Event::normal("Adopted", format!("adopted set {}", set.id)))
+        }
+        Proof::Permission => Some(Event::normal("Found", format!("found set {}", set.id))),
+    });
+    mirror(draft, set);
+    if let Some(decision) = update(draft, set) {
+        return decision;
+    }
+    draft.status.retry = None;
+    Decision::stand(Standing::Synced {
+        progress: Progress::Settled,
+    })
+}
+
+fn mirror(draft: &mut Draft, set: &FlowSet) {
+    let status = &mut draft.status;
+    status.id = Some(set.id.to_string());
+    status.created_date_time.clone_from(&set.created);
+    status.last_modified_date_time.clone_from(&set.last_modified);
+}
+
+/// `None`: the set is as declared, as far as anyone can tell.
+fn update(draft: &mut Draft, set: &FlowSet) -> Option<Decision> {
+    if draft.observed.run.written {
+        return written(draft, set);
+    }
+    if let Some(verdict) = draft.failure_of(Action::Update) {
+        return Some(Decision::stand(Standing::failed(&verdict)).after(draft.wait()));
+    }
+    let body = FlowSetBody::of(&draft.observed.resource.spec);
+    draft.status.drift = compare::flow_set(&body, set);
+    if draft.status.drift.is_empty() {
+        if draft.is_overtaken() {
+            return Some(Decision::look());
+        }
+        draft.memory.update = None;
+        return None;
+    }
+    let reports = draft.observed.resource.spec.drift_policy == DriftPolicy::Report;
+    if reports || !is_managed(&draft.observed.resource) {
+        return Some(Decision::stand(Standing::stalled(
+            reason::DRIFTED,
+            "the remote set differs from the spec in the places that status.drift lists, and is not to be changed: change the spec, or set spec.managementPolicy to Manage and spec.driftPolicy to Correct",
+        )));
+    }
+    correct(draft, set, body)
+}
+
+fn written(draft: &mut Draft, set: &FlowSet) -> Option<Decision> {
+    if draft.just_did(Action::Update) {
+        draft.note_update();
+        draft.events.push(Event::normal("Updated", format!("updated set {}", set.id)));
+    }
+    if draft.memory.update.is_some() {
+        draft.wake_in(Some(draft.observed.limits.visibility_window));
+    }
+    if draft.doubts_updates() {
+        return Some(Decision::stand(Standing::Unchanged));
+    }
+    draft.status.drift.clear();
+    None
+}
+
+fn correct(draft: &mut Draft, set: &FlowSet, body: FlowSetBody) -> Option<Decision> {
+    match draft.correction() {
+        Correction::Send => {
+            let id = set.id.to_string();
+            Some(Decision::change(Change::Update { id, body }))
+        }
+        Correction::Pending => {
+            draft.status.drift.clear();
+            None
+        }
+        Correction::Ineffective => Some(Decision::stand(Standing::stalled(
+            reason::DRIFTED,
+            "the service accepted an update and still shows other values in the places that status.drift lists: declare what it shows, or set spec.driftPolicy to Report",
+        ))),
+        Correction::Look => Some(Decision::look()),
+        Correction::Wait(wait) => Some(Decision::stand(Standing::Unchanged).after(Some(wait))),
+    }
+}

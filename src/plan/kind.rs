@@ -1,0 +1,152 @@
+//! What the three kinds have in common: how one is observed, and what every status has.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use uuid::Uuid;
+
+use crate::api::{
+    GraphConnectionStatus, OutboundProvisioningFlowSetStatus, ProvisioningFlowStatus, Retry,
+};
+use crate::graph::model::FlowSetId;
+
+use super::{Limits, Memory, Obstacle, Plan, Read, Run};
+
+/// A kind of resource that stands for something at the service.
+pub trait Kind: ResourceExt + Clone + Debug + PartialEq + Sized {
+    /// Its status.
+    type Status: SharedStatus;
+    /// The members of the service's collection that its remote object is one of.
+    type Item: Clone + Debug;
+    /// The changes at the service that it can lead to.
+    type Change: Clone + Debug + PartialEq;
+    /// What else has to be known to decide.
+    type Surroundings: Clone + Debug;
+
+    /// The status that the cluster holds.
+    fn status(&self) -> Option<&Self::Status>;
+
+    /// Decides.
+    fn plan(observed: &Observed<Self>) -> Plan<Self>;
+}
+
+/// Everything that is known when a resource is decided about.
+#[derive(Clone, Debug)]
+pub struct Observed<K: Kind> {
+    /// The resource, as new as this process knows it.
+    pub resource: Arc<K>,
+    /// The status as this run has it so far; at first the resource's.
+    pub status: K::Status,
+    /// Local time.
+    pub now: Timestamp,
+    /// A name for the next attempt to create.
+    pub uuid: Uuid,
+    /// The way to the service and where the remote object lives, or what keeps us from it.
+    pub place: Result<Place, Obstacle>,
+    /// The collection that the remote object is a member of, if it has been listed.
+    pub collection: Option<Read<K::Item>>,
+    /// What else has to be known.
+    pub around: K::Surroundings,
+    /// What earlier runs remembered.
+    pub memory: Memory,
+    /// What this run has done.
+    pub run: Run,
+    /// The operator's settings.
+    pub limits: Limits,
+}
+
+/// Where a remote object lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The remote set that holds it; none for what is no flow.
+    pub set: Option<FlowSetId>,
+    /// Changes when the way to the service does: the connection's spec or its credential.
+    pub route: String,
+}
+
+/// What every status has.
+pub trait SharedStatus: Clone + Debug + Default + PartialEq {
+    /// The conditions.
+    fn conditions(&self) -> &[Condition];
+    /// Replaces the conditions, and the generation that they speak of.
+    fn set_conditions(&mut self, conditions: Vec<Condition>, generation: i64);
+    /// The wish for a look that was handled last.
+    fn handled(&self) -> Option<&str>;
+    /// Sets the wish for a look that was handled last.
+    fn set_handled(&mut self, wish: String);
+    /// The failures since the last success.
+    fn retry(&self) -> Option<&Retry>;
+    /// Replaces the failures since the last success.
+    fn set_retry(&mut self, retry: Option<Retry>);
+    /// The remote object's id.
+    fn id(&self) -> Option<&str>;
+    /// When the service made the remote object.
+    fn made_at(&self) -> Option<Timestamp>;
+}
+
+macro_rules! shared_status {
+    (common) => {
+        fn conditions(&self) -> &[Condition] {
+            &self.conditions
+        }
+
+        fn set_conditions(&mut self, conditions: Vec<Condition>, generation: i64) {
+            self.conditions = conditions;
+            self.observed_generation = generation;
+        }
+
+        fn handled(&self) -> Option<&str> {
+            self.last_handled_reconcile_at.as_deref()
+        }
+
+        fn set_handled(&mut self, wish: String) {
+            self.last_handled_reconcile_at = Some(wish);
+        }
+    };
+    ($status:ty) => {
+        impl SharedStatus for $status {
+            shared_status!(common);
+
+            fn retry(&self) -> Option<&Retry> {
+                self.retry.as_ref()
+            }
+
+            fn set_retry(&mut self, retry: Option<Retry>) {
+                self.retry = retry;
+            }
+
+            fn id(&self) -> Option<&str> {
+                self.id.as_deref()
+            }
+
+            fn made_at(&self) -> Option<Timestamp> {
+                self.created_date_time.as_deref()?.parse().ok()
+            }
+        }
+    };
+}
+
+shared_status!(ProvisioningFlowStatus);
+shared_status!(OutboundProvisioningFlowSetStatus);
+
+/// A connection changes nothing at the service, so it has neither failures to count nor an id.
+impl SharedStatus for GraphConnectionStatus {
+    shared_status!(common);
+
+    fn retry(&self) -> Option<&Retry> {
+        None
+    }
+
+    fn set_retry(&mut self, _retry: Option<Retry>) {}
+
+    fn id(&self) -> Option<&str> {
+        None
+    }
+
+    fn made_at(&self) -> Option<Timestamp> {
+        None
+    }
+}

@@ -1,0 +1,64 @@
+//! What plans read from a resource's metadata.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+
+use crate::api::{FINALIZER, annotation};
+
+use super::Attempt;
+
+/// Whether a user asked for the resource's deletion.
+pub fn is_deleting(resource: &impl ResourceExt) -> bool {
+    resource.meta().deletion_timestamp.is_some()
+}
+
+/// Whether the operator holds the resource.
+pub fn is_held(resource: &impl ResourceExt) -> bool {
+    resource.finalizers().iter().any(|name| name == FINALIZER)
+}
+
+/// Whether a user said to let go without touching the service.
+pub fn is_abandoned(resource: &impl ResourceExt) -> bool {
+    annotated(resource, annotation::ABANDON) == Some("true")
+}
+
+/// The generation of the spec.
+pub fn generation(resource: &impl ResourceExt) -> i64 {
+    resource.meta().generation.unwrap_or_default()
+}
+
+/// When the resource was created.
+pub fn created(resource: &impl ResourceExt) -> Option<Timestamp> {
+    let created: &ObjectMeta = resource.meta();
+    created.creation_timestamp.as_ref().map(|time| time.0)
+}
+
+/// The value of an annotation.
+pub fn annotated<'a>(resource: &'a impl ResourceExt, name: &str) -> Option<&'a str> {
+    resource.annotations().get(name).map(String::as_str)
+}
+
+/// The user's latest wish for a look at the service, in either spelling. The values are times, so the greater is later.
+pub fn requested_at(resource: &impl ResourceExt) -> Option<&str> {
+    let own = annotated(resource, annotation::REQUESTED_AT);
+    own.max(annotated(resource, annotation::FLUX_REQUESTED_AT))
+}
+
+/// The last intent to create, whatever became of it.
+pub fn attempt(resource: &impl ResourceExt) -> Option<Attempt> {
+    Attempt::parse(annotated(resource, annotation::CREATE_ATTEMPT)?)
+}
+
+/// The intent to create that the resource carries and nobody has seen an outcome of.
+///
+/// A known object (`id`, `made_at`) settles every intent up to its creation.
+pub fn unresolved_attempt(
+    resource: &impl ResourceExt,
+    id: Option<&str>,
+    made_at: Option<Timestamp>,
+) -> Option<Attempt> {
+    let attempt = attempt(resource)?;
+    let settled = id.is_some() && (made_at.is_none() || attempt.could_have_made(made_at));
+    (!settled).then_some(attempt)
+}

@@ -1,0 +1,69 @@
+//! When to try again after a failure.
+//!
+//! The count lives in the resource's status, so that a restart or a change of leader neither forgets a failure nor
+//! retries in a burst. It is forgotten as soon as anything changes that a person could have mended.
+
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use crate::api::Retry;
+use crate::graph::verdict::{Disposition, Verdict};
+
+/// The failures so far and one more.
+#[must_use]
+pub fn after_failure(
+    past: Option<&Retry>,
+    verdict: &Verdict,
+    inputs: &str,
+    now: Timestamp,
+) -> Retry {
+    let before = past.filter(|past| past.inputs == inputs).map_or(0, |past| past.failures);
+    let failures = before.saturating_add(1);
+    Retry {
+        failures,
+        not_before: Time(now + pause(verdict.disposition, failures)),
+        inputs: inputs.to_owned(),
+    }
+}
+
+/// How long to leave the service alone; `None`: go ahead.
+#[must_use]
+pub fn wait(past: Option<&Retry>, inputs: &str, now: Timestamp) -> Option<SignedDuration> {
+    let past = past.filter(|past| past.inputs == inputs)?;
+    let left = past.not_before.0.duration_since(now);
+    left.is_positive().then_some(left)
+}
+
+/// A short text that changes when one of `parts` does: 64-bit FNV-1a, in hexadecimal.
+#[must_use]
+pub fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let bytes = parts.into_iter().flat_map(|part| part.bytes().chain([0]));
+    let hash = bytes.fold(OFFSET, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(PRIME)
+    });
+    format!("{hash:016x}")
+}
+
+/// Doubles with each failure: from 2 s to 5 min for what passes by itself, from 30 s to 30 min for what a person has
+/// to mend elsewhere.
+fn pause(disposition: Disposition, failures: i32) -> SignedDuration {
+    let (first, most) = match disposition {
+        Disposition::Retry => (2, 300),
+        Disposition::Throttled { after } => return throttled(after),
+        Disposition::User => (30, 1800),
+        Disposition::Bug => (60, 1800),
+    };
+    let doublings = u32::try_from(failures - 1).unwrap_or_default().min(16);
+    SignedDuration::from_secs((first << doublings).min(most))
+}
+
+/// As long as the service asks for, within reason: nobody should wait for ever because of one odd answer.
+fn throttled(after: Option<Duration>) -> SignedDuration {
+    const UNSAID: Duration = Duration::from_secs(10);
+    const MOST: SignedDuration = SignedDuration::from_hours(1);
+    SignedDuration::try_from(after.unwrap_or(UNSAID)).unwrap_or(MOST).min(MOST)
+}

@@ -1,0 +1,283 @@
+//! For the tests of plans: builders of what is observed, rules that every plan obeys, and a [`World`] to carry plans out in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+use kube::core::object::{HasSpec, HasStatus};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::api::{
+    FINALIZER, GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow, annotation,
+};
+use crate::graph::model::{Flow, FlowSet, FlowType, Listing, PASSWORD_MASK};
+use crate::graph::verdict::{Certainty, Disposition, Reason, Verdict};
+
+use super::conditions::find;
+use super::{Attempt, Limits, Read, View};
+
+mod rules;
+mod world;
+
+pub(crate) use rules::check;
+pub(crate) use world::{Effect, Fate, Simulated, World};
+
+/// The remote set that flows live in.
+pub(crate) const SET: &str = "11111111-2222-4333-8444-08dd00000001";
+/// Another remote set.
+pub(crate) const OTHER_SET: &str = "11111111-2222-4333-8444-08dd00000002";
+
+/// The time at which tests begin, and at which resources are created.
+pub(crate) fn start() -> Timestamp {
+    "2026-11-23T08:00:00Z".parse().unwrap()
+}
+
+/// So many seconds after the [`start`].
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    start() + SignedDuration::from_secs(seconds)
+}
+
+/// An id as the service makes them.
+pub(crate) fn id(number: u32) -> String {
+    format!("aaaaaaaa-bbbb-4ccc-8ddd-{number:012}")
+}
+
+/// An intent to create, as of so many seconds after the [`start`].
+pub(crate) fn attempt(seconds: i64) -> Attempt {
+    Attempt {
+        time: at(seconds),
+        id: Uuid::from_u128(7),
+    }
+}
+
+/// The settings that tests run with.
+pub(crate) fn limits() -> Limits {
+    Limits {
+        visibility_window: SignedDuration::from_secs(30),
+        dependency_grace: SignedDuration::from_secs(5),
+    }
+}
+
+/// A failure.
+pub(crate) fn verdict(reason: Reason, certainty: Certainty, disposition: Disposition) -> Verdict {
+    Verdict {
+        disposition,
+        certainty,
+        reason,
+        message: format!("Could not do it: {reason}."),
+    }
+}
+
+/// 503.
+pub(crate) fn unavailable() -> Verdict {
+    verdict(
+        Reason::ServiceUnavailable,
+        Certainty::Unknown,
+        Disposition::Retry,
+    )
+}
+
+/// A definite no that a person has to do something about.
+pub(crate) fn refused(reason: Reason) -> Verdict {
+    verdict(reason, Certainty::Refused, Disposition::User)
+}
+
+/// 429.
+pub(crate) fn throttled(seconds: u64) -> Verdict {
+    let after = Some(Duration::from_secs(seconds));
+    verdict(
+        Reason::Throttled,
+        Certainty::Throttled,
+        Disposition::Throttled { after },
+    )
+}
+
+/// No connection.
+pub(crate) fn not_sent() -> Verdict {
+    verdict(Reason::Unreachable, Certainty::NotSent, Disposition::Retry)
+}
+
+/// A flow resource whose spec is as small as its type allows.
+pub(crate) fn flow(flow_type: FlowType) -> ProvisioningFlow {
+    flow_of(&match flow_type {
+        FlowType::AdministrativeUnit => json!({ "administrativeUnit": { "creationOptions": {
+            "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false } } }),
+        FlowType::SecurityGroup => json!({ "securityGroup": { "creationOptions": {
+            "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": false } } }),
+        FlowType::ClassGroup => json!({ "classGroup": { "configuration": {
+            "additionalAttributes": ["courseTitle", "classCode"],
+            "additionalOptions": { "createTeam": true, "writeDisplayNameOnCreateOnly": false },
+            "enrollmentMappings": {
+                "ownerEnrollmentMappings": [{ "code": "teacher" }],
+                "memberEnrollmentMappings": [{ "code": "student" }, { "code": "paraProfessional" }] } } } }),
+        FlowType::User => json!({ "user": {
+            "createUnmatchedUsers": true,
+            "managementOptions": {
+                "additionalAttributes": ["userGradeLevel", "userNumber"],
+                "additionalOptions": { "studentAgeGroup": "minor", "allowStudentContactAssociation": false } },
+            "creationOptions": { "configurations": [
+                { "roleGroup": "staff", "licenseSkus": ["00000000-0000-4000-8000-00000000000a"],
+                  "defaultPassword": { "secretKeyRef": { "name": "passwords", "key": "staff" } } },
+                { "roleGroup": "students", "licenseSkus": ["00000000-0000-4000-8000-00000000000b"],
+                  "defaultPassword": { "secretKeyRef": { "name": "passwords", "key": "students" } } }] } } }),
+    })
+}
+
+/// A flow resource with these members in its spec.
+pub(crate) fn flow_of(spec: &Value) -> ProvisioningFlow {
+    let mut spec = spec.clone();
+    spec["flowSetRef"] = json!({ "name": "north" });
+    resource("ProvisioningFlow", "users", &spec)
+}
+
+/// A set resource.
+pub(crate) fn flow_set() -> OutboundProvisioningFlowSet {
+    let filter = json!({ "attribute": "orgExternalId", "in": ["school-17", "school-42"] });
+    let spec = json!({
+        "connectionRef": { "name": "contoso" }, "displayName": "District north", "filter": filter,
+    });
+    resource("OutboundProvisioningFlowSet", "north", &spec)
+}
+
+/// A connection resource.
+pub(crate) fn connection() -> GraphConnection {
+    let reference = json!({ "name": "contoso", "key": "clientSecret" });
+    let spec = json!({
+        "tenantId": "contoso.edu",
+        "clientId": "66666666-7777-4888-8999-000000000000",
+        "credential": { "clientSecret": { "secretKeyRef": reference } },
+    });
+    resource("GraphConnection", "contoso", &spec)
+}
+
+fn resource<K: serde::de::DeserializeOwned>(kind: &str, name: &str, spec: &Value) -> K {
+    let metadata = json!({
+        "name": name, "namespace": "schools", "uid": name, "generation": 1,
+        "resourceVersion": "1", "creationTimestamp": start().to_string(),
+    });
+    let status = json!({ "observedGeneration": -1 });
+    serde_json::from_value(json!({
+        "apiVersion": "industrydata.dev/v1alpha1", "kind": kind,
+        "metadata": metadata, "spec": spec, "status": status,
+    }))
+    .unwrap()
+}
+
+/// What can be changed of every resource.
+pub(crate) trait Building: ResourceExt + Sized {
+    /// With another spec, of the same generation.
+    fn with(mut self, change: impl FnOnce(&mut Self::Spec)) -> Self
+    where
+        Self: HasSpec,
+    {
+        change(self.spec_mut());
+        self
+    }
+
+    /// With another status.
+    fn knowing<S: Default>(mut self, change: impl FnOnce(&mut S)) -> Self
+    where
+        Self: HasStatus<Status = S>,
+    {
+        change(self.status_mut().get_or_insert_default());
+        self
+    }
+
+    fn held(mut self) -> Self {
+        self.finalizers_mut().push(FINALIZER.to_owned());
+        self
+    }
+
+    fn deleting(mut self) -> Self {
+        self.meta_mut().deletion_timestamp = Some(Time(at(60)));
+        self.meta_mut().generation = self.meta().generation.map(|generation| generation + 1);
+        self
+    }
+
+    fn generation(mut self, generation: i64) -> Self {
+        self.meta_mut().generation = Some(generation);
+        self
+    }
+
+    fn annotated(mut self, name: &str, value: &str) -> Self {
+        self.annotations_mut()
+            .insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// With an intent to create, as of so many seconds after the [`start`].
+    fn attempted(self, seconds: i64) -> Self {
+        self.annotated(annotation::CREATE_ATTEMPT, &attempt(seconds).to_string())
+    }
+}
+
+impl<K: ResourceExt> Building for K {}
+
+/// A flow as lists show it that was created from `spec` so many seconds after the [`start`].
+pub(crate) fn remote_flow(number: u32, resource: &ProvisioningFlow, created: i64) -> Flow {
+    let body = super::definition::FlowBody::of(&resource.spec).unwrap();
+    world::remote_flow(number, &body, at(created))
+}
+
+/// A set as lists show it.
+pub(crate) fn remote_set(number: u32, display_name: &str, created: i64) -> FlowSet {
+    let filter = json!({
+        "@odata.type": "#microsoft.graph.industryData.basicFilter",
+        "attribute": "orgExternalId", "in": ["school-17", "school-42"],
+    });
+    FlowSet {
+        id: id(number).parse().unwrap(),
+        display_name: display_name.to_owned(),
+        filter: Some(filter),
+        created: Some(at(created).to_string()),
+        last_modified: Some(at(created).to_string()),
+        flows: None,
+    }
+}
+
+/// A complete list of so many seconds after the [`start`], asked for by the present run.
+pub(crate) fn listed<T>(items: Vec<T>, seconds: i64) -> Option<Read<T>> {
+    let date = at(seconds);
+    Some(Read::Known(View {
+        listing: Arc::new(Listing { items, date }),
+        began: date,
+        fresh: true,
+    }))
+}
+
+/// A condition's status and reason, as `True/Ready`; empty if it is absent.
+pub(crate) fn told(conditions: &[Condition], type_: &str) -> String {
+    let told = find(conditions, type_);
+    told.map_or_else(String::new, |told| {
+        format!("{}/{}", told.status, told.reason)
+    })
+}
+
+/// What the service makes of a flow's properties: role groups are expanded and come in another order, passwords masked,
+/// codes folded, and what was not given is filled in.
+pub(crate) fn as_shown(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(members) => {
+            if let Some(group) = members.get("roleGroup").cloned() {
+                let expanded = json!({ "id": group["id"], "displayName": "A group", "roles": [] });
+                members.insert("roleGroup".to_owned(), expanded);
+                let masked = json!({ "password": PASSWORD_MASK });
+                members.insert("defaultPasswordSettings".to_owned(), masked);
+            }
+            if let Some(Value::String(code)) = members.get_mut("code") {
+                *code = code.to_lowercase();
+            }
+            let shown = members
+                .iter()
+                .map(|(name, value)| (name.clone(), as_shown(value.clone())));
+            let mut shown: serde_json::Map<String, Value> = shown.collect();
+            shown.insert("notOurs".to_owned(), Value::from(7));
+            Value::Object(shown)
+        }
+        Value::Array(items) => items.drain(..).rev().map(as_shown).collect(),
+        _ => value,
+    }
+}

@@ -1,0 +1,90 @@
+//! What holds for every plan, whatever was observed.
+
+use crate::api::condition::{RECONCILING, STALLED};
+use crate::plan::conditions::{find, is_true};
+use crate::plan::resource::is_deleting;
+use crate::plan::{Action, Kind, Observed, Permit, Plan, Read, ResourceStep, SharedStatus, Step};
+
+use super::Simulated;
+
+/// Panics if `plan` breaks a rule.
+pub(crate) fn check<K: Simulated>(observed: &Observed<K>, plan: &Plan<K>) {
+    assert_eq!(K::plan(observed), *plan, "planned twice, decided twice");
+    permits(observed, plan);
+    ignorance(observed, plan);
+    restraint(observed, plan);
+    conditions(observed, plan);
+    stable_messages(plan);
+}
+
+fn permits<K: Simulated>(observed: &Observed<K>, plan: &Plan<K>) {
+    let permit = observed.run.permit;
+    match action(plan) {
+        Some(Action::Create) => assert_eq!(permit, Some(Permit::Create)),
+        Some(Action::Reset) => assert_eq!(permit, Some(Permit::Reset)),
+        _ => {}
+    }
+}
+
+/// What is not known leads to no change.
+fn ignorance<K: Simulated>(observed: &Observed<K>, plan: &Plan<K>) {
+    let known = matches!(observed.collection, Some(Read::Known(_)));
+    if (known && observed.place.is_ok()) || is_deleting(&*observed.resource) {
+        return;
+    }
+    assert!(matches!(
+        plan.step,
+        None | Some(Step::Look | Step::Resource(ResourceStep::Hold | ResourceStep::Unclaim))
+    ));
+}
+
+/// Whoever is suspended or stands behind another touches nothing; and nothing is deleted but on request.
+fn restraint<K: Simulated>(observed: &Observed<K>, plan: &Plan<K>) {
+    let deleting = is_deleting(&*observed.resource);
+    if K::stands_back(observed) && !deleting {
+        assert_eq!(plan.step, None);
+    }
+    if !deleting {
+        assert_ne!(action(plan), Some(Action::Delete));
+        assert_ne!(plan.step, Some(Step::Resource(ResourceStep::Release)));
+    } else if let Some(action) = action(plan) {
+        assert_eq!(action, Action::Delete);
+    }
+    if K::only_observes(observed) {
+        assert_eq!(action(plan), None);
+    }
+}
+
+fn conditions<K: Simulated>(observed: &Observed<K>, plan: &Plan<K>) {
+    let old = Kind::status(&*observed.resource).map_or(&[][..], SharedStatus::conditions);
+    let new = plan.status.conditions();
+    assert!(!(is_true(new, RECONCILING) && is_true(new, STALLED)));
+    assert!(K::generation_told(&plan.status) >= K::generation_told(&observed.status));
+    for condition in new {
+        let before = find(old, &condition.type_);
+        let moved = before
+            .is_some_and(|before| before.last_transition_time != condition.last_transition_time);
+        let flipped = before.is_some_and(|before| before.status != condition.status);
+        assert_eq!(moved, flipped, "{}", condition.type_);
+    }
+}
+
+/// Dates, request ids and durations would make a condition change without news. Ids of remote objects are news.
+fn stable_messages<K: Simulated>(plan: &Plan<K>) {
+    for condition in plan.status.conditions() {
+        let words = condition
+            .message
+            .split(|c: char| c.is_whitespace() || ",:;()".contains(c));
+        for word in words.filter(|word| !word.starts_with("aaaaaaaa-bbbb-4ccc-8ddd-")) {
+            let digits = word.chars().filter(char::is_ascii_digit).count();
+            assert!(digits < 3, "{}", condition.message);
+        }
+    }
+}
+
+fn action<K: Simulated>(plan: &Plan<K>) -> Option<Action> {
+    match &plan.step {
+        Some(Step::Remote(change)) => Some(K::action(change)),
+        _ => None,
+    }
+}

@@ -1,0 +1,141 @@
+//! The last list of one collection of the service, and how the next one is made.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::graph::model::Listing;
+use crate::graph::verdict::Verdict;
+use crate::plan::poll::{Cadence, History, pause};
+
+/// Those who need a fresh list wait this long for others who do.
+const GATHERING: Duration = Duration::from_millis(100);
+
+/// The outcome of one list.
+#[derive(Clone, Debug)]
+pub struct Snapshot<T> {
+    /// When the list was asked for, on this machine's steady clock.
+    pub began: Instant,
+    /// The same, in local time.
+    pub began_at: Timestamp,
+    /// The complete list, or why there is none.
+    pub outcome: Result<Arc<Listing<T>>, Verdict>,
+}
+
+/// The last list of one collection, and how the polls before it went.
+pub(super) struct Collection<T> {
+    state: RwLock<State<T>>,
+    /// Held by whoever makes a list, so that the others can share it.
+    turn: tokio::sync::Mutex<()>,
+}
+
+struct State<T> {
+    latest: Option<Arc<Snapshot<T>>>,
+    history: History,
+    /// Something was changed: the next poll is due now.
+    nudged: bool,
+}
+
+impl<T> Default for Collection<T> {
+    fn default() -> Self {
+        Self {
+            state: RwLock::new(State {
+                latest: None,
+                history: History::default(),
+                nudged: false,
+            }),
+            turn: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+impl<T: Clone> Collection<T> {
+    pub(super) fn latest(&self) -> Option<Arc<Snapshot<T>>> {
+        self.read().latest.clone()
+    }
+
+    /// A snapshot that began after `moment`: the latest, one that somebody else is waiting for, or a new one by `list`.
+    pub(super) async fn since(
+        &self,
+        moment: Instant,
+        list: impl AsyncFnOnce() -> Arc<Snapshot<T>>,
+    ) -> Arc<Snapshot<T>> {
+        if let Some(snapshot) = self.newer_than(moment) {
+            return snapshot;
+        }
+        let _turn = self.turn.lock().await;
+        if let Some(snapshot) = self.newer_than(moment) {
+            return snapshot;
+        }
+        tokio::time::sleep(GATHERING).await;
+        list().await
+    }
+
+    /// Takes over a new list, and gives back the one before.
+    ///
+    /// `is_news` tells whether the two differ; it decides how soon the next poll is.
+    pub(super) fn replace(
+        &self,
+        snapshot: Arc<Snapshot<T>>,
+        is_news: impl FnOnce(Option<&Snapshot<T>>) -> bool,
+    ) -> Option<Arc<Snapshot<T>>> {
+        let mut state = self.write();
+        let before = state.latest.replace(snapshot.clone());
+        state.nudged = false;
+        state.history.failures = match snapshot.outcome {
+            Ok(_) => 0,
+            Err(_) => state.history.failures.saturating_add(1),
+        };
+        state.history.quiet = if is_news(before.as_deref()) {
+            0
+        } else {
+            state.history.quiet.saturating_add(1)
+        };
+        before
+    }
+
+    /// Adds to the latest list, or takes from it, what this process has just changed at the service.
+    pub(super) fn amend(&self, change: impl FnOnce(&mut Vec<T>)) {
+        let mut state = self.write();
+        state.nudged = true;
+        state.history.quiet = 0;
+        let Some(snapshot) = state.latest.as_ref() else { return };
+        let Ok(listing) = &snapshot.outcome else { return };
+        let mut listing = Listing::clone(listing);
+        change(&mut listing.items);
+        state.latest = Some(Arc::new(Snapshot {
+            outcome: Ok(Arc::new(listing)),
+            ..Snapshot::clone(snapshot)
+        }));
+    }
+
+    /// How many lists in a row have failed.
+    pub(super) fn failures(&self) -> u32 {
+        self.read().history.failures
+    }
+
+    /// How long until the next poll is due.
+    pub(super) fn due_in(&self, cadence: Cadence, spread: f64) -> Duration {
+        let state = self.read();
+        match &state.latest {
+            Some(latest) if !state.nudged => {
+                pause(cadence, state.history, spread).saturating_sub(latest.began.elapsed())
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn newer_than(&self, moment: Instant) -> Option<Arc<Snapshot<T>>> {
+        self.latest().filter(|latest| latest.began >= moment)
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, State<T>> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, State<T>> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,255 @@
+//! Lists what is due, keeps what was shown, and tells whom it concerns.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::graph::model::{Flow, FlowSet, FlowSetId, FlowType, Listing};
+use crate::graph::verdict::Verdict;
+use crate::graph::{Client, Error, Lane};
+use crate::plan::poll::{Cadence, changed_sets, changed_types};
+
+use super::collection::{Collection, Snapshot};
+
+/// How often it is looked what is due.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How many sets are listed at a time.
+const LISTS_AT_A_TIME: usize = 4;
+
+/// What the resources of a connection want to be looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Interest {
+    /// The list of sets; none: nothing at all is to be looked at.
+    pub sets: Option<Cadence>,
+    /// The flows of each remote set that a resource refers to.
+    pub flows: BTreeMap<FlowSetId, Cadence>,
+}
+
+/// What a list showed that the one before did not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Sets that have changed, by id and by name.
+    Sets(BTreeSet<FlowSetId>, BTreeSet<String>),
+    /// The list of sets can be read again, or not any more, or not for another reason.
+    SetsReadable,
+    /// The list of sets could not be read once more.
+    SetsFailed,
+    /// Flows of a set that have changed, by type.
+    Flows(FlowSetId, Vec<FlowType>),
+    /// The flows of a set can be read again, or not any more, or not for another reason.
+    FlowsReadable(FlowSetId),
+}
+
+/// Looks at the service on behalf of one connection.
+pub struct Poller {
+    client: Client,
+    sets: Collection<FlowSet>,
+    flows: Mutex<HashMap<FlowSetId, Arc<Collection<Flow>>>>,
+    interest: Box<dyn Fn() -> Interest + Send + Sync>,
+    tell: Box<dyn Fn(News) + Send + Sync>,
+}
+
+impl Poller {
+    /// A poller that asks `interest` what to look at and gives its news to `tell`. It polls while [`run`](Self::run)
+    /// does; lists on demand work at any time.
+    pub fn new(
+        client: Client,
+        interest: impl Fn() -> Interest + Send + Sync + 'static,
+        tell: impl Fn(News) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            client,
+            sets: Collection::default(),
+            flows: Mutex::default(),
+            interest: Box::new(interest),
+            tell: Box::new(tell),
+        }
+    }
+
+    /// Polls until told to stop.
+    pub async fn run(&self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let interest = (self.interest)();
+            self.forget_all_but(&interest);
+            tokio::select! {
+                () = self.poll(&interest) => {}
+                () = stop.cancelled() => return,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(TICK) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// The latest list of sets, if there is one.
+    pub fn latest_sets(&self) -> Option<Arc<Snapshot<FlowSet>>> {
+        self.sets.latest()
+    }
+
+    /// The latest list of a set's flows, if there is one.
+    pub fn latest_flows(&self, set: &FlowSetId) -> Option<Arc<Snapshot<Flow>>> {
+        self.flows_of(set).latest()
+    }
+
+    /// A list of sets that began after `moment`.
+    pub async fn sets_since(&self, moment: Instant, lane: Lane) -> Arc<Snapshot<FlowSet>> {
+        self.sets.since(moment, async || self.list_sets(lane).await).await
+    }
+
+    /// A list of a set's flows that began after `moment`.
+    pub async fn flows_since(
+        &self,
+        set: &FlowSetId,
+        moment: Instant,
+        lane: Lane,
+    ) -> Arc<Snapshot<Flow>> {
+        let flows = self.flows_of(set);
+        flows.since(moment, async || self.list_flows(set, lane).await).await
+    }
+
+    /// How many lists of sets in a row have failed.
+    pub fn failures(&self) -> u32 {
+        self.sets.failures()
+    }
+
+    /// Takes into account what this process has just changed among the sets.
+    pub fn amend_sets(&self, change: impl FnOnce(&mut Vec<FlowSet>)) {
+        self.sets.amend(change);
+    }
+
+    /// Takes into account what this process has just changed among a set's flows.
+    pub fn amend_flows(&self, set: &FlowSetId, change: impl FnOnce(&mut Vec<Flow>)) {
+        self.flows_of(set).amend(change);
+    }
+
+    /// Lists everything that is due.
+    async fn poll(&self, interest: &Interest) {
+        if let Some(cadence) = interest.sets
+            && self.sets.due_in(cadence, spread()).is_zero()
+        {
+            self.list_sets(Lane::Poll).await;
+        }
+        let is_due = |(set, cadence): &(&FlowSetId, &Cadence)| {
+            self.flows_of(set).due_in(**cadence, spread()).is_zero()
+        };
+        let due = interest.flows.iter().filter(is_due);
+        futures::stream::iter(due)
+            .for_each_concurrent(LISTS_AT_A_TIME, |(set, _)| async {
+                self.list_flows(set, Lane::Poll).await;
+            })
+            .await;
+    }
+
+    async fn list_sets(&self, lane: Lane) -> Arc<Snapshot<FlowSet>> {
+        let began = Began::now();
+        let listed = self.client.list_flow_sets(false, lane).await;
+        let snapshot = began.snapshot(listed);
+        let is_news = |before: Option<&Snapshot<FlowSet>>| differs(before, &snapshot);
+        let before = self.sets.replace(snapshot.clone(), is_news);
+        self.tell_sets(before.as_deref(), &snapshot);
+        snapshot
+    }
+
+    async fn list_flows(&self, set: &FlowSetId, lane: Lane) -> Arc<Snapshot<Flow>> {
+        let began = Began::now();
+        let listed = self.client.list_flows(set, lane).await;
+        let snapshot = began.snapshot(listed);
+        let is_news = |before: Option<&Snapshot<Flow>>| differs(before, &snapshot);
+        let before = self.flows_of(set).replace(snapshot.clone(), is_news);
+        self.tell_flows(set, before.as_deref(), &snapshot);
+        snapshot
+    }
+
+    fn tell_sets(&self, before: Option<&Snapshot<FlowSet>>, now: &Snapshot<FlowSet>) {
+        if now.outcome.is_err() {
+            (self.tell)(News::SetsFailed);
+        }
+        match (before.map(|before| &before.outcome), &now.outcome) {
+            (Some(Ok(old)), Ok(new)) => {
+                let (ids, names) = changed_sets(old, new);
+                if !ids.is_empty() {
+                    (self.tell)(News::Sets(ids, names));
+                }
+            }
+            (Some(Err(old)), Err(new)) if old.reason == new.reason => {}
+            _ => (self.tell)(News::SetsReadable),
+        }
+    }
+
+    fn tell_flows(&self, set: &FlowSetId, before: Option<&Snapshot<Flow>>, now: &Snapshot<Flow>) {
+        match (before.map(|before| &before.outcome), &now.outcome) {
+            (Some(Ok(old)), Ok(new)) => {
+                let types = changed_types(old, new);
+                if !types.is_empty() {
+                    (self.tell)(News::Flows(set.clone(), types));
+                }
+            }
+            (Some(Err(old)), Err(new)) if old.reason == new.reason => {}
+            _ => (self.tell)(News::FlowsReadable(set.clone())),
+        }
+    }
+
+    fn flows_of(&self, set: &FlowSetId) -> Arc<Collection<Flow>> {
+        let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+        flows.entry(set.clone()).or_default().clone()
+    }
+
+    fn forget_all_but(&self, interest: &Interest) {
+        let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+        // A collection that somebody is reading right now may be one that the next look at the resources will want.
+        flows.retain(|set, flows| {
+            interest.flows.contains_key(set) || Arc::strong_count(flows) > 1
+        });
+    }
+}
+
+/// The moment at which a list was asked for.
+struct Began {
+    instant: Instant,
+    at: Timestamp,
+}
+
+impl Began {
+    fn now() -> Self {
+        Self {
+            instant: Instant::now(),
+            at: Timestamp::now(),
+        }
+    }
+
+    fn snapshot<T>(self, listed: Result<Listing<T>, Error>) -> Arc<Snapshot<T>> {
+        Arc::new(Snapshot {
+            began: self.instant,
+            began_at: self.at,
+            outcome: listed.map(Arc::new).map_err(|error| verdict(&error)),
+        })
+    }
+}
+
+fn verdict(error: &Error) -> Verdict {
+    let verdict = error.verdict();
+    tracing::warn!(reason = %verdict.reason, error = %error, "could not list");
+    verdict
+}
+
+fn differs<T: PartialEq>(before: Option<&Snapshot<T>>, now: &Snapshot<T>) -> bool {
+    match (before.map(|before| &before.outcome), &now.outcome) {
+        (Some(Ok(old)), Ok(new)) => old.items != new.items,
+        (Some(Err(old)), Err(new)) => old.reason != new.reason,
+        _ => true,
+    }
+}
+
+/// A random number from 0 to 1.
+fn spread() -> f64 {
+    let random = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or_default();
+    f64::from(random) / f64::from(u32::MAX)
+}

@@ -1,0 +1,277 @@
+//! Puts the operator together, and takes it apart in the right order. Nothing else starts tasks.
+//!
+//! Start: the administration server, the definitions of the three kinds, the lease, the controllers. Stop: the
+//! controllers (runs under way are finished), the pollers, the lease, the administration server. The lease is released
+//! last: to release it before would be to let two replicas write.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use kube::api::{Api, ListParams};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::{Client, Config};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::{self, Readiness, State};
+use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
+use crate::controller::{FIELD_MANAGER, Scope, Spawn, run_scope};
+use crate::graph::{Transport, TransportError};
+use crate::lease::{self, Elector, Holding, LeaseLost};
+use crate::metrics::Metrics;
+use crate::settings::{self, Settings};
+
+/// A request to the cluster that takes longer is given up.
+const CLUSTER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A request for the lease that takes longer is given up: it has to be repeated well before the lease runs out.
+const LEASE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long to wait before the definitions of the three kinds are looked for again.
+const DEFINITIONS_PAUSE: Duration = Duration::from_secs(5);
+
+/// Why the operator ended, or could not start.
+#[derive(Debug, Error)]
+pub enum RuntimeError {
+    /// No client for the cluster could be made.
+    #[error("failed to make a client for the cluster from the kubeconfig or the pod's service account")]
+    Cluster(#[source] Box<kube::Error>),
+    /// No client for the service could be made.
+    #[error("failed to make a client for Microsoft Graph")]
+    Transport(#[source] TransportError),
+    /// The administration server could not listen.
+    #[error("failed to listen on {address}: choose another address with --admin-address")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another replica leads, or may lead.
+    #[error("the lease was lost, and all work was stopped; the next start stands by")]
+    LeaseLost(#[source] LeaseLost),
+    /// Runs under way did not come to an end within the grace time.
+    #[error("work under way did not end within the grace time of {0:?}; it is taken up at the next start")]
+    Grace(Duration),
+}
+
+/// Runs the operator until `shutdown`, or until it must stop.
+///
+/// # Errors
+///
+/// If it could not start, lost its lease, or did not stop in time.
+pub async fn run(
+    settings: Settings,
+    config: Config,
+    shutdown: CancellationToken,
+) -> Result<(), RuntimeError> {
+    let metrics = Metrics::new();
+    let readiness = Readiness::new("waiting for the CustomResourceDefinitions");
+    let serving = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let listener = listen(&settings).await?;
+    let server = admin::serve(listener, metrics.clone(), readiness.clone(), serving.clone());
+    tasks.spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "the administration server has ended");
+        }
+    });
+    let operator = Operator {
+        transport: Transport::new(settings.transport()).map_err(RuntimeError::Transport)?,
+        clients: Clients::new(&config)?,
+        settings,
+        metrics,
+        readiness,
+    };
+    let ended = operator.lead(&shutdown).await;
+    operator.readiness.set(State::Stopping);
+    serving.cancel();
+    tasks.close();
+    tasks.wait().await;
+    ended
+}
+
+/// The clients for the cluster, by what they may wait for.
+struct Clients {
+    /// Without a read time-out, as a watch may be silent for long.
+    watches: Client,
+    /// With time-outs, and without repetitions: a write with a precondition must not be repeated without a new look.
+    cluster: Client,
+    /// The same, with time-outs short enough to keep a lease.
+    lease: Client,
+}
+
+impl Clients {
+    fn new(config: &Config) -> Result<Self, RuntimeError> {
+        let client = |config: Config| {
+            Client::try_from(config).map_err(|error| RuntimeError::Cluster(Box::new(error)))
+        };
+        let bounded = |limit: Duration| {
+            let mut config = config.clone();
+            config.connect_timeout = Some(limit);
+            config.read_timeout = Some(limit);
+            config.write_timeout = Some(limit);
+            config.default_retry = false;
+            config
+        };
+        Ok(Self {
+            watches: client(config.clone())?,
+            cluster: client(bounded(CLUSTER_TIMEOUT))?,
+            lease: client(bounded(LEASE_TIMEOUT))?,
+        })
+    }
+}
+
+struct Operator {
+    settings: Settings,
+    clients: Clients,
+    transport: Transport,
+    metrics: Metrics,
+    readiness: Readiness,
+}
+
+impl Operator {
+    /// Waits for its turn, and works until told to stop or until its turn is over.
+    async fn lead(&self, shutdown: &CancellationToken) -> Result<(), RuntimeError> {
+        let Some(()) = shutdown.run_until_cancelled(self.definitions()).await else {
+            return Ok(());
+        };
+        self.readiness.set(State::Standby);
+        let Some(settings) = &self.settings.lease else {
+            return self.work(Holding::always(), shutdown).await;
+        };
+        let mut elector = Elector::new(
+            self.clients.lease.clone(),
+            settings.clone(),
+            self.metrics.clone(),
+        );
+        let Some(holding) = shutdown.run_until_cancelled(elector.acquire()).await else {
+            return Ok(());
+        };
+        let stop = shutdown.child_token();
+        let work = self.work(holding, &stop);
+        tokio::pin!(work);
+        let ended = tokio::select! {
+            ended = &mut work => ended,
+            lost = elector.keep() => {
+                self.metrics.leads(false);
+                stop.cancel();
+                work.await.and(Err(RuntimeError::LeaseLost(lost)))
+            }
+        };
+        if ended.is_ok() {
+            elector.release().await;
+        }
+        ended
+    }
+
+    /// Runs the controllers of all scopes until told to stop, and waits for what is under way.
+    async fn work(&self, holding: Holding, stop: &CancellationToken) -> Result<(), RuntimeError> {
+        self.metrics.leads(true);
+        self.readiness.set(State::Leading);
+        let tasks = TaskTracker::new();
+        let pollers = CancellationToken::new();
+        let spawn = spawner(&tasks, &pollers);
+        let scopes = self.namespaces().into_iter().map(|namespace| {
+            run_scope(self.scope(namespace, holding.clone(), spawn.clone()), stop.clone())
+        });
+        let finished = join_all(scopes);
+        tokio::pin!(finished);
+        let in_time = tokio::select! {
+            _ = &mut finished => true,
+            () = stop.cancelled() => {
+                self.readiness.set(State::Stopping);
+                let grace = self.settings.shutdown_grace;
+                tokio::time::timeout(grace, finished).await.is_ok()
+            }
+        };
+        pollers.cancel();
+        tasks.close();
+        tasks.wait().await;
+        self.metrics.leads(false);
+        in_time.then_some(()).ok_or(RuntimeError::Grace(self.settings.shutdown_grace))
+    }
+
+    fn namespaces(&self) -> Vec<Option<String>> {
+        match &self.settings.scope {
+            settings::Scope::AllNamespaces => vec![None],
+            settings::Scope::Namespaces(names) => names.iter().cloned().map(Some).collect(),
+        }
+    }
+
+    fn scope(&self, namespace: Option<String>, holding: Holding, spawn: Spawn) -> Scope {
+        let reporter = Reporter {
+            controller: FIELD_MANAGER.to_owned(),
+            instance: Some(lease::identity()),
+        };
+        Scope {
+            namespace,
+            selector: self.settings.selector.clone(),
+            watches: self.clients.watches.clone(),
+            cluster: self.clients.cluster.clone(),
+            recorder: Recorder::new(self.clients.cluster.clone(), reporter),
+            transport: self.transport.clone(),
+            holding,
+            metrics: self.metrics.clone(),
+            limits: self.settings.limits(),
+            concurrency: self.settings.concurrency,
+            spawn,
+        }
+    }
+
+    /// Waits until the cluster knows the three kinds.
+    async fn definitions(&self) {
+        while let Err(error) = self.look_for_definitions().await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the cluster does not serve industrydata.dev/v1alpha1, or not to this user: install the CustomResourceDefinitions (`industrydata-operator crds | kubectl apply -f -`) and the operator's role"
+            );
+            tokio::time::sleep(DEFINITIONS_PAUSE).await;
+        }
+    }
+
+    async fn look_for_definitions(&self) -> Result<(), kube::Error> {
+        let client = &self.clients.cluster;
+        let one = ListParams::default().limit(1);
+        for namespace in self.namespaces() {
+            let scoped = namespace.as_deref();
+            api::<GraphConnection>(client, scoped).list_metadata(&one).await?;
+            api::<OutboundProvisioningFlowSet>(client, scoped).list_metadata(&one).await?;
+            api::<ProvisioningFlow>(client, scoped).list_metadata(&one).await?;
+        }
+        Ok(())
+    }
+}
+
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// Starts tasks that end when `stop` is told, and that `tasks` waits for.
+fn spawner(tasks: &TaskTracker, stop: &CancellationToken) -> Spawn {
+    let (tasks, stop) = (tasks.clone(), stop.clone());
+    Arc::new(move |task| {
+        let stop = stop.clone();
+        tasks.spawn(async move { stop.run_until_cancelled(task).await });
+    })
+}
+
+async fn listen(settings: &Settings) -> Result<TcpListener, RuntimeError> {
+    let address = settings.admin_address;
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|source| RuntimeError::Listen { address, source })?;
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "serving /livez, /readyz and /metrics");
+    }
+    Ok(listener)
+}

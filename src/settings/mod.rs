@@ -1,0 +1,291 @@
+//! Arguments and environment, read and checked once at the start.
+//!
+//! [`Arguments`] is what was given, [`Settings`] what it means. The usual variables for proxies
+//! (`HTTPS_PROXY`, `NO_PROXY`) and `KUBECONFIG` are honoured by the clients themselves.
+
+mod arguments;
+mod error;
+mod selector;
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use k8s_openapi::jiff::SignedDuration;
+use kube::core::Selector;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use url::Url;
+
+pub use self::{arguments::Arguments, error::SettingsError, selector::InvalidSelector};
+use crate::{
+    graph::{TransportSettings, check_endpoint},
+    lease::{self, LeaseSettings},
+    plan::Limits,
+    telemetry::LogFormat,
+};
+
+const USER_AGENT: &str = concat!("industrydata-operator/", env!("CARGO_PKG_VERSION"));
+
+/// Where a pod finds the name of its namespace.
+const POD_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+const DEPENDENCY_GRACE: SignedDuration = SignedDuration::from_secs(10);
+
+/// A connection that takes longer than this is not going to be made.
+const LONGEST_CONNECT: Duration = Duration::from_secs(3);
+
+/// What the operator was told. All of it is usable, also together.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Microsoft Graph.
+    pub graph_endpoint: Url,
+    /// The token authority.
+    pub authority_endpoint: Url,
+    /// Certificates (PEM, at least one) of authorities to trust in addition to the system's.
+    pub ca_certificates: Option<Vec<u8>>,
+    /// The longest time that a request may take.
+    pub request_timeout: Duration,
+    /// How long a change may take to show in a list. Longer than a lease and two requests.
+    pub visibility_window: Duration,
+    /// The context of the kubeconfig; none: the current one, or the pod's service account.
+    pub context: Option<String>,
+    /// The namespaces to watch.
+    pub scope: Scope,
+    /// The labels of the resources to watch; none: all resources.
+    pub selector: Option<Selector>,
+    /// How many resources of one kind are reconciled at a time. Not zero, which `kube` would take
+    /// for any number.
+    pub concurrency: u16,
+    /// The lease, with an identity that is new in each process; none: lead without one.
+    pub lease: Option<LeaseSettings>,
+    /// Where the admin server listens.
+    pub admin_address: SocketAddr,
+    /// How long steps under way may take to finish when the operator is told to stop.
+    pub shutdown_grace: Duration,
+    /// What is logged, and how.
+    pub log: LogSettings,
+}
+
+/// The namespaces to watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All, also those to come.
+    AllNamespaces,
+    /// These: at least one, sorted, each once.
+    Namespaces(Vec<String>),
+}
+
+/// What is logged, and how. See [`telemetry::init`](crate::telemetry::init), which checks it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// How a log line looks.
+    pub format: LogFormat,
+    /// What is logged.
+    pub directives: String,
+}
+
+impl Settings {
+    /// Checks the arguments, and reads the files that they name.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] names the flag, the value and what would be right.
+    pub fn from_arguments(arguments: Arguments) -> Result<Self, SettingsError> {
+        // Exhaustive, so that no flag can be forgotten.
+        let Arguments {
+            graph_endpoint,
+            authority_endpoint,
+            ca_file,
+            request_timeout,
+            visibility_window,
+            context,
+            watch_namespace,
+            watch_selector,
+            concurrency,
+            leader_elect,
+            lease_namespace,
+            lease_name,
+            lease_duration,
+            admin_address,
+            shutdown_grace,
+            log_format,
+            log_level,
+        } = arguments;
+        check_request_timeout(request_timeout)?;
+        let lease = leader_elect
+            .then(|| lease(lease_namespace, lease_name, lease_duration))
+            .transpose()?;
+        check_lease(lease.as_ref(), request_timeout)?;
+        check_window(visibility_window, lease.as_ref(), request_timeout)?;
+        Ok(Self {
+            graph_endpoint: endpoint("--graph-endpoint", graph_endpoint)?,
+            authority_endpoint: endpoint("--authority-endpoint", authority_endpoint)?,
+            ca_certificates: ca_file.map(certificates).transpose()?,
+            request_timeout,
+            visibility_window,
+            context: context.filter(|context| !context.is_empty()),
+            scope: scope(watch_namespace)?,
+            selector: watch_selector.filter(|selector| !selector.selects_all()),
+            concurrency: concurrency.get(),
+            lease,
+            admin_address,
+            shutdown_grace,
+            log: LogSettings {
+                format: log_format,
+                directives: log_level,
+            },
+        })
+    }
+
+    /// How to reach Microsoft Graph and the authority.
+    #[must_use]
+    pub fn transport(&self) -> TransportSettings {
+        TransportSettings {
+            graph_endpoint: self.graph_endpoint.clone(),
+            authority_endpoint: self.authority_endpoint.clone(),
+            ca_certificates: self.ca_certificates.clone(),
+            request_timeout: self.request_timeout,
+            connect_timeout: LONGEST_CONNECT.min(self.request_timeout / 2),
+            user_agent: USER_AGENT.to_owned(),
+        }
+    }
+
+    /// The times that the protocols are built on.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            // No flag can be longer than a day.
+            visibility_window: SignedDuration::try_from(self.visibility_window)
+                .unwrap_or(SignedDuration::MAX),
+            dependency_grace: DEPENDENCY_GRACE,
+        }
+    }
+}
+
+fn endpoint(flag: &'static str, mut url: Url) -> Result<Url, SettingsError> {
+    match check_endpoint(&url) {
+        Ok(()) => Ok(url),
+        Err(source) => {
+            // Fails only where there can be no password either.
+            let _ = url.set_password(None);
+            Err(SettingsError::Endpoint { flag, url, source })
+        }
+    }
+}
+
+fn certificates(path: PathBuf) -> Result<Vec<u8>, SettingsError> {
+    let pem = match fs::read(&path) {
+        Ok(pem) => pem,
+        Err(source) => return Err(SettingsError::ReadCaFile { path, source }),
+    };
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match certificates {
+        Err(source) => Err(SettingsError::MalformedCaFile { path, source }),
+        Ok(certificates) if certificates.is_empty() => Err(SettingsError::EmptyCaFile { path }),
+        Ok(_) => Ok(pem),
+    }
+}
+
+fn scope(mut namespaces: Vec<String>) -> Result<Scope, SettingsError> {
+    // An environment variable that is set to nothing gives one empty name.
+    namespaces.retain(|namespace| !namespace.is_empty());
+    if namespaces.is_empty() {
+        return Ok(Scope::AllNamespaces);
+    }
+    namespaces.sort();
+    namespaces.dedup();
+    let namespaces = namespaces
+        .into_iter()
+        .map(|value| name("--watch-namespace", value));
+    namespaces.collect::<Result<_, _>>().map(Scope::Namespaces)
+}
+
+/// The value, if it can be the name of a namespace or of a Lease.
+fn name(flag: &'static str, value: String) -> Result<String, SettingsError> {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_name = (1..=63).contains(&value.len())
+        && value.bytes().all(is_inner)
+        && !value.starts_with('-')
+        && !value.ends_with('-');
+    if is_name {
+        Ok(value)
+    } else {
+        Err(SettingsError::Name { flag, value })
+    }
+}
+
+fn lease(
+    namespace: Option<String>,
+    lease_name: String,
+    duration: Duration,
+) -> Result<LeaseSettings, SettingsError> {
+    if duration < LeaseSettings::LEAST_DURATION || duration.subsec_nanos() > 0 {
+        return Err(SettingsError::LeaseDuration { duration });
+    }
+    let namespace = namespace
+        .filter(|namespace| !namespace.is_empty())
+        .or_else(|| pod_namespace(Path::new(POD_NAMESPACE)))
+        .unwrap_or_else(|| "default".to_owned());
+    Ok(LeaseSettings {
+        namespace: name("--lease-namespace", namespace)?,
+        name: name("--lease-name", lease_name)?,
+        identity: lease::identity(),
+        duration,
+    })
+}
+
+fn pod_namespace(file: &Path) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let namespace = text.trim();
+    (!namespace.is_empty()).then(|| namespace.to_owned())
+}
+
+fn check_request_timeout(request_timeout: Duration) -> Result<(), SettingsError> {
+    if request_timeout.is_zero() {
+        return Err(SettingsError::RequestTimeout);
+    }
+    Ok(())
+}
+
+/// A write is sent only if the lease covers the time that it can take. With a lease that never does
+/// there would be no write at all.
+fn check_lease(
+    lease: Option<&LeaseSettings>,
+    request_timeout: Duration,
+) -> Result<(), SettingsError> {
+    match lease {
+        Some(lease) if lease.steady_cover() <= request_timeout => {
+            Err(SettingsError::LeaseTooShort {
+                duration: lease.duration,
+                cover: lease.steady_cover(),
+                request_timeout,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// When the window is over, nothing that this or an earlier leader sent can still be on its way.
+fn check_window(
+    window: Duration,
+    lease: Option<&LeaseSettings>,
+    request_timeout: Duration,
+) -> Result<(), SettingsError> {
+    let lease_duration = lease.map(|lease| lease.duration);
+    let sum = lease_duration.unwrap_or_default() + request_timeout * 2;
+    if window > sum {
+        return Ok(());
+    }
+    Err(SettingsError::VisibilityWindow {
+        window,
+        lease_duration,
+        request_timeout,
+        sum,
+    })
+}
+
+#[cfg(test)]
+mod tests;

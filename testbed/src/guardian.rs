@@ -1,0 +1,69 @@
+//! Cleans up after a process that had no chance to do it itself.
+
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::Error;
+
+/// Reads process ids until whoever wrote them is gone; then kills these processes and removes the
+/// directory.
+///
+/// A program may still be writing as it dies, which can make the first removal fail.
+const SCRIPT: &str = r#"
+while read -r pid; do pids="$pids $pid"; done
+[ -z "$pids" ] || kill -KILL $pids
+rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }
+"#;
+
+/// A shell that waits for the end of this process.
+///
+/// Our own programs end by themselves when we do, but a directory stays, and so do programs that
+/// were built by others. Dropping the guardian dismisses it: what it guards is then left to its
+/// owners.
+#[derive(Debug)]
+pub(crate) struct Guardian {
+    child: Child,
+}
+
+impl Guardian {
+    /// Starts to guard a directory.
+    pub(crate) fn of(directory: &Path) -> Result<Self, Error> {
+        let child = Command::new("sh")
+            .args(["-c", SCRIPT, "sh"])
+            .arg(directory)
+            .current_dir("/")
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|source| Error::Spawn {
+                program: "the guardian",
+                path: "sh".into(),
+                source,
+            })?;
+        Ok(Self { child })
+    }
+
+    /// Guards a process as well.
+    pub(crate) fn watch(&mut self, pid: u32) -> Result<(), Error> {
+        let stdin = self
+            .child
+            .stdin
+            .as_mut()
+            .ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe));
+        stdin
+            .and_then(|pipe| writeln!(pipe, "{pid}"))
+            .map_err(Error::file("write to", "the guardian"))
+    }
+}
+
+impl Drop for Guardian {
+    fn drop(&mut self) {
+        // Killed before its pipe is closed, as the end of the pipe is what it acts on.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

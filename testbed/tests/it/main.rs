@@ -1,0 +1,16 @@
+//! The testbed against itself: real programs, built by Go on first use, whatever the environment
+//! names.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "clippy knows tests, but not the functions they share"
+)]
+
+mod access;
+mod audit;
+mod controllers;
+mod lifetime;
+mod sources;
+mod support;

@@ -1,0 +1,299 @@
+//! Where the operator is tested: a namespace of a real control plane, a simulator, and the operator itself as an
+//! ordinary service account with its real role.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Parser;
+use industrydata_operator::api::{
+    GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow, definitions_as_yaml,
+};
+use industrydata_operator::runtime::{self, RuntimeError};
+use industrydata_operator::settings::{Arguments, Settings};
+use industrydata_simulator::{Options, Simulator};
+use industrydata_testbed::{Account, ControlPlane, Position, run};
+use kube::api::{Api, Patch, PatchParams};
+use kube::{Client, ResourceExt};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Nothing that is waited for takes this long, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// One namespace with a simulator of its own.
+pub struct Stage {
+    plane: &'static ControlPlane,
+    pub namespace: String,
+    pub simulator: Simulator,
+    pub client: Client,
+    pub account: Account,
+    operator: Option<Operator>,
+}
+
+struct Operator {
+    shutdown: CancellationToken,
+    ended: JoinHandle<Result<(), RuntimeError>>,
+}
+
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+impl Stage {
+    /// A stage with the operator running.
+    pub async fn open(name: &str) -> Self {
+        let mut stage = Self::set_up(name, Options::default()).await;
+        stage.start_operator(&[]).await;
+        stage
+    }
+
+    /// A stage without the operator.
+    pub async fn set_up(name: &str, options: Options) -> Self {
+        let plane = plane().await;
+        let client = plane.client().await.unwrap();
+        let account = plane.service_account(name, "operator").await.unwrap();
+        plane.bind_cluster_role("industrydata-operator", name, "operator").await.unwrap();
+        Self {
+            plane,
+            namespace: name.to_owned(),
+            simulator: Simulator::start(options).await.unwrap(),
+            client,
+            account,
+            operator: None,
+        }
+    }
+
+    /// The flags under which the operator works on this stage.
+    pub fn flags(&self) -> Vec<String> {
+        [
+            "--graph-endpoint",
+            &self.simulator.graph_endpoint(),
+            "--authority-endpoint",
+            &self.simulator.authority_endpoint(),
+            "--watch-namespace",
+            &self.namespace,
+            "--lease-namespace",
+            &self.namespace,
+            "--admin-address",
+            "127.0.0.1:0",
+            "--request-timeout",
+            "1s",
+            "--lease-duration",
+            "4s",
+            "--visibility-window",
+            "8s",
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    }
+
+    pub async fn start_operator(&mut self, more: &[&str]) {
+        let mut flags = vec!["operator".to_owned()];
+        flags.extend(self.flags());
+        flags.extend(more.iter().map(|flag| (*flag).to_owned()));
+        let settings = Settings::from_arguments(Flags::parse_from(flags).arguments).unwrap();
+        let config = self.account.config().await.unwrap();
+        let shutdown = CancellationToken::new();
+        let ended = tokio::spawn(runtime::run(settings, config, shutdown.clone()));
+        self.operator = Some(Operator { shutdown, ended });
+    }
+
+    pub async fn stop_operator(&mut self) {
+        let operator = self.operator.take().unwrap();
+        operator.shutdown.cancel();
+        operator.ended.await.unwrap().unwrap();
+    }
+
+    /// Applies manifests as a user does, and gives back what kubectl says.
+    pub async fn apply(&self, manifests: &str) -> Result<String, String> {
+        self.kubectl_with_input(&["apply", "-f", "-"], manifests).await
+    }
+
+    pub async fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
+        let mut command = self.plane.kubectl();
+        command.args(["--namespace", &self.namespace]).args(arguments);
+        run(&mut command).await.map_err(|error| error.to_string())
+    }
+
+    async fn kubectl_with_input(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+        let mut command = self.plane.kubectl();
+        command.args(["--namespace", &self.namespace]).args(arguments);
+        command.stdin(std::process::Stdio::piped());
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
+        let output = child.wait_with_output().await.unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    /// Applies the samples that people are given.
+    pub async fn apply_samples(&self) {
+        for file in ["connection.yaml", "flow-set.yaml", "flows.yaml"] {
+            self.apply(&sample(file)).await.unwrap();
+        }
+    }
+
+    pub fn connections(&self) -> Api<GraphConnection> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub fn sets(&self) -> Api<OutboundProvisioningFlowSet> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub fn flows(&self) -> Api<ProvisioningFlow> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub async fn flow(&self, name: &str) -> ProvisioningFlow {
+        self.flows().get(name).await.unwrap()
+    }
+
+    /// Waits until a flow is as `condition` wants it.
+    pub async fn flow_where(
+        &self,
+        name: &str,
+        condition: impl Fn(&ProvisioningFlow) -> bool,
+    ) -> ProvisioningFlow {
+        self.object_where(&self.flows(), name, condition).await
+    }
+
+    pub async fn object_where<K>(&self, api: &Api<K>, name: &str, condition: impl Fn(&K) -> bool) -> K
+    where
+        K: Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        let mut last = None;
+        let waiting = async {
+            loop {
+                last = api.get_opt(name).await.unwrap();
+                if let Some(object) = last.clone().filter(&condition) {
+                    return object;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, waiting).await;
+        found.unwrap_or_else(|_| panic!("{name} did not become what was waited for; last: {last:#?}"))
+    }
+
+    /// Waits until something holds.
+    pub async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
+        let waiting = async {
+            while !holds().await {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, waiting).await;
+        assert!(in_time.is_ok(), "waited in vain: {what}");
+    }
+
+    /// Waits until an object is gone.
+    pub async fn gone<K>(&self, api: &Api<K>, name: &str)
+    where
+        K: Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        self.until("deletion", async || api.get_opt(name).await.unwrap().is_none()).await;
+    }
+
+    /// Changes a flow's spec as a user would.
+    pub async fn patch_flow(&self, name: &str, spec: Value) {
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        self.flows().patch(name, &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    /// Sets an annotation of a flow as a user would.
+    pub async fn annotate_flow(&self, name: &str, key: &str, value: &str) {
+        let patch = Patch::Merge(json!({ "metadata": { "annotations": { key: value } } }));
+        self.flows().patch(name, &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    /// The versions of all objects of the three kinds.
+    pub async fn versions(&self) -> BTreeMap<String, String> {
+        let parameters = kube::api::ListParams::default();
+        let mut versions = BTreeMap::new();
+        for flow in self.flows().list(&parameters).await.unwrap() {
+            versions.insert(flow.name_any(), flow.resource_version().unwrap());
+        }
+        for set in self.sets().list(&parameters).await.unwrap() {
+            versions.insert(set.name_any(), set.resource_version().unwrap());
+        }
+        for connection in self.connections().list(&parameters).await.unwrap() {
+            versions.insert(connection.name_any(), connection.resource_version().unwrap());
+        }
+        versions
+    }
+
+    /// Where the audit log of the API server is now.
+    pub fn audit_position(&self) -> Position {
+        self.plane.audit().unwrap().position().unwrap()
+    }
+
+    /// What the operator of this stage has written to the cluster since, but for its lease:
+    /// `verb resource/subresource name`.
+    pub fn writes_since(&self, position: Position) -> Vec<String> {
+        let entries = self.plane.audit().unwrap().since(position).unwrap();
+        let user = self.account.user();
+        entries
+            .iter()
+            .filter(|entry| entry.user == user && entry.is_write() && entry.resource != "leases")
+            .map(|entry| format!("{} {}/{} {}", entry.verb, entry.resource, entry.subresource, entry.name))
+            .collect()
+    }
+}
+
+/// A condition of a resource, as `status/reason`.
+pub fn told<'a>(
+    conditions: impl IntoIterator<Item = &'a k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition>,
+    type_: &str,
+) -> String {
+    let condition = conditions.into_iter().find(|condition| condition.type_ == type_);
+    condition.map_or_else(String::new, |one| format!("{}/{}", one.status, one.reason))
+}
+
+/// `Ready` of a flow, as `status/reason`.
+pub fn ready(flow: &ProvisioningFlow) -> String {
+    flow.status.as_ref().map_or_else(String::new, |status| told(&status.conditions, "Ready"))
+}
+
+/// `Stalled` of a flow, as `status/reason`; empty if it is not.
+pub fn stalled(flow: &ProvisioningFlow) -> String {
+    flow.status.as_ref().map_or_else(String::new, |status| told(&status.conditions, "Stalled"))
+}
+
+/// Whether a flow is Ready for its present generation.
+pub fn is_ready(flow: &ProvisioningFlow) -> bool {
+    let current = flow.status.as_ref().map(|status| status.observed_generation);
+    ready(flow) == "True/Ready" && current == flow.metadata.generation
+}
+
+/// A sample manifest.
+pub fn sample(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/samples").join(file);
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// The control plane of this process, with the definitions and the role installed.
+async fn plane() -> &'static ControlPlane {
+    static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
+    PLANE.get_or_init(start_plane).await
+}
+
+async fn start_plane() -> ControlPlane {
+    let plane = ControlPlane::start().await.unwrap();
+    let directory = plane.directory().join("install.yaml");
+    let role = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/role.yaml");
+    std::fs::write(&directory, definitions_as_yaml().unwrap()).unwrap();
+    let files = [directory.as_path(), &role].map(|path| path.display().to_string());
+    run(plane.kubectl().args(["apply", "-f", &files[0], "-f", &files[1]])).await.unwrap();
+    let established = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"];
+    run(plane.kubectl().args(established)).await.unwrap();
+    plane
+}
