@@ -33,7 +33,7 @@ run *arguments:
 
 # Install the CustomResourceDefinitions and the role in the current context
 install:
-    cargo run --quiet -- crds | kubectl apply --server-side -f - -f deploy/role.yaml
+    cargo run --quiet -- crds | kubectl apply -f - -f deploy/role.yaml
 
 # The documentation of the code
 doc:

@@ -90,14 +90,14 @@ pub async fn write_status<K: Written, S: Serialize>(
     status: &S,
     precondition: Precondition,
 ) -> Result<K, Error> {
-    let version = match precondition {
-        Precondition::SameObject => None,
-        Precondition::Unchanged => resource.resource_version(),
-    };
+    let mut metadata = json!({ "name": resource.name_any(), "uid": resource.uid() });
+    if precondition == Precondition::Unchanged {
+        metadata["resourceVersion"] = json!(resource.resource_version());
+    }
     let patch = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
-        "metadata": { "name": resource.name_any(), "uid": resource.uid(), "resourceVersion": version },
+        "metadata": metadata,
         "status": status,
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();

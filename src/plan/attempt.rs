@@ -44,3 +44,38 @@ impl fmt::Display for Attempt {
         write!(f, "{}/{}", self.time, self.id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::{at, attempt};
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        for seconds in [-3_000_000_000, 0, 7] {
+            let attempt = attempt(seconds);
+            assert_eq!(Attempt::parse(&attempt.to_string()), Some(attempt));
+        }
+        assert_eq!(
+            attempt(0).to_string(),
+            "2026-11-23T08:00:00Z/00000000-0000-0000-0000-000000000007"
+        );
+    }
+
+    #[test]
+    fn only_an_object_of_no_earlier_date_can_be_the_outcome() {
+        let attempt = attempt(10);
+        let cases = [
+            (Some(at(8)), false),
+            (Some(at(9)), true),
+            (Some(at(10)), true),
+            (Some(at(100_000)), true),
+            (Some(Timestamp::MAX), true),
+            (Some(Timestamp::MIN), false),
+            (None, false),
+        ];
+        for (created, expected) in cases {
+            assert_eq!(attempt.could_have_made(created), expected, "{created:?}");
+        }
+    }
+}

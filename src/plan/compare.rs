@@ -157,3 +157,115 @@ fn join(path: &str, name: &str) -> String {
         format!("{path}.{name}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::testing::as_shown;
+
+    fn paths(desired: &Value, actual: &Value) -> Vec<String> {
+        let members = |value: &Value| value.as_object().unwrap().clone();
+        let drift = flow(&members(desired), &members(actual));
+        drift.into_iter().map(|drift| drift.path).collect()
+    }
+
+    #[test]
+    fn what_means_the_same_is_no_difference() {
+        let cases = [
+            (json!({ "a": null }), json!({})),
+            (json!({ "a": false }), json!({})),
+            (json!({ "a": false }), json!({ "a": null })),
+            (json!({ "a": [] }), json!({ "a": null })),
+            (json!({ "a": null }), json!({ "a": [] })),
+            (json!({ "a": null }), json!({ "a": false })),
+            (json!({ "a": { "b": null, "c": [] } }), json!({})),
+            (json!({ "a": null }), json!({ "a": { "b": false } })),
+            (json!({ "a": "minor" }), json!({ "a": "Minor" })),
+            (json!({ "a": ["x", "y"] }), json!({ "a": ["Y", "X"] })),
+            (json!({ "a": [{ "code": "Aide" }] }), json!({ "a": [{ "code": "aide", "name": "Aide" }] })),
+            (json!({}), json!({ "theirs": 1 })),
+            (
+                json!({ "a": [{ "roleGroup": { "id": "staff" }, "skus": ["1"] }] }),
+                json!({ "a": [{ "skus": [] }] }),
+            ),
+        ];
+        for (desired, actual) in cases {
+            assert_eq!(paths(&desired, &actual), [""; 0], "{desired} {actual}");
+        }
+    }
+
+    #[test]
+    fn what_means_something_else_is_a_difference() {
+        let cases = [
+            (json!({ "a": true }), json!({}), "a"),
+            (json!({ "a": null }), json!({ "a": true }), "a"),
+            (json!({ "a": null }), json!({ "a": "x" }), "a"),
+            (json!({ "a": "x" }), json!({ "a": null }), "a"),
+            (json!({ "a": [] }), json!({ "a": ["x"] }), "a"),
+            (json!({ "a": ["x"] }), json!({ "a": [] }), "a"),
+            (json!({ "a": ["x", "y"] }), json!({ "a": ["x", "x"] }), "a"),
+            (json!({ "a": ["x", "x"] }), json!({ "a": ["x", "y"] }), "a"),
+            (json!({ "a": { "b": { "c": 1 } } }), json!({ "a": { "b": { "c": 2 } } }), "a.b.c"),
+            (json!({ "a": { "b": true } }), json!({ "a": null }), "a"),
+            (json!({ "a": null }), json!({ "a": { "b": 1 } }), "a"),
+            (
+                json!({ "a": [{ "roleGroup": { "id": "Staff" }, "skus": ["1"] }] }),
+                json!({ "a": [{ "roleGroup": { "id": "staff" }, "skus": ["2"] }] }),
+                "a[staff].skus",
+            ),
+            (
+                json!({ "a": [{ "roleGroup": { "id": "staff" } }] }),
+                json!({ "a": [] }),
+                "a",
+            ),
+        ];
+        for (desired, actual, path) in cases {
+            assert_eq!(paths(&desired, &actual), [path], "{desired} {actual}");
+        }
+    }
+
+    #[test]
+    fn long_values_are_cut_in_characters() {
+        let desired = json!({ "a": "ä".repeat(1000) });
+        let drift = flow(desired.as_object().unwrap(), &Map::new());
+        assert_eq!(drift[0].desired.chars().count(), 256);
+        assert_eq!(drift[0].actual, "null");
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            "[abAB]{0,2}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 3, |inner| {
+            prop_oneof![
+                prop::collection::btree_set("[a-c]{1,2}", 0..3)
+                    .prop_map(|texts| texts.into_iter().map(Value::from).collect()),
+                prop::collection::btree_map("[a-c]", inner, 0..3)
+                    .prop_map(|members| members.into_iter().collect::<Map<_, _>>().into()),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_the_service_makes_of_a_value_is_that_value(value in values()) {
+            let desired = json!({ "a": value });
+            prop_assert_eq!(paths(&desired, &as_shown(desired.clone())), [""; 0]);
+        }
+
+        #[test]
+        fn any_two_values_can_be_compared(one in values(), other in values()) {
+            let (one, other) = (json!({ "a": one }), json!({ "a": other }));
+            for path in paths(&one, &other) {
+                prop_assert!(path.starts_with('a'));
+            }
+        }
+    }
+}

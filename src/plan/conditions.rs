@@ -238,3 +238,82 @@ impl Scribe<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::{at, start, told};
+
+    fn ready() -> Readiness {
+        Readiness::of_existence("it is there")
+    }
+
+    fn standings() -> Vec<Standing> {
+        vec![
+            Standing::Synced { progress: Progress::Settled },
+            Standing::Synced { progress: Progress::stalled("ResetUnknown", "give a new token") },
+            Standing::reconciling("Creating", "wait"),
+            Standing::stalled("Forbidden", "grant it"),
+            Standing::Suspended(Statement::new("Suspended", "off")),
+        ]
+    }
+
+    fn types(conditions: &[Condition]) -> Vec<&str> {
+        conditions.iter().map(|condition| condition.type_.as_str()).collect()
+    }
+
+    #[test]
+    fn each_standing_has_its_conditions() {
+        let expected = [
+            ["True/Ready", "True/Synced", "", ""],
+            ["True/Ready", "True/Synced", "", "True/ResetUnknown"],
+            ["False/Creating", "False/Creating", "True/Creating", ""],
+            ["False/Forbidden", "False/Forbidden", "", "True/Forbidden"],
+            ["", "False/Suspended", "", ""],
+        ];
+        for (standing, expected) in standings().into_iter().zip(expected) {
+            let conditions = render(standing, &ready(), &[], 4, start());
+            let said = [READY, SYNCED, RECONCILING, STALLED].map(|type_| told(&conditions, type_));
+            assert_eq!(said, expected);
+            assert!(conditions.iter().all(|one| one.observed_generation == Some(4)));
+        }
+    }
+
+    #[test]
+    fn a_transition_time_moves_only_where_a_status_flips() {
+        for before in standings() {
+            for after in standings() {
+                let old = render(before.clone(), &ready(), &[], 1, start());
+                let new = render(after.clone(), &ready(), &old, 2, at(60));
+                for condition in &new {
+                    let same = find(&old, &condition.type_)
+                        .is_some_and(|old| old.status == condition.status);
+                    let since = if same { start() } else { at(60) };
+                    assert_eq!(condition.last_transition_time.0, since, "{before:?} {after:?}");
+                }
+                assert!(!(is_true(&new, RECONCILING) && is_true(&new, STALLED)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_others_wrote_stays_at_the_end() {
+        let mut foreign = render(Standing::stalled("Odd", "odd"), &ready(), &[], 1, start());
+        foreign.truncate(1);
+        foreign[0].type_ = "Theirs".to_owned();
+        for standing in standings() {
+            let conditions = render(standing, &ready(), &foreign, 1, start());
+            assert_eq!(types(&conditions).last(), Some(&"Theirs"));
+        }
+    }
+
+    #[test]
+    fn a_suspended_resource_keeps_what_it_said_of_readiness() {
+        let old = render(Standing::stalled("Failed", "look"), &ready(), &[], 1, start());
+        let suspended = Standing::Suspended(Statement::new("Suspended", "off"));
+        let new = render(suspended, &ready(), &old, 2, at(60));
+        assert_eq!(find(&new, READY), find(&old, READY));
+        assert_eq!(types(&new), [READY, SYNCED]);
+        assert_eq!(render(Standing::Unchanged, &ready(), &new, 3, at(90)), new);
+    }
+}

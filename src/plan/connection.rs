@@ -87,3 +87,6 @@ fn delete(draft: &Draft) -> Decision {
     }
     Decision::write(ResourceStep::Release)
 }
+
+#[cfg(test)]
+mod tests;

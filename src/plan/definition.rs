@@ -137,3 +137,71 @@ fn user_configuration(configuration: &UserConfiguration) -> Value {
         "licenseSkus": configuration.license_skus,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::{flow, flow_of};
+
+    #[test]
+    fn each_type_has_its_properties() {
+        let cases: [(FlowType, &[&str]); 4] = [
+            (FlowType::AdministrativeUnit, &["creationOptions"]),
+            (FlowType::ClassGroup, &["configuration"]),
+            (FlowType::SecurityGroup, &["creationOptions"]),
+            (FlowType::User, &["createUnmatchedUsers", "creationOptions", "managementOptions"]),
+        ];
+        for (kind, names) in cases {
+            let spec = flow(kind).spec;
+            let body = FlowBody::of(&spec).unwrap();
+            assert_eq!((body.flow_type, flow_type(&spec)), (kind, Some(kind)));
+            assert!(body.properties.keys().map(String::as_str).eq(names.iter().copied()));
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_null_or_empty() {
+        let spec = flow_of(&json!({ "user": { "managementOptions": { "additionalOptions": {} } } }));
+        let expected = json!({
+            "createUnmatchedUsers": null,
+            "creationOptions": null,
+            "managementOptions": {
+                "additionalAttributes": [],
+                "additionalOptions": { "studentAgeGroup": null, "allowStudentContactAssociation": null },
+            },
+        });
+        assert_eq!(Value::from(FlowBody::of(&spec.spec).unwrap().properties), expected);
+        let mappings = json!({ "classGroup": { "configuration": {
+            "additionalOptions": { "createTeam": true, "writeDisplayNameOnCreateOnly": true },
+            "enrollmentMappings": {} } } });
+        let body = FlowBody::of(&flow_of(&mappings).spec).unwrap();
+        let configuration = &body.properties["configuration"];
+        assert_eq!(configuration["enrollmentMappings"]["ownerEnrollmentMappings"], json!([]));
+        assert_eq!(configuration["additionalAttributes"], json!([]));
+    }
+
+    #[test]
+    fn passwords_are_named_and_never_part_of_a_definition() {
+        let spec = flow(FlowType::User).spec;
+        let named: Vec<(&str, &str)> =
+            passwords(&spec).map(|(group, reference)| (group, reference.key.as_str())).collect();
+        assert_eq!(named, [("staff", "staff"), ("students", "students")]);
+        let text = Value::from(FlowBody::of(&spec).unwrap().properties).to_string();
+        assert!(!text.to_lowercase().contains("password"));
+        assert_eq!(passwords(&flow(FlowType::ClassGroup).spec).count(), 0);
+    }
+
+    #[test]
+    fn a_spec_without_a_type_defines_nothing() {
+        let spec = flow_of(&json!({})).spec;
+        assert_eq!((FlowBody::of(&spec), flow_type(&spec)), (None, None));
+    }
+
+    #[test]
+    fn a_part_keeps_whole_properties() {
+        let body = FlowBody::of(&flow(FlowType::User).spec).unwrap();
+        let part = body.only(|name| name == "managementOptions");
+        assert_eq!(part.properties.len(), 1);
+        assert_eq!(part.properties["managementOptions"], body.properties["managementOptions"]);
+    }
+}

@@ -79,3 +79,50 @@ fn trouble(conditions: &[Condition]) -> Option<&Condition> {
         .filter(|condition| !PROGRESS.contains(&condition.reason.as_str()));
     find(conditions, STALLED).or(retrying)
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+    use crate::plan::conditions::{Progress, Readiness, Standing, render};
+
+    fn conditions(standing: Standing) -> Vec<Condition> {
+        let readiness = Readiness::of_existence("ready");
+        render(standing, &readiness, &[], 1, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn only_trouble_and_its_end_are_events() {
+        let synced = || conditions(Standing::Synced { progress: Progress::Settled });
+        let under_way = || conditions(Standing::reconciling(reason::CREATING, "wait"));
+        let retrying = || conditions(Standing::reconciling("ServiceUnavailable", "wait"));
+        let unresolved = || conditions(Standing::reconciling(reason::CREATE_UNRESOLVED, "wait"));
+        let stalled = || conditions(Standing::stalled("Forbidden", "grant it"));
+        let other = || conditions(Standing::stalled(reason::DRIFTED, "change it"));
+        let cases: [(Vec<Condition>, Vec<Condition>, Option<&str>); 15] = [
+            (vec![], synced(), None),
+            (vec![], under_way(), None),
+            (under_way(), synced(), None),
+            (synced(), under_way(), None),
+            (vec![], stalled(), Some("Forbidden")),
+            (synced(), stalled(), Some("Forbidden")),
+            (stalled(), stalled(), None),
+            (stalled(), other(), Some("Drifted")),
+            (stalled(), synced(), Some("Recovered")),
+            (stalled(), under_way(), None),
+            (synced(), retrying(), Some("ServiceUnavailable")),
+            (retrying(), retrying(), None),
+            (retrying(), synced(), Some("Recovered")),
+            (under_way(), unresolved(), Some("CreateUnresolved")),
+            (unresolved(), synced(), Some("Recovered")),
+        ];
+        for (old, new, expected) in cases {
+            let event = of_transition(&old, &new);
+            let reason = event.as_ref().map(|(_, reason, _)| reason.as_str());
+            assert_eq!(reason, expected, "{old:?} {new:?}");
+            let normal = event.is_none_or(|(severity, ..)| severity == Severity::Normal);
+            assert_eq!(normal, matches!(expected, None | Some("Recovered")));
+        }
+    }
+}

@@ -72,3 +72,38 @@ impl Obstacle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::{at, start};
+
+    #[test]
+    fn a_new_resource_is_silent_for_the_grace_time() {
+        let obstacle = Obstacle::progress("Wait", "wait");
+        let grace = SignedDuration::from_secs(5);
+        let told = Standing::reconciling("Wait", "wait");
+        let cases = [
+            (Some(start()), 0, (Standing::Unchanged, Some(5))),
+            (Some(start()), 4, (Standing::Unchanged, Some(1))),
+            (Some(start()), 5, (told.clone(), None)),
+            (Some(start()), 3600, (told.clone(), None)),
+            (None, 0, (told, None)),
+        ];
+        for (unseen_since, seconds, (standing, left)) in cases {
+            let expected = (standing, left.map(SignedDuration::from_secs));
+            assert_eq!(obstacle.standing(unseen_since, grace, at(seconds)), expected);
+        }
+    }
+
+    #[test]
+    fn each_kind_waits_for_somebody_else() {
+        let standing =
+            |obstacle: &Obstacle| obstacle.standing(None, SignedDuration::ZERO, start()).0;
+        let person = Obstacle::person("Mend", "mend it");
+        assert_eq!(standing(&person), Standing::stalled("Mend", "mend it"));
+        let suspension = Obstacle::suspension("Off", "switched off");
+        let statement = Statement::new("Off", "switched off");
+        assert_eq!(standing(&suspension), Standing::Suspended(statement));
+    }
+}

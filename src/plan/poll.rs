@@ -73,3 +73,90 @@ pub fn changed_sets(
 fn doubled(first: Duration, times: u32) -> Duration {
     first.saturating_mul(1 << times.min(16))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::{at, flow as resource, id, remote_flow, remote_set};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn seconds(settled: bool, quiet: u32, failures: u32) -> u64 {
+        let cadence = Cadence { interval: MINUTE, settled };
+        pause(cadence, History { quiet, failures }, 0.5).as_secs()
+    }
+
+    #[test]
+    fn a_settled_collection_is_listed_at_the_interval() {
+        assert!([0, 1, 100].into_iter().all(|quiet| seconds(true, quiet, 0) == 60));
+    }
+
+    #[test]
+    fn an_unsettled_collection_is_listed_soon_and_then_less_often() {
+        let pauses = [0, 1, 2, 3, 5, 6, u32::MAX].map(|quiet| seconds(false, quiet, 0));
+        assert_eq!(pauses, [1, 2, 4, 8, 32, 60, 60]);
+    }
+
+    #[test]
+    fn after_failures_it_is_listed_less_often() {
+        for settled in [true, false] {
+            let pauses = [1, 2, 8, 9, u32::MAX].map(|failures| seconds(settled, 0, failures));
+            assert_eq!(pauses, [2, 4, 256, 300, 300]);
+        }
+        let rare = Cadence { interval: MINUTE * 60, settled: true };
+        let failures = History { quiet: 0, failures: 30 };
+        assert_eq!(pause(rare, failures, 0.5), MINUTE * 60, "never more often than without");
+    }
+
+    #[test]
+    fn the_spread_is_a_tenth_in_either_direction() {
+        let cadence = Cadence { interval: MINUTE, settled: true };
+        let at = |spread| pause(cadence, History::default(), spread).as_millis();
+        assert_eq!([0.0, 0.5, 1.0].map(at), [54_000, 60_000, 66_000]);
+        assert_eq!([-7.0, 7.0].map(at), [54_000, 66_000]);
+    }
+
+    fn listing<T>(items: Vec<T>) -> Listing<T> {
+        Listing { items, date: at(0) }
+    }
+
+    #[test]
+    fn only_types_whose_flows_changed_are_news() {
+        let [units, users] =
+            [FlowType::AdministrativeUnit, FlowType::User].map(|kind| remote_flow(1, &resource(kind), 0));
+        let changed = |change: fn(&mut Flow)| {
+            let mut flow = users.clone();
+            change(&mut flow);
+            flow
+        };
+        let old = listing(vec![units.clone(), users.clone()]);
+        let cases: [(&str, Vec<Flow>, &[FlowType]); 7] = [
+            ("nothing", vec![units.clone(), users.clone()], &[]),
+            ("order", vec![users.clone(), units.clone()], &[]),
+            ("gone", vec![units.clone()], &[FlowType::User]),
+            ("readiness", vec![units.clone(), changed(|flow| flow.readiness = None)], &[FlowType::User]),
+            ("property", vec![units.clone(), changed(|flow| flow.properties.clear())], &[FlowType::User]),
+            ("unknown type", vec![units.clone(), changed(|flow| flow.flow_type = None)], &[FlowType::User]),
+            ("all gone", vec![], &[FlowType::AdministrativeUnit, FlowType::User]),
+        ];
+        for (what, items, expected) in cases {
+            assert_eq!(changed_types(&old, &listing(items)), expected, "{what}");
+        }
+        let later = Listing { date: at(60), ..old.clone() };
+        assert!(changed_types(&old, &later).is_empty(), "time passes");
+    }
+
+    #[test]
+    fn changed_sets_are_told_by_id_and_by_old_and_new_name() {
+        let old = listing(vec![remote_set(1, "North", 0), remote_set(2, "South", 0)]);
+        let new = listing(vec![
+            remote_set(3, "West", 0),
+            remote_set(2, "South", 0),
+            remote_set(1, "Nord", 0),
+        ]);
+        let (ids, names) = changed_sets(&old, &new);
+        assert_eq!(ids, [1, 3].map(|number| id(number).parse().unwrap()).into());
+        assert_eq!(names, ["Nord", "North", "West"].map(str::to_owned).into());
+        assert_eq!(changed_sets(&old, &old), (BTreeSet::new(), BTreeSet::new()));
+    }
+}

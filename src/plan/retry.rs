@@ -67,3 +67,78 @@ fn throttled(after: Option<Duration>) -> SignedDuration {
     const MOST: SignedDuration = SignedDuration::from_hours(1);
     SignedDuration::try_from(after.unwrap_or(UNSAID)).unwrap_or(MOST).min(MOST)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::verdict::{Certainty, Reason};
+    use crate::plan::testing::{at, refused, start, throttled, unavailable, verdict};
+
+    fn pauses(verdict: &Verdict, count: usize) -> Vec<i64> {
+        let mut past = None;
+        let mut pauses = Vec::new();
+        for _ in 0..count {
+            let retry = after_failure(past.as_ref(), verdict, "same", start());
+            pauses.push(retry.not_before.0.duration_since(start()).as_secs());
+            past = Some(retry);
+        }
+        pauses
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_limit() {
+        let bug = verdict(Reason::InvalidRequest, Certainty::Refused, Disposition::Bug);
+        assert_eq!(pauses(&unavailable(), 9), [2, 4, 8, 16, 32, 64, 128, 256, 300]);
+        assert_eq!(
+            pauses(&refused(Reason::Forbidden), 8),
+            [30, 60, 120, 240, 480, 960, 1800, 1800]
+        );
+        assert_eq!(pauses(&bug, 6), [60, 120, 240, 480, 960, 1800]);
+        assert_eq!(pauses(&unavailable(), 100)[99], 300);
+    }
+
+    #[test]
+    fn throttling_lasts_as_long_as_the_service_asks_for_within_reason() {
+        let unsaid = Disposition::Throttled { after: None };
+        let unsaid = verdict(Reason::Throttled, Certainty::Throttled, unsaid);
+        assert_eq!(pauses(&unsaid, 2), [10, 10]);
+        assert_eq!(pauses(&throttled(7), 2), [7, 7]);
+        assert_eq!(pauses(&throttled(u64::MAX), 1), [3600]);
+    }
+
+    #[test]
+    fn other_inputs_start_anew() {
+        let first = after_failure(None, &unavailable(), "one", start());
+        let second = after_failure(Some(&first), &unavailable(), "one", start());
+        assert_eq!(second.failures, 2);
+        assert_eq!(after_failure(Some(&second), &unavailable(), "other", start()).failures, 1);
+        assert_eq!(wait(Some(&second), "other", start()), None);
+    }
+
+    #[test]
+    fn the_wait_is_over_on_time() {
+        let retry = after_failure(None, &refused(Reason::Forbidden), "same", start());
+        let cases = [(0, Some(30)), (29, Some(1)), (30, None), (31, None)];
+        for (seconds, left) in cases {
+            let left = left.map(SignedDuration::from_secs);
+            assert_eq!(wait(Some(&retry), "same", at(seconds)), left);
+        }
+        assert_eq!(wait(None, "same", start()), None);
+    }
+
+    #[test]
+    fn a_count_cannot_overflow() {
+        let mut retry = after_failure(None, &unavailable(), "same", start());
+        retry.failures = i32::MAX;
+        assert_eq!(after_failure(Some(&retry), &unavailable(), "same", start()).failures, i32::MAX);
+    }
+
+    #[test]
+    fn a_fingerprint_tells_parts_apart() {
+        let texts = [vec!["a", "b"], vec!["ab", ""], vec!["", "ab"], vec!["ab"], vec!["b", "a"], vec![]];
+        let prints: std::collections::BTreeSet<String> =
+            texts.iter().map(|parts| fingerprint(parts.iter().copied())).collect();
+        assert_eq!(prints.len(), texts.len());
+        assert_eq!(fingerprint(["a", "b"]), fingerprint(["a", "b"]));
+    }
+}

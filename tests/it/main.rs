@@ -1,5 +1,10 @@
 //! The one integration test binary: the client against the simulator, and the controllers on a real control plane.
 
+#[cfg(test)]
 mod client;
+#[cfg(test)]
 mod main_job;
+#[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod tree;

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Nothing that is waited for takes this long, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// One namespace with a simulator of its own.
 pub struct Stage {
@@ -95,6 +95,8 @@ impl Stage {
     }
 
     pub async fn start_operator(&mut self, more: &[&str]) {
+        // Told by cargo only where a test fails.
+        let _ = tracing_subscriber::fmt().with_env_filter("info,kube=warn").with_test_writer().try_init();
         let mut flags = vec!["operator".to_owned()];
         flags.extend(self.flags());
         flags.extend(more.iter().map(|flag| (*flag).to_owned()));

@@ -102,7 +102,7 @@ fn every_fault_on_the_way_ends_with_one_flow() {
                         .when(effect, first.clone())
                         .when(CREATE, second.clone());
                     world.service.lag = k8s_openapi::jiff::SignedDuration::from_secs(lag);
-                    world.live(400);
+                    world.live(150);
                     let context = format!("{effect:?} {first:?}, then {second:?}, lag {lag}");
                     assert_eq!(world.count(CREATE), 1, "{context}");
                     assert_eq!(world.service.items().len(), 1, "{context}");

@@ -172,7 +172,7 @@ fn next_run(observed: &Observation, plan: &Plan<ProvisioningFlow>) -> Observatio
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_plan_obeys_the_rules(observed in observations()) {
@@ -181,6 +181,7 @@ proptest! {
 
     #[test]
     fn a_run_that_is_over_has_nothing_to_add_when_it_is_repeated(observed in observations()) {
+        let observed = Observed { run: Run::default(), ..observed };
         let first = plan(&observed);
         if first.step.is_none() {
             let again = next_run(&observed, &first);
@@ -194,6 +195,11 @@ proptest! {
         }
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn a_flow_in_any_state_comes_to_rest(
         resource in resources(),
@@ -205,9 +211,9 @@ proptest! {
         let remote = foreign.map(|(number, created)| remote_flow(number, &resource, created));
         let mut world = World::new(resource).holding(remote.into_iter().collect());
         world.now = at(40);
-        world.live(2400);
+        world.live(600);
         let effects = world.journal.len();
-        world.live(1200);
+        world.live(200);
         prop_assert_eq!(world.journal.len(), effects, "{:?}", world.journal);
         prop_assert!(world.count(CREATE) <= 1);
     }
