@@ -58,7 +58,7 @@ async fn answer(
         Err(status) => return status.into_response(),
     };
     // In a task of its own, so that what has been asked for happens even if the client does not wait for it.
-    match Ok::<_, std::io::Error>(process(world, request).await) {
+    match tokio::spawn(process(world, request)).await {
         Ok(outcome) if outcome.line == Line::Answered => respond(outcome, scissors),
         Ok(_) | Err(_) => {
             scissors.cut();

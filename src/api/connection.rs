@@ -70,8 +70,8 @@ pub struct GraphConnectionSpec {
     /// How often settled flows are looked at, from `1s` to `24h`, for instance `60s`, `5m` or `1h30m`. Each poll is a
     /// few list requests for all flows together.
     #[serde(default = "default_poll_interval")]
-    #[schemars(regex(pattern = r"^([0-9]+([.][0-9]+)?(ms|s|m|h))+$"))]
-    #[x_kube(validation = Rule::new("!self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || (duration(self) >= duration('1s') && duration(self) <= duration('24h'))").message("pollInterval must be between 1s and 24h"))]
+    #[schemars(length(max = 32), regex(pattern = r"^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$"))]
+    #[x_kube(validation = Rule::new("!self.matches('^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$') || (!self.matches('[0-9]{6}h') && duration(self) >= duration('1s') && duration(self) <= duration('24h'))").message("pollInterval must be between 1s and 24h"))]
     pub poll_interval: Duration,
 
     /// The ceiling for requests to the service; lowered by itself while the service throttles.

@@ -107,14 +107,14 @@ pub struct ProvisioningFlowSpec {
 
     /// How often the settled flow is looked at, from `1s` to `24h`; overrides the connection's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]+([.][0-9]+)?(ms|s|m|h))+$"))]
-    #[x_kube(validation = Rule::new("!self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || (duration(self) >= duration('1s') && duration(self) <= duration('24h'))").message("pollInterval must be between 1s and 24h"))]
+    #[schemars(length(max = 32), regex(pattern = r"^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$"))]
+    #[x_kube(validation = Rule::new("!self.matches('^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$') || (!self.matches('[0-9]{6}h') && duration(self) >= duration('1s') && duration(self) <= duration('24h'))").message("pollInterval must be between 1s and 24h"))]
     pub poll_interval: Option<Duration>,
 
     /// How long the flow may be not ready before it counts as stalled, from `1s` to `720h`.
     #[serde(default = "default_progress_deadline")]
-    #[schemars(extend("default" = "30m"), regex(pattern = r"^([0-9]+([.][0-9]+)?(ms|s|m|h))+$"))]
-    #[x_kube(validation = Rule::new("!self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || (duration(self) >= duration('1s') && duration(self) <= duration('720h'))").message("progressDeadline must be between 1s and 720h"))]
+    #[schemars(extend("default" = "30m"), length(max = 32), regex(pattern = r"^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$"))]
+    #[x_kube(validation = Rule::new("!self.matches('^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$') || (!self.matches('[0-9]{6}h') && duration(self) >= duration('1s') && duration(self) <= duration('720h'))").message("progressDeadline must be between 1s and 720h"))]
     pub progress_deadline: Duration,
 
     /// `Manage`, or `Observe`: never write to the service.
@@ -230,7 +230,7 @@ pub struct Reset {
     pub time: Option<Time>,
 }
 
-/// How far a reset came.
+/// How far a reset came. Absent: noted only, nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ResetPhase {
     /// Written down before the request is sent.

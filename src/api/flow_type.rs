@@ -170,7 +170,7 @@ pub struct UserOptions {
     pub allow_student_contact_association: Option<bool>,
 }
 
-/// The age group of students.
+/// The age group that students are put in. Absent: no age group is enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum StudentAgeGroup {

@@ -3,13 +3,9 @@
 //! No behaviour lives here. Everything that the API server can check by itself (unions, immutability, sizes,
 //! patterns) is a rule of the schema, so that a mistake is refused at `kubectl apply` with a sentence naming the field.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSON, JSONSchemaProps,
-};
-use kube::CustomResourceExt;
-
 pub mod condition;
 mod connection;
+mod definition;
 mod flow;
 mod flow_set;
 mod flow_type;
@@ -22,6 +18,7 @@ pub use connection::{
     ClientSecret, Cloud, Credential, GraphConnection, GraphConnectionSpec, GraphConnectionStatus,
     RequestBudget,
 };
+pub use definition::{custom_resource_definitions, definition_as_yaml, definitions_as_yaml};
 pub use flow::{
     AppliedSecret, Drift, ProvisioningFlow, ProvisioningFlowSpec, ProvisioningFlowStatus,
     ReadinessEntry, Reset, ResetPhase, Retry,
@@ -60,44 +57,4 @@ pub mod annotation {
     pub const RESET_REQUESTED_AT: &str = "industrydata.dev/reset-requested-at";
     /// Set by a user to `"true"` on a resource that is being deleted: let go of it without touching the service.
     pub const ABANDON: &str = "industrydata.dev/abandon";
-}
-
-/// The definitions of the three kinds as they are installed in a cluster, connection first.
-#[must_use]
-pub fn custom_resource_definitions() -> Vec<CustomResourceDefinition> {
-    let mut definitions = vec![
-        GraphConnection::crd(),
-        OutboundProvisioningFlowSet::crd(),
-        ProvisioningFlow::crd(),
-    ];
-    definitions.iter_mut().for_each(default_status);
-    definitions
-}
-
-/// The same as YAML documents, as the files in `crds/` hold them and `industrydata-operator crds` prints them.
-///
-/// # Errors
-///
-/// If a definition cannot be written as YAML, which a test rules out.
-pub fn definitions_as_yaml() -> Result<String, serde_saphyr::SerializeError> {
-    let documents = custom_resource_definitions().into_iter().map(|definition| {
-        serde_saphyr::to_string(&definition).map(|yaml| format!("---\n{yaml}"))
-    });
-    documents.collect()
-}
-
-/// Gives a new object `status.observedGeneration: -1`.
-///
-/// Tools that follow the kstatus convention compare it with `metadata.generation`: without the default, an object that
-/// the operator has not seen yet looks finished.
-fn default_status(definition: &mut CustomResourceDefinition) {
-    let statuses = definition
-        .spec
-        .versions
-        .iter_mut()
-        .filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut())
-        .filter_map(|root: &mut JSONSchemaProps| root.properties.as_mut()?.get_mut("status"));
-    for status in statuses {
-        status.default = Some(JSON(serde_json::json!({ "observedGeneration": -1 })));
-    }
 }

@@ -72,7 +72,7 @@ fn unreadable(draft: &Draft, verdict: &Verdict) -> Decision {
     let conditions = &draft.status.conditions;
     let ready = is_true(conditions, crate::api::condition::READY);
     let news = draft.observed.around.failures >= FAILURES_WORTH_TELLING;
-    draft.unreadable(verdict, ready && !news)
+    Draft::unreadable(verdict, ready && !news)
 }
 
 fn delete(draft: &Draft) -> Decision {

@@ -226,7 +226,7 @@ impl<'a, K: Kind> Draft<'a, K> {
 
     /// The collection could not be listed. What is known of a `settled` object stays true until the service says
     /// otherwise, unless a person has to act.
-    pub(super) fn unreadable(&self, verdict: &Verdict, settled: bool) -> Decision<K::Change> {
+    pub(super) fn unreadable(verdict: &Verdict, settled: bool) -> Decision<K::Change> {
         let passes = match verdict.disposition {
             Disposition::Retry | Disposition::Throttled { .. } => true,
             Disposition::User | Disposition::Bug => false,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::graph::model::{Flow, FlowSet, FlowSetId, FlowType, Listing};
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(300);
+const LONGEST_PAUSE_AFTER_FAILURE: Duration = Duration::from_mins(5);
 
 /// How a collection is to be polled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use crate::plan::testing::{at, flow as resource, id, remote_flow, remote_set};
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     fn seconds(settled: bool, quiet: u32, failures: u32) -> u64 {
         let cadence = Cadence { interval: MINUTE, settled };

@@ -239,13 +239,13 @@ pub(crate) fn remote_set(number: u32, display_name: &str, created: i64) -> FlowS
 }
 
 /// A complete list of so many seconds after the [`start`], asked for by the present run.
-pub(crate) fn listed<T>(items: Vec<T>, seconds: i64) -> Option<Read<T>> {
+pub(crate) fn listed<T>(items: Vec<T>, seconds: i64) -> Read<T> {
     let date = at(seconds);
-    Some(Read::Known(View {
+    Read::Known(View {
         listing: Arc::new(Listing { items, date }),
         began: date,
         fresh: true,
-    }))
+    })
 }
 
 /// A condition's status and reason, as `True/Ready`; empty if it is absent.

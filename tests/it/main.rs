@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod definitions;
+#[cfg(test)]
 mod main_job;
 #[cfg(test)]
 mod stage;

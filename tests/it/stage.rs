@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Nothing that is waited for takes this long, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One namespace with a simulator of its own.
 pub struct Stage {
@@ -86,9 +86,9 @@ impl Stage {
             "--request-timeout",
             "1s",
             "--lease-duration",
-            "4s",
-            "--visibility-window",
             "8s",
+            "--visibility-window",
+            "11s",
         ]
         .map(str::to_owned)
         .to_vec()
@@ -136,10 +136,11 @@ impl Stage {
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 
-    /// Applies the samples that people are given.
+    /// Applies the samples that people are given, with polls each second.
     pub async fn apply_samples(&self) {
         for file in ["connection.yaml", "flow-set.yaml", "flows.yaml"] {
-            self.apply(&sample(file)).await.unwrap();
+            let manifest = sample(file).replace("pollInterval: 60s", "pollInterval: 1s");
+            self.apply(&manifest).await.unwrap();
         }
     }
 

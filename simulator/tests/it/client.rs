@@ -189,6 +189,18 @@ pub(crate) fn access_token(answer: &Answer) -> String {
     answer.json()["access_token"].as_str().unwrap().to_owned()
 }
 
+/// Waits until something is so, or fails the test.
+pub(crate) async fn eventually(condition: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait)
+        .await
+        .unwrap();
+}
+
 /// The last segment of a path.
 pub(crate) fn last(path: &str) -> &str {
     path.rsplit('/').next().unwrap()

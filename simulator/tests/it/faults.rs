@@ -8,7 +8,9 @@ use industrydata_simulator::{
 use reqwest::Method;
 use serde_json::json;
 
-use crate::client::{Bench, SETS, administrative_unit, flows, last, security_group, user};
+use crate::client::{
+    Bench, SETS, administrative_unit, eventually, flows, last, security_group, user,
+};
 
 #[tokio::test]
 async fn a_refusal_does_nothing_and_has_the_status_code_and_retry_after_of_its_rule() {
@@ -146,9 +148,7 @@ async fn a_delayed_request_happens_even_if_nobody_waits_for_it() {
         .await
         .expect_err("no answer yet");
     assert_eq!(bench.simulator.snapshot().sets.len(), 0);
-    while bench.simulator.snapshot().sets.is_empty() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually(async || !bench.simulator.snapshot().sets.is_empty()).await;
 }
 
 #[tokio::test]
@@ -161,9 +161,7 @@ async fn a_delay_after_holds_back_the_answer_and_not_the_effect() {
     let start = Instant::now();
     let body = json!({ "displayName": "x" });
     let (answer, seen) = tokio::join!(bench.post(SETS, &body), async {
-        while bench.simulator.snapshot().sets.is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        eventually(async || !bench.simulator.snapshot().sets.is_empty()).await;
         start.elapsed()
     });
     answer.expect(201);

@@ -182,3 +182,14 @@ async fn what_no_option_is_called_is_refused_with_a_dollar_and_ignored_without()
         json!([])
     );
 }
+
+#[tokio::test]
+async fn pages_of_an_ordered_collection_hold_everything_once_too() {
+    let bench = with_sets(3).await;
+    bench.simulator.configure(|switches| {
+        switches.page_size = 1;
+        switches.query.orderby = Reception::Accept;
+    });
+    let pages = pages(&bench, &format!("{SETS}?$orderby=displayName desc")).await;
+    assert_eq!(names(&pages), ["set 2", "set 1", "set 0"]);
+}

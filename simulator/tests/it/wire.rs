@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::client::{Bench, SETS};
+use crate::client::{Bench, SETS, eventually};
 
 /// Sends a request and reads until the connection ends, however it ends.
 async fn raw(bench: &Bench) -> (Vec<u8>, Result<(), ErrorKind>) {
@@ -63,7 +63,5 @@ async fn a_dropped_simulator_takes_no_more_connections() {
     let bench = Bench::new().await;
     let address = bench.simulator.graph_endpoint().replace("http://", "");
     drop(bench);
-    while TcpStream::connect(&address).await.is_ok() {
-        tokio::task::yield_now().await;
-    }
+    eventually(async || TcpStream::connect(&address).await.is_err()).await;
 }

@@ -15,7 +15,7 @@ fn observed(resource: GraphConnection) -> Observed<GraphConnection> {
             set: None,
             route: String::new(),
         }),
-        collection: listed(Vec::new(), 30),
+        collection: Some(listed(Vec::new(), 30)),
         around: Surroundings::default(),
         memory: Memory::default(),
         run: Run::default(),

@@ -185,7 +185,7 @@ fn find(draft: &Draft) -> Found {
 
 fn unknown(draft: &Draft) -> Decision {
     match &draft.observed.collection {
-        Some(Read::Unknown(verdict)) => draft.unreadable(verdict, draft.status.id.is_some()),
+        Some(Read::Unknown(verdict)) => Draft::unreadable(verdict, draft.status.id.is_some()),
         _ => Decision::look(),
     }
 }

@@ -97,7 +97,7 @@ fn time_left(
     let pending = |entry: &&ReadinessEntry| matches!(entry.status.as_str(), "notReady" | "disabled");
     let run = status.readiness_history.iter().rev().take_while(pending);
     let since = run.last().map_or(now, |entry| entry.since.0);
-    let deadline = std::time::Duration::try_from(spec.progress_deadline).ok()?;
+    let deadline = std::time::Duration::from(spec.progress_deadline);
     let left = SignedDuration::try_from(deadline).ok()? - now.duration_since(since);
     left.is_positive().then_some(left)
 }

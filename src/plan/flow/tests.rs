@@ -29,7 +29,7 @@ fn observed(resource: ProvisioningFlow, flows: Option<Vec<Flow>>) -> Observation
     let mut world = World::new(resource);
     world.now = at(30);
     let mut observed = world.observe().unwrap();
-    observed.collection = flows.and_then(|flows| listed(flows, 30));
+    observed.collection = flows.map(|flows| listed(flows, 30));
     observed
 }
 

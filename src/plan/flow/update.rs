@@ -35,13 +35,12 @@ pub(super) fn decide(draft: &mut Draft, flow: &Flow) -> Finding {
     let Some(body) = FlowBody::of(&draft.observed.resource.spec) else {
         return Finding::AsDeclared;
     };
-    let mut drift = compare::flow(&body.properties, &flow.properties);
+    draft.status.drift = compare::flow(&body.properties, &flow.properties);
     if let Some(passwords) = outdated_passwords(draft).filter(|_| managed) {
         // No list would ever show it, so there is nothing to wait for.
         draft.memory.update = None;
-        drift.push(passwords);
+        draft.status.drift.push(passwords);
     }
-    draft.status.drift = drift;
     if draft.status.drift.is_empty() {
         return as_declared(draft);
     }

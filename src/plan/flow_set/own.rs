@@ -33,7 +33,7 @@ pub(super) fn decide(draft: &mut Draft) -> Decision {
     let view = match &draft.observed.collection {
         None => return Decision::look(),
         Some(Read::Unknown(verdict)) => {
-            return draft.unreadable(verdict, draft.status.id.is_some());
+            return Draft::unreadable(verdict, draft.status.id.is_some());
         }
         Some(Read::Known(view)) => view,
     };

@@ -20,7 +20,7 @@ fn observed(resource: OutboundProvisioningFlowSet, sets: Vec<FlowSet>) -> Observ
     let mut world = World::new(resource);
     world.now = at(30);
     let mut observed = world.observe().unwrap();
-    observed.collection = listed(sets, 30);
+    observed.collection = Some(listed(sets, 30));
     observed
 }
 
@@ -143,7 +143,7 @@ fn becomes(observed: &Observation) -> Becomes {
     Stalled(
         reasons
             .into_iter()
-            .find(|reason| said.ends_with(reason))
+            .find(|reason| said == format!("True/{reason}"))
             .unwrap(),
     )
 }

@@ -245,7 +245,7 @@ impl<K: Simulated> World<K> {
             events.append(&mut plan.events);
             let Some(step) = plan.step else {
                 self.again = plan.again;
-                return self.report(observed, events);
+                return self.report(&observed, &events);
             };
             if !self.execute(&mut observed, step) {
                 self.again = Some(SignedDuration::from_secs(1));
@@ -295,12 +295,12 @@ impl<K: Simulated> World<K> {
                 observed.collection = Some(self.service.read(self.now, true));
                 true
             }
-            Step::Resource(step) => self.write(observed, step),
+            Step::Resource(step) => self.write(observed, &step),
             Step::Remote(change) => self.change(observed, &change),
         }
     }
 
-    fn report(&mut self, observed: Observed<K>, events: Vec<Event>) {
+    fn report(&mut self, observed: &Observed<K>, events: &[Event]) {
         let known = Kind::status(&*observed.resource)
             .cloned()
             .unwrap_or_default();
@@ -320,7 +320,7 @@ impl<K: Simulated> World<K> {
             .extend(events.iter().map(|event| event.reason.to_owned()));
     }
 
-    fn write(&mut self, observed: &mut Observed<K>, step: ResourceStep) -> bool {
+    fn write(&mut self, observed: &mut Observed<K>, step: &ResourceStep) -> bool {
         let hold = |resource: &mut K| {
             resource.finalizers_mut().retain(|name| name != FINALIZER);
             resource.finalizers_mut().push(FINALIZER.to_owned());
@@ -344,7 +344,7 @@ impl<K: Simulated> World<K> {
                 observed.run.permit = Some(Permit::Reset);
                 let status = observed.status.clone();
                 self.apply(Effect::Record, |resource| {
-                    *resource.status_mut() = Some(status)
+                    *resource.status_mut() = Some(status);
                 })
             }
             ResourceStep::Release => self.apply(Effect::Release, |resource| {

@@ -235,6 +235,9 @@ fn a_conflict_after_a_lost_answer_is_ambiguous() {
     );
 }
 
+/// Something that happens to the world.
+type Change = fn(&mut World<ProvisioningFlow>);
+
 #[test]
 fn a_refused_create_is_repeated_slowly_and_at_once_when_something_changes() {
     let refusal = || World::new(small()).when(CREATE, Fate::failed(refused(Reason::Forbidden)));
@@ -245,19 +248,18 @@ fn a_refused_create_is_repeated_slowly_and_at_once_when_something_changes() {
     patient.live(10);
     assert_eq!(patient.count(CREATE), 1);
 
-    type Change = fn(&mut World<ProvisioningFlow>);
     let changes: [(&str, Change); 4] = [
         ("spec", |world| {
-            world.edit(|flow| flow.with(|spec| spec.reset_token = Some("a".into())))
+            world.edit(|flow| flow.with(|spec| spec.reset_token = Some("a".into())));
         }),
         ("annotation", |world| {
             world.edit(|flow| flow.annotated(annotation::REQUESTED_AT, "now"));
         }),
         ("credential", |world| {
-            world.place.as_mut().unwrap().route = "another".into()
+            world.place.as_mut().unwrap().route = "another".into();
         }),
         ("secret", |world| {
-            world.around.secrets = Ok(vec![secret("2")])
+            world.around.secrets = Ok(vec![secret("2")]);
         }),
     ];
     for (what, change) in changes {
@@ -356,7 +358,7 @@ fn a_flow_that_is_missing_from_one_list_is_not_made_anew() {
 #[test]
 fn a_flow_made_anew_has_its_own_deadline() {
     let mut world = World::new(small().with(|spec| {
-        spec.progress_deadline = std::time::Duration::from_secs(60).into();
+        spec.progress_deadline = std::time::Duration::from_mins(1).into();
     }));
     world.live(100);
     assert_eq!(

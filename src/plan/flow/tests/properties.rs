@@ -96,9 +96,9 @@ prop_compose! {
             if drifted { remote.properties.clear(); }
             remote
         });
-        let mut collection = listed(flows.collect(), 30);
-        if let Some(Read::Known(view)) = &mut collection { view.fresh = fresh; }
-        collection
+        let mut listed = listed(flows.collect(), 30);
+        if let Read::Known(view) = &mut listed { view.fresh = fresh; }
+        Some(listed)
     }
 }
 
@@ -197,6 +197,30 @@ proptest! {
 
 }
 
+/// Faults, each at the next effect of a kind.
+fn faults() -> impl Strategy<Value = Vec<(Effect, Fate)>> {
+    let effects = vec![
+        Effect::Claim,
+        Effect::Unclaim,
+        Effect::Record,
+        Effect::Status,
+        Effect::Release,
+        CREATE,
+        UPDATE,
+        RESET,
+        DELETE,
+    ];
+    let fates = vec![
+        Fate::answer_lost(),
+        Fate::request_lost(),
+        Fate::crash_before(),
+        Fate::crash_after(),
+        Fate::failed(throttled(3)),
+        Fate::failed(not_sent()),
+    ];
+    prop::collection::vec((select(effects), select(fates)), 0..8)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -216,5 +240,32 @@ proptest! {
         world.live(200);
         prop_assert_eq!(world.journal.len(), effects, "{:?}", world.journal);
         prop_assert!(world.count(CREATE) <= 1);
+    }
+
+    #[test]
+    fn a_life_full_of_faults_has_one_create_and_at_most_one_reset_for_each_token(
+        kind in select(FlowType::ALL.to_vec()),
+        faults in faults(),
+        lag in 0..20_i64,
+    ) {
+        let mut world = World::new(flow(kind));
+        world.script = faults;
+        world.service.lag = k8s_openapi::jiff::SignedDuration::from_secs(lag);
+        world.live(400);
+        prop_assert_eq!(world.count(CREATE), 1);
+        prop_assert_eq!(world.status().id.as_deref(), Some(world.service.items()[0].id.as_str()));
+        prop_assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+
+        world.edit(|flow| flow.with(|spec| spec.reset_token = Some("a".to_owned())));
+        world.live(100);
+        let phase = world.status().reset.as_ref().and_then(|reset| reset.phase);
+        prop_assert!(world.count(RESET) <= 1);
+        prop_assert!(world.count(RESET) == 1 || phase == Some(ResetPhase::Unknown));
+
+        world.edit(Building::deleting);
+        world.live(200);
+        prop_assert!(world.resource.is_none());
+        prop_assert!(world.service.items().is_empty());
+        prop_assert_eq!(world.count(CREATE), 1);
     }
 }

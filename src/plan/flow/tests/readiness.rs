@@ -2,11 +2,11 @@ use k8s_openapi::jiff::SignedDuration;
 
 use super::*;
 
-fn saying(world: &mut World<ProvisioningFlow>, word: Option<&str>) {
+fn saying(world: &mut World<ProvisioningFlow>, readiness: Option<&str>) {
     let now = world.now;
-    world
-        .service
-        .meddle(now, |flows| flows[0].readiness = word.map(str::to_owned));
+    world.service.meddle(now, |flows| {
+        flows[0].readiness = readiness.map(str::to_owned);
+    });
     world.poll();
     world.reconcile();
 }

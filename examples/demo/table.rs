@@ -1,0 +1,140 @@
+//! The flows as a table: redrawn in place on a terminal, a line for each change elsewhere.
+
+use std::collections::BTreeMap;
+
+use indicatif::ProgressBar;
+use industrydata_operator::api::{ProvisioningFlow, condition};
+use k8s_openapi::jiff::Timestamp;
+
+use crate::screen::Screen;
+
+/// Flows by their names.
+pub type Flows = BTreeMap<String, ProvisioningFlow>;
+
+/// What of a flow is shown, but for its age.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Row([String; 7]);
+
+impl Row {
+    fn header() -> Self {
+        Self(["NAME", "TYPE", "SET", "READINESS", "READY", "REASON", "RESET"].map(str::to_owned))
+    }
+
+    fn of(name: &str, flow: &ProvisioningFlow) -> Self {
+        let status = flow.status.clone().unwrap_or_default();
+        let ready = status.conditions.iter().find(|one| one.type_ == condition::READY);
+        let set = flow.spec.flow_set_ref.as_ref().map(|set| set.name.clone());
+        let phase = status.reset.and_then(|reset| reset.phase);
+        let reason = ready.map(|ready| ready.reason.clone());
+        let is_going = flow.metadata.deletion_timestamp.is_some();
+        Self([
+            name.to_owned(),
+            status.type_.unwrap_or_default(),
+            set.unwrap_or_default(),
+            status.readiness_status.unwrap_or_default(),
+            ready.map(|ready| ready.status.clone()).unwrap_or_default(),
+            if is_going { Some("(being deleted)".to_owned()) } else { reason }.unwrap_or_default(),
+            phase.map(|phase| format!("{phase:?}")).unwrap_or_default(),
+        ])
+    }
+
+    fn text(&self) -> String {
+        let [name, type_, set, readiness, ready, reason, reset] = &self.0;
+        format!(
+            "{name:25} {type_:18} {set:6} {readiness:10} {ready:8} {reason:20} {reset:9}"
+        )
+    }
+}
+
+/// A table of flows on the screen.
+pub struct Table {
+    screen: Screen,
+    header: Option<ProgressBar>,
+    rows: BTreeMap<String, (Row, ProgressBar)>,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(screen: Screen) -> Self {
+        Self {
+            screen,
+            header: None,
+            rows: BTreeMap::new(),
+        }
+    }
+
+    /// Shows the flows as they are now.
+    pub fn show(&mut self, flows: &Flows) {
+        if flows.is_empty() && self.rows.is_empty() {
+            return;
+        }
+        self.show_header();
+        self.forget_all_but(flows);
+        for (name, flow) in flows {
+            self.show_flow(name, flow);
+        }
+    }
+
+    /// Takes the table from the screen, and leaves its last state there as plain lines.
+    pub fn close(&mut self) {
+        let header = self.header.take();
+        let rows = std::mem::take(&mut self.rows);
+        for line in header.iter().chain(rows.values().map(|(_, line)| line)) {
+            let text = line.message();
+            self.screen.remove(line);
+            if self.screen.is_live() {
+                self.screen.say(text);
+            }
+        }
+    }
+
+    fn show_header(&mut self) {
+        if self.header.is_some() {
+            return;
+        }
+        let text = Row::header().text();
+        let line = self.screen.line();
+        if self.screen.is_live() {
+            line.set_message(format!("{text} AGE"));
+        } else {
+            self.screen.say(format_args!("         {text}").to_string().trim_end());
+        }
+        self.header = Some(line);
+    }
+
+    fn forget_all_but(&mut self, flows: &Flows) {
+        let gone = self.rows.extract_if(.., |name, _| !flows.contains_key(name));
+        for (name, (_, line)) in gone {
+            self.screen.remove(&line);
+            if !self.screen.is_live() {
+                self.screen.log(format_args!("{name:25} (gone)"));
+            }
+        }
+    }
+
+    fn show_flow(&mut self, name: &str, flow: &ProvisioningFlow) {
+        let row = Row::of(name, flow);
+        let text = row.text();
+        let before = self.rows.get(name);
+        let has_changed = before.is_none_or(|(before, _)| *before != row);
+        let line = before.map_or_else(|| self.screen.line(), |(_, line)| line.clone());
+        if self.screen.is_live() {
+            line.set_message(format!("{text} {}", age(flow)));
+        } else if has_changed {
+            self.screen.log(text.trim_end());
+        }
+        self.rows.insert(name.to_owned(), (row, line));
+    }
+}
+
+fn age(flow: &ProvisioningFlow) -> String {
+    let Some(created) = &flow.metadata.creation_timestamp else {
+        return String::new();
+    };
+    let seconds = Timestamp::now().duration_since(created.0).as_secs().max(0);
+    if seconds < 120 {
+        format!("{seconds}s")
+    } else {
+        format!("{}m{}s", seconds / 60, seconds % 60)
+    }
+}

@@ -1,0 +1,197 @@
+//! What people see of the three kinds through kubectl.
+
+use industrydata_simulator::Options;
+use kube::ResourceExt;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use crate::stage::Stage;
+
+/// One flow by reference and one by id.
+const FLOWS: &str = "
+apiVersion: industrydata.dev/v1alpha1
+kind: ProvisioningFlow
+metadata: { name: by-id }
+spec:
+  flowSetId: 11111111-2222-4333-8444-08dd00000001
+  connectionRef: { name: contoso }
+  user: { managementOptions: { additionalOptions: {} } }
+---
+apiVersion: industrydata.dev/v1alpha1
+kind: ProvisioningFlow
+metadata: { name: by-reference }
+spec:
+  flowSetRef: { name: north }
+  user: { managementOptions: { additionalOptions: {} } }
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_object_was_never_observed() {
+    let stage = Stage::set_up("definitions-new", Options::default()).await;
+    stage.apply_samples().await;
+    for kind in ["gconn", "flowset", "pflow"] {
+        let query = "jsonpath={range .items[*]}{.status.observedGeneration} {.metadata.generation}{'\\n'}{end}";
+        let seen = stage.kubectl(&["get", kind, "-o", query]).await.unwrap();
+        assert!(
+            !seen.is_empty() && seen.lines().all(|line| line == "-1 1"),
+            "{kind}:\n{seen}"
+        );
+    }
+    let connection = stage.connections().get("contoso").await.unwrap();
+    assert_eq!(connection.status.unwrap().observed_generation, -1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_get_shows_flows_in_columns() {
+    let stage = Stage::set_up("definitions-columns", Options::default()).await;
+    stage.apply(FLOWS).await.unwrap();
+    let status = json!({ "status": {
+        "observedGeneration": 1,
+        "id": "remote-id",
+        "type": "user",
+        "readinessStatus": "notReady",
+        "conditions": [{
+            "type": "Ready",
+            "status": "False",
+            "reason": "NotReady",
+            "message": "",
+            "lastTransitionTime": "2026-01-05T08:00:00Z",
+        }],
+    } });
+    for flow in ["by-id", "by-reference"] {
+        let parameters = PatchParams::default();
+        stage
+            .flows()
+            .patch_status(flow, &parameters, &Patch::Merge(&status))
+            .await
+            .unwrap();
+    }
+
+    let narrow = table(&stage, &["get", "pflow"]).await;
+    assert_eq!(
+        narrow[0],
+        ["NAME", "TYPE", "SET", "READINESS", "READY", "AGE"]
+    );
+    let id = "11111111-2222-4333-8444-08dd00000001";
+    assert_eq!(narrow[1][..5], ["by-id", "user", id, "notReady", "False"]);
+    assert_eq!(
+        narrow[2][..5],
+        ["by-reference", "user", "north", "notReady", "False"]
+    );
+
+    let wide = table(&stage, &["get", "pflow", "-o", "wide"]).await;
+    let columns = [
+        "NAME",
+        "TYPE",
+        "SET",
+        "READINESS",
+        "READY",
+        "AGE",
+        "ID",
+        "REASON",
+        "SINCE",
+    ];
+    assert_eq!(wide[0], columns);
+    assert_eq!(wide[2][6..8], ["remote-id", "NotReady"]);
+    assert_eq!(wide[2].len(), columns.len(), "{wide:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_get_shows_all_three_kinds_by_their_category() {
+    let stage = Stage::set_up("definitions-category", Options::default()).await;
+    stage.apply_samples().await;
+    let listed = stage
+        .kubectl(&["get", "industrydata", "-o", "name"])
+        .await
+        .unwrap();
+    let names = [
+        "graphconnection.industrydata.dev/contoso",
+        "outboundprovisioningflowset.industrydata.dev/north",
+        "provisioningflow.industrydata.dev/north-users",
+    ];
+    for name in names {
+        assert!(
+            listed.lines().any(|line| line == name),
+            "{name} is not in:\n{listed}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_explain_shows_the_fields() {
+    let stage = Stage::set_up("definitions-explain", Options::default()).await;
+    // The API server publishes the schema a moment after it serves the kind.
+    let explain = async || {
+        stage
+            .kubectl(&["explain", "pflow.spec.user", "--recursive"])
+            .await
+    };
+    stage
+        .until("a published schema", async || explain().await.is_ok())
+        .await;
+    let told = explain().await.unwrap();
+    for words in [
+        "Provisions users.",
+        "createUnmatchedUsers",
+        "configurations",
+        "roleGroup",
+        "secretKeyRef",
+    ] {
+        assert!(told.contains(words), "{words} is not in:\n{told}");
+    }
+    let told = stage
+        .kubectl(&["explain", "pflow.spec.progressDeadline"])
+        .await
+        .unwrap();
+    assert!(
+        told.contains("How long the flow may be not ready"),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_samples_are_right_to_the_last_field() {
+    let stage = Stage::set_up("definitions-samples", Options::default()).await;
+    let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/samples");
+    let apply = [
+        "apply",
+        "--dry-run=server",
+        "--validate=strict",
+        "-f",
+        samples,
+    ];
+    let applied = stage.kubectl(&apply).await.unwrap();
+    assert_eq!(applied.lines().count(), 8, "{applied}");
+    assert!(
+        stage
+            .flows()
+            .list(&kube::api::ListParams::default())
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistyped_field_is_named() {
+    let stage = Stage::set_up("definitions-mistyped", Options::default()).await;
+    let told = stage
+        .apply(&FLOWS.replace("flowSetId", "flowsetId"))
+        .await
+        .unwrap_err();
+    assert!(told.contains(r#"unknown field "spec.flowsetId""#), "{told}");
+    let flows = stage
+        .flows()
+        .list(&kube::api::ListParams::default())
+        .await
+        .unwrap();
+    assert!(flows.iter().all(|flow| flow.name_any() == "by-reference"));
+}
+
+/// What kubectl prints as a table, by words.
+async fn table(stage: &Stage, arguments: &[&str]) -> Vec<Vec<String>> {
+    let printed = stage.kubectl(arguments).await.unwrap();
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
+    printed.lines().map(words).collect()
+}
