@@ -217,7 +217,8 @@ impl Metrics {
         self.0.cluster_writes.get_or_create(&labels).inc();
     }
 
-    /// Says whether this process is the leader.
+    /// Says whether this process is the leader. The [`Elector`](crate::lease::Elector) does; it is
+    /// left to others only without leader election.
     pub fn leads(&self, leads: bool) {
         self.0.leader.set(leads.into());
     }

@@ -37,6 +37,7 @@ pub struct Cluster {
     /// The namespace of the samples and the operator.
     pub namespace: &'static str,
     context: Option<String>,
+    has_namespace: bool,
     role: Option<String>,
     definitions: Vec<String>,
 }
@@ -46,7 +47,10 @@ impl Cluster {
     pub async fn start(context: Option<String>, screen: &Screen) -> anyhow::Result<Self> {
         let builder = ControlPlane::builder().on_progress(screen.build());
         let plane = match &context {
-            None => builder.start().await.context("failed to start a control plane")?,
+            None => builder
+                .start()
+                .await
+                .context("failed to start a control plane")?,
             Some(name) => {
                 let kubeconfig = kubeconfig()?;
                 let source = Source::Existing {
@@ -60,8 +64,13 @@ impl Cluster {
         Ok(Self {
             client: plane.client().await?,
             plane,
-            namespace: if context.is_some() { "industrydata-demo" } else { "demo" },
+            namespace: if context.is_some() {
+                "industrydata-demo"
+            } else {
+                "demo"
+            },
             context,
+            has_namespace: false,
             role: None,
             definitions: Vec::new(),
         })
@@ -80,6 +89,7 @@ impl Cluster {
     /// Creates the namespace, the definitions that are missing, and the role.
     pub async fn install(&mut self) -> anyhow::Result<()> {
         self.create_namespace().await?;
+        self.has_namespace = true;
         self.install_definitions().await?;
         let role = manifest("deploy/role.yaml")?;
         let mut role: ClusterRole =
@@ -100,7 +110,9 @@ impl Cluster {
     pub async fn operator(&self) -> anyhow::Result<Config> {
         let role = self.role.as_deref().context("the role is not installed")?;
         let account = self.plane.service_account(self.namespace, ACCOUNT).await?;
-        self.plane.bind_cluster_role(role, self.namespace, ACCOUNT).await?;
+        self.plane
+            .bind_cluster_role(role, self.namespace, ACCOUNT)
+            .await?;
         Ok(account.config().await?)
     }
 
@@ -109,14 +121,19 @@ impl Cluster {
         let mut command = self.plane.kubectl();
         // Ctrl-C is for the demo alone.
         command.process_group(0);
-        command.args(["--namespace", self.namespace]).args(arguments);
+        command
+            .args(["--namespace", self.namespace])
+            .args(arguments);
         Ok(run(&mut command).await?)
     }
 
     /// What to type before and instead of `kubectl`, for a look around from another terminal.
     pub fn instructions(&self) -> (Vec<String>, String) {
         if let Some(context) = &self.context {
-            return (Vec::new(), format!("kubectl --context {context} -n {}", self.namespace));
+            return (
+                Vec::new(),
+                format!("kubectl --context {context} -n {}", self.namespace),
+            );
         }
         let kubeconfig = self.plane.admin().kubeconfig_path();
         let mut lines = vec![format!("export KUBECONFIG={}", kubeconfig.display())];
@@ -136,16 +153,8 @@ impl Cluster {
         Ok(self.plane.check()?)
     }
 
-    /// Lets go of all resources of the three kinds, for when the operator can no longer do it.
-    pub async fn let_go(&self) -> anyhow::Result<()> {
-        let namespace = self.namespace;
-        let client = || self.client.clone();
-        let_go(&Api::<ProvisioningFlow>::namespaced(client(), namespace)).await?;
-        let_go(&Api::<OutboundProvisioningFlowSet>::namespaced(client(), namespace)).await?;
-        let_go(&Api::<GraphConnection>::namespaced(client(), namespace)).await
-    }
-
-    /// Removes what was installed in a cluster that is not the demo's own, or stops the demo's own.
+    /// Removes what was installed in a cluster that is not the demo's own, or stops the demo's own. The operator has to
+    /// be stopped.
     pub async fn remove(self) -> anyhow::Result<()> {
         if !self.is_own() {
             self.uninstall().await?;
@@ -173,7 +182,12 @@ impl Cluster {
         let definitions = serde_saphyr::from_multiple::<CustomResourceDefinition>(&yaml);
         for definition in definitions.context("failed to read the definitions")? {
             let name = definition.name_any();
-            if api.get_opt(&name).await.context("failed to look for the definitions")?.is_some() {
+            if api
+                .get_opt(&name)
+                .await
+                .context("failed to look for the definitions")?
+                .is_some()
+            {
                 continue;
             }
             let created = api.create(&PostParams::default(), &definition).await;
@@ -186,16 +200,32 @@ impl Cluster {
         Ok(())
     }
 
+    /// Lets go of all resources of the three kinds, for when the operator can no longer do it.
+    async fn let_go(&self) -> anyhow::Result<()> {
+        let namespace = self.namespace;
+        let client = || self.client.clone();
+        let_go(&Api::<ProvisioningFlow>::namespaced(client(), namespace)).await?;
+        let_go(&Api::<OutboundProvisioningFlowSet>::namespaced(
+            client(),
+            namespace,
+        ))
+        .await?;
+        let_go(&Api::<GraphConnection>::namespaced(client(), namespace)).await
+    }
+
     /// Removes everything, also if something before could not be removed, and tells of the first failure.
     async fn uninstall(&self) -> anyhow::Result<()> {
         let all = || self.client.clone();
         let mut removed = Vec::new();
+        if self.has_namespace {
+            removed.push(self.let_go().await);
+            removed.push(delete(&Api::<Namespace>::all(all()), self.namespace).await);
+        }
         if let Some(role) = &self.role {
             let binding = format!("testbed:{role}:{}:{ACCOUNT}", self.namespace);
             removed.push(delete(&Api::<ClusterRoleBinding>::all(all()), &binding).await);
             removed.push(delete(&Api::<ClusterRole>::all(all()), role).await);
         }
-        removed.push(delete(&Api::<Namespace>::all(all()), self.namespace).await);
         for definition in &self.definitions {
             removed.push(delete(&Api::<CustomResourceDefinition>::all(all()), definition).await);
         }
@@ -227,12 +257,20 @@ where
     K: Clone + DeserializeOwned + std::fmt::Debug,
 {
     let patch = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
-    for object in api.list_metadata(&ListParams::default()).await? {
+    let objects = match api.list_metadata(&ListParams::default()).await {
+        // The kind itself was not installed yet.
+        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+        objects => objects.context("failed to look for what is left")?,
+    };
+    for object in objects {
         let name = object.name_any();
-        api.delete(&name, &DeleteParams::default()).await.with_context(|| {
-            format!("failed to delete {name}")
-        })?;
-        match api.patch_metadata(&name, &PatchParams::default(), &patch).await {
+        api.delete(&name, &DeleteParams::default())
+            .await
+            .with_context(|| format!("failed to delete {name}"))?;
+        match api
+            .patch_metadata(&name, &PatchParams::default(), &patch)
+            .await
+        {
             Err(kube::Error::Api(status)) if status.is_not_found() => {}
             patched => drop(patched.with_context(|| format!("failed to let go of {name}"))?),
         }
@@ -257,6 +295,10 @@ where
         Ok::<(), kube::Error>(())
     };
     let in_time = timeout(PATIENCE, gone).await;
-    ensure!(in_time.is_ok(), "{} {name} is still being deleted", K::kind(&()));
+    ensure!(
+        in_time.is_ok(),
+        "{} {name} is still being deleted",
+        K::kind(&())
+    );
     in_time.with_context(described)?.with_context(described)
 }

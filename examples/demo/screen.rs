@@ -4,7 +4,6 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use industrydata_testbed::Progress;
 
@@ -127,7 +126,8 @@ impl Build {
     fn show(&mut self, progress: &Progress) {
         match progress {
             Progress::Waiting => {
-                self.screen.log("building the control plane, once; this takes some minutes");
+                self.screen
+                    .log("building the control plane, once; this takes some minutes");
             }
             Progress::Resolving => self.screen.log("looking up its modules"),
             Progress::Building { done, total } => self.advance(*done, *total),
@@ -165,16 +165,4 @@ fn packages(screen: &Screen) -> ProgressBar {
 fn style(template: &str) -> ProgressStyle {
     // The templates are those above. A wrong one costs nothing but looks.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-/// Asks the terminal for nothing, and waits for Ctrl-C or SIGTERM.
-pub async fn interrupted() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
 }

@@ -58,7 +58,9 @@ impl<'a> Story<'a> {
             cluster,
             simulator,
             screen,
-            events: watcher(api, watcher::Config::default()).default_backoff().boxed(),
+            events: watcher(api, watcher::Config::default())
+                .default_backoff()
+                .boxed(),
             flows: Flows::new(),
             listed: Flows::new(),
             table: Table::new(screen.clone()),
@@ -78,20 +80,38 @@ impl<'a> Story<'a> {
             "\nAll are ready. Now one is reset:\n\n  kubectl patch pflow {RESET} --type merge --patch '{patch}'\n"
         ));
         let before = self.flows.get(RESET).and_then(ready_since);
-        let patch = ["patch", "pflow", RESET, "--type", "merge", "--patch", &patch];
+        let patch = [
+            "patch", "pflow", RESET, "--type", "merge", "--patch", &patch,
+        ];
         self.cluster.kubectl(&patch).await?;
         self.until("the reset", |flows| {
             let flow = flows.get(RESET);
             flow.is_some_and(|flow| is_reset(flow) && ready_since(flow) != before)
         })
-        .await
+        .await?;
+        let status = self.flows.get(RESET).and_then(|flow| flow.status.as_ref());
+        let history = status.map(|status| status.readiness_history.iter());
+        let words: Vec<_> = history
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.status.as_str())
+            .collect();
+        self.screen.say(format_args!(
+            "\nThe service has taken the reset, and {RESET} has been {}.",
+            words.join(", ")
+        ));
+        Ok(())
     }
 
     /// Deletes the samples, and waits until they are gone.
     pub async fn delete(&mut self) -> anyhow::Result<()> {
         for file in SAMPLES.iter().rev() {
-            let path = cluster::path("deploy/samples").join(file).display().to_string();
-            self.screen.log(format_args!("deleting deploy/samples/{file}"));
+            let path = cluster::path("deploy/samples")
+                .join(file)
+                .display()
+                .to_string();
+            self.screen
+                .log(format_args!("deleting deploy/samples/{file}"));
             let arguments = ["delete", "--ignore-not-found", "--filename", &path];
             let deletion = self.cluster.kubectl(&arguments);
             tokio::pin!(deletion);
@@ -124,8 +144,15 @@ impl<'a> Story<'a> {
             journal.committed(Operation::DeleteFlow),
             sets.len(),
         ));
-        ensure!(sets.is_empty(), "the service still has {} sets, with {flows} flows", sets.len());
-        ensure!(created == FLOWS, "{created} flows were created, and not {FLOWS}");
+        ensure!(
+            sets.is_empty(),
+            "the service still has {} sets, with {flows} flows",
+            sets.len()
+        );
+        ensure!(
+            created == FLOWS,
+            "{created} flows were created, and not {FLOWS}"
+        );
         ensure!(resets == 1, "{resets} resets were made, and not one");
         Ok(())
     }
@@ -147,7 +174,7 @@ impl<'a> Story<'a> {
             anyhow::Ok(())
         };
         let ended = timeout(PATIENCE, waiting).await;
-        self.table.close();
+        self.table.settle();
         ended.with_context(|| format!("waited {} s in vain for {what}", PATIENCE.as_secs()))?
     }
 
@@ -182,14 +209,20 @@ async fn step(
 
 fn is_ready(flow: &ProvisioningFlow) -> bool {
     flow.status.as_ref().is_some_and(|status| {
-        let ready = status.conditions.iter().find(|one| one.type_ == condition::READY);
+        let ready = status
+            .conditions
+            .iter()
+            .find(|one| one.type_ == condition::READY);
         ready.is_some_and(|ready| ready.status == "True")
             && Some(status.observed_generation) == flow.metadata.generation
     })
 }
 
 fn is_reset(flow: &ProvisioningFlow) -> bool {
-    let reset = flow.status.as_ref().and_then(|status| status.reset.as_ref());
+    let reset = flow
+        .status
+        .as_ref()
+        .and_then(|status| status.reset.as_ref());
     is_ready(flow)
         && reset.is_some_and(|reset| {
             reset.token.as_deref() == Some(TOKEN) && reset.phase == Some(ResetPhase::Accepted)
@@ -208,16 +241,26 @@ pub async fn conditions(cluster: &Cluster) -> anyhow::Result<Vec<String>> {
     let (client, namespace) = (&cluster.client, cluster.namespace);
     let all = ListParams::default();
     let mut lines = Vec::new();
-    for one in Api::<GraphConnection>::namespaced(client.clone(), namespace).list(&all).await? {
+    for one in Api::<GraphConnection>::namespaced(client.clone(), namespace)
+        .list(&all)
+        .await?
+    {
         let conditions = one.status.as_ref().map(|status| &status.conditions);
         lines.extend(tell("GraphConnection", &one.name_any(), conditions));
     }
     let sets = Api::<OutboundProvisioningFlowSet>::namespaced(client.clone(), namespace);
     for one in sets.list(&all).await? {
         let conditions = one.status.as_ref().map(|status| &status.conditions);
-        lines.extend(tell("OutboundProvisioningFlowSet", &one.name_any(), conditions));
+        lines.extend(tell(
+            "OutboundProvisioningFlowSet",
+            &one.name_any(),
+            conditions,
+        ));
     }
-    for one in Api::<ProvisioningFlow>::namespaced(client.clone(), namespace).list(&all).await? {
+    for one in Api::<ProvisioningFlow>::namespaced(client.clone(), namespace)
+        .list(&all)
+        .await?
+    {
         let conditions = one.status.as_ref().map(|status| &status.conditions);
         lines.extend(tell("ProvisioningFlow", &one.name_any(), conditions));
     }
@@ -229,7 +272,10 @@ fn tell(kind: &str, name: &str, conditions: Option<&Vec<Condition>>) -> Vec<Stri
         return vec![format!("{kind} {name} has no conditions yet")];
     };
     let line = |one: &Condition| {
-        format!("{kind} {name}: {}={} {}: {}", one.type_, one.status, one.reason, one.message)
+        format!(
+            "{kind} {name}: {}={} {}: {}",
+            one.type_, one.status, one.reason, one.message
+        )
     };
     conditions.iter().map(line).collect()
 }

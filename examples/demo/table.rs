@@ -17,12 +17,26 @@ struct Row([String; 7]);
 
 impl Row {
     fn header() -> Self {
-        Self(["NAME", "TYPE", "SET", "READINESS", "READY", "REASON", "RESET"].map(str::to_owned))
+        Self(
+            [
+                "NAME",
+                "TYPE",
+                "SET",
+                "READINESS",
+                "READY",
+                "REASON",
+                "RESET",
+            ]
+            .map(str::to_owned),
+        )
     }
 
     fn of(name: &str, flow: &ProvisioningFlow) -> Self {
         let status = flow.status.clone().unwrap_or_default();
-        let ready = status.conditions.iter().find(|one| one.type_ == condition::READY);
+        let ready = status
+            .conditions
+            .iter()
+            .find(|one| one.type_ == condition::READY);
         let set = flow.spec.flow_set_ref.as_ref().map(|set| set.name.clone());
         let phase = status.reset.and_then(|reset| reset.phase);
         let reason = ready.map(|ready| ready.reason.clone());
@@ -33,16 +47,19 @@ impl Row {
             set.unwrap_or_default(),
             status.readiness_status.unwrap_or_default(),
             ready.map(|ready| ready.status.clone()).unwrap_or_default(),
-            if is_going { Some("(being deleted)".to_owned()) } else { reason }.unwrap_or_default(),
+            if is_going {
+                Some("(being deleted)".to_owned())
+            } else {
+                reason
+            }
+            .unwrap_or_default(),
             phase.map(|phase| format!("{phase:?}")).unwrap_or_default(),
         ])
     }
 
     fn text(&self) -> String {
         let [name, type_, set, readiness, ready, reason, reset] = &self.0;
-        format!(
-            "{name:25} {type_:18} {set:6} {readiness:10} {ready:8} {reason:20} {reset:9}"
-        )
+        format!("{name:26} {type_:18} {set:6} {readiness:10} {ready:8} {reason:20} {reset:9}")
     }
 }
 
@@ -75,16 +92,17 @@ impl Table {
         }
     }
 
-    /// Takes the table from the screen, and leaves its last state there as plain lines.
-    pub fn close(&mut self) {
+    /// Leaves what is shown as plain lines on the terminal; what is shown next, is shown below.
+    pub fn settle(&mut self) {
+        if !self.screen.is_live() {
+            return;
+        }
         let header = self.header.take();
         let rows = std::mem::take(&mut self.rows);
+        let header = header.filter(|_| !rows.is_empty());
         for line in header.iter().chain(rows.values().map(|(_, line)| line)) {
-            let text = line.message();
             self.screen.remove(line);
-            if self.screen.is_live() {
-                self.screen.say(text);
-            }
+            self.screen.say(line.message());
         }
     }
 
@@ -97,17 +115,20 @@ impl Table {
         if self.screen.is_live() {
             line.set_message(format!("{text} AGE"));
         } else {
-            self.screen.say(format_args!("         {text}").to_string().trim_end());
+            self.screen
+                .say(format_args!("         {text}").to_string().trim_end());
         }
         self.header = Some(line);
     }
 
     fn forget_all_but(&mut self, flows: &Flows) {
-        let gone = self.rows.extract_if(.., |name, _| !flows.contains_key(name));
+        let gone = self
+            .rows
+            .extract_if(.., |name, _| !flows.contains_key(name));
         for (name, (_, line)) in gone {
             self.screen.remove(&line);
             if !self.screen.is_live() {
-                self.screen.log(format_args!("{name:25} (gone)"));
+                self.screen.log(format_args!("{name:26} (gone)"));
             }
         }
     }
@@ -124,6 +145,12 @@ impl Table {
             self.screen.log(text.trim_end());
         }
         self.rows.insert(name.to_owned(), (row, line));
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 

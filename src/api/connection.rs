@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::SecretKeyReference;
 
 /// How to reach the School Data Sync service of one Microsoft Entra tenant.
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "each printcolumn has its own type and priority"
+)]
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "industrydata.dev",
@@ -50,7 +54,9 @@ pub struct GraphConnectionSpec {
     /// The tenant: its id (a GUID) or one of its verified domains, for instance `contoso.edu`. Cannot be changed.
     #[schemars(
         length(max = 253),
-        regex(pattern = "^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|([a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?[.])+[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)$")
+        regex(
+            pattern = "^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|([a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?[.])+[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)$"
+        )
     )]
     #[x_kube(validation = Rule::new("self == oldSelf").message("tenantId cannot be changed: create another GraphConnection for another tenant"))]
     pub tenant_id: String,
@@ -70,7 +76,10 @@ pub struct GraphConnectionSpec {
     /// How often settled flows are looked at, from `1s` to `24h`, for instance `60s`, `5m` or `1h30m`. Each poll is a
     /// few list requests for all flows together.
     #[serde(default = "default_poll_interval")]
-    #[schemars(length(max = 32), regex(pattern = r"^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$"))]
+    #[schemars(
+        length(max = 32),
+        regex(pattern = r"^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$")
+    )]
     #[x_kube(validation = Rule::new("!self.matches('^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$') || (!self.matches('[0-9]{6}h') && duration(self) >= duration('1s') && duration(self) <= duration('24h'))").message("pollInterval must be between 1s and 24h"))]
     pub poll_interval: Duration,
 
@@ -152,7 +161,7 @@ impl Default for RequestBudget {
 }
 
 fn default_poll_interval() -> Duration {
-    std::time::Duration::from_secs(60).into()
+    std::time::Duration::from_mins(1).into()
 }
 
 fn default_per_second() -> i32 {

@@ -12,6 +12,10 @@ use super::{
 };
 
 /// One outbound provisioning flow: which kind of record is provisioned for the schools of a set.
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "each printcolumn has its own type and priority"
+)]
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "industrydata.dev",
@@ -107,7 +111,10 @@ pub struct ProvisioningFlowSpec {
 
     /// How often the settled flow is looked at, from `1s` to `24h`; overrides the connection's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32), regex(pattern = r"^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$"))]
+    #[schemars(
+        length(max = 32),
+        regex(pattern = r"^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$")
+    )]
     #[x_kube(validation = Rule::new("!self.matches('^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$') || (!self.matches('[0-9]{6}h') && duration(self) >= duration('1s') && duration(self) <= duration('24h'))").message("pollInterval must be between 1s and 24h"))]
     pub poll_interval: Option<Duration>,
 
@@ -284,5 +291,5 @@ pub(super) fn never_observed() -> i64 {
 }
 
 fn default_progress_deadline() -> Duration {
-    std::time::Duration::from_secs(30 * 60).into()
+    std::time::Duration::from_mins(30).into()
 }

@@ -10,6 +10,10 @@ use super::{
 };
 
 /// A set of provisioning flows for the same schools.
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "each printcolumn has its own type and priority"
+)]
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "industrydata.dev",

@@ -22,6 +22,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch::Sender;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
@@ -117,19 +118,20 @@ impl Scope {
         let selector = self.selector.clone().unwrap_or_default();
         let config = watcher::Config::default().labels_from(&selector);
         let events = self.parsed(watched(self.api(), config), store.clone());
-        let (context, relations) = (context.clone(), relations.clone());
-        let seeing = context.clone();
-        let applied = events
-            .reflect(writer)
-            .inspect_ok(move |event| note::<K>(event, &relations, &seeing))
-            .applied_objects();
+        let (seeing, relations) = (context.clone(), relations.clone());
+        let mut shows = First::new(&relations.world);
+        let note = move |event: &watcher::Event<K>| {
+            shows.note(event);
+            note(event, &relations, &seeing);
+        };
+        let applied = events.reflect(writer).inspect_ok(note).applied_objects();
         Controller::for_stream(applied, store)
             .with_config(controller::Config::default().concurrency(self.concurrency))
             .reconcile_on(futures::stream::unfold(woken, async |mut woken| {
                 woken.recv().await.map(|reference| (reference, woken))
             }))
             .graceful_shutdown_on(stop.clone().cancelled_owned())
-            .run(reconcile, after_error, context)
+            .run(reconcile, after_error, context.clone())
             .for_each(|ended| ready(log_end(ended)))
             .await;
     }
@@ -140,9 +142,11 @@ impl Scope {
         relations: Relations,
         stop: &CancellationToken,
     ) {
+        let mut shows = First::new(&relations.world);
         watched(self.api::<PartialObjectMeta<Secret>>(), watcher::Config::default())
             .default_backoff()
             .reflect(writer)
+            .inspect_ok(|event| shows.note(event))
             .take_until(stop.clone().cancelled_owned())
             .for_each(|event| {
                 match event {
@@ -220,6 +224,27 @@ where
         watcher(api.clone(), config.clone()).take_until(tokio::time::sleep(term))
     };
     futures::stream::repeat_with(watch).flatten()
+}
+
+/// Tells the world when a watch has shown all there is for the first time.
+struct First {
+    world: Option<World>,
+}
+
+impl First {
+    fn new(world: &World) -> Self {
+        Self {
+            world: Some(world.clone()),
+        }
+    }
+
+    fn note<K>(&mut self, event: &watcher::Event<K>) {
+        if matches!(event, watcher::Event::InitDone)
+            && let Some(world) = self.world.take()
+        {
+            world.show();
+        }
+    }
 }
 
 fn note<K: Remote>(event: &watcher::Event<K>, relations: &Relations, context: &Context) {
@@ -306,6 +331,7 @@ impl Writers {
             sets: self.sets.as_reader(),
             flows: self.flows.as_reader(),
             secrets: self.secrets.as_reader(),
+            shown: Sender::new(0),
         }
     }
 }

@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
+use tokio::sync::watch;
 
 use crate::api::condition::{READY, RECONCILING};
 use crate::api::{
@@ -34,18 +35,26 @@ pub struct World {
     pub flows: Store<ProvisioningFlow>,
     /// Metadata of all Secrets; never their contents.
     pub secrets: Store<PartialObjectMeta<Secret>>,
+    /// How many watches have shown all there is.
+    pub shown: watch::Sender<usize>,
 }
+
+/// One for each store.
+const WATCHES: usize = 4;
 
 impl World {
     /// Waits until every watch has shown all there is: before that, what has not been seen may well exist.
+    ///
+    /// The stores' own `wait_until_ready` wakes one of several waiting tasks only.
     pub async fn ready(&self) {
-        // A store that is never filled belongs to a watch that has ended: the operator is about to stop.
-        let _ = tokio::join!(
-            self.connections.wait_until_ready(),
-            self.sets.wait_until_ready(),
-            self.flows.wait_until_ready(),
-            self.secrets.wait_until_ready(),
-        );
+        let mut shown = self.shown.subscribe();
+        // The sender lives as long as this world.
+        let _ = shown.wait_for(|watches| *watches >= WATCHES).await;
+    }
+
+    /// A watch has shown all there is, for the first time.
+    pub fn show(&self) {
+        self.shown.send_modify(|watches| *watches += 1);
     }
 
     /// The connection of this name.

@@ -13,8 +13,8 @@
 //! elector.release().await;
 //! ```
 //!
-//! [`candidate`] decides, on values and times that are passed in; [`store`] talks to the cluster;
-//! this file waits, and bounds each wait.
+//! `candidate` decides, on values and times that are passed in; `store` talks to the cluster; this
+//! file waits, and bounds each wait.
 //!
 //! *Guarantees*
 //!
@@ -281,5 +281,7 @@ impl Trouble {
     }
 }
 
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;

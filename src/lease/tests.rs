@@ -1,154 +1,12 @@
-use std::{
-    future::pending,
-    mem,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use futures::FutureExt;
-use kube::core::Status;
 use tokio::time::{advance, sleep};
 
-use super::*;
-
-const DURATION: Duration = Duration::from_secs(15);
-
-/// How the way to the cluster is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Weather {
-    Fine,
-    /// Requests fail at once and have no effect.
-    Refuses,
-    /// Requests are never answered and have no effect.
-    Silent,
-    /// Writes are done, but their answers are lost.
-    LosesAnswers,
-}
-
-#[derive(Debug, Default)]
-struct Kept {
-    lease: Option<Lease>,
-    version: u64,
-    requests: Vec<&'static str>,
-}
-
-/// One candidate's way to the Lease.
-#[derive(Clone, Debug)]
-struct Cluster {
-    kept: Arc<Mutex<Kept>>,
-    weather: Arc<Mutex<Weather>>,
-}
-
-impl Cluster {
-    fn new() -> Self {
-        Self::sharing(Arc::default())
-    }
-
-    fn sharing(kept: Arc<Mutex<Kept>>) -> Self {
-        Self {
-            kept,
-            weather: Arc::new(Mutex::new(Weather::Fine)),
-        }
-    }
-
-    /// Another candidate's way to the same Lease.
-    fn neighbour(&self) -> Self {
-        Self::sharing(self.kept.clone())
-    }
-
-    fn turn(&self, weather: Weather) {
-        *self.weather.lock().unwrap() = weather;
-    }
-
-    fn requests(&self) -> Vec<&'static str> {
-        mem::take(&mut self.kept.lock().unwrap().requests)
-    }
-
-    fn lease(&self) -> Lease {
-        self.kept.lock().unwrap().lease.clone().unwrap()
-    }
-
-    fn holder(&self) -> Option<String> {
-        self.lease().spec.unwrap().holder_identity
-    }
-
-    /// Someone else writes.
-    fn edit(&self, edit: impl FnOnce(&mut Lease)) {
-        let mut kept = self.kept.lock().unwrap();
-        let mut lease = kept.lease.clone().unwrap_or_default();
-        edit(&mut lease);
-        kept.keep(lease);
-    }
-
-    fn elector(&self, identity: &str) -> Elector<Self> {
-        let settings = LeaseSettings {
-            namespace: "default".to_owned(),
-            name: "industrydata-operator".to_owned(),
-            identity: identity.to_owned(),
-            duration: DURATION,
-        };
-        Elector::with_store(self.clone(), settings, Metrics::new())
-    }
-
-    async fn request<T>(
-        &self,
-        name: &'static str,
-        effect: impl FnOnce(&mut Kept) -> kube::Result<T>,
-    ) -> kube::Result<T> {
-        let weather = *self.weather.lock().unwrap();
-        match weather {
-            Weather::Silent => return pending().await,
-            Weather::Refuses => return Err(refusal(503)),
-            Weather::Fine | Weather::LosesAnswers => {}
-        }
-        let mut kept = self.kept.lock().unwrap();
-        kept.requests.push(name);
-        let answer = effect(&mut kept);
-        if weather == Weather::LosesAnswers && name != "get" {
-            return Err(refusal(504));
-        }
-        answer
-    }
-}
-
-impl Kept {
-    fn keep(&mut self, mut lease: Lease) -> Lease {
-        self.version += 1;
-        lease.metadata.resource_version = Some(self.version.to_string());
-        self.lease = Some(lease.clone());
-        lease
-    }
-}
-
-impl LeaseStore for Cluster {
-    async fn get(&self) -> kube::Result<Option<Lease>> {
-        self.request("get", |kept| Ok(kept.lease.clone())).await
-    }
-
-    async fn create(&self, lease: &Lease) -> kube::Result<Lease> {
-        self.request("create", |kept| match &kept.lease {
-            None => Ok(kept.keep(lease.clone())),
-            Some(_) => Err(refusal(409)),
-        })
-        .await
-    }
-
-    async fn replace(&self, lease: &Lease) -> kube::Result<Lease> {
-        self.request("replace", |kept| match &kept.lease {
-            Some(there) if there.metadata.resource_version == lease.metadata.resource_version => {
-                Ok(kept.keep(lease.clone()))
-            }
-            _ => Err(refusal(409)),
-        })
-        .await
-    }
-}
-
-fn refusal(code: u16) -> kube::Error {
-    kube::Error::Api(Box::new(
-        Status::failure("refused", "Refused").with_code(code),
-    ))
-}
+use super::{
+    testing::{Cluster, DURATION, Weather},
+    *,
+};
 
 fn milliseconds(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -191,7 +49,7 @@ async fn renewals_cost_one_request_each_and_always_leave_the_steady_cover() {
     cluster.requests();
 
     let watch = async {
-        for _ in 0..1_000 {
+        for _ in 0..990 {
             assert!(holding.covers(steady));
             sleep(milliseconds(60)).await;
         }
@@ -367,7 +225,7 @@ async fn a_deleted_lease_is_made_again() {
     let cluster = Cluster::new();
     let mut elector = cluster.elector("one");
     let holding = elector.acquire().await;
-    cluster.kept.lock().unwrap().lease = None;
+    cluster.delete();
 
     keep_for(&mut elector, Duration::from_mins(1)).await;
 

@@ -124,7 +124,6 @@ pub struct Arguments {
         value_name = "BOOL",
         action = ArgAction::Set,
         num_args = 0..=1,
-        require_equals = true,
         default_value = "true",
         default_missing_value = "true",
         env = "INDUSTRYDATA_OPERATOR_LEADER_ELECT",

@@ -5,6 +5,7 @@ use tempfile::NamedTempFile;
 
 use super::*;
 
+/// What the program does.
 #[derive(Debug, Parser)]
 struct Program {
     #[command(flatten)]
@@ -119,6 +120,15 @@ fn every_flag_has_a_variable_of_its_name() {
         assert_eq!(variable, format!("INDUSTRYDATA_OPERATOR_{name}"));
         assert!(flag.get_help().is_some(), "{name}");
     }
+}
+
+#[test]
+fn the_program_is_described_by_its_own_words() {
+    let command = <Program as clap::CommandFactory>::command();
+
+    let about = command.get_about().unwrap().to_string();
+
+    assert_eq!(about, "What the program does");
 }
 
 #[test]
@@ -316,10 +326,15 @@ fn without_leader_election_there_is_no_lease_to_fit() {
 }
 
 #[test]
-fn leader_election_can_be_named_without_a_value() {
+fn leader_election_can_be_given_in_every_usual_way() {
     assert!(arguments(&["--leader-elect"]).unwrap().leader_elect);
     assert!(arguments(&["--leader-elect=true"]).unwrap().leader_elect);
     assert!(!arguments(&["--leader-elect=false"]).unwrap().leader_elect);
+    assert!(
+        !arguments(&["--leader-elect", "false"])
+            .unwrap()
+            .leader_elect
+    );
 }
 
 #[test]

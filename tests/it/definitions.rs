@@ -1,5 +1,6 @@
-//! The CustomResourceDefinitions: the files in `crds/`, the shape of the schemas, and what the API server makes of them.
+//! The definitions of the three kinds: the files in `crds/`, the shape of the schemas, and what the API server makes of them.
 
+mod cases;
 mod cluster;
 mod rules;
 
@@ -203,23 +204,23 @@ fn properties() -> Vec<Property> {
         for version in &definition.spec.versions {
             let validation = version.schema.as_ref().unwrap();
             let root = serde_json::to_value(&validation.open_api_v3_schema).unwrap();
-            collect(definition.spec.names.kind.clone(), &root, &mut found);
+            collect(&definition.spec.names.kind, &root, &mut found);
         }
     }
     found
 }
 
-fn collect(path: String, schema: &Value, found: &mut Vec<Property>) {
+fn collect(path: &str, schema: &Value, found: &mut Vec<Property>) {
     found.push(Property {
-        path: path.clone(),
+        path: path.to_owned(),
         schema: schema.clone(),
     });
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        collect(format!("{path}.{name}"), property, found);
+        collect(&format!("{path}.{name}"), property, found);
     }
     for (key, suffix) in [("items", "[]"), ("additionalProperties", "{}")] {
         if let Some(members) = schema.get(key) {
-            collect(format!("{path}{suffix}"), members, found);
+            collect(&format!("{path}{suffix}"), members, found);
         }
     }
 }

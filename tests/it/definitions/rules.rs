@@ -2,372 +2,21 @@
 //!
 //! A case is a change of a manifest that is right. A `null` in it takes a field away, as in a merge patch.
 
+use std::marker::PhantomData;
+
 use industrydata_operator::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use industrydata_simulator::Options;
 use k8s_openapi::NamespaceResourceScope;
 use kube::Resource;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::cases::{
+    CONNECTION, CONNECTION_ACCEPTED, CONNECTION_REFUSED, FLOW, FLOW_ACCEPTED, FLOW_BY_ID,
+    FLOW_REFUSED, ONE_TYPE, Refusal, SET, SET_ACCEPTED, SET_REFUSED,
+};
 use crate::stage::Stage;
-
-/// A change, and what people are told about it.
-type Refusal = (&'static str, &'static str);
-
-const CONNECTION: &str = "
-    tenantId: 11111111-2222-4333-8444-555555555555
-    clientId: 66666666-7777-4888-8999-000000000000
-    credential: { clientSecret: { secretKeyRef: { name: contoso, key: clientSecret } } }";
-
-const SET: &str = "
-    connectionRef: { name: contoso }
-    displayName: District north";
-
-const FLOW: &str = "
-    flowSetRef: { name: north }
-    user: { managementOptions: { additionalOptions: {} } }";
-
-const FLOW_BY_ID: &str = "
-    flowSetId: 11111111-2222-4333-8444-08dd00000001
-    connectionRef: { name: contoso }
-    user: { managementOptions: { additionalOptions: {} } }";
-
-const CONNECTION_ACCEPTED: &[&str] = &[
-    "{}",
-    "tenantId: contoso.edu",
-    "tenantId: contoso.onmicrosoft.com",
-    "tenantId: AAAAAAAA-BBBB-4CCC-8DDD-EEEEEEEEEEEE",
-    "cloud: Global",
-    "pollInterval: 1s",
-    "pollInterval: 1h30m",
-    "pollInterval: 1.5h",
-    "pollInterval: 86400s",
-    "pollInterval: 24h",
-    "requestBudget: {}",
-    "requestBudget: { perSecond: 1, burst: 1 }",
-    "requestBudget: { perSecond: 1000, burst: 1000 }",
-    "credential: { clientSecret: { secretKeyRef: { name: contoso, key: client-secret.v1_2 } } }",
-    "suspend: true",
-];
-
-const CONNECTION_REFUSED: &[Refusal] = &[
-    ("tenantId: null", "spec.tenantId: Required value"),
-    ("tenantId: contoso", "spec.tenantId in body should match"),
-    (
-        "tenantId: https://contoso.edu",
-        "spec.tenantId in body should match",
-    ),
-    ("clientId: null", "spec.clientId: Required value"),
-    ("clientId: sds", "spec.clientId in body should match"),
-    (
-        "cloud: China",
-        r#"spec.cloud: Unsupported value: "China": supported values: "Global""#,
-    ),
-    ("credential: null", "spec.credential: Required value"),
-    (
-        "credential: { clientSecret: null }",
-        "credential needs exactly one member: clientSecret",
-    ),
-    (
-        "credential: { clientSecret: { secretKeyRef: { name: null } } }",
-        "spec.credential.clientSecret.secretKeyRef.name: Required value",
-    ),
-    (
-        "credential: { clientSecret: { secretKeyRef: { name: '' } } }",
-        "spec.credential.clientSecret.secretKeyRef.name in body should be at least 1 chars long",
-    ),
-    (
-        "credential: { clientSecret: { secretKeyRef: { key: client/secret } } }",
-        "spec.credential.clientSecret.secretKeyRef.key in body should match '^[-._a-zA-Z0-9]+$'",
-    ),
-    (
-        "pollInterval: soon",
-        "spec.pollInterval in body should match",
-    ),
-    ("pollInterval: 1d", "spec.pollInterval in body should match"),
-    (
-        "pollInterval: -1s",
-        "spec.pollInterval in body should match",
-    ),
-    ("pollInterval: 99999999h", "spec.pollInterval in body should match"),
-    ("pollInterval: 9999999h", "pollInterval must be between 1s and 24h"),
-    ("pollInterval: 99999h99999h99999h99999h99999h", "pollInterval must be between 1s and 24h"),
-    ("pollInterval: 9999999m9999999m9999999m9999999m", "pollInterval must be between 1s and 24h"),
-    ("pollInterval: 1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s", "spec.pollInterval: Too long: may not be more than 32"),
-    (
-        "pollInterval: 0s",
-        "pollInterval must be between 1s and 24h",
-    ),
-    (
-        "pollInterval: 999ms",
-        "pollInterval must be between 1s and 24h",
-    ),
-    (
-        "pollInterval: 48h",
-        "pollInterval must be between 1s and 24h",
-    ),
-    (
-        "requestBudget: { perSecond: 0 }",
-        "spec.requestBudget.perSecond in body should be greater than or equal to 1",
-    ),
-    (
-        "requestBudget: { perSecond: 1001 }",
-        "spec.requestBudget.perSecond in body should be less than or equal to 1000",
-    ),
-    (
-        "requestBudget: { burst: 0 }",
-        "spec.requestBudget.burst in body should be greater than or equal to 1",
-    ),
-    (
-        "requestBudget: { burst: 1001 }",
-        "spec.requestBudget.burst in body should be less than or equal to 1000",
-    ),
-];
-
-const SET_ACCEPTED: &[&str] = &[
-    "{}",
-    "displayName: X",
-    "filter: { attribute: orgExternalId, in: [school-17] }",
-    "managementPolicy: Observe",
-    "deletionPolicy: Retain",
-    "adoptionPolicy: IfExists",
-    "driftPolicy: Report",
-    "suspend: true",
-];
-
-const SET_REFUSED: &[Refusal] = &[
-    ("connectionRef: null", "spec.connectionRef: Required value"),
-    (
-        "connectionRef: { name: '' }",
-        "spec.connectionRef.name in body should be at least 1 chars long",
-    ),
-    ("displayName: null", "spec.displayName: Required value"),
-    (
-        "displayName: ''",
-        "spec.displayName in body should be at least 1 chars long",
-    ),
-    (
-        "filter: { attribute: orgExternalId }",
-        "spec.filter.in: Required value",
-    ),
-    (
-        "filter: { in: [school-17] }",
-        "spec.filter.attribute: Required value",
-    ),
-    (
-        "filter: { attribute: orgExternalId, in: [] }",
-        "spec.filter.in in body should have at least 1 items",
-    ),
-    (
-        "filter: { attribute: orgExternalId, in: [''] }",
-        "spec.filter.in[0] in body should be at least 1 chars long",
-    ),
-    (
-        "filter: { attribute: orgExternalId, in: [school-17, school-42, school-17] }",
-        r#"spec.filter.in[2]: Duplicate value: "school-17""#,
-    ),
-    (
-        "filter: { attribute: orgName, in: [School] }",
-        r#"spec.filter.attribute: Unsupported value: "orgName": supported values: "orgExternalId""#,
-    ),
-    (
-        "managementPolicy: Foo",
-        r#"spec.managementPolicy: Unsupported value: "Foo": supported values: "Manage", "Observe""#,
-    ),
-    (
-        "deletionPolicy: Foo",
-        r#"spec.deletionPolicy: Unsupported value: "Foo": supported values: "Delete", "Retain""#,
-    ),
-    (
-        "adoptionPolicy: Foo",
-        r#"spec.adoptionPolicy: Unsupported value: "Foo": supported values: "Never", "IfExists""#,
-    ),
-    (
-        "driftPolicy: Foo",
-        r#"spec.driftPolicy: Unsupported value: "Foo": supported values: "Correct", "Report""#,
-    ),
-];
-
-const FLOW_ACCEPTED: &[&str] = &[
-    "{}",
-    "{ user: null, administrativeUnit: { creationOptions: { createBasedOnOrg: true, createBasedOnOrgPlusRoleGroup: false } } }",
-    "{ user: null, securityGroup: { creationOptions: { createBasedOnRoleGroup: true, createBasedOnOrgPlusRoleGroup: false } } }",
-    "
-    user: null
-    classGroup:
-      configuration:
-        additionalAttributes: [courseTitle, courseCode, courseSubject, courseGradeLevel, courseExternalId,
-          academicSessionTitle, academicSessionExternalId, classCode]
-        additionalOptions: { createTeam: true, writeDisplayNameOnCreateOnly: false }
-        enrollmentMappings:
-          ownerEnrollmentMappings: [{ code: teacher }]
-          memberEnrollmentMappings: [{ code: student }, { code: aide }]",
-    "
-    user:
-      createUnmatchedUsers: true
-      managementOptions:
-        additionalAttributes: [userGradeLevel, userNumber]
-        additionalOptions: { studentAgeGroup: notAdult, allowStudentContactAssociation: false }
-      creationOptions:
-        configurations:
-          - roleGroup: staff
-          - roleGroup: students
-            defaultPassword: { secretKeyRef: { name: passwords, key: students } }
-            licenseSkus: [00000000-0000-4000-8000-000000000002]",
-    "resetToken: '2026-11-23'",
-    "pollInterval: 5m",
-    "progressDeadline: 1s",
-    "progressDeadline: 720h",
-    "managementPolicy: Observe",
-    "deletionPolicy: Retain",
-    "adoptionPolicy: IfExists",
-    "driftPolicy: Report",
-    "suspend: true",
-];
-
-const ONE_TYPE: &str = "give exactly one of administrativeUnit, classGroup, securityGroup and user";
-const ONE_SET: &str = "give exactly one of flowSetRef and flowSetId";
-const WITH_CONNECTION: &str = "connectionRef belongs to flowSetId: give both, or flowSetRef alone";
-
-const FLOW_REFUSED: &[Refusal] = &[
-    ("user: null", ONE_TYPE),
-    (
-        "securityGroup: { creationOptions: { createBasedOnRoleGroup: true, createBasedOnOrgPlusRoleGroup: false } }",
-        ONE_TYPE,
-    ),
-    ("flowSetRef: null", ONE_SET),
-    (
-        "{ flowSetId: 11111111-2222-4333-8444-08dd00000001, connectionRef: { name: contoso } }",
-        ONE_SET,
-    ),
-    ("connectionRef: { name: contoso }", WITH_CONNECTION),
-    (
-        "{ flowSetRef: null, flowSetId: 11111111-2222-4333-8444-08dd00000001 }",
-        WITH_CONNECTION,
-    ),
-    (
-        "{ flowSetRef: null, flowSetId: north, connectionRef: { name: contoso } }",
-        "spec.flowSetId in body should match",
-    ),
-    (
-        "flowSetRef: { name: '' }",
-        "spec.flowSetRef.name in body should be at least 1 chars long",
-    ),
-    (
-        "resetToken: ''",
-        "spec.resetToken in body should be at least 1 chars long",
-    ),
-    (
-        "pollInterval: soon",
-        "spec.pollInterval in body should match",
-    ),
-    ("pollInterval: 99999999h", "spec.pollInterval in body should match"),
-    ("pollInterval: 9999999h", "pollInterval must be between 1s and 24h"),
-    ("pollInterval: 99999h99999h99999h99999h99999h", "pollInterval must be between 1s and 24h"),
-    ("pollInterval: 9999999m9999999m9999999m9999999m", "pollInterval must be between 1s and 24h"),
-    ("pollInterval: 1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s", "spec.pollInterval: Too long: may not be more than 32"),
-    (
-        "pollInterval: 0s",
-        "pollInterval must be between 1s and 24h",
-    ),
-    (
-        "pollInterval: 48h",
-        "pollInterval must be between 1s and 24h",
-    ),
-    (
-        "progressDeadline: soon",
-        "spec.progressDeadline in body should match",
-    ),
-    ("progressDeadline: 9999999999h", "spec.progressDeadline"),
-    (
-        "progressDeadline: 0s",
-        "progressDeadline must be between 1s and 720h",
-    ),
-    (
-        "progressDeadline: 721h",
-        "progressDeadline must be between 1s and 720h",
-    ),
-    (
-        "managementPolicy: Foo",
-        r#"spec.managementPolicy: Unsupported value: "Foo": supported values: "Manage", "Observe""#,
-    ),
-    (
-        "deletionPolicy: Foo",
-        r#"spec.deletionPolicy: Unsupported value: "Foo": supported values: "Delete", "Retain""#,
-    ),
-    (
-        "adoptionPolicy: Foo",
-        r#"spec.adoptionPolicy: Unsupported value: "Foo": supported values: "Never", "IfExists""#,
-    ),
-    (
-        "driftPolicy: Foo",
-        r#"spec.driftPolicy: Unsupported value: "Foo": supported values: "Correct", "Report""#,
-    ),
-    (
-        "user: { managementOptions: null }",
-        "spec.user.managementOptions: Required value",
-    ),
-    (
-        "user: { managementOptions: { additionalOptions: null } }",
-        "spec.user.managementOptions.additionalOptions: Required value",
-    ),
-    (
-        "user: { managementOptions: { additionalOptions: { studentAgeGroup: teenager } } }",
-        r#"Unsupported value: "teenager": supported values: "minor", "notAdult", "adult""#,
-    ),
-    (
-        "user: { managementOptions: { additionalAttributes: [shoeSize] } }",
-        r#"spec.user.managementOptions.additionalAttributes[0]: Unsupported value: "shoeSize""#,
-    ),
-    (
-        "user: { managementOptions: { additionalAttributes: [userNumber, userNumber] } }",
-        r#"spec.user.managementOptions.additionalAttributes[1]: Duplicate value: "userNumber""#,
-    ),
-    (
-        "user: { creationOptions: { configurations: [{ roleGroup: students }, { roleGroup: students }] } }",
-        r#"spec.user.creationOptions.configurations[1]: Duplicate value: {"roleGroup":"students"}"#,
-    ),
-    (
-        "user: { creationOptions: { configurations: [{ licenseSkus: [] }] } }",
-        "spec.user.creationOptions.configurations[0].roleGroup: Required value",
-    ),
-    (
-        "user: { creationOptions: { configurations: [{ roleGroup: students, licenseSkus: [A3] }] } }",
-        "spec.user.creationOptions.configurations[0].licenseSkus[0] in body should match",
-    ),
-    (
-        "user: { creationOptions: { configurations: [{ roleGroup: students, defaultPassword: {} }] } }",
-        "spec.user.creationOptions.configurations[0].defaultPassword.secretKeyRef: Required value",
-    ),
-    (
-        "user: { creationOptions: { configurations: [{ roleGroup: students, defaultPassword: { secretKeyRef: { name: passwords, key: a b } } }] } }",
-        "configurations[0].defaultPassword.secretKeyRef.key in body should match '^[-._a-zA-Z0-9]+$'",
-    ),
-    (
-        "{ user: null, classGroup: {} }",
-        "spec.classGroup.configuration: Required value",
-    ),
-    (
-        "{ user: null, classGroup: { configuration: {} } }",
-        "spec.classGroup.configuration.enrollmentMappings: Required value",
-    ),
-    (
-        "{ user: null, classGroup: { configuration: { additionalAttributes: [colour] } } }",
-        r#"spec.classGroup.configuration.additionalAttributes[0]: Unsupported value: "colour""#,
-    ),
-    (
-        "{ user: null, classGroup: { configuration: { enrollmentMappings: { ownerEnrollmentMappings: [{ code: teacher }, { code: teacher }] } } } }",
-        r#"ownerEnrollmentMappings[1]: Duplicate value: {"code":"teacher"}"#,
-    ),
-    (
-        "{ user: null, administrativeUnit: {} }",
-        "spec.administrativeUnit.creationOptions: Required value",
-    ),
-    (
-        "{ user: null, securityGroup: { creationOptions: { createBasedOnRoleGroup: true } } }",
-        "spec.securityGroup.creationOptions.createBasedOnOrgPlusRoleGroup: Required value",
-    ),
-];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_refused_with_words_that_name_the_field() {
@@ -458,6 +107,8 @@ async fn null_is_the_same_as_absent() {
         .await;
     let told = told.unwrap_err();
     assert!(told.contains(ONE_TYPE), "{told}");
+    let told = flows.create_exactly(&Value::Null).await.unwrap_err();
+    assert!(told.contains("spec: Required value"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -542,17 +193,20 @@ async fn what_cannot_be_changed() {
 struct Door<K> {
     api: Api<DynamicObject>,
     resource: ApiResource,
-    kind: std::marker::PhantomData<K>,
+    kind: PhantomData<K>,
 }
 
-impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>> Door<K> {
+impl<K> Door<K>
+where
+    K: DeserializeOwned + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
     fn of(stage: &Stage) -> Self {
         let resource = ApiResource::erase::<K>(&());
         let api = Api::namespaced_with(stage.client.clone(), &stage.namespace, &resource);
         Self {
             api,
             resource,
-            kind: std::marker::PhantomData,
+            kind: PhantomData,
         }
     }
 
@@ -580,7 +234,7 @@ impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>> Door<K> {
         accepted: &[&str],
         refused: &[Refusal],
     ) -> Vec<String> {
-        let object = self.object(name, parse(base));
+        let object = self.object(name, &parse(base));
         self.api
             .create(&PostParams::default(), &object)
             .await
@@ -595,11 +249,14 @@ impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>> Door<K> {
         complaints
     }
 
+    /// What is accepted has to be legible for the operator too.
     fn accepted(&self, change: &str, outcome: Result<DynamicObject, String>) -> Option<String> {
         let kind = &self.resource.kind;
-        outcome
-            .err()
-            .map(|told| format!("{kind} with `{change}` was refused: {told}"))
+        match outcome.map(DynamicObject::try_parse::<K>) {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(format!("{kind} with `{change}` cannot be read: {error}")),
+            Err(told) => Some(format!("{kind} with `{change}` was refused: {told}")),
+        }
     }
 
     fn refused(
@@ -641,8 +298,11 @@ impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>> Door<K> {
             dry_run: true,
             ..PostParams::default()
         };
-        let object = self.object("dry-run", spec.clone());
-        self.api.create(&parameters, &object).await.map_err(told)
+        let object = self.object("dry-run", spec);
+        self.api
+            .create(&parameters, &object)
+            .await
+            .map_err(|error| told(&error))
     }
 
     async fn change(&self, name: &str, change: &str) -> Result<DynamicObject, String> {
@@ -654,15 +314,15 @@ impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>> Door<K> {
         self.api
             .patch(name, &parameters, &patch)
             .await
-            .map_err(told)
+            .map_err(|error| told(&error))
     }
 
-    fn object(&self, name: &str, spec: Value) -> DynamicObject {
+    fn object(&self, name: &str, spec: &Value) -> DynamicObject {
         DynamicObject::new(name, &self.resource).data(json!({ "spec": spec }))
     }
 }
 
-fn told(error: kube::Error) -> String {
+fn told(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
         other => panic!("{other}"),

@@ -239,6 +239,24 @@ fn a_conflict_after_a_lost_answer_is_ambiguous() {
 type Change = fn(&mut World<ProvisioningFlow>);
 
 #[test]
+fn a_second_request_that_was_never_sent_says_nothing_about_the_first() {
+    let mut world = after_lost_create(Fate::request_lost()).when(CREATE, Fate::failed(not_sent()));
+    world.live(40);
+    assert_eq!(world.count(Effect::Claim), 2);
+    assert_eq!(world.count(Effect::Unclaim), 0);
+}
+
+#[test]
+fn one_list_is_no_proof_however_old_the_attempt_is() {
+    let mut world = World::new(small().held().attempted(0));
+    world.now = at(3600);
+    world.live(28);
+    assert_eq!(world.count(Effect::Claim), 0);
+    world.live(10);
+    assert_eq!(world.count(Effect::Claim), 1);
+}
+
+#[test]
 fn a_refused_create_is_repeated_slowly_and_at_once_when_something_changes() {
     let refusal = || World::new(small()).when(CREATE, Fate::failed(refused(Reason::Forbidden)));
     let mut patient = refusal();

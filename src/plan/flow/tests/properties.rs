@@ -172,7 +172,7 @@ fn next_run(observed: &Observation, plan: &Plan<ProvisioningFlow>) -> Observatio
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_plan_obeys_the_rules(observed in observations()) {
@@ -222,7 +222,7 @@ fn faults() -> impl Strategy<Value = Vec<(Effect, Fate)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_flow_in_any_state_comes_to_rest(
