@@ -52,7 +52,7 @@ impl Cluster {
                 .await
                 .context("failed to start a control plane")?,
             Some(name) => {
-                let kubeconfig = kubeconfig()?;
+                let kubeconfig = kubeconfig(name)?;
                 let source = Source::Existing {
                     kubeconfig: kubeconfig.path().to_owned(),
                     context: Some(name.clone()),
@@ -79,6 +79,11 @@ impl Cluster {
     /// Whether the cluster goes with the demo, so that nothing has to be removed from it.
     pub fn is_own(&self) -> bool {
         self.context.is_none()
+    }
+
+    /// Whether the three kinds were there before, and perhaps an operator for them.
+    pub fn had_definitions(&self) -> bool {
+        self.definitions.is_empty()
     }
 
     /// The address of the API server.
@@ -243,9 +248,19 @@ fn manifest(file: &str) -> anyhow::Result<String> {
     std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))
 }
 
-/// The files of `KUBECONFIG`, or the default one, as one file.
-fn kubeconfig() -> anyhow::Result<tempfile::NamedTempFile> {
+/// The files of `KUBECONFIG`, or the default one, as one file. It has to have the context.
+fn kubeconfig(context: &str) -> anyhow::Result<tempfile::NamedTempFile> {
     let kubeconfig = Kubeconfig::read().context("failed to read the kubeconfig")?;
+    let names: Vec<_> = kubeconfig
+        .contexts
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    ensure!(
+        names.contains(&context),
+        "the kubeconfig has no context {context}, but these: {}",
+        names.join(", ")
+    );
     let file = tempfile::NamedTempFile::new().context("failed to create a temporary file")?;
     serde_json::to_writer(file.as_file(), &kubeconfig).context("failed to copy the kubeconfig")?;
     Ok(file)

@@ -48,7 +48,10 @@ async fn demonstrate(arguments: Arguments) -> anyhow::Result<()> {
         .context("failed to create a file for the log")?
         .into_temp_path();
     let mut steps = screen.steps(STEPS);
-    steps.begin("starting the control plane");
+    steps.begin(match arguments.context {
+        None => "starting a control plane",
+        Some(_) => "connecting to the cluster",
+    });
     let cluster = tokio::select! {
         cluster = Cluster::start(arguments.context, &screen) => cluster?,
         () = interrupt.once() => return Ok(()),
@@ -67,7 +70,7 @@ async fn demonstrate(arguments: Arguments) -> anyhow::Result<()> {
         cleaned = demo.clean_up() => shown.and(cleaned),
         () = interrupt.twice() => bail!("stopped before everything was cleaned up"),
     };
-    if ended.is_err() {
+    if ended.is_err() && std::fs::metadata(&log).is_ok_and(|file| file.len() > 0) {
         let path = log.keep().context("failed to keep the log")?;
         screen.say(format_args!(
             "\nThe log of the operator is in {}",
@@ -211,4 +214,10 @@ fn introduce(screen: &Screen, cluster: &Cluster, simulator: &Simulator, log: &Pa
         "operator's log   {} (until the end)\n",
         log.display()
     ));
+    if cluster.had_definitions() {
+        screen.say(
+            "The definitions were there already and stay as they are. If an operator runs here that watches all \
+             namespaces,\nit takes the samples for its own: stop it, or the demo.\n",
+        );
+    }
 }

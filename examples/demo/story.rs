@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use industrydata_operator::api::{
@@ -175,7 +175,8 @@ impl<'a> Story<'a> {
         };
         let ended = timeout(PATIENCE, waiting).await;
         self.table.settle();
-        ended.with_context(|| format!("waited {} s in vain for {what}", PATIENCE.as_secs()))?
+        let seconds = PATIENCE.as_secs();
+        ended.unwrap_or_else(|_| bail!("waited {seconds} s in vain for {what}"))
     }
 
     async fn next(&mut self) -> anyhow::Result<()> {
@@ -200,7 +201,7 @@ async fn step(
         Ok(Some(Event::InitDone)) => *flows = std::mem::take(listed),
         Ok(Some(Event::Apply(flow))) => drop(flows.insert(flow.name_any(), flow)),
         Ok(Some(Event::Delete(flow))) => drop(flows.remove(&flow.name_any())),
-        Ok(None) => anyhow::bail!("the watch of the flows has ended"),
+        Ok(None) => bail!("the watch of the flows has ended"),
         // The watch is taken up again by itself.
         Err(error) => tracing::warn!(%error, "the watch of the flows was interrupted"),
     }

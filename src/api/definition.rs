@@ -64,9 +64,10 @@ fn default_status(root: &mut JSONSchemaProps) {
     }
 }
 
-/// Takes away `nullable`, with which `user: null` would count as given for a rule that asks `has(self.user)`.
+/// Takes away `nullable`, which would keep every `null` that a tool writes for what is not given.
 ///
-/// Without it the API server drops a null before it looks at the rules, and sets a default where there is one.
+/// Without it the API server drops a null, or puts the default in its place, before rules and programs see the object:
+/// null is absent, for every reader.
 fn forbid_null(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema

@@ -130,17 +130,18 @@ impl<S: LeaseStore> Elector<S> {
     /// have won the lease, [`Elector::release`] gives it back.
     pub async fn acquire(&mut self) -> Holding {
         info!(identity = self.settings.identity, "waiting for the lease");
-        let mut holder = None;
+        let mut told: Option<String> = None;
         loop {
             self.round().await;
             if let Some(holding) = self.begin_term() {
                 info!(identity = self.settings.identity, "lease acquired");
                 return holding;
             }
-            let present = self.candidate.other_holder();
-            if holder.as_deref() != present {
-                holder = present.map(str::to_owned);
+            if let Some(holder) = self.candidate.other_holder()
+                && told.as_deref() != Some(holder)
+            {
                 info!(holder, "lease held by another");
+                told = Some(holder.to_owned());
             }
         }
     }

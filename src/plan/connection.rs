@@ -83,7 +83,8 @@ fn delete(draft: &Draft) -> Decision {
         return Decision::stand(Standing::reconciling(
             reason::IN_USE,
             "the connection is kept until no OutboundProvisioningFlowSet and no ProvisioningFlow refers to it any more: delete them too",
-        ));
+        ))
+        .within_a_minute();
     }
     Decision::write(ResourceStep::Release)
 }

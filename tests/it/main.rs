@@ -7,6 +7,10 @@ mod definitions;
 #[cfg(test)]
 mod main_job;
 #[cfg(test)]
+mod mishaps;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod tree;

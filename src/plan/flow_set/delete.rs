@@ -20,7 +20,8 @@ pub(super) fn decide(draft: &mut Draft) -> Decision {
         return Decision::stand(Standing::reconciling(
             reason::IN_USE,
             "the set is kept until no ProvisioningFlow refers to it any more: delete them too",
-        ));
+        ))
+        .within_a_minute();
     }
     if resource.spec.deletion_policy == DeletionPolicy::Retain || !is_managed(resource) {
         return release();
