@@ -36,7 +36,9 @@ fn main() -> anyhow::Result<()> {
 
 fn print_definitions() -> anyhow::Result<()> {
     let text = api::definitions_as_yaml().context("failed to write the definitions as YAML")?;
-    std::io::stdout().write_all(text.as_bytes()).context("failed to write to standard output")
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("failed to write to standard output")
 }
 
 #[tokio::main]
@@ -59,7 +61,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 /// The cluster that a context of the kubeconfig names, or else the one that we are told of or run in.
 async fn cluster(context: Option<String>) -> anyhow::Result<Config> {
     let Some(context) = context else {
-        return Config::infer().await.context("failed to find a cluster: set KUBECONFIG, or run in a pod");
+        return Config::infer()
+            .await
+            .context("failed to find a cluster: set KUBECONFIG, or run in a pod");
     };
     let options = KubeConfigOptions {
         context: Some(context.clone()),

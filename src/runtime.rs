@@ -37,7 +37,9 @@ const DEFINITIONS_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Debug, Error)]
 pub enum RuntimeError {
     /// No client for the cluster could be made.
-    #[error("failed to make a client for the cluster from the kubeconfig or the pod's service account")]
+    #[error(
+        "failed to make a client for the cluster from the kubeconfig or the pod's service account"
+    )]
     Cluster(#[source] Box<kube::Error>),
     /// No client for the service could be made.
     #[error("failed to make a client for Microsoft Graph")]
@@ -55,7 +57,9 @@ pub enum RuntimeError {
     #[error("the lease was lost, and all work was stopped; the next start stands by")]
     LeaseLost(#[source] LeaseLost),
     /// Runs under way did not come to an end within the grace time.
-    #[error("work under way did not end within the grace time of {0:?}; it is taken up at the next start")]
+    #[error(
+        "work under way did not end within the grace time of {0:?}; it is taken up at the next start"
+    )]
     Grace(Duration),
 }
 
@@ -74,7 +78,12 @@ pub async fn run(
     let serving = CancellationToken::new();
     let tasks = TaskTracker::new();
     let listener = listen(&settings).await?;
-    let server = admin::serve(listener, metrics.clone(), readiness.clone(), serving.clone());
+    let server = admin::serve(
+        listener,
+        metrics.clone(),
+        readiness.clone(),
+        serving.clone(),
+    );
     tasks.spawn(async move {
         if let Err(error) = server.await {
             tracing::error!(%error, "the administration server has ended");
@@ -177,7 +186,10 @@ impl Operator {
         let pollers = CancellationToken::new();
         let spawn = spawner(&tasks, &pollers);
         let scopes = self.namespaces().into_iter().map(|namespace| {
-            run_scope(self.scope(namespace, holding.clone(), spawn.clone()), stop.clone())
+            run_scope(
+                self.scope(namespace, holding.clone(), spawn.clone()),
+                stop.clone(),
+            )
         });
         let finished = join_all(scopes);
         tokio::pin!(finished);
@@ -193,7 +205,9 @@ impl Operator {
         tasks.close();
         tasks.wait().await;
         self.metrics.leads(false);
-        in_time.then_some(()).ok_or(RuntimeError::Grace(self.settings.shutdown_grace))
+        in_time
+            .then_some(())
+            .ok_or(RuntimeError::Grace(self.settings.shutdown_grace))
     }
 
     fn namespaces(&self) -> Vec<Option<String>> {
@@ -239,9 +253,15 @@ impl Operator {
         let one = ListParams::default().limit(1);
         for namespace in self.namespaces() {
             let scoped = namespace.as_deref();
-            api::<GraphConnection>(client, scoped).list_metadata(&one).await?;
-            api::<OutboundProvisioningFlowSet>(client, scoped).list_metadata(&one).await?;
-            api::<ProvisioningFlow>(client, scoped).list_metadata(&one).await?;
+            api::<GraphConnection>(client, scoped)
+                .list_metadata(&one)
+                .await?;
+            api::<OutboundProvisioningFlowSet>(client, scoped)
+                .list_metadata(&one)
+                .await?;
+            api::<ProvisioningFlow>(client, scoped)
+                .list_metadata(&one)
+                .await?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use indicatif::ProgressBar;
-use industrydata_operator::api::{ProvisioningFlow, condition};
+use industrydata_operator::api::{ProvisioningFlow, condition, reason};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::screen::Screen;
@@ -24,8 +24,8 @@ impl Row {
                 "SET",
                 "READINESS",
                 "READY",
-                "REASON",
                 "RESET",
+                "REASON",
             ]
             .map(str::to_owned),
         )
@@ -35,31 +35,39 @@ impl Row {
         let status = flow.status.clone().unwrap_or_default();
         let ready = status
             .conditions
-            .iter()
+            .into_iter()
             .find(|one| one.type_ == condition::READY);
+        let (ready, reason) = ready
+            .map(|ready| (ready.status, ready.reason))
+            .unwrap_or_default();
         let set = flow.spec.flow_set_ref.as_ref().map(|set| set.name.clone());
         let phase = status.reset.and_then(|reset| reset.phase);
-        let reason = ready.map(|ready| ready.reason.clone());
-        let is_going = flow.metadata.deletion_timestamp.is_some();
+        let reason = if flow.metadata.deletion_timestamp.is_some() {
+            "(being deleted)".to_owned()
+        } else if [reason::READY, reason::NOT_READY].contains(&reason.as_str()) {
+            // Two columns say it already.
+            String::new()
+        } else {
+            reason
+        };
         Self([
             name.to_owned(),
             status.type_.unwrap_or_default(),
             set.unwrap_or_default(),
             status.readiness_status.unwrap_or_default(),
-            ready.map(|ready| ready.status.clone()).unwrap_or_default(),
-            if is_going {
-                Some("(being deleted)".to_owned())
-            } else {
-                reason
-            }
-            .unwrap_or_default(),
+            ready,
             phase.map(|phase| format!("{phase:?}")).unwrap_or_default(),
+            reason,
         ])
     }
 
-    fn text(&self) -> String {
-        let [name, type_, set, readiness, ready, reason, reset] = &self.0;
-        format!("{name:26} {type_:18} {set:6} {readiness:10} {ready:8} {reason:20} {reset:9}")
+    /// The row as a line of text. The age is left out where lines have the time.
+    fn text(&self, age: Option<&str>) -> String {
+        let [name, type_, set, readiness, ready, reset, reason] = &self.0;
+        let age = age.map(|age| format!("{age:5} ")).unwrap_or_default();
+        let text =
+            format!("{name:26} {type_:18} {set:5} {readiness:9} {ready:5} {reset:8} {age}{reason}");
+        text.trim_end().to_owned()
     }
 }
 
@@ -97,12 +105,19 @@ impl Table {
         if !self.screen.is_live() {
             return;
         }
-        let header = self.header.take();
         let rows = std::mem::take(&mut self.rows);
-        let header = header.filter(|_| !rows.is_empty());
-        for line in header.iter().chain(rows.values().map(|(_, line)| line)) {
+        let lines: Vec<_> = self
+            .header
+            .take()
+            .into_iter()
+            .chain(rows.into_values().map(|(_, line)| line))
+            .collect();
+        for line in &lines {
             self.screen.remove(line);
-            self.screen.say(line.message());
+            // A header alone says nothing.
+            if lines.len() > 1 {
+                self.screen.say(line.message());
+            }
         }
     }
 
@@ -110,13 +125,12 @@ impl Table {
         if self.header.is_some() {
             return;
         }
-        let text = Row::header().text();
         let line = self.screen.line();
         if self.screen.is_live() {
-            line.set_message(format!("{text} AGE"));
+            line.set_message(Row::header().text(Some("AGE")));
         } else {
             self.screen
-                .say(format_args!("         {text}").to_string().trim_end());
+                .say(format_args!("         {}", Row::header().text(None)));
         }
         self.header = Some(line);
     }
@@ -135,14 +149,13 @@ impl Table {
 
     fn show_flow(&mut self, name: &str, flow: &ProvisioningFlow) {
         let row = Row::of(name, flow);
-        let text = row.text();
         let before = self.rows.get(name);
         let has_changed = before.is_none_or(|(before, _)| *before != row);
         let line = before.map_or_else(|| self.screen.line(), |(_, line)| line.clone());
         if self.screen.is_live() {
-            line.set_message(format!("{text} {}", age(flow)));
+            line.set_message(row.text(Some(&age(flow))));
         } else if has_changed {
-            self.screen.log(text.trim_end());
+            self.screen.log(row.text(None));
         }
         self.rows.insert(name.to_owned(), (row, line));
     }

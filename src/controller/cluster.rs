@@ -72,7 +72,13 @@ pub async fn claim<K: Written>(
 /// Takes the intent to create back, if the resource has not changed.
 pub async fn unclaim<K: Written>(client: &Client, resource: &K) -> Result<K, Error> {
     let metadata = json!({ "annotations": { annotation::CREATE_ATTEMPT: null } });
-    patch_metadata(client, resource, metadata, "take back the intent to create from").await
+    patch_metadata(
+        client,
+        resource,
+        metadata,
+        "take back the intent to create from",
+    )
+    .await
 }
 
 /// Removes the finalizer, if the resource has not changed.
@@ -102,19 +108,28 @@ pub async fn write_status<K: Written, S: Serialize>(
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let api = api::<K>(client, resource);
-    let written = api.patch_status(&resource.name_any(), &params, &Patch::Apply(patch)).await;
+    let written = api
+        .patch_status(&resource.name_any(), &params, &Patch::Apply(patch))
+        .await;
     written.map_err(|error| failure("write the status of", resource, error))
 }
 
 /// The resource as the cluster holds it now; `None` if it is gone.
 pub async fn read<K: Written>(client: &Client, resource: &K) -> Result<Option<K>, Error> {
-    let read = api::<K>(client, resource).get_opt(&resource.name_any()).await;
+    let read = api::<K>(client, resource)
+        .get_opt(&resource.name_any())
+        .await;
     read.map_err(|error| failure("read", resource, error))
 }
 
 /// `Kind namespace/name`, for messages.
 pub fn called<K: Written>(resource: &K) -> String {
-    format!("{} {}/{}", K::kind(&()), namespace(resource), resource.name_any())
+    format!(
+        "{} {}/{}",
+        K::kind(&()),
+        namespace(resource),
+        resource.name_any()
+    )
 }
 
 async fn patch_metadata<K: Written>(
@@ -130,7 +145,9 @@ async fn patch_metadata<K: Written>(
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    let patched = api::<K>(client, resource).patch(&resource.name_any(), &params, &patch).await;
+    let patched = api::<K>(client, resource)
+        .patch(&resource.name_any(), &params, &patch)
+        .await;
     patched.map_err(|error| failure(operation, resource, error))
 }
 

@@ -40,7 +40,10 @@ impl Remote for ProvisioningFlow {
     }
 
     fn is_in_doubt(&self) -> bool {
-        let reset = self.status.as_ref().and_then(|status| status.reset.as_ref());
+        let reset = self
+            .status
+            .as_ref()
+            .and_then(|status| status.reset.as_ref());
         reset.is_some_and(|reset| reset.phase == Some(ResetPhase::Sending))
     }
 
@@ -114,7 +117,9 @@ impl Remote for ProvisioningFlow {
             }
         };
         let created = changed.created().cloned();
-        way.session.poller.amend_flows(set, |flows| flows.extend(created));
+        way.session
+            .poller
+            .amend_flows(set, |flows| flows.extend(created));
         Ok(changed)
     }
 }
@@ -133,7 +138,10 @@ impl RemoteFlow<'_> {
         passwords: Passwords,
     ) -> Result<Flow, Verdict> {
         let definition = definition(body, passwords);
-        let created = self.client.create_flow(attempt, self.set, &definition).await;
+        let created = self
+            .client
+            .create_flow(attempt, self.set, &definition)
+            .await;
         created.map_err(|error| error.verdict())
     }
 
@@ -174,8 +182,14 @@ fn flow_id(id: &str) -> Result<FlowId, Verdict> {
 
 /// The remote set that a flow belongs to. A flow that is being deleted belongs where it was made.
 fn remote_set(flow: &ProvisioningFlow, world: &World) -> Result<FlowSetId, Obstacle> {
-    let made_in = flow.status.as_ref().and_then(|status| status.flow_set_id.as_deref());
-    if let Some(set) = made_in.filter(|_| is_deleting(flow)).and_then(|id| id.parse().ok()) {
+    let made_in = flow
+        .status
+        .as_ref()
+        .and_then(|status| status.flow_set_id.as_deref());
+    if let Some(set) = made_in
+        .filter(|_| is_deleting(flow))
+        .and_then(|id| id.parse().ok())
+    {
         return Ok(set);
     }
     if let Some(reference) = &flow.spec.flow_set_ref {
@@ -189,7 +203,9 @@ fn remote_set(flow: &ProvisioningFlow, world: &World) -> Result<FlowSetId, Obsta
         if is_deleting(&*set) {
             return Err(Obstacle::progress(
                 reason::FLOW_SET_NOT_READY,
-                format!("the OutboundProvisioningFlowSet {name} is being deleted, and waits until this resource is deleted too"),
+                format!(
+                    "the OutboundProvisioningFlowSet {name} is being deleted, and waits until this resource is deleted too"
+                ),
             ));
         }
     }
@@ -208,9 +224,13 @@ async fn secret_versions(
     context: &Context,
 ) -> Result<Result<Vec<AppliedSecret>, Obstacle>, Error> {
     let namespace = namespace(flow);
-    let applied = flow.status.as_ref().map_or(&[][..], |status| &status.applied_secrets);
-    let references: BTreeSet<&SecretKeyReference> =
-        passwords(&flow.spec).map(|(_, reference)| reference).collect();
+    let applied = flow
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.applied_secrets);
+    let references: BTreeSet<&SecretKeyReference> = passwords(&flow.spec)
+        .map(|(_, reference)| reference)
+        .collect();
     let mut versions = BTreeSet::new();
     for reference in references {
         let Some(version) = context.world.secret(&namespace, &reference.name) else {

@@ -93,7 +93,9 @@ async fn create(client: &Client, attempt: Uuid, body: FlowSetBody) -> Result<Flo
 }
 
 async fn update(client: &Client, id: &str, body: FlowSetBody) -> Result<(), Verdict> {
-    let updated = client.update_flow_set(&set_id(id)?, &definition(body)).await;
+    let updated = client
+        .update_flow_set(&set_id(id)?, &definition(body))
+        .await;
     updated.map_err(|error| error.verdict())
 }
 

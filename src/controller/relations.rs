@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::ObjectRef;
-use kube::ResourceExt;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
@@ -53,7 +53,9 @@ impl Relations {
 
     /// Wakes those whom a poll's news concern.
     pub fn tell(&self, connection: &ObjectRef<GraphConnection>, news: &News) {
-        let Some(connection) = self.world.connections.get(connection) else { return };
+        let Some(connection) = self.world.connections.get(connection) else {
+            return;
+        };
         match news {
             News::SetsFailed => self.wake_connection(&connection, WakeSource::Poll),
             News::SetsReadable => {
@@ -63,7 +65,10 @@ impl Relations {
             News::Sets(ids, names) => {
                 let mut sets = self.world.sets_through(&connection);
                 sets.retain(|set| {
-                    let id = set.status.as_ref().and_then(|status| status.id.as_deref()?.parse().ok());
+                    let id = set
+                        .status
+                        .as_ref()
+                        .and_then(|status| status.id.as_deref()?.parse().ok());
                     names.contains(&set.spec.display_name) || id.is_some_and(|id| ids.contains(&id))
                 });
                 self.wake_sets(sets, WakeSource::Poll);
@@ -93,14 +98,20 @@ impl Relations {
 
     /// A set was seen, or is `gone`.
     pub fn set_seen(&self, set: &OutboundProvisioningFlowSet, gone: bool) {
-        let id = set.status.as_ref().and_then(|status| status.id.clone()).unwrap_or_default();
+        let id = set
+            .status
+            .as_ref()
+            .and_then(|status| status.id.clone())
+            .unwrap_or_default();
         let relevant = format!("{}/{id}", generation(set));
         if !self.is_news(set, gone, relevant) {
             return;
         }
         self.wake_flows(self.world.flows_of(set), WakeSource::Related);
         let namespace = set.namespace().unwrap_or_default();
-        let connection = self.world.connection(&namespace, &set.spec.connection_ref.name);
+        let connection = self
+            .world
+            .connection(&namespace, &set.spec.connection_ref.name);
         if let Some(connection) = connection {
             self.wake_connection(&connection, WakeSource::Related);
             let mut namesakes = self.world.sets_through(&connection);
@@ -123,7 +134,11 @@ impl Relations {
             self.wake_sets(vec![set], WakeSource::Related);
         }
         let namespace = flow.namespace().unwrap_or_default();
-        let name = flow.spec.connection_ref.as_ref().map(|reference| &reference.name);
+        let name = flow
+            .spec
+            .connection_ref
+            .as_ref()
+            .map(|reference| &reference.name);
         if let Some(connection) = name.and_then(|name| self.world.connection(&namespace, name)) {
             self.wake_connection(&connection, WakeSource::Related);
         }
@@ -172,7 +187,8 @@ impl Relations {
 
     fn wake_sets(&self, sets: Vec<Arc<OutboundProvisioningFlowSet>>, source: WakeSource) {
         for set in sets {
-            self.metrics.woke(KindLabel::OutboundProvisioningFlowSet, source);
+            self.metrics
+                .woke(KindLabel::OutboundProvisioningFlowSet, source);
             let _ = self.wakes.sets.send(ObjectRef::from_obj(&*set));
         }
     }

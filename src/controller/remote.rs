@@ -21,8 +21,12 @@ use super::session::Session;
 
 /// A kind of resource that a controller brings together with the service.
 pub trait Remote:
-    Kind<Status: Serialize + Send + Sync, Item: Send + Sync, Change: Send + Sync, Surroundings: Send + Sync>
-    + Written
+    Kind<
+        Status: Serialize + Send + Sync,
+        Item: Send + Sync,
+        Change: Send + Sync,
+        Surroundings: Send + Sync,
+    > + Written
 {
     /// The kind's name in metrics.
     const LABEL: KindLabel;

@@ -42,7 +42,10 @@ impl<'a, K: Remote> Run<'a, K> {
             status: resource.status().cloned().unwrap_or_default(),
             now: Timestamp::now(),
             uuid: Uuid::new_v4(),
-            place: located.as_ref().map(|way| way.place.clone()).map_err(Clone::clone),
+            place: located
+                .as_ref()
+                .map(|way| way.place.clone())
+                .map_err(Clone::clone),
             collection: latest.map(|snapshot| read(&snapshot, started)),
             around,
             memory: K::notebook(context).memory(&resource),
@@ -87,14 +90,18 @@ impl<'a, K: Remote> Run<'a, K> {
         let known = resource.status().cloned().unwrap_or_default();
         let gone = is_deleting(&*resource) && !is_held(&*resource);
         if known != self.observed.status && !gone {
-            self.write_status(Precondition::SameObject, Write::Status).await?;
+            self.write_status(Precondition::SameObject, Write::Status)
+                .await?;
             self.publish_transition(&known).await;
         }
         for event in std::mem::take(&mut self.events) {
-            self.publish(event.severity, event.reason, event.message).await;
+            self.publish(event.severity, event.reason, event.message)
+                .await;
         }
         K::notebook(self.context).succeeded(&resource);
-        self.context.metrics.reconciled(K::LABEL, ReconcileOutcome::Done);
+        self.context
+            .metrics
+            .reconciled(K::LABEL, ReconcileOutcome::Done);
         Ok(())
     }
 
@@ -117,13 +124,18 @@ impl<'a, K: Remote> Run<'a, K> {
             ResourceStep::Hold => (cluster::hold(client, resource).await?, Write::Hold),
             ResourceStep::Claim(attempt) => {
                 self.observed.run.permit = Some(Permit::Create);
-                (cluster::claim(client, resource, attempt).await?, Write::Claim)
+                (
+                    cluster::claim(client, resource, attempt).await?,
+                    Write::Claim,
+                )
             }
             ResourceStep::Unclaim => (cluster::unclaim(client, resource).await?, Write::Unclaim),
             ResourceStep::Release => (cluster::release(client, resource).await?, Write::Release),
             ResourceStep::Record => {
                 self.observed.run.permit = Some(Permit::Reset);
-                return self.write_status(Precondition::Unchanged, Write::Record).await;
+                return self
+                    .write_status(Precondition::Unchanged, Write::Record)
+                    .await;
             }
         };
         self.wrote(written, write);
@@ -132,17 +144,29 @@ impl<'a, K: Remote> Run<'a, K> {
 
     async fn change(&mut self, change: K::Change) -> Result<(), Error> {
         self.observed.run.permit = None;
-        let Ok(way) = &self.located else { return Ok(()) };
-        if !self.context.holding.covers(way.session.client.longest_call()) {
+        let Ok(way) = &self.located else {
+            return Ok(());
+        };
+        if !self
+            .context
+            .holding
+            .covers(way.session.client.longest_call())
+        {
             return Err(Error::NotLeading {
                 object: cluster::called(&*self.observed.resource),
             });
         }
-        let changed = self.observed.resource.change(change, way, self.context).await?;
+        let changed = self
+            .observed
+            .resource
+            .change(change, way, self.context)
+            .await?;
         self.observed.run.outcome = Some(match changed.outcome {
             Err(verdict) => Outcome::Failed(changed.action, verdict),
             Ok(created) => {
-                created.into_iter().for_each(|item| show(&mut self.observed.collection, item));
+                created
+                    .into_iter()
+                    .for_each(|item| show(&mut self.observed.collection, item));
                 self.observed.run.written = true;
                 Outcome::Done(changed.action)
             }
@@ -150,7 +174,11 @@ impl<'a, K: Remote> Run<'a, K> {
         Ok(())
     }
 
-    async fn write_status(&mut self, precondition: Precondition, write: Write) -> Result<(), Error> {
+    async fn write_status(
+        &mut self,
+        precondition: Precondition,
+        write: Write,
+    ) -> Result<(), Error> {
         let (client, resource) = (&self.context.cluster, &*self.observed.resource);
         let status = &self.observed.status;
         let written = cluster::write_status(client, resource, status, precondition).await?;
@@ -187,7 +215,10 @@ impl<'a, K: Remote> Run<'a, K> {
         let about = self.observed.resource.object_ref(&());
         match self.context.recorder.publish(&event, &about).await {
             Ok(()) => self.context.metrics.wrote(K::LABEL, Write::Event),
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "could not publish an event"),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "could not publish an event"
+            ),
         }
     }
 }
@@ -200,7 +231,9 @@ async fn newest<K: Remote>(seen: Arc<K>, context: &Context) -> Result<Arc<K>, Er
         return Ok(newest);
     }
     let read = cluster::read(&context.cluster, &*newest).await?;
-    Ok(read.filter(|read| read.uid() == newest.uid()).map_or(newest, Arc::new))
+    Ok(read
+        .filter(|read| read.uid() == newest.uid())
+        .map_or(newest, Arc::new))
 }
 
 fn read<T: Clone>(snapshot: &Snapshot<T>, started: Instant) -> Read<T> {

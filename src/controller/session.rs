@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Secret;
@@ -13,7 +12,7 @@ use secrecy::SecretString;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::api::{GraphConnection, SecretKeyReference, reason};
-use crate::graph::{Budget, Client, Credential, Limits, Observer, Tenant, Transport};
+use crate::graph::{Budget, Client, Credential, Limits, Observer, Tenant, Transport, USUAL_WAIT};
 use crate::plan::{Obstacle, resource, retry};
 use crate::poll::Poller;
 
@@ -107,7 +106,10 @@ impl Sessions {
     /// Ends the session of a connection that is gone.
     pub fn close(&self, connection: &GraphConnection) {
         let uid = connection.uid().unwrap_or_default();
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+        self.slots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&uid);
     }
 
     fn route(
@@ -170,10 +172,15 @@ impl Sessions {
         let budget = Budget::new(Limits {
             per_second: f64::from(spec.request_budget.per_second),
             burst: u32::try_from(spec.request_budget.burst).unwrap_or(1),
-            max_wait: Duration::from_secs(2),
+            max_wait: USUAL_WAIT,
         });
         let (transport, observer) = (self.transport.clone(), self.observer.clone());
-        Ok(Client::new(transport, credential, Arc::new(budget), observer))
+        Ok(Client::new(
+            transport,
+            credential,
+            Arc::new(budget),
+            observer,
+        ))
     }
 
     fn slot(&self, connection: &GraphConnection) -> Arc<Slot> {
@@ -194,13 +201,21 @@ pub async fn read_secret(
     reference: &SecretKeyReference,
 ) -> Result<Result<SecretString, Obstacle>, Error> {
     let secrets: Api<Secret> = Api::namespaced(cluster.clone(), namespace);
-    let secret = secrets.get_opt(&reference.name).await.map_err(|source| Error::Cluster {
-        operation: "read",
-        object: format!("Secret {namespace}/{}", reference.name),
-        source: Box::new(source),
-    })?;
-    let Some(secret) = secret else { return Ok(Err(secret_missing(reference))) };
-    let value = secret.data.as_ref().and_then(|data| data.get(&reference.key));
+    let secret = secrets
+        .get_opt(&reference.name)
+        .await
+        .map_err(|source| Error::Cluster {
+            operation: "read",
+            object: format!("Secret {namespace}/{}", reference.name),
+            source: Box::new(source),
+        })?;
+    let Some(secret) = secret else {
+        return Ok(Err(secret_missing(reference)));
+    };
+    let value = secret
+        .data
+        .as_ref()
+        .and_then(|data| data.get(&reference.key));
     let Some(value) = value.filter(|value| !value.0.is_empty()) else {
         return Ok(Err(key_unusable(reference, "has no key")));
     };
@@ -216,14 +231,20 @@ pub async fn read_secret(
 pub fn secret_missing(reference: &SecretKeyReference) -> Obstacle {
     Obstacle::person(
         reason::SECRET_NOT_FOUND,
-        format!("the Secret {} does not exist: create it, with the key {}", reference.name, reference.key),
+        format!(
+            "the Secret {} does not exist: create it, with the key {}",
+            reference.name, reference.key
+        ),
     )
 }
 
 fn key_unusable(reference: &SecretKeyReference, how: &str) -> Obstacle {
     Obstacle::person(
         reason::SECRET_NOT_FOUND,
-        format!("the Secret {} {how} {}: add it", reference.name, reference.key),
+        format!(
+            "the Secret {} {how} {}: add it",
+            reference.name, reference.key
+        ),
     )
 }
 

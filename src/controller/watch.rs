@@ -76,7 +76,13 @@ pub async fn run(scope: Scope, stop: CancellationToken) {
     let context = Arc::new(scope.context(&relations));
     tokio::join!(
         scope.watch_secrets(writers.secrets, relations.clone(), &stop),
-        scope.control(writers.connections, woken.connections, &context, &relations, &stop),
+        scope.control(
+            writers.connections,
+            woken.connections,
+            &context,
+            &relations,
+            &stop
+        ),
         scope.control(writers.sets, woken.sets, &context, &relations, &stop),
         scope.control(writers.flows, woken.flows, &context, &relations, &stop),
     );
@@ -143,21 +149,24 @@ impl Scope {
         stop: &CancellationToken,
     ) {
         let mut shows = First::new(&relations.world);
-        watched(self.api::<PartialObjectMeta<Secret>>(), watcher::Config::default())
-            .default_backoff()
-            .reflect(writer)
-            .inspect_ok(|event| shows.note(event))
-            .take_until(stop.clone().cancelled_owned())
-            .for_each(|event| {
-                match event {
-                    Ok(watcher::Event::Apply(secret)) => relations.secret_seen(&secret, false),
-                    Ok(watcher::Event::Delete(secret)) => relations.secret_seen(&secret, true),
-                    Ok(_) => {}
-                    Err(error) => tracing::warn!(%error, "could not watch Secrets"),
-                }
-                ready(())
-            })
-            .await;
+        watched(
+            self.api::<PartialObjectMeta<Secret>>(),
+            watcher::Config::default(),
+        )
+        .default_backoff()
+        .reflect(writer)
+        .inspect_ok(|event| shows.note(event))
+        .take_until(stop.clone().cancelled_owned())
+        .for_each(|event| {
+            match event {
+                Ok(watcher::Event::Apply(secret)) => relations.secret_seen(&secret, false),
+                Ok(watcher::Event::Delete(secret)) => relations.secret_seen(&secret, true),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "could not watch Secrets"),
+            }
+            ready(())
+        })
+        .await;
     }
 
     fn api<K>(&self) -> Api<K>
@@ -174,7 +183,9 @@ impl Scope {
     /// content would be to act on what the user has replaced.
     fn parsed<K: Remote>(
         &self,
-        events: impl Stream<Item = watcher::Result<watcher::Event<DeserializeGuard<K>>>> + Send + 'static,
+        events: impl Stream<Item = watcher::Result<watcher::Event<DeserializeGuard<K>>>>
+        + Send
+        + 'static,
         store: Store<K>,
     ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static {
         let unreadable = Unreadable {
@@ -206,7 +217,9 @@ impl Scope {
                 last_seen(&store, &invalid).map(watcher::Event::Delete)
             }
         };
-        events.try_filter_map(move |event| ready(Ok(parse(event)))).default_backoff()
+        events
+            .try_filter_map(move |event| ready(Ok(parse(event))))
+            .default_backoff()
     }
 }
 
@@ -263,7 +276,9 @@ fn note<K: Remote>(event: &watcher::Event<K>, relations: &Relations, context: &C
 fn last_seen<K: Remote>(store: &Store<K>, invalid: &InvalidObject) -> Option<K> {
     let namespace = invalid.metadata.namespace.clone().unwrap_or_default();
     let name = invalid.metadata.name.clone().unwrap_or_default();
-    store.get(&ObjectRef::new(&name).within(&namespace)).map(Arc::unwrap_or_clone)
+    store
+        .get(&ObjectRef::new(&name).within(&namespace))
+        .map(Arc::unwrap_or_clone)
 }
 
 /// Tells of objects that this version cannot parse.

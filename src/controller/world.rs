@@ -59,7 +59,8 @@ impl World {
 
     /// The connection of this name.
     pub fn connection(&self, namespace: &str, name: &str) -> Option<Arc<GraphConnection>> {
-        self.connections.get(&ObjectRef::new(name).within(namespace))
+        self.connections
+            .get(&ObjectRef::new(name).within(namespace))
     }
 
     /// The set of this name.
@@ -75,14 +76,20 @@ impl World {
 
     /// The name of the connection through which a flow is reached.
     pub fn connection_of(&self, flow: &ProvisioningFlow) -> Option<String> {
-        let own = flow.spec.connection_ref.as_ref().map(|reference| reference.name.clone());
+        let own = flow
+            .spec
+            .connection_ref
+            .as_ref()
+            .map(|reference| reference.name.clone());
         own.or_else(|| Some(self.set_of(flow)?.spec.connection_ref.name.clone()))
     }
 
     /// The remote set that a flow belongs to, once it is known.
     pub fn remote_set_of(&self, flow: &ProvisioningFlow) -> Option<FlowSetId> {
         let own = flow.spec.flow_set_id.clone();
-        own.or_else(|| self.set_of(flow)?.status.as_ref()?.id.clone())?.parse().ok()
+        own.or_else(|| self.set_of(flow)?.status.as_ref()?.id.clone())?
+            .parse()
+            .ok()
     }
 
     /// The version of a Secret.
@@ -116,7 +123,10 @@ impl World {
     }
 
     /// The sets that refer to a connection.
-    pub fn sets_through(&self, connection: &GraphConnection) -> Vec<Arc<OutboundProvisioningFlowSet>> {
+    pub fn sets_through(
+        &self,
+        connection: &GraphConnection,
+    ) -> Vec<Arc<OutboundProvisioningFlowSet>> {
         self.sets.state_filter(|set| {
             same_namespace(set, connection) && set.spec.connection_ref.name == connection.name_any()
         })
@@ -161,7 +171,10 @@ impl World {
     /// The remote sets that other resources than `set` hold.
     pub fn held_by_others(&self, set: &OutboundProvisioningFlowSet) -> BTreeSet<FlowSetId> {
         let others = self.sets.state_filter(|other| other.uid() != set.uid());
-        others.iter().filter_map(|other| other.status.as_ref()?.id.as_deref()?.parse().ok()).collect()
+        others
+            .iter()
+            .filter_map(|other| other.status.as_ref()?.id.as_deref()?.parse().ok())
+            .collect()
     }
 
     /// The resources to which a Secret matters: its connections, and the flows that have a password in it.
@@ -193,7 +206,10 @@ impl World {
         for flow in self.flows_through(&connection) {
             if let Some(set) = self.remote_set_of(&flow).filter(|_| !flow.spec.suspend) {
                 let cadence = cadence(&flow, interval);
-                flows.entry(set).and_modify(|all| *all = sooner(*all, cadence)).or_insert(cadence);
+                flows
+                    .entry(set)
+                    .and_modify(|all| *all = sooner(*all, cadence))
+                    .or_insert(cadence);
             }
         }
         let sets = Some(Cadence {
@@ -209,7 +225,11 @@ impl World {
         let kind = flow_type(&flow.spec)?;
         let set = match self.remote_set_of(flow) {
             Some(id) => id.to_string().to_lowercase(),
-            None => format!("{}/{}", namespace(flow), flow.spec.flow_set_ref.as_ref()?.name),
+            None => format!(
+                "{}/{}",
+                namespace(flow),
+                flow.spec.flow_set_ref.as_ref()?.name
+            ),
         };
         Some((kind, set))
     }
@@ -228,7 +248,10 @@ fn same_namespace(one: &impl ResourceExt, other: &impl ResourceExt) -> bool {
 /// Whether `one` is older than `other`, or as old and of a smaller uid.
 fn precedes<K: ResourceExt>(one: &K, other: &K) -> bool {
     let age = |resource: &K| {
-        (resource.creation_timestamp().map(|time| time.0), resource.uid())
+        (
+            resource.creation_timestamp().map(|time| time.0),
+            resource.uid(),
+        )
     };
     one.uid() != other.uid() && age(one) < age(other)
 }
@@ -243,11 +266,16 @@ fn called(resource: &impl ResourceExt, reader: &impl ResourceExt) -> String {
 }
 
 fn is_ready(flow: &ProvisioningFlow) -> bool {
-    flow.status.as_ref().is_some_and(|status| is_true(&status.conditions, READY))
+    flow.status
+        .as_ref()
+        .is_some_and(|status| is_true(&status.conditions, READY))
 }
 
 fn cadence(flow: &ProvisioningFlow, interval: Duration) -> Cadence {
-    let own = flow.spec.poll_interval.and_then(|own| Duration::try_from(own).ok());
+    let own = flow
+        .spec
+        .poll_interval
+        .and_then(|own| Duration::try_from(own).ok());
     Cadence {
         interval: own.unwrap_or(interval),
         settled: is_settled(flow),

@@ -56,6 +56,10 @@ pub struct Limits {
     pub max_wait: Duration,
 }
 
+/// The usual [`Limits::max_wait`]: long enough for a burst to drain, short enough that the leader's lease covers it
+/// together with the request.
+pub const USUAL_WAIT: Duration = Duration::from_secs(2);
+
 /// The budget did not let a request go, and would not within [`Limits::max_wait`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the request budget is closed")]

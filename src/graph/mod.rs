@@ -35,7 +35,7 @@ pub mod verdict;
 pub use self::{
     answer::{ErrorCode, Refusal},
     body::{FilterDefinition, FlowDefinition, FlowSetDefinition},
-    budget::{Budget, Closed, Lane, Limits},
+    budget::{Budget, Closed, Lane, Limits, USUAL_WAIT},
     client::Client,
     error::{Error, Failure},
     model::{Flow, FlowId, FlowSet, FlowSetId, FlowType, InvalidId, Listing, Malformed},

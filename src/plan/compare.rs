@@ -53,7 +53,12 @@ fn members(
 ) {
     for (name, wanted) in desired {
         let path = join(path, name);
-        value(&path, wanted, actual.get(name).unwrap_or(&Value::Null), drift);
+        value(
+            &path,
+            wanted,
+            actual.get(name).unwrap_or(&Value::Null),
+            drift,
+        );
     }
 }
 
@@ -72,13 +77,22 @@ fn list(path: &str, desired: &[Value], actual: &[Value], drift: &mut Vec<Drift>)
         return;
     }
     if !same_keys(desired, actual) {
-        drift.push(difference(path, &Value::from(desired), &Value::from(actual)));
+        drift.push(difference(
+            path,
+            &Value::from(desired),
+            &Value::from(actual),
+        ));
         return;
     }
     for item in desired {
         let key = key(item);
         let twin = actual.iter().find(|other| self::key(other) == key);
-        value(&format!("{path}[{key}]"), item, twin.unwrap_or(&Value::Null), drift);
+        value(
+            &format!("{path}[{key}]"),
+            item,
+            twin.unwrap_or(&Value::Null),
+            drift,
+        );
     }
 }
 
@@ -95,8 +109,13 @@ fn is_unexpanded(desired: &[Value], actual: &[Value]) -> bool {
 
 /// What makes an item itself among its siblings: the role group of a configuration, the code of a mapping, a text.
 fn key(item: &Value) -> String {
-    let identity = item.pointer("/roleGroup/id").or_else(|| item.get("code")).unwrap_or(item);
-    let text = identity.as_str().map_or_else(|| identity.to_string(), str::to_owned);
+    let identity = item
+        .pointer("/roleGroup/id")
+        .or_else(|| item.get("code"))
+        .unwrap_or(item);
+    let text = identity
+        .as_str()
+        .map_or_else(|| identity.to_string(), str::to_owned);
     text.to_lowercase()
 }
 
@@ -185,7 +204,10 @@ mod tests {
             (json!({ "a": null }), json!({ "a": { "b": false } })),
             (json!({ "a": "minor" }), json!({ "a": "Minor" })),
             (json!({ "a": ["x", "y"] }), json!({ "a": ["Y", "X"] })),
-            (json!({ "a": [{ "code": "Aide" }] }), json!({ "a": [{ "code": "aide", "name": "Aide" }] })),
+            (
+                json!({ "a": [{ "code": "Aide" }] }),
+                json!({ "a": [{ "code": "aide", "name": "Aide" }] }),
+            ),
             (json!({}), json!({ "theirs": 1 })),
             (
                 json!({ "a": [{ "roleGroup": { "id": "staff" }, "skus": ["1"] }] }),
@@ -208,7 +230,11 @@ mod tests {
             (json!({ "a": ["x"] }), json!({ "a": [] }), "a"),
             (json!({ "a": ["x", "y"] }), json!({ "a": ["x", "x"] }), "a"),
             (json!({ "a": ["x", "x"] }), json!({ "a": ["x", "y"] }), "a"),
-            (json!({ "a": { "b": { "c": 1 } } }), json!({ "a": { "b": { "c": 2 } } }), "a.b.c"),
+            (
+                json!({ "a": { "b": { "c": 1 } } }),
+                json!({ "a": { "b": { "c": 2 } } }),
+                "a.b.c",
+            ),
             (json!({ "a": { "b": true } }), json!({ "a": null }), "a"),
             (json!({ "a": null }), json!({ "a": { "b": 1 } }), "a"),
             (

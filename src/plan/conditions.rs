@@ -217,15 +217,14 @@ impl Scribe<'_> {
         let foreign = self.old.iter().filter(|condition| {
             ![READY, SYNCED, RECONCILING, STALLED].contains(&condition.type_.as_str())
         });
-        conditions.into_iter().flatten().chain(foreign.cloned()).collect()
+        conditions
+            .into_iter()
+            .flatten()
+            .chain(foreign.cloned())
+            .collect()
     }
 
-    fn condition(
-        &self,
-        type_: &str,
-        status: ConditionStatus,
-        statement: &Statement,
-    ) -> Condition {
+    fn condition(&self, type_: &str, status: ConditionStatus, statement: &Statement) -> Condition {
         let unflipped = find(self.old, type_).filter(|old| old.status == status.as_str());
         Condition {
             type_: type_.to_owned(),
@@ -250,8 +249,12 @@ mod tests {
 
     fn standings() -> Vec<Standing> {
         vec![
-            Standing::Synced { progress: Progress::Settled },
-            Standing::Synced { progress: Progress::stalled("ResetUnknown", "give a new token") },
+            Standing::Synced {
+                progress: Progress::Settled,
+            },
+            Standing::Synced {
+                progress: Progress::stalled("ResetUnknown", "give a new token"),
+            },
             Standing::reconciling("Creating", "wait"),
             Standing::stalled("Forbidden", "grant it"),
             Standing::Suspended(Statement::new("Suspended", "off")),
@@ -259,7 +262,10 @@ mod tests {
     }
 
     fn types(conditions: &[Condition]) -> Vec<&str> {
-        conditions.iter().map(|condition| condition.type_.as_str()).collect()
+        conditions
+            .iter()
+            .map(|condition| condition.type_.as_str())
+            .collect()
     }
 
     #[test]
@@ -275,7 +281,11 @@ mod tests {
             let conditions = render(standing, &ready(), &[], 4, start());
             let said = [READY, SYNCED, RECONCILING, STALLED].map(|type_| told(&conditions, type_));
             assert_eq!(said, expected);
-            assert!(conditions.iter().all(|one| one.observed_generation == Some(4)));
+            assert!(
+                conditions
+                    .iter()
+                    .all(|one| one.observed_generation == Some(4))
+            );
         }
     }
 
@@ -289,7 +299,10 @@ mod tests {
                     let same = find(&old, &condition.type_)
                         .is_some_and(|old| old.status == condition.status);
                     let since = if same { start() } else { at(60) };
-                    assert_eq!(condition.last_transition_time.0, since, "{before:?} {after:?}");
+                    assert_eq!(
+                        condition.last_transition_time.0, since,
+                        "{before:?} {after:?}"
+                    );
                 }
                 assert!(!(is_true(&new, RECONCILING) && is_true(&new, STALLED)));
             }
@@ -309,7 +322,13 @@ mod tests {
 
     #[test]
     fn a_suspended_resource_keeps_what_it_said_of_readiness() {
-        let old = render(Standing::stalled("Failed", "look"), &ready(), &[], 1, start());
+        let old = render(
+            Standing::stalled("Failed", "look"),
+            &ready(),
+            &[],
+            1,
+            start(),
+        );
         let suspended = Standing::Suspended(Statement::new("Suspended", "off"));
         let new = render(suspended, &ready(), &old, 2, at(60));
         assert_eq!(find(&new, READY), find(&old, READY));

@@ -28,7 +28,11 @@ impl<K: Kind> Draft<'_, K> {
             return Correction::Send;
         };
         if update.generation != self.generation() {
-            return if self.shows(update) { Correction::Send } else { Correction::Look };
+            return if self.shows(update) {
+                Correction::Send
+            } else {
+                Correction::Look
+            };
         }
         let left = self.patience(update) - self.observed.now.duration_since(update.at);
         if left.is_positive() {
@@ -39,22 +43,28 @@ impl<K: Kind> Draft<'_, K> {
                 Correction::Pending
             };
         }
-        if self.shows(update) { Correction::Send } else { Correction::Look }
+        if self.shows(update) {
+            Correction::Send
+        } else {
+            Correction::Look
+        }
     }
 
     /// Whether the list is older than an update to what was declared before: then even a list that shows what is declared
     /// now says nothing.
     pub(super) fn is_overtaken(&self) -> bool {
-        let overtaken = |update: UpdateMemory| {
-            update.generation != self.generation() && !self.shows(update)
-        };
+        let overtaken =
+            |update: UpdateMemory| update.generation != self.generation() && !self.shows(update);
         self.memory.update.is_some_and(overtaken)
     }
 
     /// An update was just accepted; it is looked for once the visibility window is over.
     pub(super) fn note_update(&mut self) {
         let generation = self.generation();
-        let same = self.memory.update.filter(|update| update.generation == generation);
+        let same = self
+            .memory
+            .update
+            .filter(|update| update.generation == generation);
         self.memory.update = Some(UpdateMemory {
             at: self.observed.now,
             generation,
@@ -68,7 +78,8 @@ impl<K: Kind> Draft<'_, K> {
     }
 
     fn shows(&self, update: UpdateMemory) -> bool {
-        self.view().is_some_and(|view| view.fresh || view.began > update.at)
+        self.view()
+            .is_some_and(|view| view.fresh || view.began > update.at)
     }
 
     fn generation(&self) -> i64 {

@@ -59,7 +59,9 @@ impl FlowBody {
         let kept = self.properties.iter().filter(|(name, _)| keep(name));
         Self {
             flow_type: self.flow_type,
-            properties: kept.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            properties: kept
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
         }
     }
 }
@@ -79,20 +81,28 @@ impl FlowSetBody {
 #[must_use]
 pub fn flow_type(spec: &ProvisioningFlowSpec) -> Option<FlowType> {
     let given = [
-        (spec.administrative_unit.is_some(), FlowType::AdministrativeUnit),
+        (
+            spec.administrative_unit.is_some(),
+            FlowType::AdministrativeUnit,
+        ),
         (spec.security_group.is_some(), FlowType::SecurityGroup),
         (spec.class_group.is_some(), FlowType::ClassGroup),
         (spec.user.is_some(), FlowType::User),
     ];
-    given.into_iter().find_map(|(given, flow_type)| given.then_some(flow_type))
+    given
+        .into_iter()
+        .find_map(|(given, flow_type)| given.then_some(flow_type))
 }
 
 /// The passwords that a spec refers to, each with the role group it is for.
-pub fn passwords(
-    spec: &ProvisioningFlowSpec,
-) -> impl Iterator<Item = (&str, &SecretKeyReference)> {
-    let options = spec.user.as_ref().and_then(|user| user.creation_options.as_ref());
-    let configurations = options.into_iter().flat_map(|options| &options.configurations);
+pub fn passwords(spec: &ProvisioningFlowSpec) -> impl Iterator<Item = (&str, &SecretKeyReference)> {
+    let options = spec
+        .user
+        .as_ref()
+        .and_then(|user| user.creation_options.as_ref());
+    let configurations = options
+        .into_iter()
+        .flat_map(|options| &options.configurations);
     configurations.filter_map(|configuration| {
         let password = configuration.default_password.as_ref()?;
         Some((configuration.role_group.as_str(), &password.secret_key_ref))
@@ -114,8 +124,11 @@ fn class_group(configuration: &ClassGroupConfiguration) -> Value {
 fn user(flow: &UserFlow) -> Value {
     let options = &flow.management_options.additional_options;
     let creation = flow.creation_options.as_ref().map(|creation| {
-        let configurations: Vec<Value> =
-            creation.configurations.iter().map(user_configuration).collect();
+        let configurations: Vec<Value> = creation
+            .configurations
+            .iter()
+            .map(user_configuration)
+            .collect();
         json!({ "configurations": configurations })
     });
     json!({
@@ -149,19 +162,32 @@ mod tests {
             (FlowType::AdministrativeUnit, &["creationOptions"]),
             (FlowType::ClassGroup, &["configuration"]),
             (FlowType::SecurityGroup, &["creationOptions"]),
-            (FlowType::User, &["createUnmatchedUsers", "creationOptions", "managementOptions"]),
+            (
+                FlowType::User,
+                &[
+                    "createUnmatchedUsers",
+                    "creationOptions",
+                    "managementOptions",
+                ],
+            ),
         ];
         for (kind, names) in cases {
             let spec = flow(kind).spec;
             let body = FlowBody::of(&spec).unwrap();
             assert_eq!((body.flow_type, flow_type(&spec)), (kind, Some(kind)));
-            assert!(body.properties.keys().map(String::as_str).eq(names.iter().copied()));
+            assert!(
+                body.properties
+                    .keys()
+                    .map(String::as_str)
+                    .eq(names.iter().copied())
+            );
         }
     }
 
     #[test]
     fn what_is_left_out_is_null_or_empty() {
-        let spec = flow_of(&json!({ "user": { "managementOptions": { "additionalOptions": {} } } }));
+        let spec =
+            flow_of(&json!({ "user": { "managementOptions": { "additionalOptions": {} } } }));
         let expected = json!({
             "createUnmatchedUsers": null,
             "creationOptions": null,
@@ -170,21 +196,28 @@ mod tests {
                 "additionalOptions": { "studentAgeGroup": null, "allowStudentContactAssociation": null },
             },
         });
-        assert_eq!(Value::from(FlowBody::of(&spec.spec).unwrap().properties), expected);
+        assert_eq!(
+            Value::from(FlowBody::of(&spec.spec).unwrap().properties),
+            expected
+        );
         let mappings = json!({ "classGroup": { "configuration": {
             "additionalOptions": { "createTeam": true, "writeDisplayNameOnCreateOnly": true },
             "enrollmentMappings": {} } } });
         let body = FlowBody::of(&flow_of(&mappings).spec).unwrap();
         let configuration = &body.properties["configuration"];
-        assert_eq!(configuration["enrollmentMappings"]["ownerEnrollmentMappings"], json!([]));
+        assert_eq!(
+            configuration["enrollmentMappings"]["ownerEnrollmentMappings"],
+            json!([])
+        );
         assert_eq!(configuration["additionalAttributes"], json!([]));
     }
 
     #[test]
     fn passwords_are_named_and_never_part_of_a_definition() {
         let spec = flow(FlowType::User).spec;
-        let named: Vec<(&str, &str)> =
-            passwords(&spec).map(|(group, reference)| (group, reference.key.as_str())).collect();
+        let named: Vec<(&str, &str)> = passwords(&spec)
+            .map(|(group, reference)| (group, reference.key.as_str()))
+            .collect();
         assert_eq!(named, [("staff", "staff"), ("students", "students")]);
         let text = Value::from(FlowBody::of(&spec).unwrap().properties).to_string();
         assert!(!text.to_lowercase().contains("password"));
@@ -202,6 +235,9 @@ mod tests {
         let body = FlowBody::of(&flow(FlowType::User).spec).unwrap();
         let part = body.only(|name| name == "managementOptions");
         assert_eq!(part.properties.len(), 1);
-        assert_eq!(part.properties["managementOptions"], body.properties["managementOptions"]);
+        assert_eq!(
+            part.properties["managementOptions"],
+            body.properties["managementOptions"]
+        );
     }
 }

@@ -177,7 +177,9 @@ impl<'a, K: Kind> Draft<'a, K> {
     /// that an object that shows up late is still known as ours.
     pub(super) fn attempt(&self, view: &View<K::Item>) -> Attempt {
         Attempt {
-            time: self.unresolved().map_or(view.listing.date, |earlier| earlier.time),
+            time: self
+                .unresolved()
+                .map_or(view.listing.date, |earlier| earlier.time),
             id: self.observed.uuid,
         }
     }
@@ -188,7 +190,9 @@ impl<'a, K: Kind> Draft<'a, K> {
     /// that one.
     pub(super) fn create_failed(&self, verdict: &Verdict) -> Decision<K::Change> {
         let date = self.view().map(|view| view.listing.date);
-        let repeated = self.unresolved().is_some_and(|attempt| Some(attempt.time) < date);
+        let repeated = self
+            .unresolved()
+            .is_some_and(|attempt| Some(attempt.time) < date);
         let refused = match verdict.certainty {
             Certainty::NotSent => !repeated,
             Certainty::Refused => !(repeated && verdict.reason == Reason::Conflict),
@@ -239,7 +243,11 @@ impl<'a, K: Kind> Draft<'a, K> {
         Decision::stand(standing)
     }
 
-    pub(super) fn finish(mut self, decision: Decision<K::Change>, readiness: &Readiness) -> Plan<K> {
+    pub(super) fn finish(
+        mut self,
+        decision: Decision<K::Change>,
+        readiness: &Readiness,
+    ) -> Plan<K> {
         if decision.standing != Standing::Unchanged {
             self.stand(decision.standing, readiness);
         }

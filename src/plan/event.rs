@@ -59,7 +59,13 @@ pub fn of_transition(old: &[Condition], new: &[Condition]) -> Option<(Severity, 
         (_, Some(is)) => Some((Severity::Warning, is.reason.clone(), is.message.clone())),
         (Some(_), None) => find(new, SYNCED)
             .filter(|synced| synced.status == "True")
-            .map(|synced| (Severity::Normal, "Recovered".to_owned(), synced.message.clone())),
+            .map(|synced| {
+                (
+                    Severity::Normal,
+                    "Recovered".to_owned(),
+                    synced.message.clone(),
+                )
+            }),
     }
 }
 
@@ -94,7 +100,11 @@ mod tests {
 
     #[test]
     fn only_trouble_and_its_end_are_events() {
-        let synced = || conditions(Standing::Synced { progress: Progress::Settled });
+        let synced = || {
+            conditions(Standing::Synced {
+                progress: Progress::Settled,
+            })
+        };
         let under_way = || conditions(Standing::reconciling(reason::CREATING, "wait"));
         let retrying = || conditions(Standing::reconciling("ServiceUnavailable", "wait"));
         let unresolved = || conditions(Standing::reconciling(reason::CREATE_UNRESOLVED, "wait"));

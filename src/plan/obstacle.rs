@@ -92,7 +92,10 @@ mod tests {
         ];
         for (unseen_since, seconds, (standing, left)) in cases {
             let expected = (standing, left.map(SignedDuration::from_secs));
-            assert_eq!(obstacle.standing(unseen_since, grace, at(seconds)), expected);
+            assert_eq!(
+                obstacle.standing(unseen_since, grace, at(seconds)),
+                expected
+            );
         }
     }
 

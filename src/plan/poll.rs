@@ -62,12 +62,19 @@ pub fn changed_sets(
     new: &Listing<FlowSet>,
 ) -> (BTreeSet<FlowSetId>, BTreeSet<String>) {
     let only = |one: &Listing<FlowSet>, other: &Listing<FlowSet>| {
-        let missing = one.items.iter().filter(|set| !other.items.contains(set)).cloned();
+        let missing = one
+            .items
+            .iter()
+            .filter(|set| !other.items.contains(set))
+            .cloned();
         missing.collect::<Vec<_>>()
     };
     let changed = [only(old, new), only(new, old)].concat();
     let ids = changed.iter().map(|set| set.id.clone()).collect();
-    (ids, changed.into_iter().map(|set| set.display_name).collect())
+    (
+        ids,
+        changed.into_iter().map(|set| set.display_name).collect(),
+    )
 }
 
 fn doubled(first: Duration, times: u32) -> Duration {
@@ -82,13 +89,20 @@ mod tests {
     const MINUTE: Duration = Duration::from_mins(1);
 
     fn seconds(settled: bool, quiet: u32, failures: u32) -> u64 {
-        let cadence = Cadence { interval: MINUTE, settled };
+        let cadence = Cadence {
+            interval: MINUTE,
+            settled,
+        };
         pause(cadence, History { quiet, failures }, 0.5).as_secs()
     }
 
     #[test]
     fn a_settled_collection_is_listed_at_the_interval() {
-        assert!([0, 1, 100].into_iter().all(|quiet| seconds(true, quiet, 0) == 60));
+        assert!(
+            [0, 1, 100]
+                .into_iter()
+                .all(|quiet| seconds(true, quiet, 0) == 60)
+        );
     }
 
     #[test]
@@ -103,14 +117,27 @@ mod tests {
             let pauses = [1, 2, 8, 9, u32::MAX].map(|failures| seconds(settled, 0, failures));
             assert_eq!(pauses, [2, 4, 256, 300, 300]);
         }
-        let rare = Cadence { interval: MINUTE * 60, settled: true };
-        let failures = History { quiet: 0, failures: 30 };
-        assert_eq!(pause(rare, failures, 0.5), MINUTE * 60, "never more often than without");
+        let rare = Cadence {
+            interval: MINUTE * 60,
+            settled: true,
+        };
+        let failures = History {
+            quiet: 0,
+            failures: 30,
+        };
+        assert_eq!(
+            pause(rare, failures, 0.5),
+            MINUTE * 60,
+            "never more often than without"
+        );
     }
 
     #[test]
     fn the_spread_is_a_tenth_in_either_direction() {
-        let cadence = Cadence { interval: MINUTE, settled: true };
+        let cadence = Cadence {
+            interval: MINUTE,
+            settled: true,
+        };
         let at = |spread| pause(cadence, History::default(), spread).as_millis();
         assert_eq!([0.0, 0.5, 1.0].map(at), [54_000, 60_000, 66_000]);
         assert_eq!([-7.0, 7.0].map(at), [54_000, 66_000]);
@@ -122,8 +149,8 @@ mod tests {
 
     #[test]
     fn only_types_whose_flows_changed_are_news() {
-        let [units, users] =
-            [FlowType::AdministrativeUnit, FlowType::User].map(|kind| remote_flow(1, &resource(kind), 0));
+        let [units, users] = [FlowType::AdministrativeUnit, FlowType::User]
+            .map(|kind| remote_flow(1, &resource(kind), 0));
         let changed = |change: fn(&mut Flow)| {
             let mut flow = users.clone();
             change(&mut flow);
@@ -134,15 +161,34 @@ mod tests {
             ("nothing", vec![units.clone(), users.clone()], &[]),
             ("order", vec![users.clone(), units.clone()], &[]),
             ("gone", vec![units.clone()], &[FlowType::User]),
-            ("readiness", vec![units.clone(), changed(|flow| flow.readiness = None)], &[FlowType::User]),
-            ("property", vec![units.clone(), changed(|flow| flow.properties.clear())], &[FlowType::User]),
-            ("unknown type", vec![units.clone(), changed(|flow| flow.flow_type = None)], &[FlowType::User]),
-            ("all gone", vec![], &[FlowType::AdministrativeUnit, FlowType::User]),
+            (
+                "readiness",
+                vec![units.clone(), changed(|flow| flow.readiness = None)],
+                &[FlowType::User],
+            ),
+            (
+                "property",
+                vec![units.clone(), changed(|flow| flow.properties.clear())],
+                &[FlowType::User],
+            ),
+            (
+                "unknown type",
+                vec![units.clone(), changed(|flow| flow.flow_type = None)],
+                &[FlowType::User],
+            ),
+            (
+                "all gone",
+                vec![],
+                &[FlowType::AdministrativeUnit, FlowType::User],
+            ),
         ];
         for (what, items, expected) in cases {
             assert_eq!(changed_types(&old, &listing(items)), expected, "{what}");
         }
-        let later = Listing { date: at(60), ..old.clone() };
+        let later = Listing {
+            date: at(60),
+            ..old.clone()
+        };
         assert!(changed_types(&old, &later).is_empty(), "time passes");
     }
 

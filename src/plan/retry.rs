@@ -19,7 +19,9 @@ pub fn after_failure(
     inputs: &str,
     now: Timestamp,
 ) -> Retry {
-    let before = past.filter(|past| past.inputs == inputs).map_or(0, |past| past.failures);
+    let before = past
+        .filter(|past| past.inputs == inputs)
+        .map_or(0, |past| past.failures);
     let failures = before.saturating_add(1);
     Retry {
         failures,
@@ -65,7 +67,9 @@ fn pause(disposition: Disposition, failures: i32) -> SignedDuration {
 fn throttled(after: Option<Duration>) -> SignedDuration {
     const UNSAID: Duration = Duration::from_secs(10);
     const MOST: SignedDuration = SignedDuration::from_hours(1);
-    SignedDuration::try_from(after.unwrap_or(UNSAID)).unwrap_or(MOST).min(MOST)
+    SignedDuration::try_from(after.unwrap_or(UNSAID))
+        .unwrap_or(MOST)
+        .min(MOST)
 }
 
 #[cfg(test)]
@@ -88,7 +92,10 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_limit() {
         let bug = verdict(Reason::InvalidRequest, Certainty::Refused, Disposition::Bug);
-        assert_eq!(pauses(&unavailable(), 9), [2, 4, 8, 16, 32, 64, 128, 256, 300]);
+        assert_eq!(
+            pauses(&unavailable(), 9),
+            [2, 4, 8, 16, 32, 64, 128, 256, 300]
+        );
         assert_eq!(
             pauses(&refused(Reason::Forbidden), 8),
             [30, 60, 120, 240, 480, 960, 1800, 1800]
@@ -111,7 +118,10 @@ mod tests {
         let first = after_failure(None, &unavailable(), "one", start());
         let second = after_failure(Some(&first), &unavailable(), "one", start());
         assert_eq!(second.failures, 2);
-        assert_eq!(after_failure(Some(&second), &unavailable(), "other", start()).failures, 1);
+        assert_eq!(
+            after_failure(Some(&second), &unavailable(), "other", start()).failures,
+            1
+        );
         assert_eq!(wait(Some(&second), "other", start()), None);
     }
 
@@ -130,14 +140,26 @@ mod tests {
     fn a_count_cannot_overflow() {
         let mut retry = after_failure(None, &unavailable(), "same", start());
         retry.failures = i32::MAX;
-        assert_eq!(after_failure(Some(&retry), &unavailable(), "same", start()).failures, i32::MAX);
+        assert_eq!(
+            after_failure(Some(&retry), &unavailable(), "same", start()).failures,
+            i32::MAX
+        );
     }
 
     #[test]
     fn a_fingerprint_tells_parts_apart() {
-        let texts = [vec!["a", "b"], vec!["ab", ""], vec!["", "ab"], vec!["ab"], vec!["b", "a"], vec![]];
-        let prints: std::collections::BTreeSet<String> =
-            texts.iter().map(|parts| fingerprint(parts.iter().copied())).collect();
+        let texts = [
+            vec!["a", "b"],
+            vec!["ab", ""],
+            vec!["", "ab"],
+            vec!["ab"],
+            vec!["b", "a"],
+            vec![],
+        ];
+        let prints: std::collections::BTreeSet<String> = texts
+            .iter()
+            .map(|parts| fingerprint(parts.iter().copied()))
+            .collect();
         assert_eq!(prints.len(), texts.len());
         assert_eq!(fingerprint(["a", "b"]), fingerprint(["a", "b"]));
     }

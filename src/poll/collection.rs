@@ -101,8 +101,12 @@ impl<T: Clone> Collection<T> {
         let mut state = self.write();
         state.nudged = true;
         state.history.quiet = 0;
-        let Some(snapshot) = state.latest.as_ref() else { return };
-        let Ok(listing) = &snapshot.outcome else { return };
+        let Some(snapshot) = state.latest.as_ref() else {
+            return;
+        };
+        let Ok(listing) = &snapshot.outcome else {
+            return;
+        };
         let mut listing = Listing::clone(listing);
         change(&mut listing.items);
         state.latest = Some(Arc::new(Snapshot {

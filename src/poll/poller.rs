@@ -101,7 +101,9 @@ impl Poller {
 
     /// A list of sets that began after `moment`.
     pub async fn sets_since(&self, moment: Instant, lane: Lane) -> Arc<Snapshot<FlowSet>> {
-        self.sets.since(moment, async || self.list_sets(lane).await).await
+        self.sets
+            .since(moment, async || self.list_sets(lane).await)
+            .await
     }
 
     /// A list of a set's flows that began after `moment`.
@@ -112,7 +114,9 @@ impl Poller {
         lane: Lane,
     ) -> Arc<Snapshot<Flow>> {
         let flows = self.flows_of(set);
-        flows.since(moment, async || self.list_flows(set, lane).await).await
+        flows
+            .since(moment, async || self.list_flows(set, lane).await)
+            .await
     }
 
     /// How many lists of sets in a row have failed.
@@ -205,9 +209,7 @@ impl Poller {
     fn forget_all_but(&self, interest: &Interest) {
         let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
         // A collection that somebody is reading right now may be one that the next look at the resources will want.
-        flows.retain(|set, flows| {
-            interest.flows.contains_key(set) || Arc::strong_count(flows) > 1
-        });
+        flows.retain(|set, flows| interest.flows.contains_key(set) || Arc::strong_count(flows) > 1);
     }
 }
 

@@ -150,13 +150,13 @@ pub struct Arguments {
     )]
     pub lease_name: String,
 
-    /// How long the lease lasts without renewal, in whole seconds, such as `15s`: as long as nobody
+    /// How long the lease lasts without renewal, in whole seconds, such as `18s`: as long as nobody
     /// leads after a leader has crashed
     #[arg(
         long,
         value_name = "DURATION",
         value_parser = duration,
-        default_value = "15s",
+        default_value = "18s",
         env = "INDUSTRYDATA_OPERATOR_LEASE_DURATION",
         help_heading = "Leader election"
     )]

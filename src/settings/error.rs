@@ -78,7 +78,8 @@ pub enum SettingsError {
     /// The lease never covers the time that a request can take.
     #[error(
         "--lease-duration {duration:?} always leaves the leader {cover:?}, which must be longer than \
-         --request-timeout {request_timeout:?}: raise the first or lower the second"
+         --request-timeout {request_timeout:?} and {:?} in the request budget: raise the first or lower the second",
+        crate::graph::USUAL_WAIT
     )]
     LeaseTooShort {
         /// The duration of the lease.

@@ -21,7 +21,7 @@ use url::Url;
 
 pub use self::{arguments::Arguments, error::SettingsError, selector::InvalidSelector};
 use crate::{
-    graph::{TransportSettings, check_endpoint},
+    graph::{TransportSettings, USUAL_WAIT, check_endpoint},
     lease::{self, LeaseSettings},
     plan::Limits,
     telemetry::LogFormat,
@@ -257,7 +257,7 @@ fn check_lease(
     request_timeout: Duration,
 ) -> Result<(), SettingsError> {
     match lease {
-        Some(lease) if lease.steady_cover() <= request_timeout => {
+        Some(lease) if lease.steady_cover() <= request_timeout + USUAL_WAIT => {
             Err(SettingsError::LeaseTooShort {
                 duration: lease.duration,
                 cover: lease.steady_cover(),

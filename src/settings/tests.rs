@@ -59,7 +59,7 @@ fn the_defaults_are_usable() {
     assert_eq!(settings.log.directives, "info");
     let lease = settings.lease.unwrap();
     assert_eq!(lease.name, "industrydata-operator");
-    assert_eq!(lease.duration, Duration::from_secs(15));
+    assert_eq!(lease.duration, Duration::from_secs(18));
 }
 
 #[test]
@@ -296,13 +296,13 @@ fn the_times_must_fit_together() {
             "--lease-duration is 15.5s; right would be whole seconds, at least 3s",
         ),
         (
-            &["--request-timeout=11s"],
-            "--lease-duration 15s always leaves the leader 11s, which must be longer than \
-             --request-timeout 11s: raise the first or lower the second",
+            &["--request-timeout=12s"],
+            "--lease-duration 18s always leaves the leader 13.2s, which must be longer than \
+             --request-timeout 12s and 2s in the request budget: raise the first or lower the second",
         ),
         (
-            &["--visibility-window=35s"],
-            "--visibility-window is 35s; right would be more than 35s: --lease-duration 15s and \
+            &["--visibility-window=38s"],
+            "--visibility-window is 38s; right would be more than 38s: --lease-duration 18s and \
              twice --request-timeout 10s",
         ),
         (

@@ -25,14 +25,19 @@ async fn samples_ready(stage: &Stage) {
 }
 
 fn remote_id(flow: &ProvisioningFlow) -> String {
-    flow.status.as_ref().and_then(|status| status.id.clone()).unwrap()
+    flow.status
+        .as_ref()
+        .and_then(|status| status.id.clone())
+        .unwrap()
 }
 
 /// Lets the poller look a few times.
 async fn polls(stage: &Stage, count: usize) {
     let lists = || stage.simulator.journal().requests(Operation::ListFlows);
     let before = lists();
-    stage.until("polls", async || lists() >= before + count).await;
+    stage
+        .until("polls", async || lists() >= before + count)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,13 +45,23 @@ async fn a_flow_costs_four_writes_until_it_is_ready_and_none_after() {
     let stage = Stage::open("cost").await;
     let start = stage.audit_position();
     samples_ready(&stage).await;
-    let wait = ["wait", "--for=condition=Ready", "pflow", "--all", "--timeout=60s"];
+    let wait = [
+        "wait",
+        "--for=condition=Ready",
+        "pflow",
+        "--all",
+        "--timeout=60s",
+    ];
     stage.kubectl(&wait).await.unwrap();
     let writes = stage.writes_since(start);
     for (name, _) in FLOWS {
-        let of_flow = |write: &&String| write.contains("provisioningflows") && write.ends_with(name);
+        let of_flow =
+            |write: &&String| write.contains("provisioningflows") && write.ends_with(name);
         let patches = writes.iter().filter(of_flow).count();
-        let events = writes.iter().filter(|write| write.contains(&format!("{name}."))).count();
+        let events = writes
+            .iter()
+            .filter(|write| write.contains(&format!("{name}.")))
+            .count();
         assert!(patches + events <= 4, "{name}: {writes:#?}");
     }
     let status = stage.flow(FLOWS[0].0).await.status.unwrap();
@@ -55,7 +70,11 @@ async fn a_flow_costs_four_writes_until_it_is_ready_and_none_after() {
     for (_, kind) in FLOWS {
         assert_eq!(journal.flows_created(&set, kind), 1);
     }
-    assert_eq!(journal.requests(Operation::GetFlow), 0, "flows are listed by set, never got one by one");
+    assert_eq!(
+        journal.requests(Operation::GetFlow),
+        0,
+        "flows are listed by set, never got one by one"
+    );
 
     // The set's own status may still follow its flows.
     polls(&stage, 2).await;
@@ -71,17 +90,21 @@ async fn one_list_serves_all_flows_that_are_created_together() {
     stage.apply_samples().await;
     stage.start_operator(&[]).await;
     let created = |flow: &ProvisioningFlow| {
-        flow.status.as_ref().is_some_and(|status| status.id.is_some())
+        flow.status
+            .as_ref()
+            .is_some_and(|status| status.id.is_some())
     };
     for (name, _) in FLOWS {
         stage.flow_where(name, created).await;
     }
     let journal = stage.simulator.journal();
-    let creates = journal.entries().iter().filter(|entry| entry.operation == Operation::CreateFlow);
+    let creates = journal
+        .entries()
+        .iter()
+        .filter(|entry| entry.operation == Operation::CreateFlow);
     let first = creates.map(|entry| entry.sequence).min().unwrap();
-    let lists = journal.count(|entry| {
-        entry.operation == Operation::ListFlows && entry.sequence < first
-    });
+    let lists =
+        journal.count(|entry| entry.operation == Operation::ListFlows && entry.sequence < first);
     assert!(lists <= 2, "{lists} lists before the first create");
 }
 
@@ -95,7 +118,10 @@ async fn what_the_service_says_of_a_flow_is_mirrored() {
         let remote = stage.simulator.flow(&remote_id(&flow)).unwrap().resource;
         assert_eq!(json!(status.id), remote["id"]);
         assert_eq!(json!(status.created_date_time), remote["createdDateTime"]);
-        assert_eq!(json!(status.last_modified_date_time), remote["lastModifiedDateTime"]);
+        assert_eq!(
+            json!(status.last_modified_date_time),
+            remote["lastModifiedDateTime"]
+        );
         assert_eq!(json!(status.readiness_status), remote["readinessStatus"]);
     }
     let (name, _) = FLOWS[0];
@@ -113,7 +139,10 @@ async fn what_the_service_says_of_a_flow_is_mirrored() {
             flow.status.as_ref().unwrap().readiness_status.as_deref() == Some(word)
         };
         let flow = stage.flow_where(name, mirrored).await;
-        assert_eq!((ready(&flow).as_str(), stalled(&flow).as_str()), (told_ready, told_stalled));
+        assert_eq!(
+            (ready(&flow).as_str(), stalled(&flow).as_str()),
+            (told_ready, told_stalled)
+        );
         let history = flow.status.unwrap().readiness_history;
         assert_eq!(history.last().unwrap().status, word);
     }
@@ -125,7 +154,9 @@ async fn each_new_token_resets_once() {
     samples_ready(&stage).await;
     for (name, _) in FLOWS {
         let id = remote_id(&stage.flow(name).await);
-        stage.patch_flow(name, json!({ "resetToken": "first" })).await;
+        stage
+            .patch_flow(name, json!({ "resetToken": "first" }))
+            .await;
         let accepted = |flow: &ProvisioningFlow| {
             let reset = flow.status.as_ref().and_then(|status| status.reset.clone());
             reset.is_some_and(|reset| {
@@ -138,12 +169,26 @@ async fn each_new_token_resets_once() {
     let (name, _) = FLOWS[0];
     let id = remote_id(&stage.flow(name).await);
     stage.patch_flow(name, json!({ "resetToken": null })).await;
-    stage.patch_flow(name, json!({ "resetToken": "first" })).await;
+    stage
+        .patch_flow(name, json!({ "resetToken": "first" }))
+        .await;
     stage.flow_where(name, is_ready).await;
     polls(&stage, 2).await;
-    assert_eq!(stage.simulator.journal().resets(&id), 1, "the same token again resets nothing");
-    stage.annotate_flow(name, "industrydata.dev/reset-requested-at", "2026-11-24T00:00:00Z").await;
-    stage.until("reset", async || stage.simulator.journal().resets(&id) == 2).await;
+    assert_eq!(
+        stage.simulator.journal().resets(&id),
+        1,
+        "the same token again resets nothing"
+    );
+    stage
+        .annotate_flow(
+            name,
+            "industrydata.dev/reset-requested-at",
+            "2026-11-24T00:00:00Z",
+        )
+        .await;
+    stage
+        .until("reset", async || stage.simulator.journal().resets(&id) == 2)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +196,10 @@ async fn a_token_that_a_flow_is_born_with_is_only_noted() {
     let stage = Stage::open("born").await;
     stage.apply(&sample("connection.yaml")).await.unwrap();
     stage.apply(&sample("flow-set.yaml")).await.unwrap();
-    let born = flow("born", &json!({ "resetToken": "born", "securityGroup": security() }));
+    let born = flow(
+        "born",
+        &json!({ "resetToken": "born", "securityGroup": security() }),
+    );
     stage.apply(&born).await.unwrap();
     let flow = stage.flow_where("born", is_ready).await;
     let reset = flow.status.clone().unwrap().reset.unwrap();
@@ -164,14 +212,54 @@ async fn a_change_reaches_the_service_in_one_update() {
     let stage = Stage::open("update").await;
     samples_ready(&stage).await;
     let changes = [
-        (0, json!({ "administrativeUnit": { "creationOptions": { "createBasedOnOrgPlusRoleGroup": true } } }), "/creationOptions/createBasedOnOrgPlusRoleGroup", json!(true)),
-        (1, json!({ "classGroup": { "configuration": { "additionalAttributes": ["courseCode"] } } }), "/configuration/additionalAttributes", json!(["courseCode"])),
-        (1, json!({ "classGroup": { "configuration": { "additionalOptions": { "createTeam": false } } } }), "/configuration/additionalOptions/createTeam", json!(false)),
-        (1, json!({ "classGroup": { "configuration": { "enrollmentMappings": { "memberEnrollmentMappings": [{ "code": "paraProfessional" }] } } } }), "/configuration/enrollmentMappings/memberEnrollmentMappings/0/code", json!("paraprofessional")),
-        (2, json!({ "securityGroup": { "creationOptions": { "createBasedOnRoleGroup": false } } }), "/creationOptions/createBasedOnRoleGroup", json!(false)),
-        (3, json!({ "user": { "createUnmatchedUsers": false } }), "/createUnmatchedUsers", json!(false)),
-        (3, json!({ "user": { "managementOptions": { "additionalOptions": { "studentAgeGroup": "adult" } } } }), "/managementOptions/additionalOptions/studentAgeGroup", json!("adult")),
-        (3, json!({ "user": { "managementOptions": { "additionalOptions": { "studentAgeGroup": null } } } }), "/managementOptions/additionalOptions/studentAgeGroup", Value::Null),
+        (
+            0,
+            json!({ "administrativeUnit": { "creationOptions": { "createBasedOnOrgPlusRoleGroup": true } } }),
+            "/creationOptions/createBasedOnOrgPlusRoleGroup",
+            json!(true),
+        ),
+        (
+            1,
+            json!({ "classGroup": { "configuration": { "additionalAttributes": ["courseCode"] } } }),
+            "/configuration/additionalAttributes",
+            json!(["courseCode"]),
+        ),
+        (
+            1,
+            json!({ "classGroup": { "configuration": { "additionalOptions": { "createTeam": false } } } }),
+            "/configuration/additionalOptions/createTeam",
+            json!(false),
+        ),
+        (
+            1,
+            json!({ "classGroup": { "configuration": { "enrollmentMappings": { "memberEnrollmentMappings": [{ "code": "paraProfessional" }] } } } }),
+            "/configuration/enrollmentMappings/memberEnrollmentMappings/0/code",
+            json!("paraprofessional"),
+        ),
+        (
+            2,
+            json!({ "securityGroup": { "creationOptions": { "createBasedOnRoleGroup": false } } }),
+            "/creationOptions/createBasedOnRoleGroup",
+            json!(false),
+        ),
+        (
+            3,
+            json!({ "user": { "createUnmatchedUsers": false } }),
+            "/createUnmatchedUsers",
+            json!(false),
+        ),
+        (
+            3,
+            json!({ "user": { "managementOptions": { "additionalOptions": { "studentAgeGroup": "adult" } } } }),
+            "/managementOptions/additionalOptions/studentAgeGroup",
+            json!("adult"),
+        ),
+        (
+            3,
+            json!({ "user": { "managementOptions": { "additionalOptions": { "studentAgeGroup": null } } } }),
+            "/managementOptions/additionalOptions/studentAgeGroup",
+            Value::Null,
+        ),
     ];
     for (index, change, path, wanted) in changes {
         let (name, _) = FLOWS[index];
@@ -180,7 +268,11 @@ async fn a_change_reaches_the_service_in_one_update() {
         stage.patch_flow(name, change).await;
         stage.flow_where(name, is_ready).await;
         let remote = stage.simulator.flow(&id).unwrap().resource;
-        assert_eq!(remote.pointer(path).cloned().unwrap_or_default(), wanted, "{path}");
+        assert_eq!(
+            remote.pointer(path).cloned().unwrap_or_default(),
+            wanted,
+            "{path}"
+        );
         polls(&stage, 3).await;
         assert_eq!(stage.simulator.journal().updates(&id), before + 1, "{path}");
     }
@@ -195,16 +287,27 @@ async fn a_change_behind_our_back_is_corrected_or_reported() {
     let edit = json!({ "@odata.type": "#microsoft.graph.industryData.administrativeUnitProvisioningFlow",
         "creationOptions": { "createBasedOnOrg": false, "createBasedOnOrgPlusRoleGroup": false } });
     stage.simulator.update_flow(&id, &edit).unwrap();
-    let org = || stage.simulator.flow(&id).unwrap().resource["creationOptions"]["createBasedOnOrg"].clone();
-    stage.until("correction", async || org() == json!(true)).await;
+    let org = || {
+        stage.simulator.flow(&id).unwrap().resource["creationOptions"]["createBasedOnOrg"].clone()
+    };
+    stage
+        .until("correction", async || org() == json!(true))
+        .await;
 
-    stage.patch_flow(name, json!({ "driftPolicy": "Report" })).await;
+    stage
+        .patch_flow(name, json!({ "driftPolicy": "Report" }))
+        .await;
     stage.flow_where(name, is_ready).await;
     stage.simulator.update_flow(&id, &edit).unwrap();
-    let flow = stage.flow_where(name, |flow| stalled(flow) == "True/Drifted").await;
+    let flow = stage
+        .flow_where(name, |flow| stalled(flow) == "True/Drifted")
+        .await;
     let drift = flow.status.unwrap().drift;
     assert_eq!(drift[0].path, "creationOptions.createBasedOnOrg");
-    assert_eq!((drift[0].desired.as_str(), drift[0].actual.as_str()), ("true", "false"));
+    assert_eq!(
+        (drift[0].desired.as_str(), drift[0].actual.as_str()),
+        ("true", "false")
+    );
     assert_eq!(org(), json!(false));
 }
 
@@ -213,10 +316,20 @@ async fn a_changed_password_reaches_the_service() {
     let stage = Stage::open("password").await;
     samples_ready(&stage).await;
     let id = remote_id(&stage.flow("north-users").await);
-    assert!(stage.simulator.has_password(&id, "staff", "Change-me-1-staff").unwrap());
+    assert!(
+        stage
+            .simulator
+            .has_password(&id, "staff", "Change-me-1-staff")
+            .unwrap()
+    );
     let secret = "{apiVersion: v1, kind: Secret, metadata: {name: passwords}, stringData: {staff: Changed-2-staff, students: Changed-2-students}}";
     stage.apply(secret).await.unwrap();
-    let changed = async || stage.simulator.has_password(&id, "staff", "Changed-2-staff").unwrap();
+    let changed = async || {
+        stage
+            .simulator
+            .has_password(&id, "staff", "Changed-2-staff")
+            .unwrap()
+    };
     stage.until("new password", changed).await;
     polls(&stage, 3).await;
     assert_eq!(stage.simulator.journal().updates(&id), 1);
@@ -226,14 +339,28 @@ async fn a_changed_password_reaches_the_service() {
 async fn resources_go_in_any_order_and_leave_what_their_policy_says() {
     let stage = Stage::open("deletion").await;
     samples_ready(&stage).await;
-    stage.patch_flow("north-class-groups", json!({ "deletionPolicy": "Retain" })).await;
+    stage
+        .patch_flow("north-class-groups", json!({ "deletionPolicy": "Retain" }))
+        .await;
     let kept = remote_id(&stage.flow_where("north-class-groups", is_ready).await);
     let gone = remote_id(&stage.flow("north-users").await);
-    stage.connections().delete("contoso", &DeleteParams::default()).await.unwrap();
-    stage.sets().delete("north", &DeleteParams::default()).await.unwrap();
+    stage
+        .connections()
+        .delete("contoso", &DeleteParams::default())
+        .await
+        .unwrap();
+    stage
+        .sets()
+        .delete("north", &DeleteParams::default())
+        .await
+        .unwrap();
     let set = stage.sets().get("north").await.unwrap();
     assert!(set.metadata.deletion_timestamp.is_some());
-    stage.flows().delete_collection(&DeleteParams::default(), &ListParams::default()).await.unwrap();
+    stage
+        .flows()
+        .delete_collection(&DeleteParams::default(), &ListParams::default())
+        .await
+        .unwrap();
     for (name, _) in FLOWS {
         stage.gone(&stage.flows(), name).await;
     }
@@ -248,32 +375,55 @@ async fn resources_go_in_any_order_and_leave_what_their_policy_says() {
 async fn a_whole_namespace_goes_although_its_secrets_go_first() {
     let stage = Stage::open("namespace-deletion").await;
     samples_ready(&stage).await;
-    stage.kubectl(&["delete", "secret", "contoso", "passwords"]).await.unwrap();
-    stage.flows().delete_collection(&DeleteParams::default(), &ListParams::default()).await.unwrap();
+    stage
+        .kubectl(&["delete", "secret", "contoso", "passwords"])
+        .await
+        .unwrap();
+    stage
+        .flows()
+        .delete_collection(&DeleteParams::default(), &ListParams::default())
+        .await
+        .unwrap();
     for (name, _) in FLOWS {
         stage.gone(&stage.flows(), name).await;
     }
-    assert_eq!(stage.simulator.journal().committed(Operation::DeleteFlow), 4);
+    assert_eq!(
+        stage.simulator.journal().committed(Operation::DeleteFlow),
+        4
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flow_that_exists_is_adopted_only_where_that_is_allowed() {
     let stage = Stage::open("adoption").await;
     stage.apply(&sample("connection.yaml")).await.unwrap();
-    let set = stage.simulator.create_set(&json!({ "displayName": "made by hand" })).unwrap();
+    let set = stage
+        .simulator
+        .create_set(&json!({ "displayName": "made by hand" }))
+        .unwrap();
     let body = json!({ "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
         "creationOptions": { "createBasedOnRoleGroup": false, "createBasedOnOrgPlusRoleGroup": false } });
     let id = stage.simulator.create_flow(&set, &body).unwrap();
     let spec = json!({ "flowSetRef": null, "flowSetId": set, "connectionRef": { "name": "contoso" }, "securityGroup": security() });
     stage.apply(&flow("adopted", &spec)).await.unwrap();
-    let told_of = stage.flow_where("adopted", |flow| stalled(flow) == "True/AlreadyExists").await;
+    let told_of = stage
+        .flow_where("adopted", |flow| stalled(flow) == "True/AlreadyExists")
+        .await;
     let message = &told_of.status.as_ref().unwrap().conditions[0].message;
-    assert!(message.contains(&id) && message.contains("industrydata.dev/remote-id"), "{message}");
-    stage.annotate_flow("adopted", "industrydata.dev/remote-id", &id).await;
+    assert!(
+        message.contains(&id) && message.contains("industrydata.dev/remote-id"),
+        "{message}"
+    );
+    stage
+        .annotate_flow("adopted", "industrydata.dev/remote-id", &id)
+        .await;
     let adopted = stage.flow_where("adopted", is_ready).await;
     assert_eq!(remote_id(&adopted), id);
     let remote = stage.simulator.flow(&id).unwrap().resource;
-    assert_eq!(remote["creationOptions"]["createBasedOnRoleGroup"], json!(true));
+    assert_eq!(
+        remote["creationOptions"]["createBasedOnRoleGroup"],
+        json!(true)
+    );
     assert_eq!(stage.simulator.journal().requests(Operation::CreateFlow), 0);
 }
 
@@ -282,15 +432,30 @@ async fn two_resources_for_one_flow_do_not_fight() {
     let stage = Stage::open("conflict").await;
     stage.apply(&sample("connection.yaml")).await.unwrap();
     stage.apply(&sample("flow-set.yaml")).await.unwrap();
-    stage.apply(&flow("elder", &json!({ "securityGroup": security() }))).await.unwrap();
+    stage
+        .apply(&flow("elder", &json!({ "securityGroup": security() })))
+        .await
+        .unwrap();
     stage.flow_where("elder", is_ready).await;
     // Ages are compared in whole seconds, and then by uid.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    stage.apply(&flow("younger", &json!({ "securityGroup": security() }))).await.unwrap();
-    stage.flow_where("younger", |flow| stalled(flow) == "True/Conflict").await;
-    stage.flows().delete("elder", &DeleteParams::default()).await.unwrap();
+    stage
+        .apply(&flow("younger", &json!({ "securityGroup": security() })))
+        .await
+        .unwrap();
+    stage
+        .flow_where("younger", |flow| stalled(flow) == "True/Conflict")
+        .await;
+    stage
+        .flows()
+        .delete("elder", &DeleteParams::default())
+        .await
+        .unwrap();
     stage.flow_where("younger", is_ready).await;
-    assert_eq!(stage.simulator.journal().committed(Operation::CreateFlow), 2);
+    assert_eq!(
+        stage.simulator.journal().committed(Operation::CreateFlow),
+        2
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -298,20 +463,43 @@ async fn suspended_and_observed_flows_change_nothing_at_the_service() {
     let stage = Stage::open("hands-off").await;
     stage.apply(&sample("connection.yaml")).await.unwrap();
     stage.apply(&sample("flow-set.yaml")).await.unwrap();
-    stage.apply(&flow("asleep", &json!({ "suspend": true, "securityGroup": security() }))).await.unwrap();
+    stage
+        .apply(&flow(
+            "asleep",
+            &json!({ "suspend": true, "securityGroup": security() }),
+        ))
+        .await
+        .unwrap();
     let observing = json!({ "managementPolicy": "Observe", "administrativeUnit": { "creationOptions": { "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false } } });
     stage.apply(&flow("watching", &observing)).await.unwrap();
-    stage.flow_where("watching", |flow| stalled(flow) == "True/NotFound").await;
+    stage
+        .flow_where("watching", |flow| stalled(flow) == "True/NotFound")
+        .await;
     let synced = |flow: &ProvisioningFlow| {
-        flow.status.as_ref().map(|status| told(&status.conditions, "Synced")).unwrap_or_default()
+        flow.status
+            .as_ref()
+            .map(|status| told(&status.conditions, "Synced"))
+            .unwrap_or_default()
     };
-    stage.flow_where("asleep", |flow| synced(flow) == "False/Suspended").await;
+    stage
+        .flow_where("asleep", |flow| synced(flow) == "False/Suspended")
+        .await;
     assert_eq!(stage.simulator.journal().requests(Operation::CreateFlow), 0);
-    stage.flows().delete("asleep", &DeleteParams::default()).await.unwrap();
+    stage
+        .flows()
+        .delete("asleep", &DeleteParams::default())
+        .await
+        .unwrap();
     stage.gone(&stage.flows(), "asleep").await;
-    stage.patch_flow("watching", json!({ "managementPolicy": "Manage" })).await;
+    stage
+        .patch_flow("watching", json!({ "managementPolicy": "Manage" }))
+        .await;
     let managed = stage.flow_where("watching", is_ready).await;
-    assert!(managed.finalizers().contains(&"industrydata.dev/remote".to_owned()));
+    assert!(
+        managed
+            .finalizers()
+            .contains(&"industrydata.dev/remote".to_owned())
+    );
 }
 
 fn security() -> Value {
@@ -324,6 +512,9 @@ fn flow(name: &str, spec: &Value) -> String {
     for (member, value) in spec.as_object().unwrap() {
         whole[member] = value.clone();
     }
-    whole.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    whole
+        .as_object_mut()
+        .unwrap()
+        .retain(|_, value| !value.is_null());
     json!({ "apiVersion": "industrydata.dev/v1alpha1", "kind": "ProvisioningFlow", "metadata": { "name": name }, "spec": whole }).to_string()
 }

@@ -10,18 +10,25 @@ use crate::stage::{Stage, is_ready, sample, stalled, told};
 const CLIENT: &str = "66666666-7777-4888-8999-000000000000";
 
 fn connection_stalled(connection: &GraphConnection) -> String {
-    let conditions = connection.status.iter().flat_map(|status| &status.conditions);
+    let conditions = connection
+        .status
+        .iter()
+        .flat_map(|status| &status.conditions);
     told(conditions, "Stalled")
 }
 
 fn message(flow: &ProvisioningFlow) -> String {
     let conditions = flow.status.iter().flat_map(|status| &status.conditions);
-    conditions.map(|condition| condition.message.clone()).next().unwrap_or_default()
+    conditions
+        .map(|condition| condition.message.clone())
+        .next()
+        .unwrap_or_default()
 }
 
 fn security_group(name: &str, set: &str) -> String {
     let security = json!({ "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": false } });
-    let spec = json!({ "flowSetRef": { "name": set }, "pollInterval": "1s", "securityGroup": security });
+    let spec =
+        json!({ "flowSetRef": { "name": set }, "pollInterval": "1s", "securityGroup": security });
     json!({ "apiVersion": "industrydata.dev/v1alpha1", "kind": "ProvisioningFlow", "metadata": { "name": name }, "spec": spec }).to_string()
 }
 
@@ -30,17 +37,30 @@ async fn a_missing_secret_is_named_and_its_arrival_heals() {
     let stage = Stage::open("missing-secret").await;
     stage.apply_samples().await;
     stage.flow_where("north-users", is_ready).await;
-    stage.kubectl(&["delete", "secret", "contoso"]).await.unwrap();
+    stage
+        .kubectl(&["delete", "secret", "contoso"])
+        .await
+        .unwrap();
     let missing = |one: &GraphConnection| connection_stalled(one) == "True/SecretNotFound";
-    let connection = stage.object_where(&stage.connections(), "contoso", missing).await;
+    let connection = stage
+        .object_where(&stage.connections(), "contoso", missing)
+        .await;
     let message = connection.status.unwrap().conditions[0].message.clone();
-    assert!(message.contains("Secret contoso") && message.contains("clientSecret"), "{message}");
+    assert!(
+        message.contains("Secret contoso") && message.contains("clientSecret"),
+        "{message}"
+    );
     stage.apply(&sample("connection.yaml")).await.unwrap();
     stage.flow_where("north-users", is_ready).await;
     let healed = |one: &GraphConnection| {
-        told(one.status.iter().flat_map(|status| &status.conditions), "Ready") == "True/Ready"
+        told(
+            one.status.iter().flat_map(|status| &status.conditions),
+            "Ready",
+        ) == "True/Ready"
     };
-    stage.object_where(&stage.connections(), "contoso", healed).await;
+    stage
+        .object_where(&stage.connections(), "contoso", healed)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,9 +70,11 @@ async fn a_refused_secret_is_told_and_the_right_one_heals() {
     let mut stage = stage;
     stage.start_operator(&[]).await;
     stage.apply_samples().await;
-    stage.object_where(&stage.connections(), "contoso", |one| {
-        connection_stalled(one) == "True/CredentialRefused"
-    }).await;
+    stage
+        .object_where(&stage.connections(), "contoso", |one| {
+            connection_stalled(one) == "True/CredentialRefused"
+        })
+        .await;
     let right = sample("connection.yaml").replace("simulator-secret", "rotated");
     stage.apply(&right).await.unwrap();
     for name in ["north-users", "north-security-groups"] {
@@ -64,11 +86,18 @@ async fn a_refused_secret_is_told_and_the_right_one_heals() {
 async fn a_set_that_does_not_exist_is_named_and_others_go_on() {
     let stage = Stage::open("missing-set").await;
     stage.apply_samples().await;
-    stage.apply(&security_group("astray", "south")).await.unwrap();
-    let astray = stage.flow_where("astray", |flow| stalled(flow) == "True/FlowSetNotFound").await;
+    stage
+        .apply(&security_group("astray", "south"))
+        .await
+        .unwrap();
+    let astray = stage
+        .flow_where("astray", |flow| stalled(flow) == "True/FlowSetNotFound")
+        .await;
     assert!(message(&astray).contains("south"), "{}", message(&astray));
     stage.flow_where("north-users", is_ready).await;
-    let south = sample("flow-set.yaml").replace("name: north", "name: south").replace("District north", "District south");
+    let south = sample("flow-set.yaml")
+        .replace("name: north", "name: south")
+        .replace("District north", "District south");
     stage.apply(&south).await.unwrap();
     stage.flow_where("astray", is_ready).await;
 }
@@ -80,22 +109,39 @@ async fn a_refusal_is_told_and_a_corrected_manifest_is_tried_at_once() {
     stage.apply(&sample("flow-set.yaml")).await.unwrap();
     let refuse = Rule::new(Effect::Refuse(Answer::new(400).code("BadRequest")));
     stage.simulator.inject(refuse.on(Operation::CreateFlow));
-    stage.apply(&security_group("refused", "north")).await.unwrap();
-    let refused = stage.flow_where("refused", |flow| stalled(flow) == "True/Rejected").await;
+    stage
+        .apply(&security_group("refused", "north"))
+        .await
+        .unwrap();
+    let refused = stage
+        .flow_where("refused", |flow| stalled(flow) == "True/Rejected")
+        .await;
     assert!(message(&refused).contains("400"), "{}", message(&refused));
-    stage.patch_flow("refused", json!({ "progressDeadline": "29m" })).await;
+    stage
+        .patch_flow("refused", json!({ "progressDeadline": "29m" }))
+        .await;
     stage.flow_where("refused", is_ready).await;
-    assert_eq!(stage.simulator.journal().committed(Operation::CreateFlow), 1);
+    assert_eq!(
+        stage.simulator.journal().committed(Operation::CreateFlow),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_to_a_create_makes_no_second_flow() {
     let stage = Stage::open("lost-answer").await;
-    stage.simulator.inject(Rule::new(Effect::CutAfterCommit).on(Operation::CreateFlow));
-    stage.simulator.inject(Rule::new(Effect::CutAfterCommit).on(Operation::CreateSet));
+    stage
+        .simulator
+        .inject(Rule::new(Effect::CutAfterCommit).on(Operation::CreateFlow));
+    stage
+        .simulator
+        .inject(Rule::new(Effect::CutAfterCommit).on(Operation::CreateSet));
     stage.apply(&sample("connection.yaml")).await.unwrap();
     stage.apply(&sample("flow-set.yaml")).await.unwrap();
-    stage.apply(&security_group("found", "north")).await.unwrap();
+    stage
+        .apply(&security_group("found", "north"))
+        .await
+        .unwrap();
     let flow = stage.flow_where("found", is_ready).await;
     let set = flow.status.unwrap().flow_set_id.unwrap();
     let journal = stage.simulator.journal();
@@ -109,14 +155,32 @@ async fn a_reset_whose_answer_is_lost_is_not_sent_again() {
     let stage = Stage::open("lost-reset").await;
     stage.apply_samples().await;
     let name = "north-security-groups";
-    let id = stage.flow_where(name, is_ready).await.status.unwrap().id.unwrap();
-    stage.simulator.inject(Rule::new(Effect::CutAfterCommit).on(Operation::ResetFlow));
-    stage.patch_flow(name, json!({ "resetToken": "lost" })).await;
-    stage.flow_where(name, |flow| stalled(flow) == "True/ResetUnknown").await;
+    let id = stage
+        .flow_where(name, is_ready)
+        .await
+        .status
+        .unwrap()
+        .id
+        .unwrap();
+    stage
+        .simulator
+        .inject(Rule::new(Effect::CutAfterCommit).on(Operation::ResetFlow));
+    stage
+        .patch_flow(name, json!({ "resetToken": "lost" }))
+        .await;
+    stage
+        .flow_where(name, |flow| stalled(flow) == "True/ResetUnknown")
+        .await;
     assert_eq!(stage.simulator.journal().resets(&id), 1);
-    stage.patch_flow(name, json!({ "resetToken": "again" })).await;
+    stage
+        .patch_flow(name, json!({ "resetToken": "again" }))
+        .await;
     stage.flow_where(name, is_ready).await;
-    stage.until("second reset", async || stage.simulator.journal().resets(&id) == 2).await;
+    stage
+        .until("second reset", async || {
+            stage.simulator.journal().resets(&id) == 2
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,7 +188,13 @@ async fn a_flow_that_vanishes_is_made_anew_once_that_is_certain() {
     let stage = Stage::open("vanished").await;
     stage.apply_samples().await;
     let name = "north-security-groups";
-    let id = stage.flow_where(name, is_ready).await.status.unwrap().id.unwrap();
+    let id = stage
+        .flow_where(name, is_ready)
+        .await
+        .status
+        .unwrap()
+        .id
+        .unwrap();
     stage.simulator.delete_flow(&id).unwrap();
     let anew = |flow: &ProvisioningFlow| {
         is_ready(flow) && flow.status.as_ref().unwrap().id.as_deref() != Some(&id)
@@ -137,20 +207,40 @@ async fn a_flow_that_vanishes_is_made_anew_once_that_is_certain() {
 async fn a_restart_writes_nothing_and_forgets_nothing() {
     let mut stage = Stage::open("restart").await;
     stage.apply_samples().await;
-    let names = ["north-users", "north-security-groups", "north-class-groups", "north-administrative-units"];
+    let names = [
+        "north-users",
+        "north-security-groups",
+        "north-class-groups",
+        "north-administrative-units",
+    ];
     for name in names {
         stage.flow_where(name, is_ready).await;
     }
     let lists = |stage: &Stage| stage.simulator.journal().requests(Operation::ListFlows);
     let before = lists(&stage);
-    stage.until("polls", async || lists(&stage) > before + 2).await;
+    stage
+        .until("polls", async || lists(&stage) > before + 2)
+        .await;
     stage.stop_operator().await;
-    let (versions, start, before) = (stage.versions().await, stage.audit_position(), lists(&stage));
+    let (versions, start, before) = (
+        stage.versions().await,
+        stage.audit_position(),
+        lists(&stage),
+    );
     stage.start_operator(&[]).await;
-    stage.until("polls", async || lists(&stage) > before + 3).await;
+    stage
+        .until("polls", async || lists(&stage) > before + 3)
+        .await;
     assert_eq!(stage.versions().await, versions);
     assert_eq!(stage.writes_since(start), Vec::<String>::new());
-    stage.flows().delete("north-users", &DeleteParams::default()).await.unwrap();
+    stage
+        .flows()
+        .delete("north-users", &DeleteParams::default())
+        .await
+        .unwrap();
     stage.gone(&stage.flows(), "north-users").await;
-    assert_eq!(stage.simulator.journal().committed(Operation::DeleteFlow), 1);
+    assert_eq!(
+        stage.simulator.journal().committed(Operation::DeleteFlow),
+        1
+    );
 }

@@ -12,15 +12,22 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_industrydata-operator");
 
 async fn start(stage: &Stage) -> (Child, String) {
     let mut command = Command::new(PROGRAM);
-    command.arg("run").args(stage.flags()).args(["--log-format", "json"]);
+    command
+        .arg("run")
+        .args(stage.flags())
+        .args(["--log-format", "json"]);
     command.env("KUBECONFIG", stage.account.kubeconfig_path());
     command.stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let address = loop {
-        let line = lines.next_line().await.unwrap().expect("the program tells its address");
+        let line = lines
+            .next_line()
+            .await
+            .unwrap()
+            .expect("the program tells its address");
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-        if let Some(address) = line["fields"]["address"].as_str() {
+        if let Some(address) = line["address"].as_str() {
             break format!("http://{address}");
         }
     };
@@ -29,6 +36,8 @@ async fn start(stage: &Stage) -> (Child, String) {
 }
 
 async fn get(url: &str) -> (u16, String) {
+    // As the program does it for itself.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let answer = reqwest::get(url).await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
@@ -43,13 +52,29 @@ async fn the_program_does_the_main_job_and_stops_when_told() {
     assert_eq!(get(&format!("{address}/readyz")).await.0, 200);
     let (status, metrics) = get(&format!("{address}/metrics")).await;
     assert_eq!(status, 200);
-    for line in ["industrydata_operator_leader 1", "industrydata_operator_graph_requests_total{operation=\"CreateFlow\""] {
+    for line in [
+        "industrydata_operator_leader 1",
+        "industrydata_operator_graph_requests_total{operation=\"CreateFlow\"",
+    ] {
         assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
     }
     let pid = child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .await
+            .unwrap()
+            .success()
+    );
     assert!(child.wait().await.unwrap().success());
-    let lease = stage.kubectl(&["get", "lease", "industrydata-operator", "-o", "jsonpath={.spec.holderIdentity}"]);
+    let lease = stage.kubectl(&[
+        "get",
+        "lease",
+        "industrydata-operator",
+        "-o",
+        "jsonpath={.spec.holderIdentity}",
+    ]);
     assert_eq!(lease.await.unwrap(), "", "the lease is released");
 }
 
@@ -60,7 +85,11 @@ async fn bad_flags_are_refused_with_a_sentence_that_names_them() {
         ("--visibility-window", "1s", "--visibility-window"),
         ("--request-timeout", "soon", "--request-timeout"),
     ] {
-        let output = Command::new(PROGRAM).args(["run", flag, value]).output().await.unwrap();
+        let output = Command::new(PROGRAM)
+            .args(["run", flag, value])
+            .output()
+            .await
+            .unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success());
         assert!(text.contains(flag) && text.contains(told), "{text}");

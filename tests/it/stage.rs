@@ -59,7 +59,10 @@ impl Stage {
         let plane = plane().await;
         let client = plane.client().await.unwrap();
         let account = plane.service_account(name, "operator").await.unwrap();
-        plane.bind_cluster_role("industrydata-operator", name, "operator").await.unwrap();
+        plane
+            .bind_cluster_role("industrydata-operator", name, "operator")
+            .await
+            .unwrap();
         Self {
             plane,
             namespace: name.to_owned(),
@@ -96,7 +99,10 @@ impl Stage {
 
     pub async fn start_operator(&mut self, more: &[&str]) {
         // Told by cargo only where a test fails.
-        let _ = tracing_subscriber::fmt().with_env_filter("info,kube=warn").with_test_writer().try_init();
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter("info,kube=warn")
+            .with_test_writer()
+            .try_init();
         let mut flags = vec!["operator".to_owned()];
         flags.extend(self.flags());
         flags.extend(more.iter().map(|flag| (*flag).to_owned()));
@@ -115,25 +121,42 @@ impl Stage {
 
     /// Applies manifests as a user does, and gives back what kubectl says.
     pub async fn apply(&self, manifests: &str) -> Result<String, String> {
-        self.kubectl_with_input(&["apply", "-f", "-"], manifests).await
+        self.kubectl_with_input(&["apply", "-f", "-"], manifests)
+            .await
     }
 
     pub async fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = self.plane.kubectl();
-        command.args(["--namespace", &self.namespace]).args(arguments);
+        command
+            .args(["--namespace", &self.namespace])
+            .args(arguments);
         run(&mut command).await.map_err(|error| error.to_string())
     }
 
     async fn kubectl_with_input(&self, arguments: &[&str], input: &str) -> Result<String, String> {
         let mut command = self.plane.kubectl();
-        command.args(["--namespace", &self.namespace]).args(arguments);
+        command
+            .args(["--namespace", &self.namespace])
+            .args(arguments);
         command.stdin(std::process::Stdio::piped());
-        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
         let mut child = command.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(input.as_bytes())
+            .await
+            .unwrap();
         let output = child.wait_with_output().await.unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+        if output.status.success() {
+            Ok(text(output.stdout))
+        } else {
+            Err(text(output.stderr))
+        }
     }
 
     /// Applies the samples that people are given, with polls each second.
@@ -169,7 +192,12 @@ impl Stage {
         self.object_where(&self.flows(), name, condition).await
     }
 
-    pub async fn object_where<K>(&self, api: &Api<K>, name: &str, condition: impl Fn(&K) -> bool) -> K
+    pub async fn object_where<K>(
+        &self,
+        api: &Api<K>,
+        name: &str,
+        condition: impl Fn(&K) -> bool,
+    ) -> K
     where
         K: Clone + DeserializeOwned + std::fmt::Debug,
     {
@@ -184,7 +212,9 @@ impl Stage {
             }
         };
         let found = tokio::time::timeout(PATIENCE, waiting).await;
-        found.unwrap_or_else(|_| panic!("{name} did not become what was waited for; last: {last:#?}"))
+        found.unwrap_or_else(|_| {
+            panic!("{name} did not become what was waited for; last: {last:#?}")
+        })
     }
 
     /// Waits until something holds.
@@ -203,19 +233,28 @@ impl Stage {
     where
         K: Clone + DeserializeOwned + std::fmt::Debug,
     {
-        self.until("deletion", async || api.get_opt(name).await.unwrap().is_none()).await;
+        self.until("deletion", async || {
+            api.get_opt(name).await.unwrap().is_none()
+        })
+        .await;
     }
 
     /// Changes a flow's spec as a user would.
     pub async fn patch_flow(&self, name: &str, spec: Value) {
         let patch = Patch::Merge(json!({ "spec": spec }));
-        self.flows().patch(name, &PatchParams::default(), &patch).await.unwrap();
+        self.flows()
+            .patch(name, &PatchParams::default(), &patch)
+            .await
+            .unwrap();
     }
 
     /// Sets an annotation of a flow as a user would.
     pub async fn annotate_flow(&self, name: &str, key: &str, value: &str) {
         let patch = Patch::Merge(json!({ "metadata": { "annotations": { key: value } } }));
-        self.flows().patch(name, &PatchParams::default(), &patch).await.unwrap();
+        self.flows()
+            .patch(name, &PatchParams::default(), &patch)
+            .await
+            .unwrap();
     }
 
     /// The versions of all objects of the three kinds.
@@ -229,7 +268,10 @@ impl Stage {
             versions.insert(set.name_any(), set.resource_version().unwrap());
         }
         for connection in self.connections().list(&parameters).await.unwrap() {
-            versions.insert(connection.name_any(), connection.resource_version().unwrap());
+            versions.insert(
+                connection.name_any(),
+                connection.resource_version().unwrap(),
+            );
         }
         versions
     }
@@ -247,7 +289,12 @@ impl Stage {
         entries
             .iter()
             .filter(|entry| entry.user == user && entry.is_write() && entry.resource != "leases")
-            .map(|entry| format!("{} {}/{} {}", entry.verb, entry.resource, entry.subresource, entry.name))
+            .map(|entry| {
+                format!(
+                    "{} {}/{} {}",
+                    entry.verb, entry.resource, entry.subresource, entry.name
+                )
+            })
             .collect()
     }
 }
@@ -257,29 +304,40 @@ pub fn told<'a>(
     conditions: impl IntoIterator<Item = &'a k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition>,
     type_: &str,
 ) -> String {
-    let condition = conditions.into_iter().find(|condition| condition.type_ == type_);
+    let condition = conditions
+        .into_iter()
+        .find(|condition| condition.type_ == type_);
     condition.map_or_else(String::new, |one| format!("{}/{}", one.status, one.reason))
 }
 
 /// `Ready` of a flow, as `status/reason`.
 pub fn ready(flow: &ProvisioningFlow) -> String {
-    flow.status.as_ref().map_or_else(String::new, |status| told(&status.conditions, "Ready"))
+    flow.status
+        .as_ref()
+        .map_or_else(String::new, |status| told(&status.conditions, "Ready"))
 }
 
 /// `Stalled` of a flow, as `status/reason`; empty if it is not.
 pub fn stalled(flow: &ProvisioningFlow) -> String {
-    flow.status.as_ref().map_or_else(String::new, |status| told(&status.conditions, "Stalled"))
+    flow.status
+        .as_ref()
+        .map_or_else(String::new, |status| told(&status.conditions, "Stalled"))
 }
 
 /// Whether a flow is Ready for its present generation.
 pub fn is_ready(flow: &ProvisioningFlow) -> bool {
-    let current = flow.status.as_ref().map(|status| status.observed_generation);
+    let current = flow
+        .status
+        .as_ref()
+        .map(|status| status.observed_generation);
     ready(flow) == "True/Ready" && current == flow.metadata.generation
 }
 
 /// A sample manifest.
 pub fn sample(file: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/samples").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("deploy/samples")
+        .join(file);
     std::fs::read_to_string(path).unwrap()
 }
 
@@ -295,8 +353,18 @@ async fn start_plane() -> ControlPlane {
     let role = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/role.yaml");
     std::fs::write(&directory, definitions_as_yaml().unwrap()).unwrap();
     let files = [directory.as_path(), &role].map(|path| path.display().to_string());
-    run(plane.kubectl().args(["apply", "-f", &files[0], "-f", &files[1]])).await.unwrap();
-    let established = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"];
+    run(plane
+        .kubectl()
+        .args(["apply", "-f", &files[0], "-f", &files[1]]))
+    .await
+    .unwrap();
+    let established = [
+        "wait",
+        "--for=condition=Established",
+        "crd",
+        "--all",
+        "--timeout=60s",
+    ];
     run(plane.kubectl().args(established)).await.unwrap();
     plane
 }

@@ -3,8 +3,8 @@
 use crate::api::{DeletionPolicy, reason};
 use crate::graph::verdict::{Disposition, Verdict};
 use crate::plan::conditions::Standing;
-use crate::plan::event::Event;
 use crate::plan::draft::Absence;
+use crate::plan::event::Event;
 use crate::plan::{Action, Read, ResourceStep, resource};
 
 use super::{Change, Decision, Draft, Found, find, is_managed, own};
@@ -19,7 +19,9 @@ pub(super) fn decide(draft: &mut Draft) -> Decision {
         return release();
     }
     if draft.just_did(Action::Delete) {
-        draft.events.push(Event::normal("Deleted", "deleted the remote flow"));
+        draft
+            .events
+            .push(Event::normal("Deleted", "deleted the remote flow"));
         return release();
     }
     if let Some(verdict) = draft.failure_of(Action::Delete) {

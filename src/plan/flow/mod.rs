@@ -18,9 +18,7 @@ use crate::graph::model::{Flow, FlowSetId, FlowType};
 use super::conditions::Standing;
 use super::definition::{self, FlowBody};
 use super::draft;
-use super::{
-    Attempt, Kind, Observed, Obstacle, Place, Plan, Read, ResourceStep, resource, retry,
-};
+use super::{Attempt, Kind, Observed, Obstacle, Place, Plan, Read, ResourceStep, resource, retry};
 
 mod create;
 mod delete;
@@ -227,10 +225,18 @@ fn inputs(observed: &Observed<ProvisioningFlow>) -> String {
     ]
     .map(|name| resource::annotated(resource, name).unwrap_or_default());
     let generation = resource::generation(resource).to_string();
-    let route = observed.place.as_ref().map_or("", |place| place.route.as_str());
+    let route = observed
+        .place
+        .as_ref()
+        .map_or("", |place| place.route.as_str());
     let secrets = observed.around.secrets.iter().flatten();
     let versions = secrets.map(|secret| secret.resource_version.as_str());
-    retry::fingerprint([generation.as_str(), route].into_iter().chain(annotated).chain(versions))
+    retry::fingerprint(
+        [generation.as_str(), route]
+            .into_iter()
+            .chain(annotated)
+            .chain(versions),
+    )
 }
 
 /// Whether the operator may write to the service for this resource.

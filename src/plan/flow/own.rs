@@ -23,7 +23,9 @@ pub(super) enum Proof {
 }
 
 pub(super) fn decide(draft: &mut Draft, flow: &Flow) -> Decision {
-    let Some(proof) = prove(draft, flow) else { return not_ours(draft, flow) };
+    let Some(proof) = prove(draft, flow) else {
+        return not_ours(draft, flow);
+    };
     let managed = is_managed(&draft.observed.resource);
     if managed && !resource::is_held(&*draft.observed.resource) {
         return Decision::write(ResourceStep::Hold);
@@ -38,13 +40,19 @@ pub(super) fn decide(draft: &mut Draft, flow: &Flow) -> Decision {
         Finding::Differs(decision) => Some(decision),
         Finding::AsDeclared => None,
     };
-    let reset = if managed { reset::decide(draft, flow) } else { None };
+    let reset = if managed {
+        reset::decide(draft, flow)
+    } else {
+        None
+    };
     match (reset, difference) {
         (Some(reset), Some(difference)) => reset.unless_told(difference),
         (Some(decision), None) | (None, Some(decision)) => decision,
         (None, None) => {
             draft.status.retry = None;
-            Decision::stand(Standing::Synced { progress: Progress::Settled })
+            Decision::stand(Standing::Synced {
+                progress: Progress::Settled,
+            })
         }
     }
 }
@@ -67,14 +75,22 @@ pub(super) fn prove(draft: &Draft, flow: &Flow) -> Option<Proof> {
         Some(id) => is(id),
         None => !managed || observed.resource.spec.adoption_policy == AdoptionPolicy::IfExists,
     };
-    permitted.then_some(if managed { Proof::Permission } else { Proof::Observation })
+    permitted.then_some(if managed {
+        Proof::Permission
+    } else {
+        Proof::Observation
+    })
 }
 
 fn not_ours(draft: &Draft, flow: &Flow) -> Decision {
     let id = &flow.id;
     let message = match wanted_id(&draft.observed.resource) {
-        Some(wanted) => format!("the set's flow of this type has the id {id}, not {wanted} as the annotation industrydata.dev/remote-id says: correct the annotation, or delete the flow at the service"),
-        None => format!("the set has a flow of this type already, {id}, which was not made for this resource: to adopt it, set the annotation industrydata.dev/remote-id to that id or spec.adoptionPolicy to IfExists; or delete it at the service"),
+        Some(wanted) => format!(
+            "the set's flow of this type has the id {id}, not {wanted} as the annotation industrydata.dev/remote-id says: correct the annotation, or delete the flow at the service"
+        ),
+        None => format!(
+            "the set has a flow of this type already, {id}, which was not made for this resource: to adopt it, set the annotation industrydata.dev/remote-id to that id or spec.adoptionPolicy to IfExists; or delete it at the service"
+        ),
     };
     let reason = match wanted_id(&draft.observed.resource) {
         Some(_) => reason::REMOTE_ID_NOT_FOUND,

@@ -15,7 +15,9 @@ const LONGEST_HISTORY: usize = 10;
 pub(super) fn mirror(status: &mut ProvisioningFlowStatus, flow: &Flow, now: Timestamp) {
     status.id = Some(flow.id.to_string());
     status.created_date_time.clone_from(&flow.created);
-    status.last_modified_date_time.clone_from(&flow.last_modified);
+    status
+        .last_modified_date_time
+        .clone_from(&flow.last_modified);
     status.readiness_status.clone_from(&flow.readiness);
     let Some(word) = &flow.readiness else { return };
     let history = &mut status.readiness_history;
@@ -39,9 +41,28 @@ pub(super) fn judge(
     let word = status.readiness_status.as_deref().unwrap_or("");
     let (reason, message) = match word {
         "ready" => return (Readiness::of_existence("the flow is ready"), None),
-        "failed" => return (stuck(reason::FAILED, "the service says that the flow failed: look at the run's activities in the School Data Sync portal, then reset the flow"), None),
-        "expired" => return (stuck(reason::EXPIRED, "the service says that the flow has expired: look at the school year and the inbound flow in the School Data Sync portal"), None),
-        "disabled" => (reason::DISABLED, "the service says that the flow is disabled"),
+        "failed" => {
+            return (
+                stuck(
+                    reason::FAILED,
+                    "the service says that the flow failed: look at the run's activities in the School Data Sync portal, then reset the flow",
+                ),
+                None,
+            );
+        }
+        "expired" => {
+            return (
+                stuck(
+                    reason::EXPIRED,
+                    "the service says that the flow has expired: look at the school year and the inbound flow in the School Data Sync portal",
+                ),
+                None,
+            );
+        }
+        "disabled" => (
+            reason::DISABLED,
+            "the service says that the flow is disabled",
+        ),
         "notReady" => (reason::NOT_READY, "the service is still preparing the flow"),
         _ => return (unknown(), None),
     };
@@ -94,7 +115,8 @@ fn time_left(
     spec: &ProvisioningFlowSpec,
     now: Timestamp,
 ) -> Option<SignedDuration> {
-    let pending = |entry: &&ReadinessEntry| matches!(entry.status.as_str(), "notReady" | "disabled");
+    let pending =
+        |entry: &&ReadinessEntry| matches!(entry.status.as_str(), "notReady" | "disabled");
     let run = status.readiness_history.iter().rev().take_while(pending);
     let since = run.last().map_or(now, |entry| entry.since.0);
     let deadline = std::time::Duration::from(spec.progress_deadline);

@@ -31,7 +31,9 @@ pub(super) fn decide(draft: &mut Draft, flow: &Flow) -> Option<Decision> {
     }
     if draft.just_did(Action::Reset) {
         enter(draft, ResetPhase::Accepted);
-        draft.events.push(Event::normal("Reset", format!("reset flow {}", flow.id)));
+        draft
+            .events
+            .push(Event::normal("Reset", format!("reset flow {}", flow.id)));
         return None;
     }
     if is_new(draft) {
@@ -39,9 +41,9 @@ pub(super) fn decide(draft: &mut Draft, flow: &Flow) -> Option<Decision> {
     }
     match draft.status.reset.as_ref()?.phase? {
         ResetPhase::Accepted => None,
-        ResetPhase::Sending if draft.may(Permit::Reset) => {
-            Some(Decision::change(Change::Reset { id: flow.id.to_string() }))
-        }
+        ResetPhase::Sending if draft.may(Permit::Reset) => Some(Decision::change(Change::Reset {
+            id: flow.id.to_string(),
+        })),
         ResetPhase::Sending => Some(lost(draft)),
         ResetPhase::Refused if is_withdrawn(draft) => None,
         ResetPhase::Refused => Some(again(draft)),
@@ -95,7 +97,9 @@ fn failed(draft: &mut Draft, verdict: &Verdict) -> Decision {
     match verdict.certainty {
         Certainty::NotSent | Certainty::Refused | Certainty::Throttled => {
             enter(draft, ResetPhase::Refused);
-            let standing = Standing::Synced { progress: Progress::after(verdict) };
+            let standing = Standing::Synced {
+                progress: Progress::after(verdict),
+            };
             Decision::stand(standing).after(draft.wait())
         }
         Certainty::Unknown => lost(draft),
@@ -103,7 +107,9 @@ fn failed(draft: &mut Draft, verdict: &Verdict) -> Decision {
 }
 
 fn in_doubt() -> Decision {
-    Decision::stand(Standing::Synced { progress: Progress::stalled(reason::RESET_UNKNOWN, UNKNOWN) })
+    Decision::stand(Standing::Synced {
+        progress: Progress::stalled(reason::RESET_UNKNOWN, UNKNOWN),
+    })
 }
 
 fn enter(draft: &mut Draft, phase: ResetPhase) {

@@ -65,7 +65,10 @@ fn written(draft: &mut Draft, flow: &Flow) -> Finding {
     }
     if draft.just_did(Action::Update) {
         draft.note_update();
-        draft.events.push(Event::normal("Updated", format!("updated flow {}", flow.id)));
+        draft.events.push(Event::normal(
+            "Updated",
+            format!("updated flow {}", flow.id),
+        ));
     }
     if draft.memory.update.is_some() {
         draft.wake_in(Some(draft.observed.limits.visibility_window));

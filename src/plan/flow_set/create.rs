@@ -4,7 +4,9 @@ use crate::graph::model::FlowSet;
 use crate::plan::draft::Absence;
 use crate::plan::{Action, Permit, ResourceStep, View, resource};
 
-use super::{Change, Decision, Draft, DriftPolicy, FlowSetBody, Standing, is_managed, reason, wanted_id};
+use super::{
+    Change, Decision, Draft, DriftPolicy, FlowSetBody, Standing, is_managed, reason, wanted_id,
+};
 
 pub(super) fn decide(draft: &mut Draft, view: &View<FlowSet>) -> Decision {
     if let Some(verdict) = draft.failure_of(Action::Create) {

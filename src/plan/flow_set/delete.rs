@@ -31,7 +31,9 @@ pub(super) fn decide(draft: &mut Draft) -> Decision {
 
 fn remote(draft: &mut Draft) -> Decision {
     if draft.just_did(Action::Delete) {
-        draft.events.push(Event::normal("Deleted", "deleted the remote set"));
+        draft
+            .events
+            .push(Event::normal("Deleted", "deleted the remote set"));
         return release();
     }
     if let Some(verdict) = draft.failure_of(Action::Delete) {

@@ -116,7 +116,10 @@ fn inputs(observed: &Observed<OutboundProvisioningFlowSet>) -> String {
     ]
     .map(|name| resource::annotated(resource, name).unwrap_or_default());
     let generation = resource::generation(resource).to_string();
-    let route = observed.place.as_ref().map_or("", |place| place.route.as_str());
+    let route = observed
+        .place
+        .as_ref()
+        .map_or("", |place| place.route.as_str());
     retry::fingerprint([generation.as_str(), route].into_iter().chain(annotated))
 }
 

@@ -45,7 +45,10 @@ pub(super) fn decide(draft: &mut Draft) -> Decision {
 }
 
 pub(super) fn find(draft: &Draft, sets: &[FlowSet]) -> Found {
-    let by_id = |id: &str| sets.iter().find(|set| set.id.as_str().eq_ignore_ascii_case(id));
+    let by_id = |id: &str| {
+        sets.iter()
+            .find(|set| set.id.as_str().eq_ignore_ascii_case(id))
+    };
     if let Some(set) = draft.status.id.as_deref().and_then(by_id) {
         return Found::Ours(set.clone(), Proof::Recorded);
     }
@@ -82,9 +85,19 @@ pub(super) fn find(draft: &Draft, sets: &[FlowSet]) -> Found {
 fn undecided(draft: &Draft, ids: &[String]) -> Decision {
     let ids = ids.join(", ");
     let (reason, message) = if draft.unresolved().is_some() {
-        (reason::AMBIGUOUS_CREATE, format!("a create was sent and its answer was lost, and more than one set could be its outcome: {ids}; set the annotation industrydata.dev/remote-id to the one that is meant, and delete the others at the service"))
+        (
+            reason::AMBIGUOUS_CREATE,
+            format!(
+                "a create was sent and its answer was lost, and more than one set could be its outcome: {ids}; set the annotation industrydata.dev/remote-id to the one that is meant, and delete the others at the service"
+            ),
+        )
     } else {
-        (reason::ALREADY_EXISTS, format!("the service has a set with this displayName already that was not made for this resource: {ids}; to adopt one, set the annotation industrydata.dev/remote-id to its id; or choose another displayName"))
+        (
+            reason::ALREADY_EXISTS,
+            format!(
+                "the service has a set with this displayName already that was not made for this resource: {ids}; to adopt one, set the annotation industrydata.dev/remote-id to its id; or choose another displayName"
+            ),
+        )
     };
     Decision::stand(Standing::stalled(reason, message))
 }
@@ -117,7 +130,9 @@ fn mirror(draft: &mut Draft, set: &FlowSet) {
     let status = &mut draft.status;
     status.id = Some(set.id.to_string());
     status.created_date_time.clone_from(&set.created);
-    status.last_modified_date_time.clone_from(&set.last_modified);
+    status
+        .last_modified_date_time
+        .clone_from(&set.last_modified);
 }
 
 /// `None`: the set is as declared, as far as anyone can tell.
@@ -150,7 +165,9 @@ fn update(draft: &mut Draft, set: &FlowSet) -> Option<Decision> {
 fn written(draft: &mut Draft, set: &FlowSet) -> Option<Decision> {
     if draft.just_did(Action::Update) {
         draft.note_update();
-        draft.events.push(Event::normal("Updated", format!("updated set {}", set.id)));
+        draft
+            .events
+            .push(Event::normal("Updated", format!("updated set {}", set.id)));
     }
     if draft.memory.update.is_some() {
         draft.wake_in(Some(draft.observed.limits.visibility_window));

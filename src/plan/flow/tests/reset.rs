@@ -176,19 +176,28 @@ fn a_refused_reset_can_be_taken_back() {
 
 #[test]
 fn a_difference_that_is_only_reported_does_not_keep_a_reset_from_being_sent() {
-    let mut world = owned(asking("a").with(|spec| {
-        spec.drift_policy = crate::api::DriftPolicy::Report;
-    }));
-    let now = world.now;
-    world.service.meddle(now, |flows| {
-        flows[0].properties["creationOptions"]["createBasedOnRoleGroup"] = false.into();
-    });
-    world.poll();
-    ask(&mut world, Some("b"));
-    world.live(60);
-    assert_eq!((world.count(RESET), phase(&world)), (1, Some(Accepted)));
-    assert_eq!(told(&world.status().conditions, STALLED), "True/Drifted");
-    assert_eq!(world.status().drift.len(), 1);
+    for (fate, resets, expected) in [
+        (Fate::done(), 1, Accepted),
+        (Fate::request_lost(), 0, Unknown),
+    ] {
+        let reporting =
+            asking("a").with(|spec| spec.drift_policy = crate::api::DriftPolicy::Report);
+        let mut world = owned(reporting).when(RESET, fate);
+        let now = world.now;
+        world.service.meddle(now, |flows| {
+            flows[0].properties["creationOptions"]["createBasedOnRoleGroup"] = false.into();
+        });
+        world.poll();
+        ask(&mut world, Some("b"));
+        world.live(60);
+        assert_eq!(
+            (world.count(RESET), phase(&world)),
+            (resets, Some(expected))
+        );
+        assert_eq!(told(&world.status().conditions, STALLED), "True/Drifted");
+        assert_eq!(told(&world.status().conditions, SYNCED), "False/Drifted");
+        assert_eq!(world.status().drift.len(), 1);
+    }
 }
 
 #[test]

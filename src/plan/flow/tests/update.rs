@@ -236,6 +236,23 @@ fn an_edit_right_after_an_update_is_sent_at_once() {
 }
 
 #[test]
+fn an_edit_that_is_taken_back_at_once_is_taken_back_at_the_service() {
+    let mut world = owned(small());
+    for wanted in [false, true] {
+        world.edit(|flow| {
+            flow.with(|spec| {
+                let options = &mut spec.security_group.as_mut().unwrap().creation_options;
+                options.create_based_on_role_group = wanted;
+            })
+        });
+        world.reconcile();
+        let shown = &world.service.items()[0].properties["creationOptions"];
+        assert_eq!(shown["createBasedOnRoleGroup"], json!(wanted));
+    }
+    assert_eq!(world.count(UPDATE), 2);
+}
+
+#[test]
 fn under_report_and_for_observers_a_difference_is_only_told() {
     let policies: [(DriftPolicy, ManagementPolicy); 3] = [
         (Report, ManagementPolicy::Manage),
