@@ -23,7 +23,7 @@ struct Program {
 enum Command {
     /// Run the operator, in a cluster or with a kubeconfig.
     Run(Box<Arguments>),
-    /// Print the CustomResourceDefinitions, for `kubectl apply -f -`.
+    /// Print the definitions of the three kinds, for `kubectl apply -f -`.
     Crds,
 }
 

@@ -12,9 +12,9 @@ use crate::api::{
 use crate::graph::model::{Flow, FlowId, FlowSetId, InvalidId};
 use crate::graph::verdict::Verdict;
 use crate::graph::{Client, Error as GraphError, FlowDefinition, Lane};
-use crate::metrics::KindLabel;
+use crate::metrics::{KindLabel, Metrics};
 use crate::plan::definition::{FlowBody, passwords};
-use crate::plan::flow::{Change, Surroundings};
+use crate::plan::flow::{Change, Surroundings, knows_readiness};
 use crate::plan::resource::is_deleting;
 use crate::plan::{Action, Obstacle, Place};
 use crate::poll::Snapshot;
@@ -45,6 +45,14 @@ impl Remote for ProvisioningFlow {
             .as_ref()
             .and_then(|status| status.reset.as_ref());
         reset.is_some_and(|reset| reset.phase == Some(ResetPhase::Sending))
+    }
+
+    fn count(known: &Self::Status, new: &Self::Status, metrics: &Metrics) {
+        let word = new.readiness_status.as_deref();
+        let is_news = word != known.readiness_status.as_deref();
+        if is_news && word.is_some_and(|word| !knows_readiness(word)) {
+            metrics.unknown_readiness();
+        }
     }
 
     async fn locate(&self, context: &Context) -> Result<Located, Error> {

@@ -56,14 +56,19 @@ fn requeue(pause: k8s_openapi::jiff::SignedDuration) -> Action {
 }
 
 /// What follows a run that ended early.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature is the controller's"
+)]
 fn after_error<K: Remote>(resource: Arc<K>, error: &Error, context: Arc<Context>) -> Action {
     let failures = K::notebook(&context).failed(&resource);
     context
         .metrics
         .reconciled(K::LABEL, ReconcileOutcome::Failed);
-    match error {
-        Error::Outdated { .. } => tracing::debug!(%error, "run is repeated"),
-        _ => tracing::warn!(error = error as &dyn std::error::Error, "run ended early"),
+    if matches!(error, Error::Outdated { .. }) {
+        tracing::debug!(%error, "run is repeated");
+    } else {
+        tracing::warn!(error = error as &dyn std::error::Error, "run ended early");
     }
     Action::requeue(error.pause(failures))
 }

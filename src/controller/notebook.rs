@@ -32,9 +32,9 @@ impl<K> Default for Notebook<K> {
 
 impl<K: ResourceExt> Notebook<K> {
     /// The newer of `seen` and what the cluster answered our last write with.
-    pub fn newest(&self, seen: Arc<K>) -> Arc<K> {
-        self.page(&seen, |page| match page.written.take() {
-            Some(written) if version(&*written) > version(&*seen) => {
+    pub fn newest(&self, seen: &Arc<K>) -> Arc<K> {
+        self.page(seen, |page| match page.written.take() {
+            Some(written) if version(&*written) > version(&**seen) => {
                 page.written = Some(written.clone());
                 written
             }

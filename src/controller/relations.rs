@@ -91,7 +91,7 @@ impl Relations {
 
     /// A connection was seen, or is `gone`.
     pub fn connection_seen(&self, connection: &GraphConnection, gone: bool) {
-        if self.is_news(connection, gone, generation(connection).to_string()) {
+        if self.is_news(connection, gone, &generation(connection).to_string()) {
             self.wake_users(connection);
         }
     }
@@ -104,7 +104,7 @@ impl Relations {
             .and_then(|status| status.id.clone())
             .unwrap_or_default();
         let relevant = format!("{}/{id}", generation(set));
-        if !self.is_news(set, gone, relevant) {
+        if !self.is_news(set, gone, &relevant) {
             return;
         }
         self.wake_flows(self.world.flows_of(set), WakeSource::Related);
@@ -127,7 +127,7 @@ impl Relations {
         let ready = flow.status.as_ref().is_some_and(|status| {
             crate::plan::conditions::is_true(&status.conditions, crate::api::condition::READY)
         });
-        if !self.is_news(flow, gone, ready.to_string()) {
+        if !self.is_news(flow, gone, &ready.to_string()) {
             return;
         }
         if let Some(set) = self.world.set_of(flow) {
@@ -150,7 +150,7 @@ impl Relations {
     /// A Secret was seen, or is gone.
     pub fn secret_seen(&self, secret: &PartialObjectMeta<Secret>, gone: bool) {
         let version = secret.resource_version().unwrap_or_default();
-        if !self.is_news(secret, gone, version) {
+        if !self.is_news(secret, gone, &version) {
             return;
         }
         let (connections, flows) = self.world.users_of_secret(secret);
@@ -168,7 +168,7 @@ impl Relations {
     }
 
     /// Whether what others read of a resource has changed since it was last seen.
-    fn is_news(&self, resource: &impl ResourceExt, gone: bool, relevant: String) -> bool {
+    fn is_news(&self, resource: &impl ResourceExt, gone: bool, relevant: &str) -> bool {
         let uid = resource.uid().unwrap_or_default();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if gone {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::graph::Lane;
 use crate::graph::model::InvalidId;
 use crate::graph::verdict::{Certainty, Disposition, Reason, Verdict};
-use crate::metrics::KindLabel;
+use crate::metrics::{KindLabel, Metrics};
 use crate::plan::{Action, Kind, Obstacle, Place};
 use crate::poll::Snapshot;
 
@@ -41,6 +41,9 @@ pub trait Remote:
     fn is_in_doubt(&self) -> bool {
         false
     }
+
+    /// Counts what is worth counting about a change of status.
+    fn count(_known: &Self::Status, _new: &Self::Status, _metrics: &Metrics) {}
 
     /// The way to the service, and where the remote object lives.
     fn locate(&self, context: &Context) -> impl Future<Output = Result<Located, Error>> + Send;

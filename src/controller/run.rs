@@ -92,6 +92,7 @@ impl<'a, K: Remote> Run<'a, K> {
         if known != self.observed.status && !gone {
             self.write_status(Precondition::SameObject, Write::Status)
                 .await?;
+            K::count(&known, &self.observed.status, &self.context.metrics);
             self.publish_transition(&known).await;
         }
         for event in std::mem::take(&mut self.events) {
@@ -164,9 +165,9 @@ impl<'a, K: Remote> Run<'a, K> {
         self.observed.run.outcome = Some(match changed.outcome {
             Err(verdict) => Outcome::Failed(changed.action, verdict),
             Ok(created) => {
-                created
-                    .into_iter()
-                    .for_each(|item| show(&mut self.observed.collection, item));
+                if let Some(item) = created {
+                    show(&mut self.observed.collection, item);
+                }
                 self.observed.run.written = true;
                 Outcome::Done(changed.action)
             }
@@ -226,7 +227,7 @@ impl<'a, K: Remote> Run<'a, K> {
 /// The newest picture of a resource: from the watch, from the answer to our own last write, or, where an old picture
 /// would mislead, from the cluster itself.
 async fn newest<K: Remote>(seen: Arc<K>, context: &Context) -> Result<Arc<K>, Error> {
-    let newest = K::notebook(context).newest(seen);
+    let newest = K::notebook(context).newest(&seen);
     if !newest.is_in_doubt() {
         return Ok(newest);
     }

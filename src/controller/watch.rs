@@ -138,7 +138,10 @@ impl Scope {
             }))
             .graceful_shutdown_on(stop.clone().cancelled_owned())
             .run(reconcile, after_error, context.clone())
-            .for_each(|ended| ready(log_end(ended)))
+            .for_each(|ended| {
+                log_end(ended);
+                ready(())
+            })
             .await;
     }
 

@@ -201,7 +201,7 @@ impl World {
         let Some(connection) = connection.filter(|connection| !connection.spec.suspend) else {
             return Interest::default();
         };
-        let interval = Duration::try_from(connection.spec.poll_interval).unwrap_or_default();
+        let interval = Duration::from(connection.spec.poll_interval);
         let mut flows = BTreeMap::new();
         for flow in self.flows_through(&connection) {
             if let Some(set) = self.remote_set_of(&flow).filter(|_| !flow.spec.suspend) {
@@ -272,10 +272,7 @@ fn is_ready(flow: &ProvisioningFlow) -> bool {
 }
 
 fn cadence(flow: &ProvisioningFlow, interval: Duration) -> Cadence {
-    let own = flow
-        .spec
-        .poll_interval
-        .and_then(|own| Duration::try_from(own).ok());
+    let own = flow.spec.poll_interval.map(Duration::from);
     Cadence {
         interval: own.unwrap_or(interval),
         settled: is_settled(flow),

@@ -78,7 +78,7 @@ impl<T: Clone> Collection<T> {
     /// `is_news` tells whether the two differ; it decides how soon the next poll is.
     pub(super) fn replace(
         &self,
-        snapshot: Arc<Snapshot<T>>,
+        snapshot: &Arc<Snapshot<T>>,
         is_news: impl FnOnce(Option<&Snapshot<T>>) -> bool,
     ) -> Option<Arc<Snapshot<T>>> {
         let mut state = self.write();

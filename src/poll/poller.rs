@@ -157,7 +157,7 @@ impl Poller {
         let listed = self.client.list_flow_sets(false, lane).await;
         let snapshot = began.snapshot(listed);
         let is_news = |before: Option<&Snapshot<FlowSet>>| differs(before, &snapshot);
-        let before = self.sets.replace(snapshot.clone(), is_news);
+        let before = self.sets.replace(&snapshot, is_news);
         self.tell_sets(before.as_deref(), &snapshot);
         snapshot
     }
@@ -167,7 +167,7 @@ impl Poller {
         let listed = self.client.list_flows(set, lane).await;
         let snapshot = began.snapshot(listed);
         let is_news = |before: Option<&Snapshot<Flow>>| differs(before, &snapshot);
-        let before = self.flows_of(set).replace(snapshot.clone(), is_news);
+        let before = self.flows_of(set).replace(&snapshot, is_news);
         self.tell_flows(set, before.as_deref(), &snapshot);
         snapshot
     }

@@ -98,11 +98,11 @@ async fn one_list_serves_all_flows_that_are_created_together() {
         stage.flow_where(name, created).await;
     }
     let journal = stage.simulator.journal();
-    let creates = journal
+    let sent = journal
         .entries()
         .iter()
         .filter(|entry| entry.operation == Operation::CreateFlow);
-    let first = creates.map(|entry| entry.sequence).min().unwrap();
+    let first = sent.map(|entry| entry.sequence).min().unwrap();
     let lists =
         journal.count(|entry| entry.operation == Operation::ListFlows && entry.sequence < first);
     assert!(lists <= 2, "{lists} lists before the first create");

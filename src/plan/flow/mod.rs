@@ -96,6 +96,12 @@ impl Kind for ProvisioningFlow {
     }
 }
 
+/// Whether a value of `readinessStatus` is one that this version knows the meaning of.
+#[must_use]
+pub fn knows_readiness(word: &str) -> bool {
+    readiness::KNOWN.contains(&word)
+}
+
 fn decide(draft: &mut Draft) -> Decision {
     let observed = draft.observed;
     if resource::is_deleting(&*observed.resource) {

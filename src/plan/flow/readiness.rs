@@ -11,6 +11,9 @@ use crate::plan::conditions::{Progress, Readiness, Statement};
 
 const LONGEST_HISTORY: usize = 10;
 
+/// The values of `readinessStatus` that [`judge`] knows the meaning of.
+pub(super) const KNOWN: [&str; 5] = ["notReady", "ready", "failed", "disabled", "expired"];
+
 /// Takes over what the service says of the flow.
 pub(super) fn mirror(status: &mut ProvisioningFlowStatus, flow: &Flow, now: Timestamp) {
     status.id = Some(flow.id.to_string());

@@ -10,6 +10,7 @@ use super::Simulated;
 /// Panics if `plan` breaks a rule.
 pub(crate) fn check<K: Simulated>(observed: &Observed<K>, plan: &Plan<K>) {
     assert_eq!(K::plan(observed), *plan, "planned twice, decided twice");
+    assert!(plan.again.is_none_or(|again| again.is_positive()));
     permits(observed, plan);
     ignorance(observed, plan);
     restraint(observed, plan);
