@@ -2,13 +2,12 @@
 
 use k8s_openapi::jiff::SignedDuration;
 
-use crate::api::reason;
-use crate::graph::verdict::{Certainty, Disposition, Reason, Verdict};
+use crate::graph::verdict::{Disposition, Verdict};
 
 use super::conditions::{self, Readiness, Standing};
 use super::{
-    Action, Attempt, Event, Kind, Memory, Observed, Obstacle, Outcome, Permit, Plan, Read,
-    ResourceStep, SharedStatus, Step, View, resource, retry,
+    Action, Event, Kind, Memory, Observed, Obstacle, Outcome, Permit, Plan, Read, ResourceStep,
+    SharedStatus, Step, View, resource, retry,
 };
 
 /// What is to happen next, and how the resource stands until then.
@@ -27,14 +26,6 @@ pub(super) struct Draft<'a, K: Kind> {
     failure: Option<(Action, Verdict)>,
     inputs: String,
     again: Option<SignedDuration>,
-}
-
-/// How sure it is that the remote object does not exist.
-pub(super) enum Absence {
-    /// It can be acted on.
-    Believed,
-    /// Look again after this time.
-    Unproved(SignedDuration),
 }
 
 impl<Change> Decision<Change> {
@@ -145,79 +136,6 @@ impl<'a, K: Kind> Draft<'a, K> {
         let wish = resource::requested_at(&*self.observed.resource);
         let stale = self.view().is_some_and(|view| !view.fresh);
         stale && wish.is_some() && wish != self.status.handled()
-    }
-
-    /// The intent to create whose outcome nobody has seen.
-    pub(super) fn unresolved(&self) -> Option<Attempt> {
-        let status = &self.status;
-        resource::unresolved_attempt(&*self.observed.resource, status.id(), status.made_at())
-    }
-
-    /// What a list without the object is worth.
-    ///
-    /// One list is enough for an object that was never there. Where it was, or a create may still be on its way, all
-    /// lists over the visibility window have to agree.
-    pub(super) fn absence(&mut self, view: &View<K::Item>) -> Absence {
-        let date = view.listing.date;
-        let first = *self.memory.absent_since.get_or_insert(date);
-        let attempt = self.unresolved();
-        if attempt.is_none() && self.status.id().is_none() {
-            return Absence::Believed;
-        }
-        let since = attempt.map_or(first, |attempt| first.max(attempt.time));
-        let left = self.observed.limits.visibility_window - date.duration_since(since);
-        if left.is_positive() {
-            Absence::Unproved(left)
-        } else {
-            Absence::Believed
-        }
-    }
-
-    /// The intent to create, now that `view` has proved the object absent. It keeps the time of an unresolved one, so
-    /// that an object that shows up late is still known as ours.
-    pub(super) fn attempt(&self, view: &View<K::Item>) -> Attempt {
-        Attempt {
-            time: self
-                .unresolved()
-                .map_or(view.listing.date, |earlier| earlier.time),
-            id: self.observed.uuid,
-        }
-    }
-
-    /// What follows a create that failed: a refusal takes the intent back; anything else has to be looked into.
-    ///
-    /// Where an earlier attempt is unresolved, neither a conflict nor a request that was never sent says anything about
-    /// that one.
-    pub(super) fn create_failed(&self, verdict: &Verdict) -> Decision<K::Change> {
-        let date = self.view().map(|view| view.listing.date);
-        let repeated = self
-            .unresolved()
-            .is_some_and(|attempt| Some(attempt.time) < date);
-        let refused = match verdict.certainty {
-            Certainty::NotSent => !repeated,
-            Certainty::Refused => !(repeated && verdict.reason == Reason::Conflict),
-            Certainty::Throttled | Certainty::Unknown => false,
-        };
-        if refused {
-            return Decision::write(ResourceStep::Unclaim).standing(Standing::failed(verdict));
-        }
-        self.wait_for_proof(SignedDuration::from_secs(1))
-    }
-
-    pub(super) fn wait_for_proof(&self, wait: SignedDuration) -> Decision<K::Change> {
-        let standing = if self.unresolved().is_some() {
-            Standing::reconciling(
-                reason::CREATE_UNRESOLVED,
-                "a create was sent and its answer was lost: the service is watched until its outcome is certain",
-            )
-        } else {
-            Standing::reconciling(
-                reason::CREATING,
-                "the remote object is gone: the service is watched until that is certain, then it is made anew",
-            )
-        };
-        let soon = wait.min(SignedDuration::from_secs(10));
-        Decision::stand(standing).after(Some(soon))
     }
 
     pub(super) fn obstructed(&self, obstacle: &Obstacle) -> Decision<K::Change> {

@@ -1,11 +1,9 @@
-//! Lets a resource go: the remote flow first, unless it is to stay.
+//! Lets a flow's resource go: the remote flow first, unless it is to stay.
 
-use crate::api::{DeletionPolicy, reason};
-use crate::graph::verdict::{Disposition, Verdict};
+use crate::api::DeletionPolicy;
 use crate::plan::conditions::Standing;
-use crate::plan::draft::Absence;
-use crate::plan::event::Event;
-use crate::plan::{Action, Read, ResourceStep, resource};
+use crate::plan::deletion::{Trace, release};
+use crate::plan::resource;
 
 use super::{Change, Decision, Draft, Found, find, is_managed, own};
 
@@ -18,74 +16,15 @@ pub(super) fn decide(draft: &mut Draft) -> Decision {
     if keeps || resource::is_abandoned(resource) {
         return release();
     }
-    if draft.just_did(Action::Delete) {
-        draft
-            .events
-            .push(Event::normal("Deleted", "deleted the remote flow"));
-        return release();
-    }
-    if let Some(verdict) = draft.failure_of(Action::Delete) {
-        return blocked(&verdict).after(draft.wait());
-    }
-    if let Some(wait) = draft.wait() {
-        return Decision::stand(Standing::Unchanged).after(Some(wait));
-    }
-    if draft.unresolved().is_some() {
-        return resolve(draft);
-    }
-    match draft.status.id.clone() {
-        Some(id) => delete(draft, id),
-        None => release(),
-    }
+    draft.delete("flow", |draft, _| trace(draft), |id| Change::Delete { id })
 }
 
-/// A create may have taken effect unseen: nothing goes before that is certain.
-fn resolve(draft: &mut Draft) -> Decision {
-    if let Err(obstacle) = &draft.observed.place {
-        return stuck(&obstacle.statement.message).within_a_minute();
-    }
-    let view = match &draft.observed.collection {
-        Some(Read::Known(view)) if view.fresh => view,
-        Some(Read::Unknown(verdict)) => return blocked(verdict).within_a_minute(),
-        _ => return Decision::look(),
-    };
+fn trace(draft: &Draft) -> Trace {
     match find(draft) {
         Found::Present(flow) if own::prove(draft, &flow).is_some() => {
-            delete(draft, flow.id.to_string())
+            Trace::Ours(flow.id.to_string())
         }
-        Found::Several(_) => stuck("the set shows several flows of this type"),
-        _ => match draft.absence(view) {
-            Absence::Believed => release(),
-            Absence::Unproved(wait) => Decision::stand(deleting()).after(Some(wait)),
-        },
+        Found::Several(_) => Trace::Unclear("the set shows several flows of this type"),
+        Found::Present(_) | Found::Absent | Found::Unread | Found::Unknown => Trace::Absent,
     }
-}
-
-fn delete(draft: &Draft, id: String) -> Decision {
-    match &draft.observed.place {
-        Err(obstacle) => stuck(&obstacle.statement.message).within_a_minute(),
-        Ok(_) => Decision::change(Change::Delete { id }),
-    }
-}
-
-fn release() -> Decision {
-    Decision::write(ResourceStep::Release)
-}
-
-fn deleting() -> Standing {
-    Standing::reconciling(reason::DELETING, "the remote flow is being deleted")
-}
-
-fn blocked(verdict: &Verdict) -> Decision {
-    match verdict.disposition {
-        Disposition::Retry | Disposition::Throttled { .. } => Decision::stand(deleting()),
-        Disposition::User | Disposition::Bug => stuck(&verdict.message),
-    }
-}
-
-fn stuck(why: &str) -> Decision {
-    let message = format!(
-        "the remote flow cannot be deleted: {why}. To let go of it instead, set the annotation industrydata.dev/abandon to \"true\""
-    );
-    Decision::stand(Standing::stalled(reason::DELETION_BLOCKED, message))
 }

@@ -4,11 +4,11 @@
 //! |---|---|
 //! | is there a remote flow? | this file |
 //! | is it ours? | `own.rs` |
-//! | may it be created now? | `create.rs` |
+//! | may it be created now? | `../creation.rs` |
 //! | does it differ, and is that corrected? | `update.rs` |
 //! | is a reset due, and how far is it? | `reset.rs` |
 //! | what does its readiness mean? | `readiness.rs` |
-//! | may the resource go? | `delete.rs` |
+//! | may the resource go? | `delete.rs`, `../deletion.rs` |
 
 use crate::api::{
     AppliedSecret, ManagementPolicy, ProvisioningFlow, ProvisioningFlowStatus, annotation, reason,
@@ -16,11 +16,11 @@ use crate::api::{
 use crate::graph::model::{Flow, FlowSetId, FlowType};
 
 use super::conditions::Standing;
+use super::creation::Missing;
 use super::definition::{self, FlowBody};
 use super::draft;
 use super::{Attempt, Kind, Observed, Obstacle, Place, Plan, Read, ResourceStep, resource, retry};
 
-mod create;
 mod delete;
 mod own;
 mod readiness;
@@ -133,7 +133,7 @@ fn placed(draft: &mut Draft, place: &Place) -> Decision {
     match find(draft) {
         Found::Unread => Decision::look(),
         Found::Unknown => unknown(draft),
-        Found::Absent => create::decide(draft),
+        Found::Absent => create(draft),
         Found::Present(flow) => own::decide(draft, &flow),
         Found::Several(ids) => several(draft, &ids),
     }
@@ -161,6 +161,25 @@ fn enter(draft: &mut Draft, set: Option<&FlowSetId>) {
 /// The set that the status speaks of.
 fn known_set(draft: &Draft) -> Option<FlowSetId> {
     draft.status.flow_set_id.as_deref()?.parse().ok()
+}
+
+fn create(draft: &mut Draft) -> Decision {
+    let Some(view) = draft.view() else {
+        return Decision::look();
+    };
+    let observed = draft.observed;
+    let spec = &observed.resource.spec;
+    let missing = Missing {
+        what: "the set has no flow of this type",
+        managed: is_managed(&observed.resource),
+        drift: spec.drift_policy,
+        wanted: wanted_id(&observed.resource),
+        obstacle: observed.around.secrets.as_ref().err(),
+    };
+    draft.create(view, &missing, |attempt| {
+        let body = FlowBody::of(spec)?;
+        Some(Change::Create { attempt, body })
+    })
 }
 
 enum Found {

@@ -16,7 +16,6 @@ use super::conditions::{Progress, Readiness, Standing};
 use super::definition::FlowSetBody;
 use super::{Attempt, Kind, Observed, Obstacle, Plan, draft, resource, retry};
 
-mod create;
 mod delete;
 mod own;
 

@@ -2,12 +2,13 @@
 
 use crate::plan::compare;
 use crate::plan::correction::Correction;
+use crate::plan::creation::Missing;
 use crate::plan::event::Event;
-use crate::plan::{Action, Read, ResourceStep};
+use crate::plan::{Action, Read, ResourceStep, View};
 
 use super::{
     AdoptionPolicy, Change, Decision, Draft, DriftPolicy, FlowSet, FlowSetBody, Progress, Standing,
-    create, is_managed, reason, resource, wanted_id,
+    is_managed, reason, resource, wanted_id,
 };
 
 /// Why a set is ours.
@@ -38,10 +39,25 @@ pub(super) fn decide(draft: &mut Draft) -> Decision {
         Some(Read::Known(view)) => view,
     };
     match find(draft, &view.listing.items) {
-        Found::Absent => create::decide(draft, view),
+        Found::Absent => create(draft, view),
         Found::Ours(set, proof) => keep(draft, &set, proof),
         Found::Candidates(ids) => undecided(draft, &ids),
     }
+}
+
+fn create(draft: &mut Draft, view: &View<FlowSet>) -> Decision {
+    let resource = &draft.observed.resource;
+    let missing = Missing {
+        what: "the service has no set with this displayName",
+        managed: is_managed(resource),
+        drift: resource.spec.drift_policy,
+        wanted: wanted_id(resource),
+        obstacle: None,
+    };
+    draft.create(view, &missing, |attempt| {
+        let body = FlowSetBody::of(&resource.spec);
+        Some(Change::Create { attempt, body })
+    })
 }
 
 pub(super) fn find(draft: &Draft, sets: &[FlowSet]) -> Found {
