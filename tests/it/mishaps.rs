@@ -244,3 +244,46 @@ async fn a_restart_writes_nothing_and_forgets_nothing() {
         1
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_that_cannot_be_parsed_stops_nobody_else() {
+    let stage = Stage::open("unreadable").await;
+    stage.apply(&sample("connection.yaml")).await.unwrap();
+    stage.apply(&sample("flow-set.yaml")).await.unwrap();
+    // A time that the API server accepts and that is past the end of what the operator can count.
+    let odd = "{\"status\":{\"readinessHistory\":[{\"status\":\"ready\",\"since\":\"9999-12-31T23:59:59Z\"}]}}";
+    let even = "{\"status\":{\"readinessHistory\":null}}";
+    let patch = async |patch: &str| {
+        let target = [
+            "patch",
+            "pflow",
+            "odd",
+            "--subresource=status",
+            "--type=merge",
+            "--patch",
+        ];
+        stage
+            .kubectl(&[&target[..], &[patch]].concat())
+            .await
+            .unwrap();
+    };
+    stage.apply(&security_group("odd", "north")).await.unwrap();
+    stage.flow_where("odd", is_ready).await;
+    patch(odd).await;
+    let told = async || {
+        let reasons = stage.kubectl(&["get", "events", "--output", "jsonpath={.items[*].reason}"]);
+        reasons.await.unwrap().contains("Unreadable")
+    };
+    stage.until("an event", told).await;
+    let other = json!({ "creationOptions": { "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false } });
+    let spec = json!({ "flowSetRef": { "name": "north" }, "pollInterval": "1s", "administrativeUnit": other });
+    let manifest = json!({ "apiVersion": "industrydata.dev/v1alpha1", "kind": "ProvisioningFlow", "metadata": { "name": "even" }, "spec": spec });
+    stage.apply(&manifest.to_string()).await.unwrap();
+    stage.flow_where("even", is_ready).await;
+    patch(even).await;
+    stage.flow_where("odd", is_ready).await;
+    assert_eq!(
+        stage.simulator.journal().committed(Operation::CreateFlow),
+        2
+    );
+}

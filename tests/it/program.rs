@@ -1,6 +1,7 @@
 //! The program as it is started: flags, kubeconfig, signals, the administration server.
 
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 
 use industrydata_simulator::Options;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -10,12 +11,15 @@ use crate::stage::{Stage, is_ready};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_industrydata-operator");
 
-async fn start(stage: &Stage) -> (Child, String) {
+/// The program, the address that it serves, and all that it logs.
+async fn start(stage: &Stage) -> (Child, String, Arc<Mutex<String>>) {
     let mut command = Command::new(PROGRAM);
-    command
-        .arg("run")
-        .args(stage.flags())
-        .args(["--log-format", "json"]);
+    command.arg("run").args(stage.flags()).args([
+        "--log-format",
+        "json",
+        "--log-level",
+        "info,industrydata_operator=trace",
+    ]);
     command.env("KUBECONFIG", stage.account.kubeconfig_path());
     command.stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().unwrap();
@@ -31,8 +35,14 @@ async fn start(stage: &Stage) -> (Child, String) {
             break format!("http://{address}");
         }
     };
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    (child, address)
+    let log = Arc::new(Mutex::new(String::new()));
+    let kept = log.clone();
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            kept.lock().unwrap().push_str(&line);
+        }
+    });
+    (child, address, log)
 }
 
 async fn get(url: &str) -> (u16, String) {
@@ -45,7 +55,7 @@ async fn get(url: &str) -> (u16, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_does_the_main_job_and_stops_when_told() {
     let stage = Stage::set_up("program", Options::default()).await;
-    let (mut child, address) = start(&stage).await;
+    let (mut child, address, log) = start(&stage).await;
     assert_eq!(get(&format!("{address}/livez")).await.0, 200);
     stage.apply_samples().await;
     stage.flow_where("north-users", is_ready).await;
@@ -57,6 +67,19 @@ async fn the_program_does_the_main_job_and_stops_when_told() {
         "industrydata_operator_graph_requests_total{operation=\"CreateFlow\"",
     ] {
         assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
+    }
+    let shown = stage
+        .kubectl(&["get", "industrydata,events", "--output", "yaml"])
+        .await
+        .unwrap();
+    for secret in ["simulator-secret", "Change-me-1", "Bearer"] {
+        for (place, text) in [
+            ("metrics", &metrics),
+            ("the cluster", &shown),
+            ("the log", &log.lock().unwrap()),
+        ] {
+            assert!(!text.contains(secret), "{secret} is in {place}");
+        }
     }
     let pid = child.id().unwrap().to_string();
     assert!(
