@@ -1,7 +1,7 @@
 //! The IO around [`plan`](crate::plan): looks at the world, carries plans out, writes down what came of it.
 //!
-//! A run is the same for all three kinds and is [`reconcile`]. What is particular to a kind when it meets the service is
-//! its [`remote::Remote`].
+//! A run is the same for all three kinds and is `reconcile`. What is particular to a kind when it meets the service is
+//! its `Remote`.
 
 use std::sync::Arc;
 

@@ -99,7 +99,11 @@ impl<'a, K: Remote> Run<'a, K> {
             self.publish(event.severity, event.reason, event.message)
                 .await;
         }
-        K::notebook(self.context).succeeded(&resource);
+        if gone {
+            K::notebook(self.context).forget(&resource);
+        } else {
+            K::notebook(self.context).succeeded(&resource);
+        }
         self.context
             .metrics
             .reconciled(K::LABEL, ReconcileOutcome::Done);

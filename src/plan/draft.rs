@@ -131,6 +131,11 @@ impl<'a, K: Kind> Draft<'a, K> {
         }
     }
 
+    /// Whether the list is one that this run asked for. What it shows of others may be gone from an older one.
+    pub(super) fn has_looked(&self) -> bool {
+        self.view().is_some_and(|view| view.fresh)
+    }
+
     /// Whether the user asked for a look and this run has not looked yet.
     pub(super) fn wants_look(&self) -> bool {
         let wish = resource::requested_at(&*self.observed.resource);

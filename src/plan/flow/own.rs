@@ -83,6 +83,9 @@ pub(super) fn prove(draft: &Draft, flow: &Flow) -> Option<Proof> {
 }
 
 fn not_ours(draft: &Draft, flow: &Flow) -> Decision {
+    if !draft.has_looked() {
+        return Decision::look();
+    }
     let id = &flow.id;
     let message = match wanted_id(&draft.observed.resource) {
         Some(wanted) => format!(

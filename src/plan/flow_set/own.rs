@@ -99,6 +99,9 @@ pub(super) fn find(draft: &Draft, sets: &[FlowSet]) -> Found {
 }
 
 fn undecided(draft: &Draft, ids: &[String]) -> Decision {
+    if !draft.has_looked() {
+        return Decision::look();
+    }
     let ids = ids.join(", ");
     let (reason, message) = if draft.unresolved().is_some() {
         (
