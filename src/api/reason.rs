@@ -34,6 +34,8 @@ pub const NOT_FOUND: &str = "NotFound";
 pub const CONFLICT: &str = "Conflict";
 /// The remote object differs from what is declared.
 pub const DRIFTED: &str = "Drifted";
+/// A reset was accepted and the service has not been looked at since.
+pub const RESETTING: &str = "Resetting";
 /// A reset was sent and nobody knows whether it took effect.
 pub const RESET_UNKNOWN: &str = "ResetUnknown";
 /// `spec.suspend` of the resource or of what it refers to.

@@ -71,7 +71,7 @@ pub fn of_transition(old: &[Condition], new: &[Condition]) -> Option<(Severity, 
 
 /// The condition that tells of trouble, if any: `Stalled`, or `Reconciling` for any reason that is not plain progress.
 fn trouble(conditions: &[Condition]) -> Option<&Condition> {
-    const PROGRESS: [&str; 8] = [
+    const PROGRESS: [&str; 9] = [
         reason::CREATING,
         reason::DELETING,
         reason::DISABLED,
@@ -79,6 +79,7 @@ fn trouble(conditions: &[Condition]) -> Option<&Condition> {
         reason::IN_USE,
         reason::NOT_READY,
         reason::READINESS_UNKNOWN,
+        reason::RESETTING,
         reason::SYNCED,
     ];
     let retrying = find(conditions, RECONCILING)

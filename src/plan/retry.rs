@@ -110,7 +110,9 @@ mod tests {
         let unsaid = verdict(Reason::Throttled, Certainty::Throttled, unsaid);
         assert_eq!(pauses(&unsaid, 2), [10, 10]);
         assert_eq!(pauses(&throttled(7), 2), [7, 7]);
-        assert_eq!(pauses(&throttled(u64::MAX), 1), [3600]);
+        for absurd in [1_000_000_000_000, u64::MAX] {
+            assert_eq!(pauses(&throttled(absurd), 1), [3600]);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! written it cannot know whether the request left, and says `Unknown`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::SignedDuration;
 
 use crate::api::{ProvisioningFlow, Reset, ResetPhase, annotation, reason};
 use crate::graph::model::Flow;
@@ -14,6 +15,12 @@ use crate::plan::event::Event;
 use crate::plan::{Action, Permit, ResourceStep, resource};
 
 use super::{Change, Decision, Draft};
+
+/// A status keeps whole seconds.
+const STATUS_TIME_PRECISION: SignedDuration = SignedDuration::from_secs(1);
+
+/// By then the poller, which is told of each change, has listed the set again.
+const LOOK_AFTER_RESET: SignedDuration = SignedDuration::from_secs(3);
 
 const UNKNOWN: &str = "a reset was sent and nobody can tell whether it took effect; it is not sent again: to reset for certain, give spec.resetToken a new value";
 
@@ -34,13 +41,13 @@ pub(super) fn decide(draft: &mut Draft, flow: &Flow) -> Option<Decision> {
         draft
             .events
             .push(Event::normal("Reset", format!("reset flow {}", flow.id)));
-        return None;
+        return settling(draft);
     }
     if is_new(draft) {
         return Some(begin(draft));
     }
     match draft.status.reset.as_ref()?.phase? {
-        ResetPhase::Accepted => None,
+        ResetPhase::Accepted => settling(draft),
         ResetPhase::Sending if draft.may(Permit::Reset) => Some(Decision::change(Change::Reset {
             id: flow.id.to_string(),
         })),
@@ -49,6 +56,21 @@ pub(super) fn decide(draft: &mut Draft, flow: &Flow) -> Option<Decision> {
         ResetPhase::Refused => Some(again(draft)),
         ResetPhase::Unknown => Some(in_doubt()),
     }
+}
+
+/// A flow that was reset is not where it should be before the service has been looked at once more: what was seen of it
+/// before says nothing about it now.
+fn settling(draft: &Draft) -> Option<Decision> {
+    let accepted = draft.status.reset.as_ref()?.time.as_ref()?.0;
+    let seen = draft
+        .view()
+        .is_some_and(|view| view.began >= accepted + STATUS_TIME_PRECISION);
+    let progress = Progress::reconciling(
+        reason::RESETTING,
+        "the service has accepted the reset and has not been looked at since",
+    );
+    let standing = Standing::Synced { progress };
+    (!seen).then(|| Decision::stand(standing).after(Some(LOOK_AFTER_RESET)))
 }
 
 /// Whether the resource asks for a reset that the status does not speak of.

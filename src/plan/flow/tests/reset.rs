@@ -60,6 +60,21 @@ fn a_reset_is_written_down_before_it_is_sent() {
 }
 
 #[test]
+fn a_flow_that_was_reset_is_not_settled_before_it_was_looked_at_again() {
+    let mut world = owned(asking("a"));
+    ask(&mut world, Some("b"));
+    world.reconcile();
+    assert_eq!(phase(&world), Some(Accepted));
+    assert_eq!(
+        told(&world.status().conditions, RECONCILING),
+        "True/Resetting"
+    );
+    world.live(30);
+    assert_eq!(told(&world.status().conditions, RECONCILING), "");
+    assert_eq!(world.count(RESET), 1);
+}
+
+#[test]
 fn the_annotation_resets_like_a_token() {
     let mut world = owned(small());
     for (count, wish) in ["1", "2"].into_iter().enumerate() {
