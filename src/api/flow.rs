@@ -190,7 +190,7 @@ pub struct ProvisioningFlowStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<Drift>,
 
-    /// Which versions of the password Secrets the remote flow was given.
+    /// Which passwords the remote flow was given, by the versions of their Secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub applied_secrets: Vec<AppliedSecret>,
 
@@ -261,12 +261,16 @@ pub struct Drift {
     pub actual: String,
 }
 
-/// A version of a Secret. It tells that a password changed without telling anything about the password.
+/// Where the password of a role group was read. It tells that a password changed without telling anything about it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AppliedSecret {
+    /// The role group that the password is for.
+    pub role_group: String,
     /// Name of the Secret.
     pub name: String,
+    /// Key in the Secret.
+    pub key: String,
     /// The Secret's `metadata.uid`.
     pub uid: String,
     /// The Secret's `metadata.resourceVersion`.

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use crate::api::{
-    AppliedSecret, ManagementPolicy, ProvisioningFlow, ResetPhase, SecretKeyReference, reason,
-};
+use crate::api::{AppliedSecret, ManagementPolicy, ProvisioningFlow, ResetPhase, reason};
 use crate::graph::model::{Flow, FlowId, FlowSetId, InvalidId};
 use crate::graph::verdict::Verdict;
 use crate::graph::{Client, Error as GraphError, FlowDefinition, Lane};
@@ -208,7 +206,7 @@ fn remote_set(flow: &ProvisioningFlow, world: &World) -> Result<FlowSetId, Obsta
                 format!("the OutboundProvisioningFlowSet {name} does not exist: create it, or delete this resource"),
             )
         })?;
-        if is_deleting(&*set) {
+        if is_deleting(&*set) && !is_deleting(flow) {
             return Err(Obstacle::progress(
                 reason::FLOW_SET_NOT_READY,
                 format!(
@@ -225,8 +223,7 @@ fn remote_set(flow: &ProvisioningFlow, world: &World) -> Result<FlowSetId, Obsta
     })
 }
 
-/// The versions of the Secrets that hold the flow's passwords. A version that the service has not been given yet is
-/// checked to hold the keys.
+/// Where the flow's passwords stand now. One that the service has not been given yet is checked to be there.
 async fn secret_versions(
     flow: &ProvisioningFlow,
     context: &Context,
@@ -236,20 +233,24 @@ async fn secret_versions(
         .status
         .as_ref()
         .map_or(&[][..], |status| &status.applied_secrets);
-    let references: BTreeSet<&SecretKeyReference> = passwords(&flow.spec)
-        .map(|(_, reference)| reference)
-        .collect();
     let mut versions = BTreeSet::new();
-    for reference in references {
+    for (role_group, reference) in passwords(&flow.spec) {
         let Some(version) = context.world.secret(&namespace, &reference.name) else {
             return Ok(Err(secret_missing(reference)));
         };
-        if !applied.contains(&version)
+        let secret = AppliedSecret {
+            role_group: role_group.to_owned(),
+            name: reference.name.clone(),
+            key: reference.key.clone(),
+            uid: version.uid,
+            resource_version: version.resource_version,
+        };
+        if !applied.contains(&secret)
             && let Err(obstacle) = read_secret(&context.cluster, &namespace, reference).await?
         {
             return Ok(Err(obstacle));
         }
-        versions.insert(version);
+        versions.insert(secret);
     }
     Ok(Ok(versions.into_iter().collect()))
 }

@@ -12,7 +12,7 @@ use crate::metrics::{ReconcileOutcome, Write};
 use crate::plan::event::{self, Event, Severity};
 use crate::plan::resource::{is_deleting, is_held};
 use crate::plan::{
-    self, Observed, Outcome, Permit, Plan, Read, ResourceStep, SharedStatus, Step, View,
+    self, Action, Observed, Outcome, Permit, Plan, Read, ResourceStep, SharedStatus, Step, View,
 };
 use crate::poll::Snapshot;
 
@@ -172,7 +172,8 @@ impl<'a, K: Remote> Run<'a, K> {
                 if let Some(item) = created {
                     show(&mut self.observed.collection, item);
                 }
-                self.observed.run.written = true;
+                self.observed.run.written |=
+                    matches!(changed.action, Action::Create | Action::Update);
                 Outcome::Done(changed.action)
             }
         });

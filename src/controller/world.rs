@@ -14,9 +14,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::watch;
 
 use crate::api::condition::{READY, RECONCILING};
-use crate::api::{
-    AppliedSecret, FlowCount, GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow,
-};
+use crate::api::{FlowCount, GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::graph::model::{FlowSetId, FlowType};
 use crate::plan::conditions::is_true;
 use crate::plan::definition::{flow_type, passwords};
@@ -37,6 +35,14 @@ pub struct World {
     pub secrets: Store<PartialObjectMeta<Secret>>,
     /// How many watches have shown all there is.
     pub shown: watch::Sender<usize>,
+}
+
+/// Which Secret of a name it is, and how it is now.
+pub struct SecretVersion {
+    /// `metadata.uid`
+    pub uid: String,
+    /// `metadata.resourceVersion`
+    pub resource_version: String,
 }
 
 /// One for each store.
@@ -93,10 +99,9 @@ impl World {
     }
 
     /// The version of a Secret.
-    pub fn secret(&self, namespace: &str, name: &str) -> Option<AppliedSecret> {
+    pub fn secret(&self, namespace: &str, name: &str) -> Option<SecretVersion> {
         let secret = self.secrets.get(&ObjectRef::new(name).within(namespace))?;
-        Some(AppliedSecret {
-            name: name.to_owned(),
+        Some(SecretVersion {
             uid: secret.uid()?,
             resource_version: secret.resource_version()?,
         })

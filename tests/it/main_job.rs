@@ -333,6 +333,21 @@ async fn a_changed_password_reaches_the_service() {
     stage.until("new password", changed).await;
     polls(&stage, 3).await;
     assert_eq!(stage.simulator.journal().updates(&id), 1);
+    let key = |key: &str| json!({ "secretKeyRef": { "name": "passwords", "key": key } });
+    let configurations = json!([
+        { "roleGroup": "staff", "defaultPassword": key("students") },
+        { "roleGroup": "students", "defaultPassword": key("students") },
+    ]);
+    let change = json!({ "user": { "creationOptions": { "configurations": configurations } } });
+    stage.patch_flow("north-users", change).await;
+    let changed = async || {
+        stage
+            .simulator
+            .has_password(&id, "staff", "Changed-2-students")
+            .unwrap()
+    };
+    stage.until("another key", changed).await;
+    assert_eq!(stage.simulator.journal().updates(&id), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

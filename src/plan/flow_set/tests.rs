@@ -368,7 +368,7 @@ fn under_report_a_difference_is_only_told() {
 #[test]
 fn an_edit_right_after_an_update_is_sent_at_once() {
     let mut world = owned(flow_set());
-    for (count, name) in ["South", "West", NAME].into_iter().enumerate() {
+    for (count, name) in ["South", NAME, "West"].into_iter().enumerate() {
         world.edit(|set| set.with(|spec| spec.display_name = name.to_owned()));
         world.reconcile();
         assert_eq!(world.count(UPDATE), count + 1);

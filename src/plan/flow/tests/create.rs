@@ -406,7 +406,9 @@ fn the_service_may_be_an_hour_ahead_or_behind() {
 
 pub(super) fn secret(version: &str) -> AppliedSecret {
     AppliedSecret {
+        role_group: "students".to_owned(),
         name: "passwords".to_owned(),
+        key: "students".to_owned(),
         uid: "passwords".to_owned(),
         resource_version: version.to_owned(),
     }
