@@ -14,7 +14,9 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::watch;
 
 use crate::api::condition::{READY, RECONCILING};
-use crate::api::{FlowCount, GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
+use crate::api::{
+    FlowCount, GraphConnection, ManagementPolicy, OutboundProvisioningFlowSet, ProvisioningFlow,
+};
 use crate::graph::model::{FlowSetId, FlowType};
 use crate::plan::conditions::is_true;
 use crate::plan::definition::{flow_type, passwords};
@@ -173,9 +175,11 @@ impl World {
         self.sets.find(is_rival).map(|rival| called(&*rival, set))
     }
 
-    /// The remote sets that other resources than `set` hold.
+    /// The remote sets that other resources than `set` manage.
     pub fn held_by_others(&self, set: &OutboundProvisioningFlowSet) -> BTreeSet<FlowSetId> {
-        let others = self.sets.state_filter(|other| other.uid() != set.uid());
+        let others = self.sets.state_filter(|other| {
+            other.uid() != set.uid() && other.spec.management_policy == ManagementPolicy::Manage
+        });
         others
             .iter()
             .filter_map(|other| other.status.as_ref()?.id.as_deref()?.parse().ok())

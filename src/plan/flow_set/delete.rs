@@ -30,7 +30,7 @@ pub(super) fn decide(draft: &mut Draft) -> Decision {
             Found::Candidates(_) => {
                 Trace::Unclear("more than one set could be the one that was made for it")
             }
-            Found::Absent => Trace::Absent,
+            Found::Held(_) | Found::Absent => Trace::Absent,
         },
         |id| Change::Delete { id },
     )

@@ -54,7 +54,7 @@ pub enum Change {
 pub struct Surroundings {
     /// An older resource that declares a set of the same name through the same connection.
     pub rival: Option<String>,
-    /// The remote sets that other resources hold.
+    /// The remote sets that other resources manage.
     pub held: BTreeSet<FlowSetId>,
     /// The flows that refer to this resource.
     pub flows: FlowCount,

@@ -26,6 +26,8 @@ pub(super) enum Proof {
 pub(super) enum Found {
     Absent,
     Ours(FlowSet, Proof),
+    /// The set that the user named, which another resource manages.
+    Held(String),
     /// Sets of our name, none of which is certainly ours.
     Candidates(Vec<String>),
 }
@@ -41,6 +43,7 @@ pub(super) fn decide(draft: &mut Draft) -> Decision {
     match find(draft, &view.listing.items) {
         Found::Absent => create(draft, view),
         Found::Ours(set, proof) => keep(draft, &set, proof),
+        Found::Held(id) => held(&id),
         Found::Candidates(ids) => undecided(draft, &ids),
     }
 }
@@ -76,15 +79,14 @@ pub(super) fn find(draft: &Draft, sets: &[FlowSet]) -> Found {
     let resource = &draft.observed.resource;
     if let Some(id) = wanted_id(resource) {
         match by_id(id) {
+            Some(set) if is_held(draft, set) => return Found::Held(set.id.to_string()),
             Some(set) => return Found::Ours(set.clone(), Proof::Permission),
             None if draft.status.id.is_none() => return Found::Absent,
             None => {}
         }
     }
-    let free = |set: &&FlowSet| {
-        set.display_name == resource.spec.display_name
-            && !draft.observed.around.held.contains(&set.id)
-    };
+    let free =
+        |set: &&FlowSet| set.display_name == resource.spec.display_name && !is_held(draft, set);
     let namesakes: Vec<&FlowSet> = sets.iter().filter(free).collect();
     let attempt = draft.unresolved();
     let made = |set: &&&FlowSet| attempt.is_some_and(|one| one.could_have_made(set.created_at()));
@@ -96,6 +98,18 @@ pub(super) fn find(draft: &Draft, sets: &[FlowSet]) -> Found {
         ([], [set]) if adopts => Found::Ours((*set).clone(), Proof::Permission),
         _ => Found::Candidates(namesakes.iter().map(|set| set.id.to_string()).collect()),
     }
+}
+
+/// Whether another resource manages the set. Whoever only observes may look at it all the same.
+fn is_held(draft: &Draft, set: &FlowSet) -> bool {
+    is_managed(&draft.observed.resource) && draft.observed.around.held.contains(&set.id)
+}
+
+fn held(id: &str) -> Decision {
+    let message = format!(
+        "another resource manages the set {id} that the annotation industrydata.dev/remote-id names: correct the id, or let the other resource go with spec.deletionPolicy Retain"
+    );
+    Decision::stand(Standing::stalled(reason::CONFLICT, message)).within_a_minute()
 }
 
 fn undecided(draft: &Draft, ids: &[String]) -> Decision {

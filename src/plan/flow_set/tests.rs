@@ -136,6 +136,7 @@ fn becomes(observed: &Observation) -> Becomes {
     let reasons = [
         reason::AMBIGUOUS_CREATE,
         reason::ALREADY_EXISTS,
+        reason::CONFLICT,
         reason::NOT_FOUND,
         reason::REMOTE_ID_NOT_FOUND,
     ];
@@ -212,6 +213,20 @@ fn only_a_namesake_made_after_the_attempt_that_nobody_holds_is_ours() {
             .map(|number| id(*number).parse().unwrap())
             .collect();
         assert_eq!(becomes(&observed), expected, "{case}");
+    }
+}
+
+#[test]
+fn a_set_that_another_resource_manages_is_looked_at_but_not_taken() {
+    let named = || flow_set().annotated(annotation::REMOTE_ID, &id(1));
+    let observing = || named().with(|spec| spec.management_policy = ManagementPolicy::Observe);
+    for (resource, expected) in [
+        (named(), Stalled("Conflict")),
+        (observing(), Ours(1, "Found")),
+    ] {
+        let mut observed = observed(resource.held(), vec![remote_set(1, NAME, 5)]);
+        observed.around.held = [id(1).parse().unwrap()].into();
+        assert_eq!(becomes(&observed), expected);
     }
 }
 
