@@ -27,15 +27,8 @@ impl<K: Kind> Draft<'_, K> {
         let Some(update) = self.memory.update else {
             return Correction::Send;
         };
-        if update.generation != self.generation() {
-            return if self.shows(update) {
-                Correction::Send
-            } else {
-                Correction::Look
-            };
-        }
         let left = self.patience(update) - self.observed.now.duration_since(update.at);
-        if left.is_positive() {
+        if update.generation == self.generation() && left.is_positive() {
             self.wake_in(Some(left));
             return if update.times > 1 {
                 Correction::Ineffective

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, is_ready, ready, sample, stalled, told};
+use crate::stage::{Stage, flow, is_ready, ready, sample, security, stalled, told};
 
 const FLOWS: [(&str, FlowType); 4] = [
     ("north-administrative-units", FlowType::AdministrativeUnit),
@@ -515,21 +515,4 @@ async fn suspended_and_observed_flows_change_nothing_at_the_service() {
             .finalizers()
             .contains(&"industrydata.dev/remote".to_owned())
     );
-}
-
-fn security() -> Value {
-    json!({ "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": false } })
-}
-
-/// A manifest of a flow in the sample set; members of `spec` that are null are left out.
-fn flow(name: &str, spec: &Value) -> String {
-    let mut whole = json!({ "flowSetRef": { "name": "north" }, "pollInterval": "1s" });
-    for (member, value) in spec.as_object().unwrap() {
-        whole[member] = value.clone();
-    }
-    whole
-        .as_object_mut()
-        .unwrap()
-        .retain(|_, value| !value.is_null());
-    json!({ "apiVersion": "industrydata.dev/v1alpha1", "kind": "ProvisioningFlow", "metadata": { "name": name }, "spec": whole }).to_string()
 }

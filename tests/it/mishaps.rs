@@ -5,7 +5,7 @@ use industrydata_simulator::{Answer, Effect, FlowType, Operation, Options, Rule}
 use kube::api::DeleteParams;
 use serde_json::json;
 
-use crate::stage::{Stage, is_ready, sample, stalled, told};
+use crate::stage::{Stage, flow, is_ready, sample, security, stalled, told};
 
 const CLIENT: &str = "66666666-7777-4888-8999-000000000000";
 
@@ -26,10 +26,10 @@ fn message(flow: &ProvisioningFlow) -> String {
 }
 
 fn security_group(name: &str, set: &str) -> String {
-    let security = json!({ "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": false } });
-    let spec =
-        json!({ "flowSetRef": { "name": set }, "pollInterval": "1s", "securityGroup": security });
-    json!({ "apiVersion": "industrydata.dev/v1alpha1", "kind": "ProvisioningFlow", "metadata": { "name": name }, "spec": spec }).to_string()
+    flow(
+        name,
+        &json!({ "flowSetRef": { "name": set }, "securityGroup": security() }),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -276,9 +276,8 @@ async fn a_resource_that_cannot_be_parsed_stops_nobody_else() {
     };
     stage.until("an event", told).await;
     let other = json!({ "creationOptions": { "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false } });
-    let spec = json!({ "flowSetRef": { "name": "north" }, "pollInterval": "1s", "administrativeUnit": other });
-    let manifest = json!({ "apiVersion": "industrydata.dev/v1alpha1", "kind": "ProvisioningFlow", "metadata": { "name": "even" }, "spec": spec });
-    stage.apply(&manifest.to_string()).await.unwrap();
+    let even_flow = flow("even", &json!({ "administrativeUnit": other }));
+    stage.apply(&even_flow).await.unwrap();
     stage.flow_where("even", is_ready).await;
     patch(even).await;
     stage.flow_where("odd", is_ready).await;

@@ -333,6 +333,24 @@ pub fn is_ready(flow: &ProvisioningFlow) -> bool {
     ready(flow) == "True/Ready" && current == flow.metadata.generation
 }
 
+/// What makes a flow one of security groups.
+pub fn security() -> Value {
+    json!({ "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": false } })
+}
+
+/// A manifest of a flow in the sample set; members of `spec` that are null are left out.
+pub fn flow(name: &str, spec: &Value) -> String {
+    let mut whole = json!({ "flowSetRef": { "name": "north" }, "pollInterval": "1s" });
+    for (member, value) in spec.as_object().unwrap() {
+        whole[member] = value.clone();
+    }
+    whole
+        .as_object_mut()
+        .unwrap()
+        .retain(|_, value| !value.is_null());
+    json!({ "apiVersion": "industrydata.dev/v1alpha1", "kind": "ProvisioningFlow", "metadata": { "name": name }, "spec": whole }).to_string()
+}
+
 /// A sample manifest.
 pub fn sample(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
