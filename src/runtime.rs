@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Readiness, State};
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
-use crate::controller::{FIELD_MANAGER, Scope, Spawn, run_scope};
+use crate::controller::{DEFINITIONS_MISSING, FIELD_MANAGER, Scope, Spawn, run_scope};
 use crate::graph::{Transport, TransportError};
 use crate::lease::{self, Elector, Holding, LeaseLost};
 use crate::metrics::Metrics;
@@ -233,6 +233,7 @@ impl Operator {
             metrics: self.metrics.clone(),
             limits: self.settings.limits(),
             concurrency: self.settings.concurrency,
+            relist_interval: self.settings.relist_interval,
             spawn,
         }
     }
@@ -242,7 +243,7 @@ impl Operator {
         while let Err(error) = self.look_for_definitions().await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
-                "the cluster does not serve industrydata.dev/v1alpha1, or not to this user: install the CustomResourceDefinitions (`industrydata-operator crds | kubectl apply -f -`) and the operator's role"
+                "{DEFINITIONS_MISSING}"
             );
             tokio::time::sleep(DEFINITIONS_PAUSE).await;
         }

@@ -1,16 +1,14 @@
 //! Writes to the cluster. Each is bounded by the client's time-outs and never repeated by it.
 
-use std::fmt::Debug;
-
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::api::{FINALIZER, annotation};
-use crate::plan::Attempt;
+use crate::api::{FINALIZER, GROUP, annotation};
+use crate::plan::{Attempt, Kind};
 
 use super::error::Error;
 use super::world::namespace;
@@ -18,11 +16,14 @@ use super::world::namespace;
 /// The name under which the cluster records what the operator has written.
 pub const FIELD_MANAGER: &str = "industrydata-operator";
 
+/// How often one write is sent while others keep changing the resource in between. Each time somebody else has got on, so
+/// this is no hot loop; and the outcome of a reset that could not be written down would be unknown for ever.
+const MOST_WRITES: u32 = 50;
+
 /// A resource that the operator writes to.
 pub trait Written:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope>
-    + Clone
-    + Debug
+    Kind
+    + Resource<DynamicType = (), Scope = NamespaceResourceScope>
     + DeserializeOwned
     + Send
     + Sync
@@ -31,9 +32,8 @@ pub trait Written:
 }
 
 impl<K> Written for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
+    K: Kind
+        + Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + DeserializeOwned
         + Send
         + Sync
@@ -44,23 +44,31 @@ impl<K> Written for K where
 /// Whether a status may be written over whatever the cluster holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precondition {
-    /// The resource is the same object (its uid).
-    SameObject,
-    /// The resource has not changed since it was read.
+    /// It is the same object with the same status, whatever else has changed. Whoever wrote another status knows more.
+    SameStatus,
+    /// Nothing of the resource that a plan looks at has changed since it was read.
     Unchanged,
 }
 
-/// Adds the finalizer, if the resource has not changed.
+/// What of a resource is written.
+enum Part {
+    /// Members of its metadata.
+    Metadata(Value),
+    /// Its status.
+    Status(Value),
+}
+
+/// Adds the finalizer, if nothing that matters has changed.
 pub async fn hold<K: Written>(client: &Client, resource: &K) -> Result<K, Error> {
     let metadata = json!({ "finalizers": with_finalizer(resource) });
     patch_metadata(client, resource, metadata, "add the finalizer to").await
 }
 
-/// Adds the finalizer and the intent to create, if the resource has not changed.
+/// Adds the finalizer and the intent to create, if nothing that matters has changed.
 pub async fn claim<K: Written>(
     client: &Client,
     resource: &K,
-    attempt: Attempt,
+    attempt: &Attempt,
 ) -> Result<K, Error> {
     let metadata = json!({
         "finalizers": with_finalizer(resource),
@@ -69,7 +77,7 @@ pub async fn claim<K: Written>(
     patch_metadata(client, resource, metadata, "write the intent to create to").await
 }
 
-/// Takes the intent to create back, if the resource has not changed.
+/// Takes the intent to create back, if nothing that matters has changed.
 pub async fn unclaim<K: Written>(client: &Client, resource: &K) -> Result<K, Error> {
     let metadata = json!({ "annotations": { annotation::CREATE_ATTEMPT: null } });
     patch_metadata(
@@ -81,7 +89,7 @@ pub async fn unclaim<K: Written>(client: &Client, resource: &K) -> Result<K, Err
     .await
 }
 
-/// Removes the finalizer, if the resource has not changed.
+/// Removes the finalizer, if nothing that matters has changed.
 pub async fn release<K: Written>(client: &Client, resource: &K) -> Result<K, Error> {
     let mut finalizers = resource.finalizers().to_vec();
     finalizers.retain(|name| name != FINALIZER);
@@ -96,22 +104,95 @@ pub async fn write_status<K: Written, S: Serialize>(
     status: &S,
     precondition: Precondition,
 ) -> Result<K, Error> {
-    let mut metadata = json!({ "name": resource.name_any(), "uid": resource.uid() });
-    if precondition == Precondition::Unchanged {
-        metadata["resourceVersion"] = json!(resource.resource_version());
+    let status = Part::Status(json!(status));
+    persist(
+        client,
+        resource,
+        precondition,
+        &status,
+        "write the status of",
+    )
+    .await
+}
+
+/// Writes with the `resourceVersion` of the picture that a plan was made from or, where what matters of it still holds,
+/// of the newest: a busy writer of labels must not keep us from our work.
+///
+/// The `uid` is compared here, as the API server does not compare it where a status is written.
+async fn persist<K: Written>(
+    client: &Client,
+    resource: &K,
+    precondition: Precondition,
+    part: &Part,
+    operation: &'static str,
+) -> Result<K, Error> {
+    let holds = |newest: &K| match precondition {
+        Precondition::SameStatus => {
+            newest.uid() == resource.uid() && newest.status() == resource.status()
+        }
+        Precondition::Unchanged => essence(newest) == essence(resource),
+    };
+    let mut picture = resource.clone();
+    for _ in 0..MOST_WRITES {
+        match send(client, &picture, part, operation).await {
+            Err(Error::Outdated { .. }) => match read(client, resource).await?.filter(&holds) {
+                Some(newest) => picture = newest,
+                None => break,
+            },
+            written => return written,
+        }
     }
-    let patch = json!({
-        "apiVersion": K::api_version(&()),
-        "kind": K::kind(&()),
-        "metadata": metadata,
-        "status": status,
-    });
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    let api = api::<K>(client, resource);
-    let written = api
-        .patch_status(&resource.name_any(), &params, &Patch::Apply(patch))
-        .await;
-    written.map_err(|error| failure("write the status of", resource, error))
+    let object = called(resource);
+    Err(Error::Outdated { object })
+}
+
+/// A resource without what no plan looks at.
+fn essence<K: Written>(resource: &K) -> K {
+    let mut essence = resource.clone();
+    let metadata = essence.meta_mut();
+    metadata.resource_version = None;
+    metadata.managed_fields = None;
+    metadata.labels = None;
+    let is_read = |name: &String| name.starts_with(GROUP) || name == annotation::FLUX_REQUESTED_AT;
+    essence.annotations_mut().retain(|name, _| is_read(name));
+    essence
+}
+
+/// One write, if `picture` is the newest.
+async fn send<K: Written>(
+    client: &Client,
+    picture: &K,
+    part: &Part,
+    operation: &'static str,
+) -> Result<K, Error> {
+    let (api, name) = (api::<K>(client, picture), picture.name_any());
+    let mut metadata = match part {
+        Part::Metadata(metadata) => metadata.clone(),
+        Part::Status(_) => json!({ "name": name }),
+    };
+    metadata["uid"] = json!(picture.uid());
+    metadata["resourceVersion"] = json!(picture.resource_version());
+    let written = match part {
+        Part::Metadata(_) => {
+            let patch = Patch::Merge(json!({ "metadata": metadata }));
+            let params = PatchParams {
+                field_manager: Some(FIELD_MANAGER.to_owned()),
+                ..PatchParams::default()
+            };
+            api.patch(&name, &params, &patch).await
+        }
+        Part::Status(status) => {
+            let patch = Patch::Apply(json!({
+                "apiVersion": K::api_version(&()),
+                "kind": K::kind(&()),
+                "metadata": metadata,
+                "status": status,
+            }));
+            let params = PatchParams::apply(FIELD_MANAGER).force();
+            api.patch_status(&name, &params, &patch).await
+        }
+    };
+    written.map_err(|error| failure(operation, picture, error))
 }
 
 /// The resource as the cluster holds it now; `None` if it is gone.
@@ -135,20 +216,11 @@ pub fn called<K: Written>(resource: &K) -> String {
 async fn patch_metadata<K: Written>(
     client: &Client,
     resource: &K,
-    mut metadata: serde_json::Value,
+    metadata: Value,
     operation: &'static str,
 ) -> Result<K, Error> {
-    metadata["resourceVersion"] = json!(resource.resource_version());
-    metadata["uid"] = json!(resource.uid());
-    let patch = Patch::Merge(json!({ "metadata": metadata }));
-    let params = PatchParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PatchParams::default()
-    };
-    let patched = api::<K>(client, resource)
-        .patch(&resource.name_any(), &params, &patch)
-        .await;
-    patched.map_err(|error| failure(operation, resource, error))
+    let part = Part::Metadata(metadata);
+    persist(client, resource, Precondition::Unchanged, &part, operation).await
 }
 
 fn with_finalizer(resource: &impl ResourceExt) -> Vec<String> {

@@ -43,10 +43,24 @@ impl Error {
     #[must_use]
     pub fn pause(&self, failures: u32) -> Duration {
         match self {
-            Self::Outdated { .. } => Duration::from_millis(200),
+            // A watch is behind by milliseconds, or by much more.
+            Self::Outdated { .. } => Duration::from_millis(200 << failures.min(8)),
             Self::NotLeading { .. } => Duration::from_secs(1),
             Self::Cluster { .. } => Duration::from_secs(1 << failures.min(6)),
             Self::Endless { .. } => Duration::from_mins(5),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_on_an_old_picture_is_repeated_soon_and_then_ever_more_slowly() {
+        let object = "ProvisioningFlow north/users".to_owned();
+        let outdated = Error::Outdated { object };
+        let pauses = [0, 1, 2, 8, u32::MAX].map(|failures| outdated.pause(failures).as_millis());
+        assert_eq!(pauses, [200, 400, 800, 51_200, 51_200]);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use crate::api::{AppliedSecret, ManagementPolicy, ProvisioningFlow, ResetPhase, reason};
+use crate::api::{AppliedSecret, ManagementPolicy, ProvisioningFlow, reason};
 use crate::graph::model::{Flow, FlowId, FlowSetId, InvalidId};
 use crate::graph::verdict::Verdict;
 use crate::graph::{Client, Error as GraphError, FlowDefinition, Lane};
@@ -35,14 +35,6 @@ impl Remote for ProvisioningFlow {
 
     fn note(seen: &Self, gone: bool, relations: &Relations, _context: &Context) {
         relations.flow_seen(seen, gone);
-    }
-
-    fn is_in_doubt(&self) -> bool {
-        let reset = self
-            .status
-            .as_ref()
-            .and_then(|status| status.reset.as_ref());
-        reset.is_some_and(|reset| reset.phase == Some(ResetPhase::Sending))
     }
 
     fn count(known: &Self::Status, new: &Self::Status, metrics: &Metrics) {

@@ -25,7 +25,7 @@ pub use cluster::FIELD_MANAGER;
 pub use context::Context;
 pub use error::Error;
 pub use session::Spawn;
-pub use watch::{Scope, run as run_scope};
+pub use watch::{DEFINITIONS_MISSING, Scope, run as run_scope};
 
 use crate::metrics::ReconcileOutcome;
 

@@ -37,11 +37,6 @@ pub trait Remote:
     /// Takes note of what the watch shows: a resource, or that one is gone.
     fn note(seen: &Self, gone: bool, relations: &Relations, context: &Context);
 
-    /// Whether the status speaks of something under way, so that an old picture of it would mislead.
-    fn is_in_doubt(&self) -> bool {
-        false
-    }
-
     /// Counts what is worth counting about a change of status.
     fn count(_known: &Self::Status, _new: &Self::Status, _metrics: &Metrics) {}
 

@@ -90,7 +90,7 @@ impl<'a, K: Remote> Run<'a, K> {
         let known = resource.status().cloned().unwrap_or_default();
         let gone = is_deleting(&*resource) && !is_held(&*resource);
         if known != self.observed.status && !gone {
-            self.write_status(Precondition::SameObject, Write::Status)
+            self.write_status(Precondition::SameStatus, Write::Status)
                 .await?;
             K::count(&known, &self.observed.status, &self.context.metrics);
             self.publish_transition(&known).await;
@@ -130,7 +130,7 @@ impl<'a, K: Remote> Run<'a, K> {
             ResourceStep::Claim(attempt) => {
                 self.observed.run.permit = Some(Permit::Create);
                 (
-                    cluster::claim(client, resource, attempt).await?,
+                    cluster::claim(client, resource, &attempt).await?,
                     Write::Claim,
                 )
             }
@@ -237,9 +237,11 @@ async fn newest<K: Remote>(seen: Arc<K>, context: &Context) -> Result<Arc<K>, Er
         return Ok(newest);
     }
     let read = cluster::read(&context.cluster, &*newest).await?;
-    Ok(read
-        .filter(|read| read.uid() == newest.uid())
-        .map_or(newest, Arc::new))
+    // A resource that is gone has nothing more to do, even if the watch still shows it.
+    let same = read.filter(|read| read.uid() == newest.uid());
+    same.map(Arc::new).ok_or_else(|| Error::Outdated {
+        object: cluster::called(&*newest),
+    })
 }
 
 fn read<T: Clone>(snapshot: &Snapshot<T>, started: Instant) -> Read<T> {

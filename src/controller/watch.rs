@@ -39,8 +39,8 @@ use super::session::{Sessions, Spawn};
 use super::world::World;
 use super::{after_error, reconcile};
 
-/// A watch begins anew about this often: should an event ever get lost, then not for longer.
-const RELIST: Duration = Duration::from_hours(1);
+/// What to do where the API server does not know the three kinds. A later look finds them by itself.
+pub const DEFINITIONS_MISSING: &str = "the cluster does not serve industrydata.dev/v1alpha1, or not to this user: install the CustomResourceDefinitions (`industrydata-operator crds | kubectl apply -f -`) and the operator's role";
 
 /// What the controllers of a scope are given.
 pub struct Scope {
@@ -64,6 +64,8 @@ pub struct Scope {
     pub limits: Limits,
     /// Runs of one kind at a time.
     pub concurrency: u16,
+    /// A watch begins anew about this often: should an event ever get lost, then not for longer.
+    pub relist_interval: Duration,
     /// Starts pollers.
     pub spawn: Spawn,
 }
@@ -123,7 +125,7 @@ impl Scope {
         let store = writer.as_reader();
         let selector = self.selector.clone().unwrap_or_default();
         let config = watcher::Config::default().labels_from(&selector);
-        let events = self.parsed(watched(self.api(), config), store.clone());
+        let events = self.parsed(self.watched(config), store.clone());
         let (seeing, relations) = (context.clone(), relations.clone());
         let mut shows = First::new(&relations.world);
         let note = move |event: &watcher::Event<K>| {
@@ -152,24 +154,21 @@ impl Scope {
         stop: &CancellationToken,
     ) {
         let mut shows = First::new(&relations.world);
-        watched(
-            self.api::<PartialObjectMeta<Secret>>(),
-            watcher::Config::default(),
-        )
-        .default_backoff()
-        .reflect(writer)
-        .inspect_ok(|event| shows.note(event))
-        .take_until(stop.clone().cancelled_owned())
-        .for_each(|event| {
-            match event {
-                Ok(watcher::Event::Apply(secret)) => relations.secret_seen(&secret, false),
-                Ok(watcher::Event::Delete(secret)) => relations.secret_seen(&secret, true),
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "could not watch Secrets"),
-            }
-            ready(())
-        })
-        .await;
+        self.watched::<PartialObjectMeta<Secret>>(watcher::Config::default())
+            .default_backoff()
+            .reflect(writer)
+            .inspect_ok(|event| shows.note(event))
+            .take_until(stop.clone().cancelled_owned())
+            .for_each(|event| {
+                match event {
+                    Ok(watcher::Event::Apply(secret)) => relations.secret_seen(&secret, false),
+                    Ok(watcher::Event::Delete(secret)) => relations.secret_seen(&secret, true),
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(%error, "could not watch Secrets"),
+                }
+                ready(())
+            })
+            .await;
     }
 
     fn api<K>(&self) -> Api<K>
@@ -180,6 +179,27 @@ impl Scope {
             Some(namespace) => Api::namespaced(self.watches.clone(), namespace),
             None => Api::all(self.watches.clone()),
         }
+    }
+
+    /// Watches without end, and begins anew now and then.
+    fn watched<K>(
+        &self,
+        config: watcher::Config,
+    ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static + use<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + Debug
+            + Send
+            + 'static,
+    {
+        let (api, interval) = (self.api::<K>(), self.relist_interval);
+        let watch = move || {
+            let term = interval + spread(interval / 5);
+            watcher(api.clone(), config.clone()).take_until(tokio::time::sleep(term))
+        };
+        futures::stream::repeat_with(watch).flatten()
     }
 
     /// Leaves out what cannot be parsed. An object that could be parsed before is taken for gone: to act on its old
@@ -226,20 +246,10 @@ impl Scope {
     }
 }
 
-/// Watches without end, and begins anew now and then.
-fn watched<K>(
-    api: Api<K>,
-    config: watcher::Config,
-) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static
-where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
-{
-    let watch = move || {
-        let spread = RandomState::new().hash_one(0) % RELIST.as_secs();
-        let term = RELIST + Duration::from_secs(spread / 5);
-        watcher(api.clone(), config.clone()).take_until(tokio::time::sleep(term))
-    };
-    futures::stream::repeat_with(watch).flatten()
+/// A random time up to `most`, so that not all watches begin anew at once.
+fn spread(most: Duration) -> Duration {
+    let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(RandomState::new().hash_one(0) % most.max(1))
 }
 
 /// Tells the world when a watch has shown all there is for the first time.
@@ -330,8 +340,21 @@ fn log_end<K: Remote>(
         // A run that ended early has been told of where it is decided what follows.
         Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
         Err(controller::Error::ObjectNotFound(_)) => tracing::debug!("a resource is gone"),
+        Err(controller::Error::QueueError(error)) if is_undefined(&error) => {
+            tracing::error!(%error, "{DEFINITIONS_MISSING}");
+        }
         Err(error) => tracing::warn!(%error, "could not watch"),
     }
+}
+
+/// Whether the API server does not know the kind that was to be watched.
+fn is_undefined(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) =
+        error
+    else {
+        return false;
+    };
+    matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
 #[derive(Default)]

@@ -12,23 +12,33 @@ use uuid::Uuid;
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
 /// One intent to create.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Written as `<time>/<id>`, and `<time>/<id>/<name>` for an object that is found by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// Service time of the list that proved the object absent; for an attempt that follows an unresolved one, that of
     /// the earliest.
     pub time: Timestamp,
     /// Names the request, as its `client-request-id`.
     pub id: Uuid,
+    /// What the object was to be called, where its name is all that it is found by. The spec may say something else by
+    /// the time that the outcome is looked for.
+    pub name: Option<String>,
 }
 
 impl Attempt {
     /// Reads the annotation's value; `None` if somebody broke it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (time, id) = text.split_once('/')?;
+        let (time, rest) = text.split_once('/')?;
+        let (id, name) = match rest.split_once('/') {
+            Some((id, name)) => (id, Some(name.to_owned())),
+            None => (rest, None),
+        };
         Some(Self {
             time: time.parse().ok()?,
             id: id.parse().ok()?,
+            name,
         })
     }
 
@@ -41,7 +51,8 @@ impl Attempt {
 
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.time, self.id)
+        write!(f, "{}/{}", self.time, self.id)?;
+        self.name.iter().try_for_each(|name| write!(f, "/{name}"))
     }
 }
 
@@ -53,8 +64,14 @@ mod tests {
     #[test]
     fn what_is_written_can_be_read() {
         for seconds in [-3_000_000_000, 0, 7] {
-            let attempt = attempt(seconds);
-            assert_eq!(Attempt::parse(&attempt.to_string()), Some(attempt));
+            for name in [None, Some(""), Some("District north"), Some("a/b/")] {
+                let name = name.map(str::to_owned);
+                let attempt = Attempt {
+                    name,
+                    ..attempt(seconds)
+                };
+                assert_eq!(Attempt::parse(&attempt.to_string()), Some(attempt));
+            }
         }
         assert_eq!(
             attempt(0).to_string(),

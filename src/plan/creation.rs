@@ -33,6 +33,8 @@ pub(super) struct Missing<'a> {
     pub(super) drift: DriftPolicy,
     /// The id that the user told us to adopt.
     pub(super) wanted: Option<&'a str>,
+    /// What it is to be called, if its name is all that it is found by.
+    pub(super) name: Option<&'a str>,
     /// What else a create needs and is not there.
     pub(super) obstacle: Option<&'a Obstacle>,
 }
@@ -91,7 +93,9 @@ impl<K: Kind> Draft<'_, K> {
             return Decision::look();
         }
         match self.absence(view) {
-            Absence::Believed => Decision::write(ResourceStep::Claim(self.attempt(view))),
+            Absence::Believed => {
+                Decision::write(ResourceStep::Claim(self.attempt(view, missing.name)))
+            }
             Absence::Unproved(wait) => self.wait_for_proof(wait),
         }
     }
@@ -124,33 +128,33 @@ impl<K: Kind> Draft<'_, K> {
 
     /// The intent to create, now that `view` has proved the object absent. It keeps the time of an unresolved one, so
     /// that an object that shows up late is still known as ours.
-    pub(super) fn attempt(&self, view: &View<K::Item>) -> Attempt {
+    pub(super) fn attempt(&self, view: &View<K::Item>, name: Option<&str>) -> Attempt {
         Attempt {
             time: self
                 .unresolved()
                 .map_or(view.listing.date, |earlier| earlier.time),
             id: self.observed.uuid,
+            name: name.map(str::to_owned),
         }
     }
 
     /// What follows a create that failed: a refusal takes the intent back; anything else has to be looked into.
     ///
-    /// Where an earlier attempt is unresolved, neither a conflict nor a request that was never sent says anything about
-    /// that one.
+    /// Where an earlier attempt is unresolved, a refusal of this one says nothing about that one, so the intent stays.
     pub(super) fn create_failed(&self, verdict: &Verdict) -> Decision<K::Change> {
         let date = self.view().map(|view| view.listing.date);
         let repeated = self
             .unresolved()
             .is_some_and(|attempt| Some(attempt.time) < date);
-        let refused = match verdict.certainty {
-            Certainty::NotSent => !repeated,
-            Certainty::Refused => !(repeated && verdict.reason == Reason::Conflict),
-            Certainty::Throttled | Certainty::Unknown => false,
-        };
-        if refused {
-            return Decision::write(ResourceStep::Unclaim).standing(Standing::failed(verdict));
+        match verdict.certainty {
+            Certainty::NotSent | Certainty::Refused if !repeated => {
+                Decision::write(ResourceStep::Unclaim).standing(Standing::failed(verdict))
+            }
+            Certainty::Refused if verdict.reason != Reason::Conflict => {
+                Decision::stand(Standing::failed(verdict)).after(self.wait())
+            }
+            _ => self.wait_for_proof(SignedDuration::from_secs(1)),
         }
-        self.wait_for_proof(SignedDuration::from_secs(1))
     }
 
     pub(super) fn wait_for_proof(&self, wait: SignedDuration) -> Decision<K::Change> {

@@ -1,5 +1,7 @@
 //! Lets a resource go whose remote object goes with it.
 
+use std::ops::ControlFlow;
+
 use crate::api::reason;
 use crate::graph::verdict::{Disposition, Verdict};
 
@@ -43,8 +45,8 @@ impl<K: Kind> Draft<'_, K> {
         let id = match self.unresolved() {
             None => self.status.id().map(str::to_owned),
             Some(_) => match self.resolve(noun, trace) {
-                Ok(id) => id,
-                Err(decision) => return decision,
+                ControlFlow::Continue(id) => id,
+                ControlFlow::Break(decision) => return decision,
             },
         };
         match (id, &self.observed.place) {
@@ -59,21 +61,30 @@ impl<K: Kind> Draft<'_, K> {
         &mut self,
         noun: &str,
         trace: impl FnOnce(&Self, &View<K::Item>) -> Trace,
-    ) -> Result<Option<String>, Decision<K::Change>> {
+    ) -> ControlFlow<Decision<K::Change>, Option<String>> {
         if let Err(obstacle) = &self.observed.place {
-            return Err(stuck(noun, &obstacle.statement.message).within_a_minute());
+            return ControlFlow::Break(stuck(noun, &obstacle.statement.message).within_a_minute());
         }
         let view = match &self.observed.collection {
             Some(Read::Known(view)) if view.fresh => view,
-            Some(Read::Unknown(verdict)) => return Err(blocked(noun, verdict).within_a_minute()),
-            _ => return Err(Decision::look()),
+            Some(Read::Unknown(verdict)) => {
+                return ControlFlow::Break(blocked(noun, verdict).within_a_minute());
+            }
+            _ => return ControlFlow::Break(Decision::look()),
         };
         match trace(self, view) {
-            Trace::Ours(id) => Ok(Some(id)),
-            Trace::Unclear(why) => Err(stuck(noun, why).within_a_minute()),
+            Trace::Ours(id) => {
+                // From an old picture of a resource that is gone, the object of another would be taken for ours. So what
+                // is found is written down, under precondition, before it is touched.
+                self.status.set_id(id);
+                ControlFlow::Break(Decision::write(ResourceStep::Record).standing(deleting(noun)))
+            }
+            Trace::Unclear(why) => ControlFlow::Break(stuck(noun, why).within_a_minute()),
             Trace::Absent => match self.absence(view) {
-                Absence::Believed => Ok(None),
-                Absence::Unproved(wait) => Err(Decision::stand(deleting(noun)).after(Some(wait))),
+                Absence::Believed => ControlFlow::Continue(None),
+                Absence::Unproved(wait) => {
+                    ControlFlow::Break(Decision::stand(deleting(noun)).after(Some(wait)))
+                }
             },
         }
     }

@@ -29,6 +29,11 @@ pub trait Kind: ResourceExt + Clone + Debug + PartialEq + Sized {
     /// The status that the cluster holds.
     fn status(&self) -> Option<&Self::Status>;
 
+    /// Whether the status speaks of something under way, so that an old picture of it would mislead.
+    fn is_in_doubt(&self) -> bool {
+        false
+    }
+
     /// Decides.
     fn plan(observed: &Observed<Self>) -> Plan<Self>;
 }
@@ -83,6 +88,8 @@ pub trait SharedStatus: Clone + Debug + Default + PartialEq {
     fn set_retry(&mut self, retry: Option<Retry>);
     /// The remote object's id.
     fn id(&self) -> Option<&str>;
+    /// Sets the remote object's id.
+    fn set_id(&mut self, id: String);
     /// When the service made the remote object.
     fn made_at(&self) -> Option<Timestamp>;
 }
@@ -122,6 +129,10 @@ macro_rules! shared_status {
                 self.id.as_deref()
             }
 
+            fn set_id(&mut self, id: String) {
+                self.id = Some(id);
+            }
+
             fn made_at(&self) -> Option<Timestamp> {
                 self.created_date_time.as_deref()?.parse().ok()
             }
@@ -145,6 +156,8 @@ impl SharedStatus for GraphConnectionStatus {
     fn id(&self) -> Option<&str> {
         None
     }
+
+    fn set_id(&mut self, _id: String) {}
 
     fn made_at(&self) -> Option<Timestamp> {
         None

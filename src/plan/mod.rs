@@ -25,6 +25,8 @@ pub mod definition;
 mod deletion;
 mod draft;
 pub mod event;
+#[cfg(test)]
+mod exploration;
 pub mod flow;
 pub mod flow_set;
 pub mod kind;

@@ -23,7 +23,7 @@ mod rules;
 mod world;
 
 pub(crate) use rules::check;
-pub(crate) use world::{Effect, Fate, Simulated, World};
+pub(crate) use world::{Effect, Fate, Service, Simulated, World};
 
 /// The remote set that flows live in.
 pub(crate) const SET: &str = "11111111-2222-4333-8444-08dd00000001";
@@ -50,6 +50,7 @@ pub(crate) fn attempt(seconds: i64) -> Attempt {
     Attempt {
         time: at(seconds),
         id: Uuid::from_u128(7),
+        name: None,
     }
 }
 

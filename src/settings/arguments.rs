@@ -117,6 +117,18 @@ pub struct Arguments {
     )]
     pub concurrency: NonZeroU16,
 
+    /// How often all resources are listed anew, such as `1h`, should the cluster ever fail to tell of
+    /// a change. Must be at least 5s; up to a fifth is added at random
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = duration,
+        default_value = "1h",
+        env = "INDUSTRYDATA_OPERATOR_RELIST_INTERVAL",
+        help_heading = "Cluster"
+    )]
+    pub relist_interval: Duration,
+
     /// Whether to write only while holding the lease. Turn it off only where nothing else can run
     /// a second operator
     #[arg(

@@ -66,6 +66,16 @@ pub enum SettingsError {
         "--request-timeout is 0s; right would be a time in which a request can be answered, such as `10s`"
     )]
     RequestTimeout,
+    /// A list could be begun anew before it is complete, over and over.
+    #[error(
+        "--relist-interval is {interval:?}; right would be at least {least:?}, and usually `1h`"
+    )]
+    RelistInterval {
+        /// The value.
+        interval: Duration,
+        /// The least that it can be.
+        least: Duration,
+    },
     /// A Lease cannot last so long, or should not.
     #[error(
         "--lease-duration is {duration:?}; right would be whole seconds, at least {:?}",

@@ -37,6 +37,9 @@ const DEPENDENCY_GRACE: SignedDuration = SignedDuration::from_secs(10);
 /// A connection that takes longer than this is not going to be made.
 const LONGEST_CONNECT: Duration = Duration::from_secs(3);
 
+/// Less than this, and a large cluster would be listed all the time.
+const LEAST_RELIST_INTERVAL: Duration = Duration::from_secs(5);
+
 /// What the operator was told. All of it is usable, also together.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -59,6 +62,8 @@ pub struct Settings {
     /// How many resources of one kind are reconciled at a time. Not zero, which `kube` would take
     /// for any number.
     pub concurrency: u16,
+    /// How often all resources are listed anew.
+    pub relist_interval: Duration,
     /// The lease, with an identity that is new in each process; none: lead without one.
     pub lease: Option<LeaseSettings>,
     /// Where the admin server listens.
@@ -105,6 +110,7 @@ impl Settings {
             watch_namespace,
             watch_selector,
             concurrency,
+            relist_interval,
             leader_elect,
             lease_namespace,
             lease_name,
@@ -115,6 +121,7 @@ impl Settings {
             log_level,
         } = arguments;
         check_request_timeout(request_timeout)?;
+        check_relist_interval(relist_interval)?;
         let lease = leader_elect
             .then(|| lease(lease_namespace, lease_name, lease_duration))
             .transpose()?;
@@ -130,6 +137,7 @@ impl Settings {
             scope: scope(watch_namespace)?,
             selector: watch_selector.filter(|selector| !selector.selects_all()),
             concurrency: concurrency.get(),
+            relist_interval,
             lease,
             admin_address,
             shutdown_grace,
@@ -246,6 +254,14 @@ fn pod_namespace(file: &Path) -> Option<String> {
 fn check_request_timeout(request_timeout: Duration) -> Result<(), SettingsError> {
     if request_timeout.is_zero() {
         return Err(SettingsError::RequestTimeout);
+    }
+    Ok(())
+}
+
+fn check_relist_interval(interval: Duration) -> Result<(), SettingsError> {
+    let least = LEAST_RELIST_INTERVAL;
+    if interval < least {
+        return Err(SettingsError::RelistInterval { interval, least });
     }
     Ok(())
 }

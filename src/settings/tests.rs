@@ -53,6 +53,7 @@ fn the_defaults_are_usable() {
     assert_eq!(settings.scope, Scope::AllNamespaces);
     assert_eq!(settings.selector, None);
     assert_eq!(settings.concurrency, 16);
+    assert_eq!(settings.relist_interval, Duration::from_hours(1));
     assert_eq!(settings.admin_address.to_string(), "0.0.0.0:8080");
     assert_eq!(settings.shutdown_grace, Duration::from_secs(20));
     assert_eq!(settings.log.format, LogFormat::Text);
@@ -74,6 +75,7 @@ fn every_flag_counts() {
         "--watch-namespace=north",
         "--watch-selector=team in (a,b)",
         "--concurrency=2",
+        "--relist-interval=10m",
         "--lease-namespace=system",
         "--lease-name=leader",
         "--lease-duration=1m",
@@ -96,6 +98,7 @@ fn every_flag_counts() {
     assert_eq!(settings.scope, Scope::Namespaces(namespaces));
     assert_eq!(settings.selector.unwrap().to_string(), "team in (a,b)");
     assert_eq!(settings.concurrency, 2);
+    assert_eq!(settings.relist_interval, Duration::from_mins(10));
     assert_eq!(settings.admin_address.to_string(), "[::1]:9002");
     assert_eq!(settings.shutdown_grace, Duration::ZERO);
     assert_eq!(settings.log.format, LogFormat::Json);
@@ -112,7 +115,7 @@ fn every_flag_has_a_variable_of_its_name() {
         .get_arguments()
         .filter(|flag| flag.get_long() != Some("help"))
         .collect();
-    assert_eq!(flags.len(), 17);
+    assert_eq!(flags.len(), 18);
 
     for flag in flags {
         let name = flag.get_long().unwrap().replace('-', "_").to_uppercase();
@@ -286,6 +289,10 @@ fn the_times_must_fit_together() {
             &["--request-timeout=0s"][..],
             "--request-timeout is 0s; right would be a time in which a request can be answered, \
              such as `10s`",
+        ),
+        (
+            &["--relist-interval=4999ms"],
+            "--relist-interval is 4.999s; right would be at least 5s, and usually `1h`",
         ),
         (
             &["--lease-duration=2s"],

@@ -13,9 +13,9 @@ use kube::config::{
 use tempfile::NamedTempFile;
 use tokio::process::Command;
 
-use crate::Error;
 use crate::binaries::Binaries;
 use crate::certificates::Identity;
+use crate::{Error, Proxy};
 
 /// The name of cluster and context in every kubeconfig made here.
 const TESTBED: &str = "testbed";
@@ -83,6 +83,37 @@ impl Account {
     #[must_use]
     pub fn kubeconfig_path(&self) -> &Path {
         &self.path
+    }
+
+    /// The same user, whose requests go through a proxy before the API server.
+    ///
+    /// *Caveats*: a token passes the proxy, a certificate does not. So this is for service accounts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the kubeconfig cannot be written.
+    pub fn through(&self, proxy: &Proxy) -> Result<Self, Error> {
+        let url = proxy.url();
+        let port = url.rsplit(':').next().unwrap_or_default();
+        let mut kubeconfig = self.kubeconfig.clone();
+        for named in &mut kubeconfig.clusters {
+            named.cluster = Some(Cluster {
+                server: Some(url.clone()),
+                ..Cluster::default()
+            });
+        }
+        let file = format!("{}_{port}.kubeconfig", self.user.replace(':', "_"));
+        let account = Self {
+            user: self.user.clone(),
+            kubeconfig,
+            path: self.path.with_file_name(file),
+            binaries: self.binaries.clone(),
+        };
+        let directory = account.path.parent().unwrap_or(Path::new(""));
+        account
+            .write(directory)
+            .map_err(Error::file("write", &account.path))?;
+        Ok(account)
     }
 
     /// The configuration of a client, to be changed before a client is made of it.

@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use kube::config::Kubeconfig;
 use tokio::process::Command;
 use tokio::task::spawn_blocking;
@@ -12,11 +14,12 @@ use tokio::task::spawn_blocking;
 use crate::account::{self, Account};
 use crate::audit::Audit;
 use crate::binaries::Binaries;
+use crate::etcd::Etcd;
 use crate::go::{self, Progress};
 use crate::launch::{self, Options, Running};
 use crate::layout::Layout;
 use crate::source::Source;
-use crate::{Error, Program, ProgramName, existing, users};
+use crate::{Error, Program, ProgramName, Upstream, existing, users};
 
 /// Long for a start that takes seconds: a machine that runs many tests at once can be slow.
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_mins(2);
@@ -185,6 +188,39 @@ impl ControlPlane {
             .find(|program| program.name() == name)
     }
 
+    /// Kills a program, if it has not ended yet, and starts it again with the same arguments, files
+    /// and port. Does not wait until it is of use: see [`ready`](Self::ready).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOurs`] if the program does not run here, [`Error::Spawn`] if it cannot be started.
+    pub fn restart(&self, name: ProgramName) -> Result<(), Error> {
+        let program = self.program(name).ok_or(Error::NotOurs { program: name })?;
+        program.restart()?;
+        let pids: Vec<_> = self.programs().iter().map(Program::pid).collect();
+        self.running.guardian.watch(&pids)
+    }
+
+    /// Waits until the API server is ready, for two minutes at most.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotReady`] if it is not in time, [`Error::Ended`] if a program has ended.
+    pub async fn ready(&self) -> Result<(), Error> {
+        launch::ready(self.admin(), self.programs(), DEFAULT_START_TIMEOUT).await
+    }
+
+    /// The database, for what cannot be done through the API server.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOurs`] if the cluster was already there.
+    pub fn etcd(&self) -> Result<Etcd, Error> {
+        let program = ProgramName::Etcd;
+        self.program(program).ok_or(Error::NotOurs { program })?;
+        Ok(Etcd::new(Layout(self.directory()).etcd_socket()))
+    }
+
     /// Looks whether all programs are still running, to tell a test that waits in vain why.
     ///
     /// # Errors
@@ -198,6 +234,18 @@ impl ControlPlane {
     #[must_use]
     pub fn url(&self) -> &str {
         self.running.cluster.server.as_deref().unwrap_or_default()
+    }
+
+    /// The API server, to put a [`Proxy`](crate::Proxy) before it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Upstream`] for a cluster that was already there and whose kubeconfig has no
+    /// `certificate-authority-data`.
+    pub fn upstream(&self) -> Result<Upstream, Error> {
+        let authority = self.running.cluster.certificate_authority_data.as_deref();
+        let authority = BASE64.decode(authority.unwrap_or_default());
+        Upstream::https(self.url(), &authority.unwrap_or_default())
     }
 
     /// Address of etcd, a Unix socket, for another API server or for etcdctl; none if the cluster

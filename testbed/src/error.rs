@@ -77,6 +77,31 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// A program that does not run here was to be used.
+    #[error("failed to find {program}: it was not started by this control plane")]
+    NotOurs {
+        /// The program.
+        program: ProgramName,
+    },
+
+    /// etcd did not do what it was asked for.
+    #[error("failed to ask etcd for {path}: {answer}")]
+    Etcd {
+        /// The path in etcd's JSON API.
+        path: String,
+        /// What it answered, or why it did not.
+        answer: String,
+    },
+
+    /// A proxy cannot forward to this.
+    #[error("failed to use {url} as the server behind a proxy")]
+    Upstream {
+        /// The server.
+        url: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
     /// A program of the control plane could not be started at all.
     #[error("failed to start {program} from {}", path.display())]
     Spawn {

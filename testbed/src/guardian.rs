@@ -4,15 +4,16 @@ use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use crate::Error;
 
-/// Reads process ids until whoever wrote them is gone; then kills these processes and removes the
-/// directory.
+/// Reads lists of process ids until whoever wrote them is gone; then kills the processes of the last
+/// list and removes the directory.
 ///
 /// A program may still be writing as it dies, which can make the first removal fail.
 const SCRIPT: &str = r#"
-while read -r pid; do pids="$pids $pid"; done
+while read -r list; do pids=$list; done
 [ -z "$pids" ] || kill -KILL $pids
 rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }
 "#;
@@ -24,7 +25,7 @@ rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }
 /// owners.
 #[derive(Debug)]
 pub(crate) struct Guardian {
-    child: Child,
+    child: Mutex<Child>,
 }
 
 impl Guardian {
@@ -44,26 +45,31 @@ impl Guardian {
                 path: "sh".into(),
                 source,
             })?;
-        Ok(Self { child })
+        Ok(Self {
+            child: Mutex::new(child),
+        })
     }
 
-    /// Guards a process as well.
-    pub(crate) fn watch(&mut self, pid: u32) -> Result<(), Error> {
-        let stdin = self
-            .child
+    /// Guards these processes, and no longer those it was told of before: an id of a process that is
+    /// gone may be given to another.
+    pub(crate) fn watch(&self, pids: &[u32]) -> Result<(), Error> {
+        let list: Vec<_> = pids.iter().map(u32::to_string).collect();
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let stdin = child
             .stdin
             .as_mut()
             .ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe));
         stdin
-            .and_then(|pipe| writeln!(pipe, "{pid}"))
+            .and_then(|pipe| writeln!(pipe, "{}", list.join(" ")))
             .map_err(Error::file("write to", "the guardian"))
     }
 }
 
 impl Drop for Guardian {
     fn drop(&mut self) {
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
         // Killed before its pipe is closed, as the end of the pipe is what it acts on.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }

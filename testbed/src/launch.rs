@@ -77,24 +77,26 @@ async fn launch_once(binaries: &Binaries, options: &Options) -> Result<Running, 
     let controllers = user("system:kube-controller-manager", None)?;
     layout.prepare(&authority)?;
 
-    let mut guardian = Guardian::of(directory.path())?;
-    let mut start = |name, arguments: &[OsString]| {
+    let guardian = Guardian::of(directory.path())?;
+    let mut pids = Vec::new();
+    let mut start = |name, arguments: Vec<OsString>| {
         let program = Program::start(binaries, name, arguments, directory.path())?;
-        guardian.watch(program.pid())?;
+        pids.push(program.pid());
+        guardian.watch(&pids)?;
         Ok::<_, Error>(program)
     };
     // The API server waits for etcd by itself; kube-controller-manager gives up if the API server
     // takes long.
-    let etcd = start(ProgramName::Etcd, &arguments::etcd(&layout, options))?;
+    let etcd = start(ProgramName::Etcd, arguments::etcd(&layout, options))?;
     let api_server = start(
         ProgramName::KubeApiServer,
-        &arguments::api_server(&layout, port, options),
+        arguments::api_server(&layout, port, options),
     )?;
-    ready(&admin, &[&etcd, &api_server], options.start_timeout).await?;
     let mut programs = vec![api_server, etcd];
+    ready(&admin, &programs, options.start_timeout).await?;
     if binaries.has(ProgramName::KubeControllerManager) {
         let arguments = arguments::controller_manager(&layout, &controllers);
-        programs.insert(0, start(ProgramName::KubeControllerManager, &arguments)?);
+        programs.insert(0, start(ProgramName::KubeControllerManager, arguments)?);
     }
     Ok(Running {
         guardian,
@@ -122,7 +124,11 @@ fn free_port() -> Result<u16, Error> {
 }
 
 /// Waits for `/readyz`, which also means that the built-in roles are there.
-async fn ready(admin: &Account, programs: &[&Program], limit: Duration) -> Result<(), Error> {
+pub(crate) async fn ready(
+    admin: &Account,
+    programs: &[Program],
+    limit: Duration,
+) -> Result<(), Error> {
     let mut answer = "none".to_owned();
     let wait = async {
         let mut config = admin.config().await?;
@@ -131,7 +137,7 @@ async fn ready(admin: &Account, programs: &[&Program], limit: Duration) -> Resul
         let client = kube::Client::try_from(config)
             .map_err(Error::request("make a client for", admin.user()))?;
         loop {
-            programs.iter().try_for_each(|program| program.check())?;
+            programs.iter().try_for_each(Program::check)?;
             let Err(error) = client.request_text(probe()).await else {
                 return Ok(());
             };
@@ -155,11 +161,9 @@ fn probe() -> http::Request<Vec<u8>> {
     request
 }
 
-fn log_of(programs: &[&Program]) -> String {
+fn log_of(programs: &[Program]) -> String {
     let api_server = programs
         .iter()
         .find(|program| program.name() == ProgramName::KubeApiServer);
-    api_server
-        .map(|program| program.log_tail())
-        .unwrap_or_default()
+    api_server.map(Program::log_tail).unwrap_or_default()
 }

@@ -19,8 +19,12 @@ impl Layout<'_> {
 
     /// A socket in our own directory: no other process can take it or connect to it by mistake, as
     /// with a port.
+    pub(crate) fn etcd_socket(&self) -> PathBuf {
+        self.file("etcd.sock")
+    }
+
     pub(crate) fn etcd_url(&self) -> String {
-        format!("unix://{}", self.file("etcd.sock").display())
+        format!("unix://{}", self.etcd_socket().display())
     }
 
     pub(crate) fn authority(&self) -> PathBuf {

@@ -6,11 +6,11 @@ use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::Error;
 use crate::binaries::Binaries;
 use crate::log::Tail;
+use crate::{Error, run};
 
 /// A program of the control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,12 +40,14 @@ impl fmt::Display for ProgramName {
     }
 }
 
-/// A running program of the control plane. It ends with the [`ControlPlane`](crate::ControlPlane)
-/// it belongs to.
+/// A program of the control plane. It ends with the [`ControlPlane`](crate::ControlPlane) it belongs
+/// to.
 #[derive(Debug)]
 pub struct Program {
     name: ProgramName,
-    pid: u32,
+    binaries: Binaries,
+    arguments: Vec<OsString>,
+    directory: PathBuf,
     log: PathBuf,
     /// Also holds the pipe that the program's life hangs on.
     child: Mutex<Child>,
@@ -56,32 +58,16 @@ impl Program {
     pub(crate) fn start(
         binaries: &Binaries,
         name: ProgramName,
-        arguments: &[OsString],
+        arguments: Vec<OsString>,
         directory: &Path,
     ) -> Result<Self, Error> {
         let log = directory.join(format!("{name}.log"));
-        let output = File::create(&log).map_err(Error::file("create", &log))?;
-        let errors = output.try_clone().map_err(Error::file("open", &log))?;
-        let mut command = binaries.command(name.as_str());
-        command
-            .args(arguments)
-            .env_clear()
-            .env("CONTROLPLANE_TIED_TO_STDIN", "1")
-            .current_dir(directory)
-            // Keeps a terminal's Ctrl-C from it, so that whoever got the Ctrl-C can still use the
-            // cluster to clean up.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(output)
-            .stderr(errors);
-        let child = command.spawn().map_err(|source| Error::Spawn {
-            program: name.as_str(),
-            path: command.get_program().into(),
-            source,
-        })?;
+        let child = spawn(binaries, name, &arguments, directory, &log)?;
         Ok(Self {
             name,
-            pid: child.id(),
+            binaries: binaries.clone(),
+            arguments,
+            directory: directory.to_owned(),
             log,
             child: Mutex::new(child),
         })
@@ -93,11 +79,57 @@ impl Program {
         self.name
     }
 
-    /// The process id, for tests that stop and continue a program. It is also the id of its process
-    /// group.
+    /// The process id, which is also the id of its process group. It is another one after a restart.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.child().id()
+    }
+
+    /// Stops the program where it is, until it is [thawed](Self::thaw). Its connections stay open.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CommandMissing`] without a program `kill`, [`Error::CommandFailed`] if the program
+    /// has ended.
+    pub async fn freeze(&self) -> Result<(), Error> {
+        self.signal("-STOP").await
+    }
+
+    /// Lets a frozen program go on.
+    ///
+    /// # Errors
+    ///
+    /// As [`freeze`](Self::freeze).
+    pub async fn thaw(&self) -> Result<(), Error> {
+        self.signal("-CONT").await
+    }
+
+    /// Kills the program, as `kill -9` does, also if it is frozen, and waits for its end.
+    /// [`ControlPlane::restart`](crate::ControlPlane::restart) starts it again.
+    pub fn kill(&self) {
+        end(&mut self.child());
+    }
+
+    async fn signal(&self, signal: &str) -> Result<(), Error> {
+        let mut command = tokio::process::Command::new("kill");
+        command.args([signal, &self.pid().to_string()]);
+        run(&mut command).await.map(|_| ())
+    }
+
+    /// Kills the program and starts it again, with the same arguments, files and port.
+    pub(crate) fn restart(&self) -> Result<(), Error> {
+        let mut child = self.child();
+        end(&mut child);
+        let Self {
+            name,
+            binaries,
+            arguments,
+            directory,
+            log,
+            child: _,
+        } = self;
+        *child = spawn(binaries, *name, arguments, directory, log)?;
+        Ok(())
     }
 
     /// The file with everything that the program wrote to its standard output and error.
@@ -127,19 +159,52 @@ impl Program {
     }
 
     fn ended(&self) -> std::io::Result<Option<ExitStatus>> {
-        self.child
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .try_wait()
+        self.child().try_wait()
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Program {
     /// Kills the program and waits for its end, so that its port and files are free afterwards.
     fn drop(&mut self) {
-        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // Both fail only for a process that has ended already.
-        let _ = child.kill();
-        let _ = child.wait();
+        self.kill();
     }
+}
+
+fn end(child: &mut Child) {
+    // Both fail only for a process that has ended already.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn spawn(
+    binaries: &Binaries,
+    name: ProgramName,
+    arguments: &[OsString],
+    directory: &Path,
+    log: &Path,
+) -> Result<Child, Error> {
+    let output = File::options().create(true).append(true).open(log);
+    let output = output.map_err(Error::file("open", log))?;
+    let errors = output.try_clone().map_err(Error::file("open", log))?;
+    let mut command = binaries.command(name.as_str());
+    command
+        .args(arguments)
+        .env_clear()
+        .env("CONTROLPLANE_TIED_TO_STDIN", "1")
+        .current_dir(directory)
+        // Keeps a terminal's Ctrl-C from it, so that whoever got the Ctrl-C can still use the
+        // cluster to clean up.
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(output)
+        .stderr(errors);
+    command.spawn().map_err(|source| Error::Spawn {
+        program: name.as_str(),
+        path: command.get_program().into(),
+        source,
+    })
 }

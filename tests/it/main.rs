@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod cluster_faults;
+#[cfg(test)]
 mod definitions;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod main_job;
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! The main job: apply, create, poll, mirror, reset, delete.
 
-use std::time::Duration;
-
 use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
 use industrydata_simulator::{FlowType, Operation, Options};
 use kube::ResourceExt;
@@ -279,39 +277,6 @@ async fn a_change_reaches_the_service_in_one_update() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_behind_our_back_is_corrected_or_reported() {
-    let stage = Stage::open("drift").await;
-    samples_ready(&stage).await;
-    let (name, _) = FLOWS[0];
-    let id = remote_id(&stage.flow(name).await);
-    let edit = json!({ "@odata.type": "#microsoft.graph.industryData.administrativeUnitProvisioningFlow",
-        "creationOptions": { "createBasedOnOrg": false, "createBasedOnOrgPlusRoleGroup": false } });
-    stage.simulator.update_flow(&id, &edit).unwrap();
-    let org = || {
-        stage.simulator.flow(&id).unwrap().resource["creationOptions"]["createBasedOnOrg"].clone()
-    };
-    stage
-        .until("correction", async || org() == json!(true))
-        .await;
-
-    stage
-        .patch_flow(name, json!({ "driftPolicy": "Report" }))
-        .await;
-    stage.flow_where(name, is_ready).await;
-    stage.simulator.update_flow(&id, &edit).unwrap();
-    let flow = stage
-        .flow_where(name, |flow| stalled(flow) == "True/Drifted")
-        .await;
-    let drift = flow.status.unwrap().drift;
-    assert_eq!(drift[0].path, "creationOptions.createBasedOnOrg");
-    assert_eq!(
-        (drift[0].desired.as_str(), drift[0].actual.as_str()),
-        ("true", "false")
-    );
-    assert_eq!(org(), json!(false));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_changed_password_reaches_the_service() {
     let stage = Stage::open("password").await;
     samples_ready(&stage).await;
@@ -387,28 +352,6 @@ async fn resources_go_in_any_order_and_leave_what_their_policy_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_whole_namespace_goes_although_its_secrets_go_first() {
-    let stage = Stage::open("namespace-deletion").await;
-    samples_ready(&stage).await;
-    stage
-        .kubectl(&["delete", "secret", "contoso", "passwords"])
-        .await
-        .unwrap();
-    stage
-        .flows()
-        .delete_collection(&DeleteParams::default(), &ListParams::default())
-        .await
-        .unwrap();
-    for (name, _) in FLOWS {
-        stage.gone(&stage.flows(), name).await;
-    }
-    assert_eq!(
-        stage.simulator.journal().committed(Operation::DeleteFlow),
-        4
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_flow_that_exists_is_adopted_only_where_that_is_allowed() {
     let stage = Stage::open("adoption").await;
     stage.apply(&sample("connection.yaml")).await.unwrap();
@@ -440,37 +383,6 @@ async fn a_flow_that_exists_is_adopted_only_where_that_is_allowed() {
         json!(true)
     );
     assert_eq!(stage.simulator.journal().requests(Operation::CreateFlow), 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn two_resources_for_one_flow_do_not_fight() {
-    let stage = Stage::open("conflict").await;
-    stage.apply(&sample("connection.yaml")).await.unwrap();
-    stage.apply(&sample("flow-set.yaml")).await.unwrap();
-    stage
-        .apply(&flow("elder", &json!({ "securityGroup": security() })))
-        .await
-        .unwrap();
-    stage.flow_where("elder", is_ready).await;
-    // Ages are compared in whole seconds, and then by uid.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    stage
-        .apply(&flow("younger", &json!({ "securityGroup": security() })))
-        .await
-        .unwrap();
-    stage
-        .flow_where("younger", |flow| stalled(flow) == "True/Conflict")
-        .await;
-    stage
-        .flows()
-        .delete("elder", &DeleteParams::default())
-        .await
-        .unwrap();
-    stage.flow_where("younger", is_ready).await;
-    assert_eq!(
-        stage.simulator.journal().committed(Operation::CreateFlow),
-        2
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

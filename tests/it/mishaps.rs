@@ -1,7 +1,7 @@
 //! What bad input and plain bad luck get: a sentence that says what to do, and healing once it is done.
 
 use industrydata_operator::api::{GraphConnection, ProvisioningFlow};
-use industrydata_simulator::{Answer, Effect, FlowType, Operation, Options, Rule};
+use industrydata_simulator::{Operation, Options};
 use kube::api::DeleteParams;
 use serde_json::json;
 
@@ -100,107 +100,6 @@ async fn a_set_that_does_not_exist_is_named_and_others_go_on() {
         .replace("District north", "District south");
     stage.apply(&south).await.unwrap();
     stage.flow_where("astray", is_ready).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_is_told_and_a_corrected_manifest_is_tried_at_once() {
-    let stage = Stage::open("refusal").await;
-    stage.apply(&sample("connection.yaml")).await.unwrap();
-    stage.apply(&sample("flow-set.yaml")).await.unwrap();
-    let refuse = Rule::new(Effect::Refuse(Answer::new(400).code("BadRequest")));
-    stage.simulator.inject(refuse.on(Operation::CreateFlow));
-    stage
-        .apply(&security_group("refused", "north"))
-        .await
-        .unwrap();
-    let refused = stage
-        .flow_where("refused", |flow| stalled(flow) == "True/Rejected")
-        .await;
-    assert!(message(&refused).contains("400"), "{}", message(&refused));
-    stage
-        .patch_flow("refused", json!({ "progressDeadline": "29m" }))
-        .await;
-    stage.flow_where("refused", is_ready).await;
-    assert_eq!(
-        stage.simulator.journal().committed(Operation::CreateFlow),
-        1
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_to_a_create_makes_no_second_flow() {
-    let stage = Stage::open("lost-answer").await;
-    stage
-        .simulator
-        .inject(Rule::new(Effect::CutAfterCommit).on(Operation::CreateFlow));
-    stage
-        .simulator
-        .inject(Rule::new(Effect::CutAfterCommit).on(Operation::CreateSet));
-    stage.apply(&sample("connection.yaml")).await.unwrap();
-    stage.apply(&sample("flow-set.yaml")).await.unwrap();
-    stage
-        .apply(&security_group("found", "north"))
-        .await
-        .unwrap();
-    let flow = stage.flow_where("found", is_ready).await;
-    let set = flow.status.unwrap().flow_set_id.unwrap();
-    let journal = stage.simulator.journal();
-    assert_eq!(journal.flows_created(&set, FlowType::SecurityGroup), 1);
-    assert_eq!(journal.sets_created(), 1);
-    assert_eq!(journal.requests(Operation::CreateFlow), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reset_whose_answer_is_lost_is_not_sent_again() {
-    let stage = Stage::open("lost-reset").await;
-    stage.apply_samples().await;
-    let name = "north-security-groups";
-    let id = stage
-        .flow_where(name, is_ready)
-        .await
-        .status
-        .unwrap()
-        .id
-        .unwrap();
-    stage
-        .simulator
-        .inject(Rule::new(Effect::CutAfterCommit).on(Operation::ResetFlow));
-    stage
-        .patch_flow(name, json!({ "resetToken": "lost" }))
-        .await;
-    stage
-        .flow_where(name, |flow| stalled(flow) == "True/ResetUnknown")
-        .await;
-    assert_eq!(stage.simulator.journal().resets(&id), 1);
-    stage
-        .patch_flow(name, json!({ "resetToken": "again" }))
-        .await;
-    stage.flow_where(name, is_ready).await;
-    stage
-        .until("second reset", async || {
-            stage.simulator.journal().resets(&id) == 2
-        })
-        .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_flow_that_vanishes_is_made_anew_once_that_is_certain() {
-    let stage = Stage::open("vanished").await;
-    stage.apply_samples().await;
-    let name = "north-security-groups";
-    let id = stage
-        .flow_where(name, is_ready)
-        .await
-        .status
-        .unwrap()
-        .id
-        .unwrap();
-    stage.simulator.delete_flow(&id).unwrap();
-    let anew = |flow: &ProvisioningFlow| {
-        is_ready(flow) && flow.status.as_ref().unwrap().id.as_deref() != Some(&id)
-    };
-    stage.flow_where(name, anew).await;
-    assert_eq!(stage.simulator.journal().requests(Operation::CreateFlow), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

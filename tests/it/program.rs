@@ -12,7 +12,7 @@ use crate::stage::{Stage, is_ready};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_industrydata-operator");
 
 /// The program, the address that it serves, and all that it logs.
-async fn start(stage: &Stage) -> (Child, String, Arc<Mutex<String>>) {
+pub async fn start(stage: &Stage) -> (Child, String, Arc<Mutex<String>>) {
     let mut command = Command::new(PROGRAM);
     command.arg("run").args(stage.flags()).args([
         "--log-format",
@@ -45,7 +45,7 @@ async fn start(stage: &Stage) -> (Child, String, Arc<Mutex<String>>) {
     (child, address, log)
 }
 
-async fn get(url: &str) -> (u16, String) {
+pub async fn get(url: &str) -> (u16, String) {
     // As the program does it for itself.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let answer = reqwest::get(url).await.unwrap();

@@ -12,7 +12,7 @@ use industrydata_operator::api::{
 use industrydata_operator::runtime::{self, RuntimeError};
 use industrydata_operator::settings::{Arguments, Settings};
 use industrydata_simulator::{Options, Simulator};
-use industrydata_testbed::{Account, ControlPlane, Position, run};
+use industrydata_testbed::{Account, ControlPlane, Entry, Position, Proxy, run};
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -23,11 +23,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Nothing that is waited for takes this long, however busy the machine is.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One namespace with a simulator of its own.
 pub struct Stage {
-    plane: &'static ControlPlane,
+    pub plane: &'static ControlPlane,
     pub namespace: String,
     pub simulator: Simulator,
     pub client: Client,
@@ -40,7 +40,9 @@ struct Operator {
     ended: JoinHandle<Result<(), RuntimeError>>,
 }
 
+/// A flag that is given twice counts as given last.
 #[derive(Parser)]
+#[command(args_override_self = true)]
 struct Flags {
     #[command(flatten)]
     arguments: Arguments,
@@ -56,7 +58,11 @@ impl Stage {
 
     /// A stage without the operator.
     pub async fn set_up(name: &str, options: Options) -> Self {
-        let plane = plane().await;
+        Self::set_up_on(plane().await, name, options).await
+    }
+
+    /// A stage without the operator, on a control plane that [`start_plane`] has made.
+    pub async fn set_up_on(plane: &'static ControlPlane, name: &str, options: Options) -> Self {
         let client = plane.client().await.unwrap();
         let account = plane.service_account(name, "operator").await.unwrap();
         plane
@@ -71,6 +77,13 @@ impl Stage {
             account,
             operator: None,
         }
+    }
+
+    /// Puts a proxy between the operator and the API server. To be called before the operator is started.
+    pub async fn through_proxy(&mut self) -> Proxy {
+        let proxy = Proxy::start(self.plane.upstream().unwrap()).await.unwrap();
+        self.account = self.account.through(&proxy).unwrap();
+        proxy
     }
 
     /// The flags under which the operator works on this stage.
@@ -98,14 +111,18 @@ impl Stage {
     }
 
     pub async fn start_operator(&mut self, more: &[&str]) {
+        let more = more.iter().map(|flag| (*flag).to_owned());
+        self.start_with(self.flags().into_iter().chain(more)).await;
+    }
+
+    /// Starts the operator with these flags and no others.
+    pub async fn start_with(&mut self, flags: impl IntoIterator<Item = String>) {
         // Told by cargo only where a test fails.
         let _ = tracing_subscriber::fmt()
             .with_env_filter("info,kube=warn")
             .with_test_writer()
             .try_init();
-        let mut flags = vec!["operator".to_owned()];
-        flags.extend(self.flags());
-        flags.extend(more.iter().map(|flag| (*flag).to_owned()));
+        let flags = ["operator".to_owned()].into_iter().chain(flags);
         let settings = Settings::from_arguments(Flags::parse_from(flags).arguments).unwrap();
         let config = self.account.config().await.unwrap();
         let shutdown = CancellationToken::new();
@@ -117,6 +134,13 @@ impl Stage {
         let operator = self.operator.take().unwrap();
         operator.shutdown.cancel();
         operator.ended.await.unwrap().unwrap();
+    }
+
+    /// Waits until the operator has ended by itself, and gives back why.
+    pub async fn operator_end(&mut self) -> Result<(), RuntimeError> {
+        let ended = self.operator.take().unwrap().ended;
+        let in_time = tokio::time::timeout(PATIENCE, ended).await;
+        in_time.expect("the operator ends").unwrap()
     }
 
     /// Applies manifests as a user does, and gives back what kubectl says.
@@ -281,14 +305,20 @@ impl Stage {
         self.plane.audit().unwrap().position().unwrap()
     }
 
+    /// What the operator of this stage has asked the API server for since, but for its lease.
+    pub fn requests_since(&self, position: Position) -> Vec<Entry> {
+        let mut entries = self.plane.audit().unwrap().since(position).unwrap();
+        let user = self.account.user();
+        entries.retain(|entry| entry.user == user && entry.resource != "leases");
+        entries
+    }
+
     /// What the operator of this stage has written to the cluster since, but for its lease:
     /// `verb resource/subresource name`.
     pub fn writes_since(&self, position: Position) -> Vec<String> {
-        let entries = self.plane.audit().unwrap().since(position).unwrap();
-        let user = self.account.user();
-        entries
+        self.requests_since(position)
             .iter()
-            .filter(|entry| entry.user == user && entry.is_write() && entry.resource != "leases")
+            .filter(|entry| entry.is_write())
             .map(|entry| {
                 format!(
                     "{} {}/{} {}",
@@ -365,8 +395,15 @@ async fn plane() -> &'static ControlPlane {
     PLANE.get_or_init(start_plane).await
 }
 
-async fn start_plane() -> ControlPlane {
+/// A control plane with the definitions and the role installed.
+pub async fn start_plane() -> ControlPlane {
     let plane = ControlPlane::start().await.unwrap();
+    install(&plane).await;
+    plane
+}
+
+/// Installs the definitions and the role as a user does.
+pub async fn install(plane: &ControlPlane) {
     let directory = plane.directory().join("install.yaml");
     let role = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/role.yaml");
     std::fs::write(&directory, definitions_as_yaml().unwrap()).unwrap();
@@ -384,5 +421,4 @@ async fn start_plane() -> ControlPlane {
         "--timeout=60s",
     ];
     run(plane.kubectl().args(established)).await.unwrap();
-    plane
 }

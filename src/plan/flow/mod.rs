@@ -11,7 +11,8 @@
 //! | may the resource go? | `delete.rs`, `../deletion.rs` |
 
 use crate::api::{
-    AppliedSecret, ManagementPolicy, ProvisioningFlow, ProvisioningFlowStatus, annotation, reason,
+    AppliedSecret, ManagementPolicy, ProvisioningFlow, ProvisioningFlowStatus, ResetPhase,
+    annotation, reason,
 };
 use crate::graph::model::{Flow, FlowSetId, FlowType};
 
@@ -79,6 +80,14 @@ impl Kind for ProvisioningFlow {
 
     fn status(&self) -> Option<&ProvisioningFlowStatus> {
         self.status.as_ref()
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        let reset = self
+            .status
+            .as_ref()
+            .and_then(|status| status.reset.as_ref());
+        reset.is_some_and(|reset| reset.phase == Some(ResetPhase::Sending))
     }
 
     fn plan(observed: &Observed<Self>) -> Plan<Self> {
@@ -174,6 +183,7 @@ fn create(draft: &mut Draft) -> Decision {
         managed: is_managed(&observed.resource),
         drift: spec.drift_policy,
         wanted: wanted_id(&observed.resource),
+        name: None,
         obstacle: observed.around.secrets.as_ref().err(),
     };
     draft.create(view, &missing, |attempt| {
@@ -190,14 +200,19 @@ enum Found {
     Several(Vec<String>),
 }
 
-/// The flow of our type in our set: there can be one at most.
+/// The flow of our type in our set, of which there can be one at most; or the one that is known to be ours, also where
+/// the service does not say of what type it is.
 fn find(draft: &Draft) -> Found {
     let listing = match &draft.observed.collection {
         None => return Found::Unread,
         Some(Read::Unknown(_)) => return Found::Unknown,
         Some(Read::Known(view)) => &view.listing,
     };
-    let mine = |flow: &&Flow| flow.flow_type.is_some() && flow.flow_type == draft.flow_type();
+    let recorded = draft.status.id.as_deref();
+    let mine = |flow: &&Flow| match flow.flow_type {
+        Some(_) => flow.flow_type == draft.flow_type(),
+        None => recorded.is_some_and(|id| id.eq_ignore_ascii_case(flow.id.as_str())),
+    };
     let found: Vec<&Flow> = listing.items.iter().filter(mine).collect();
     match found.as_slice() {
         [] => Found::Absent,

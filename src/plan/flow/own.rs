@@ -43,6 +43,7 @@ pub(super) fn decide(draft: &mut Draft, flow: &Flow) -> Decision {
     let reset = if managed {
         reset::decide(draft, flow)
     } else {
+        reset::observe(draft);
         None
     };
     match (reset, difference) {

@@ -31,6 +31,13 @@ pub(super) fn note(flow: &ProvisioningFlow) -> Option<Reset> {
     (asked != Reset::default()).then_some(asked)
 }
 
+/// Notes what is asked for while the operator only looks: it is no reason to reset once it may.
+pub(super) fn observe(draft: &mut Draft) {
+    if is_new(draft) {
+        draft.status.reset = note(&draft.observed.resource);
+    }
+}
+
 /// `None`: no reset is due, and none is in doubt.
 pub(super) fn decide(draft: &mut Draft, flow: &Flow) -> Option<Decision> {
     if let Some(verdict) = draft.failure_of(Action::Reset) {

@@ -36,7 +36,10 @@ pub(super) fn decide(draft: &mut Draft, flow: &Flow) -> Finding {
         return Finding::AsDeclared;
     };
     draft.status.drift = compare::flow(&body.properties, &flow.properties);
-    if let Some(passwords) = outdated_passwords(draft).filter(|_| managed) {
+    let reports = draft.observed.resource.spec.drift_policy == DriftPolicy::Report;
+    // Nobody knows whether passwords that were never sent differ, and under Report they never are.
+    let unsent = reports && draft.status.applied_secrets.is_empty();
+    if let Some(passwords) = outdated_passwords(draft).filter(|_| managed && !unsent) {
         // No list would ever show it, so there is nothing to wait for.
         draft.memory.update = None;
         draft.status.drift.push(passwords);
@@ -44,7 +47,7 @@ pub(super) fn decide(draft: &mut Draft, flow: &Flow) -> Finding {
     if draft.status.drift.is_empty() {
         return as_declared(draft);
     }
-    if !managed || draft.observed.resource.spec.drift_policy == DriftPolicy::Report {
+    if !managed || reports {
         return Finding::Differs(report());
     }
     correct(draft, flow, &body)

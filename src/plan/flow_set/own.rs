@@ -55,6 +55,7 @@ fn create(draft: &mut Draft, view: &View<FlowSet>) -> Decision {
         managed: is_managed(resource),
         drift: resource.spec.drift_policy,
         wanted: wanted_id(resource),
+        name: Some(&resource.spec.display_name),
         obstacle: None,
     };
     draft.create(view, &missing, |attempt| {
@@ -85,18 +86,25 @@ pub(super) fn find(draft: &Draft, sets: &[FlowSet]) -> Found {
             None => {}
         }
     }
-    let free =
-        |set: &&FlowSet| set.display_name == resource.spec.display_name && !is_held(draft, set);
-    let namesakes: Vec<&FlowSet> = sets.iter().filter(free).collect();
-    let attempt = draft.unresolved();
-    let made = |set: &&&FlowSet| attempt.is_some_and(|one| one.could_have_made(set.created_at()));
-    let made: Vec<&&FlowSet> = namesakes.iter().filter(made).collect();
+    let called = |name: &str| -> Vec<&FlowSet> {
+        let free = |set: &&FlowSet| set.display_name == name && !is_held(draft, set);
+        sets.iter().filter(free).collect()
+    };
+    let display_name = resource.spec.display_name.as_str();
+    let namesakes = called(display_name);
+    let made = draft.unresolved().map_or_else(Vec::new, |attempt| {
+        let mut sets = called(attempt.name.as_deref().unwrap_or(display_name));
+        sets.retain(|set| attempt.could_have_made(set.created_at()));
+        sets
+    });
     let adopts = resource.spec.adoption_policy == AdoptionPolicy::IfExists || !is_managed(resource);
     match (made.as_slice(), namesakes.as_slice()) {
-        ([set], _) => Found::Ours((**set).clone(), Proof::Attempt),
+        ([set], _) => Found::Ours((*set).clone(), Proof::Attempt),
         ([], []) => Found::Absent,
         ([], [set]) if adopts => Found::Ours((*set).clone(), Proof::Permission),
-        _ => Found::Candidates(namesakes.iter().map(|set| set.id.to_string()).collect()),
+        ([], sets) | (sets, _) => {
+            Found::Candidates(sets.iter().map(|set| set.id.to_string()).collect())
+        }
     }
 }
 
@@ -212,8 +220,15 @@ fn written(draft: &mut Draft, set: &FlowSet) -> Option<Decision> {
     None
 }
 
+/// Whether the cluster knows the set's id. Before it does, the set is only known by its name, which must not change.
+fn is_recorded(draft: &Draft) -> bool {
+    let recorded = draft.observed.resource.status.as_ref();
+    recorded.is_some_and(|recorded| recorded.id == draft.status.id)
+}
+
 fn correct(draft: &mut Draft, set: &FlowSet, body: FlowSetBody) -> Option<Decision> {
     match draft.correction() {
+        Correction::Send if !is_recorded(draft) => Some(Decision::write(ResourceStep::Record)),
         Correction::Send => {
             let id = set.id.to_string();
             Some(Decision::change(Change::Update { id, body }))

@@ -260,10 +260,17 @@ fn the_set_that_is_named_is_adopted_whatever_it_is_called() {
             .annotated(annotation::REMOTE_ID, &id(number))
     };
     let sets = || vec![remote_set(1, "Other", 5), remote_set(2, NAME, 5)];
-    let plan = plan(&observed(named(1), sets()));
-    assert_eq!(plan.status.id, Some(id(1)));
+    let first = plan(&observed(named(1), sets()));
+    assert_eq!(first.status.id, Some(id(1)));
+    assert_eq!(
+        first.step,
+        Some(Step::Resource(ResourceStep::Record)),
+        "a set that is renamed is found by its id alone"
+    );
+    let recorded = named(1).knowing(|status| *status = first.status);
+    let then = plan(&observed(recorded, sets()));
     assert!(
-        matches!(plan.step, Some(Step::Remote(Change::Update { .. }))),
+        matches!(then.step, Some(Step::Remote(Change::Update { .. }))),
         "it is renamed"
     );
     assert_eq!(

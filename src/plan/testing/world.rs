@@ -159,13 +159,7 @@ impl<K: Simulated> World<K> {
     pub(crate) fn new(resource: K) -> Self {
         Self {
             resource: Some(resource),
-            service: Service {
-                lag: SignedDuration::ZERO,
-                skew: SignedDuration::ZERO,
-                unreadable: None,
-                states: vec![(Timestamp::MIN, Vec::new())],
-                made: 0,
-            },
+            service: Service::new(),
             now: start(),
             place: Ok(K::place()),
             around: K::surroundings(),
@@ -423,6 +417,27 @@ impl<K: Simulated> World<K> {
 }
 
 impl<Item: Clone> Service<Item> {
+    /// A service without items.
+    pub(crate) fn new() -> Self {
+        Self {
+            lag: SignedDuration::ZERO,
+            skew: SignedDuration::ZERO,
+            unreadable: None,
+            states: vec![(Timestamp::MIN, Vec::new())],
+            made: 0,
+        }
+    }
+
+    /// Forgets what no list can show any more.
+    pub(crate) fn forget(&mut self, now: Timestamp) {
+        let shown = |(since, _): &(Timestamp, _)| now.duration_since(*since) >= self.lag;
+        let last = self.states.iter().rposition(shown).unwrap_or_default();
+        self.states.drain(..last);
+        if let [(since, _)] = self.states.as_mut_slice() {
+            *since = Timestamp::MIN;
+        }
+    }
+
     pub(crate) fn items(&self) -> &[Item] {
         self.states.last().map_or(&[], |(_, items)| items)
     }
@@ -431,22 +446,27 @@ impl<Item: Clone> Service<Item> {
     pub(crate) fn meddle(&mut self, now: Timestamp, change: impl FnOnce(&mut Vec<Item>)) {
         let mut items = self.items().to_vec();
         change(&mut items);
+        self.become_at(now, items);
+    }
+
+    fn become_at(&mut self, now: Timestamp, items: Vec<Item>) {
+        self.states.retain(|(since, _)| *since < now);
         self.states.push((now, items));
     }
 
-    fn change<K: Simulated<Item = Item>>(
+    pub(crate) fn change<K: Simulated<Item = Item>>(
         &mut self,
         change: &K::Change,
         now: Timestamp,
     ) -> Result<Option<Item>, Verdict> {
-        self.made += 1;
         let mut items = self.items().to_vec();
-        let answer = K::carry_out(change, &mut items, 100 + self.made, now + self.skew)?;
-        self.states.push((now, items));
+        let answer = K::carry_out(change, &mut items, 101 + self.made, now + self.skew)?;
+        self.made += u32::from(answer.is_some());
+        self.become_at(now, items);
         Ok(answer)
     }
 
-    fn read(&self, now: Timestamp, fresh: bool) -> Read<Item> {
+    pub(crate) fn read(&self, now: Timestamp, fresh: bool) -> Read<Item> {
         if let Some(verdict) = &self.unreadable {
             return Read::Unknown(verdict.clone());
         }

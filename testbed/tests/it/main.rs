@@ -11,6 +11,8 @@
 mod access;
 mod audit;
 mod controllers;
+mod harm;
 mod lifetime;
+mod proxy;
 mod sources;
 mod support;

@@ -1,0 +1,128 @@
+//! What the exploration has to know of a kind.
+
+use std::fmt::Debug;
+
+use serde_json::json;
+
+use crate::api::{
+    OutboundProvisioningFlowSet, ProvisioningFlow, ProvisioningFlowStatus, ResetPhase,
+};
+use crate::graph::model::{Flow, FlowSet};
+use crate::plan::resource::created;
+use crate::plan::testing::Simulated;
+use crate::plan::{Kind, SharedStatus, flow, flow_set};
+
+use super::State;
+
+/// A kind that is explored.
+pub(super) trait Explored: Simulated<Item: Debug, Change: Debug> {
+    /// What else a run for `slot` sees.
+    fn around(state: &State<Self>, slot: usize) -> Self::Surroundings;
+    /// Changes what the service shows of an object.
+    fn meddle(item: &mut Self::Item);
+    /// The id of an object at the service.
+    fn id(item: &Self::Item) -> String;
+    /// Lets the service finish what it does by itself.
+    fn finish(item: &mut Self::Item);
+    /// Whether a resource that rests speaks the truth about what was done for it.
+    fn rests(
+        _state: &State<Self>,
+        _uid: &str,
+        _status: &<Self as Kind>::Status,
+    ) -> Result<(), String> {
+        Ok(())
+    }
+    /// What a reset that is about to be sent was asked for with.
+    fn token(_status: &<Self as Kind>::Status) -> Option<String> {
+        None
+    }
+}
+
+impl Explored for ProvisioningFlow {
+    fn around(state: &State<Self>, slot: usize) -> flow::Surroundings {
+        flow::Surroundings {
+            rival: rival(state, slot),
+            ..Self::surroundings()
+        }
+    }
+
+    fn id(item: &Flow) -> String {
+        item.id.to_string()
+    }
+
+    fn meddle(item: &mut Flow) {
+        item.properties.insert(
+            "creationOptions".to_owned(),
+            json!({ "createBasedOnRoleGroup": false }),
+        );
+    }
+
+    fn finish(item: &mut Flow) {
+        item.readiness = Some("ready".to_owned());
+    }
+
+    fn rests(
+        state: &State<Self>,
+        uid: &str,
+        status: &ProvisioningFlowStatus,
+    ) -> Result<(), String> {
+        let phase = status.reset.as_ref().and_then(|reset| reset.phase);
+        let times = Self::token(status).map_or(0, |token| state.ledger.resets(uid, &token));
+        let is_true = match phase {
+            None => times == 0,
+            Some(ResetPhase::Accepted) => times == 1,
+            Some(ResetPhase::Unknown) => times <= 1,
+            Some(ResetPhase::Sending | ResetPhase::Refused) => false,
+        };
+        is_true
+            .then_some(())
+            .ok_or_else(|| format!("{uid} says {phase:?} of {times} resets"))
+    }
+
+    fn token(status: &ProvisioningFlowStatus) -> Option<String> {
+        let reset = status.reset.as_ref()?;
+        Some(format!("{:?}/{:?}", reset.token, reset.requested_at))
+    }
+}
+
+impl Explored for OutboundProvisioningFlowSet {
+    fn around(state: &State<Self>, slot: usize) -> flow_set::Surroundings {
+        let others = state
+            .cluster
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != slot);
+        let held = others.filter_map(|(_, other)| {
+            let status = Kind::status(other.resource.as_deref()?)?;
+            status.id()?.parse().ok()
+        });
+        flow_set::Surroundings {
+            rival: rival(state, slot),
+            held: held.collect(),
+            ..Self::surroundings()
+        }
+    }
+
+    fn id(item: &FlowSet) -> String {
+        item.id.to_string()
+    }
+
+    fn meddle(item: &mut FlowSet) {
+        item.filter = None;
+    }
+
+    fn finish(_item: &mut FlowSet) {}
+}
+
+/// The older resource for the same object.
+fn rival<K: Explored>(state: &State<K>, slot: usize) -> Option<String> {
+    let age = |resource: &K| (created(resource), resource.uid());
+    let own = state.resource(slot).map(age)?;
+    let all = state
+        .cluster
+        .iter()
+        .filter_map(|slot| slot.resource.as_deref());
+    all.map(age)
+        .find(|other| *other < own)
+        .and_then(|(_, uid)| uid)
+}

@@ -1,0 +1,433 @@
+//! What can happen next.
+
+use std::sync::Arc;
+
+use crate::api::annotation;
+use crate::graph::model::Listing;
+use crate::graph::verdict::{Certainty, Reason, Verdict};
+use crate::plan::testing::{check, not_sent, refused, throttled, unavailable};
+use crate::plan::{Action, Kind, Outcome, Permit, Read, ResourceStep, Step, View};
+
+use super::part::Part;
+use super::state::{Sent, hold};
+use super::{Explored, Process, Running, Scenario, State, Variant};
+
+/// The smallest thing that can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Move {
+    /// The leader begins a run for a slot; where `stale`, with the picture before the last write.
+    Begin { slot: usize, stale: bool },
+    /// A process carries out its next step.
+    Proceed(usize, Fate),
+    /// A process ends in the middle of a run, and another starts in its place.
+    Crash(usize),
+    /// The leader is frozen for as long as its lease lasts, and another process leads.
+    Usurp,
+    /// From now on the service cannot be listed.
+    Darken,
+    /// It can be listed again.
+    Brighten,
+    /// Time passes.
+    Tick,
+    /// A change arrives that its sender has given up.
+    Arrive(usize),
+    /// Somebody else does something.
+    Deed(usize),
+}
+
+/// What becomes of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It works.
+    Works,
+    /// It works, and the process ends before it hears of it.
+    ThenCrash,
+    /// It works, and the answer is lost.
+    AnswerLost,
+    /// It never takes place, and nobody can tell.
+    RequestLost,
+    /// It takes place later, and nobody can tell.
+    Late,
+    /// A clear no.
+    Refused,
+    /// No connection.
+    NotSent,
+    /// 429, and it does not take place.
+    Throttled,
+    /// 429, and it takes place.
+    ThrottledAfter,
+}
+
+impl Move {
+    /// Everything that can happen next.
+    pub(super) fn all<K: Explored>(state: &State<K>, scenario: &Scenario<K>) -> Vec<Self> {
+        let mut moves = Vec::new();
+        let faulty = state.faults > 0;
+        if state.processes[state.leader].run.is_none() {
+            for slot in 0..state.cluster.len() {
+                moves.push(Self::Begin { slot, stale: false });
+                moves.push(Self::Begin { slot, stale: true });
+            }
+        }
+        for (index, process) in state.processes.iter().enumerate() {
+            let Some(run) = &process.run else { continue };
+            let fates = Fate::of::<K>(run.step.as_ref());
+            let possible = if faulty { fates } else { &fates[..1] };
+            moves.extend(possible.iter().map(|fate| Self::Proceed(index, *fate)));
+            if faulty {
+                moves.push(Self::Crash(index));
+            }
+        }
+        if faulty && state.processes.len() > 1 {
+            moves.push(Self::Usurp);
+        }
+        if state.ticks > 0 {
+            moves.push(Self::Tick);
+        }
+        match state.service.unreadable {
+            Some(_) => moves.push(Self::Brighten),
+            None if faulty => moves.push(Self::Darken),
+            None => {}
+        }
+        moves.extend((0..state.on_the_way.len()).map(Self::Arrive));
+        let deeds = (0..scenario.deeds.len()).filter(|deed| !state.done[*deed]);
+        moves.extend(deeds.map(Self::Deed));
+        moves
+    }
+}
+
+impl Fate {
+    /// What can become of a step; the first is the good one.
+    fn of<K: Explored>(step: Option<&Step<K::Change>>) -> &'static [Self] {
+        const REMOTE: &[Fate] = &[
+            Fate::Works,
+            Fate::ThenCrash,
+            Fate::AnswerLost,
+            Fate::RequestLost,
+            Fate::Late,
+            Fate::Refused,
+            Fate::NotSent,
+            Fate::Throttled,
+            Fate::ThrottledAfter,
+        ];
+        match step {
+            Some(Step::Look) => &[Self::Works, Self::RequestLost],
+            // A reset that is throttled is one that was not carried out: that much is assumed of the service.
+            Some(Step::Remote(change)) if K::action(change) == Action::Reset => {
+                &REMOTE[..REMOTE.len() - 1]
+            }
+            Some(Step::Remote(_)) => REMOTE,
+            Some(Step::Resource(_)) | None => &[
+                Self::Works,
+                Self::ThenCrash,
+                Self::AnswerLost,
+                Self::RequestLost,
+            ],
+        }
+    }
+
+    fn takes_place(self) -> bool {
+        matches!(
+            self,
+            Self::Works | Self::ThenCrash | Self::AnswerLost | Self::ThrottledAfter
+        )
+    }
+
+    fn answer(self) -> Option<Verdict> {
+        match self {
+            Self::Works | Self::ThenCrash => None,
+            Self::AnswerLost | Self::RequestLost | Self::Late => Some(unavailable()),
+            Self::Refused => Some(refused(Reason::Forbidden)),
+            Self::NotSent => Some(not_sent()),
+            Self::Throttled | Self::ThrottledAfter => Some(throttled(1)),
+        }
+    }
+}
+
+impl<K: Explored> State<K> {
+    /// Lets something happen; `Ok(false)`: it cannot.
+    pub(super) fn apply(&mut self, next: Move, scenario: &Scenario<K>) -> Result<bool, String> {
+        match next {
+            Move::Begin { slot, stale } => return Ok(self.begin(slot, stale, scenario.variant)),
+            Move::Proceed(process, fate) => {
+                self.faults -= u8::from(fate != Fate::Works);
+                self.proceed(process, fate, scenario.variant)?;
+            }
+            Move::Crash(process) => {
+                self.faults -= 1;
+                self.restart(process);
+            }
+            Move::Usurp => {
+                self.faults -= 1;
+                // A process that has lost its lease ends, so whoever leads next is new.
+                self.leader = (self.leader + 1) % self.processes.len();
+                self.restart(self.leader);
+                self.arrivals()?;
+                self.tick();
+            }
+            Move::Darken => {
+                self.faults -= 1;
+                self.be_readable(Err(unavailable()));
+            }
+            Move::Brighten => self.be_readable(Ok(())),
+            Move::Tick => {
+                self.ticks -= 1;
+                self.arrivals()?;
+                self.tick();
+            }
+            Move::Arrive(index) => {
+                let sent = self.on_the_way.remove(index).into_inner();
+                // Nobody hears the answer.
+                let _ = self.carry_out(&sent)?;
+            }
+            Move::Deed(deed) => {
+                self.done[deed] = true;
+                return Ok((scenario.deeds[deed].act)(self));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Begins a run of the leader; `false`: there is nothing to begin one for.
+    pub(super) fn begin(&mut self, slot: usize, stale: bool, variant: Variant) -> bool {
+        let leader = self.leader;
+        let Some(mut observed) = self.observe(leader, slot, stale) else {
+            return false;
+        };
+        if let Some(read) = &mut observed.collection {
+            misread(read, variant, self.now);
+        }
+        let process = &mut self.processes[leader];
+        process.saw(slot, &observed.resource, observed.memory);
+        let run = Running {
+            slot,
+            observed,
+            step: None,
+        };
+        self.plan(leader, run);
+        true
+    }
+
+    /// Decides, and takes over everything but the step.
+    fn plan(&mut self, process: usize, mut run: Running<K>) {
+        let process = &mut self.processes[process];
+        run.observed.now = self.now;
+        let plan = K::plan(&run.observed);
+        check(&run.observed, &plan);
+        run.observed.run.outcome = None;
+        run.observed.status = plan.status;
+        run.observed.memory = plan.memory;
+        run.step = plan.step;
+        process.pages[run.slot].memory = plan.memory;
+        process.run = Some(Part::new(run));
+    }
+
+    /// Carries out the next step of a process.
+    pub(super) fn proceed(
+        &mut self,
+        process: usize,
+        fate: Fate,
+        variant: Variant,
+    ) -> Result<(), String> {
+        let Some(run) = self.processes[process].run.take() else {
+            return Ok(());
+        };
+        let mut run = run.into_inner();
+        let goes_on = match run.step.take() {
+            None => {
+                self.report(&mut run, fate, variant);
+                false
+            }
+            Some(Step::Look) => {
+                self.look(process, &mut run, fate, variant);
+                true
+            }
+            Some(Step::Resource(step)) => self.write_step(&mut run, &step, fate, variant),
+            Some(Step::Remote(_)) if process != self.leader => false,
+            Some(Step::Remote(change)) => {
+                self.change(&mut run, change, fate, variant)?;
+                true
+            }
+        };
+        if fate == Fate::ThenCrash {
+            self.restart(process);
+            return Ok(());
+        }
+        let seen = (run.slot, run.observed.resource.clone(), run.observed.memory);
+        self.processes[process].saw(seen.0, &seen.1, seen.2);
+        if goes_on {
+            self.plan(process, run);
+        }
+        Ok(())
+    }
+
+    /// Lets the service be listed, or not.
+    pub(super) fn be_readable(&mut self, readable: Result<(), Verdict>) {
+        self.service
+            .change(|service| service.unreadable = readable.err());
+    }
+
+    /// A new process takes the place of one that ended.
+    fn restart(&mut self, process: usize) {
+        self.processes[process] = Process::new(self.cluster.len());
+    }
+
+    /// Whatever is on its way arrives at last.
+    pub(super) fn arrivals(&mut self) -> Result<(), String> {
+        for sent in std::mem::take(&mut self.on_the_way) {
+            // Nobody hears the answers.
+            let _ = self.carry_out(&sent)?;
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, run: &mut Running<K>, fate: Fate, variant: Variant) {
+        let picture = &run.observed.resource;
+        let place = &self.cluster[run.slot];
+        let known = |resource: &K| Kind::status(resource).cloned().unwrap_or_default();
+        let unchanged = place.resource.as_deref().map(known) == Some(known(picture));
+        let allowed = place.holds(picture) && (unchanged || variant == Variant::BlindStatus);
+        if known(picture) == run.observed.status || !allowed || !fate.takes_place() {
+            return;
+        }
+        let mut resource = place.resource.as_deref().cloned();
+        if let Some(resource) = &mut resource {
+            *resource.status_mut() = Some(run.observed.status.clone());
+        }
+        self.write(run.slot, resource);
+        if fate == Fate::Works
+            && let Some(written) = self.resource(run.slot)
+        {
+            run.observed.resource = Arc::new(written.clone());
+        }
+    }
+
+    fn look(&mut self, process: usize, run: &mut Running<K>, fate: Fate, variant: Variant) {
+        let mut read = if fate == Fate::Works {
+            self.poll(process);
+            self.service.read(self.now, true)
+        } else {
+            Read::Unknown(unavailable())
+        };
+        misread(&mut read, variant, self.now);
+        run.observed.collection = Some(read);
+    }
+
+    /// Writes to the resource; `false`: the run is over.
+    fn write_step(
+        &mut self,
+        run: &mut Running<K>,
+        step: &ResourceStep,
+        fate: Fate,
+        variant: Variant,
+    ) -> bool {
+        let mut resource = (*run.observed.resource).clone();
+        match step {
+            ResourceStep::Hold => hold(&mut resource, true),
+            ResourceStep::Claim(attempt) => {
+                run.observed.run.permit = Some(Permit::Create);
+                hold(&mut resource, true);
+                let name = annotation::CREATE_ATTEMPT.to_owned();
+                resource.annotations_mut().insert(name, attempt.to_string());
+                if variant == Variant::NoIntent {
+                    run.observed.resource = Arc::new(resource);
+                    return true;
+                }
+            }
+            ResourceStep::Unclaim => {
+                resource
+                    .annotations_mut()
+                    .remove(annotation::CREATE_ATTEMPT);
+            }
+            ResourceStep::Record => {
+                run.observed.run.permit = Some(Permit::Reset);
+                *resource.status_mut() = Some(run.observed.status.clone());
+            }
+            ResourceStep::Release => hold(&mut resource, false),
+        }
+        if !self.cluster[run.slot].is_at(&run.observed.resource) || !fate.takes_place() {
+            return false;
+        }
+        self.write(run.slot, Some(resource.clone()));
+        let written = self.resource(run.slot).cloned();
+        run.observed.resource = Arc::new(written.unwrap_or(resource));
+        fate == Fate::Works
+    }
+
+    fn change(
+        &mut self,
+        run: &mut Running<K>,
+        change: K::Change,
+        fate: Fate,
+        variant: Variant,
+    ) -> Result<(), String> {
+        let action = K::action(&change);
+        run.observed.run.permit = None;
+        let sent = Sent {
+            change,
+            uid: run.observed.resource.uid().unwrap_or_default(),
+            token: K::token(&run.observed.status),
+        };
+        let mut outcome = Ok(None);
+        if fate.takes_place() {
+            outcome = self.carry_out(&sent)?;
+        } else if fate == Fate::Late {
+            self.on_the_way.push(Part::new(sent));
+        }
+        if let Some(verdict) = fate.answer() {
+            outcome = Err(verdict);
+        }
+        run.observed.run.outcome = Some(match outcome {
+            Err(verdict) => Outcome::Failed(action, misjudge(verdict, variant)),
+            Ok(created) => {
+                run.observed.run.written |= matches!(action, Action::Create | Action::Update);
+                if let Some(Read::Known(view)) = &mut run.observed.collection {
+                    Arc::make_mut(&mut view.listing).items.extend(created);
+                }
+                Outcome::Done(action)
+            }
+        });
+        Ok(())
+    }
+
+    /// Lets the service do something, and writes down for whom.
+    fn carry_out(&mut self, sent: &Sent<K>) -> Result<Result<Option<K::Item>, Verdict>, String> {
+        let now = self.now;
+        let outcome = self
+            .service
+            .change(|service| service.change::<K>(&sent.change, now));
+        if let Ok(created) = &outcome {
+            if let Some(item) = created {
+                let id = K::id(item);
+                self.ledger.change(|ledger| ledger.created(&sent.uid, id))?;
+            }
+            if K::action(&sent.change) == Action::Reset {
+                let token = sent.token.as_deref().unwrap_or_default();
+                self.ledger
+                    .change(|ledger| ledger.reset(&sent.uid, token))?;
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+fn misread<Item>(read: &mut Read<Item>, variant: Variant, now: k8s_openapi::jiff::Timestamp) {
+    if variant == Variant::UnreadableIsEmpty && matches!(read, Read::Unknown(_)) {
+        let listing = Listing {
+            items: Vec::new(),
+            date: now,
+        };
+        *read = Read::Known(View {
+            listing: Arc::new(listing),
+            began: now,
+            fresh: true,
+        });
+    }
+}
+
+fn misjudge(mut verdict: Verdict, variant: Variant) -> Verdict {
+    if variant == Variant::AmbiguousIsRefusal && verdict.certainty == Certainty::Unknown {
+        verdict.certainty = Certainty::Refused;
+    }
+    verdict
+}

@@ -1,0 +1,137 @@
+//! Definitions that are deleted while there are resources.
+
+use std::fmt::Debug;
+
+use industrydata_operator::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
+use industrydata_simulator::{Operation, Options};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::outages::Rough;
+use super::{ALONE, apply_set, done, groups, set_is_ready};
+use crate::program;
+use crate::stage::{Stage, install, is_ready};
+
+const DELETED: [Operation; 2] = [Operation::DeleteFlow, Operation::DeleteSet];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_that_are_deleted_take_all_with_them_and_when_they_are_back_so_is_the_operator()
+{
+    let rough = Rough::take().await;
+    forget_all(&rough).await;
+    let stage = Stage::set_up_on(rough.plane, "undefined", Options::default()).await;
+    let (_program, _address, log) = program::start(&stage).await;
+    apply_and_wait(&stage).await;
+    delete_definitions(&stage).await;
+    stage
+        .until("no definitions", async || are_gone(&stage).await)
+        .await;
+    assert_eq!(DELETED.map(|one| done(&stage, one)), [1, 1]);
+    let told = || {
+        log.lock()
+            .unwrap()
+            .contains("install the CustomResourceDefinitions")
+    };
+    stage.until("the way out in the log", async || told()).await;
+    install(rough.plane).await;
+    apply_and_wait(&stage).await;
+    assert_eq!(done(&stage, Operation::CreateFlow), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_that_are_deleted_while_the_operator_is_away_wait_for_it_and_it_for_new_ones() {
+    let rough = Rough::take().await;
+    forget_all(&rough).await;
+    let mut stage = Stage::set_up_on(rough.plane, "undefined-alone", Options::default()).await;
+    stage.start_operator(ALONE).await;
+    apply_and_wait(&stage).await;
+    stage.stop_operator().await;
+    delete_definitions(&stage).await;
+    let path = "jsonpath={.status.conditions[?(@.type=='Terminating')].message}";
+    let definition = "provisioningflows.industrydata.dev";
+    let waits = async || {
+        let asked = ["get", "crd", definition, "--output", path];
+        let told = stage.kubectl(&asked).await.unwrap();
+        told.contains("deletion is in progress")
+    };
+    stage
+        .until("the definition to wait for its resources", waits)
+        .await;
+    assert_eq!(DELETED.map(|one| done(&stage, one)), [0, 0]);
+
+    stage.start_operator(ALONE).await;
+    stage
+        .until("no definitions", async || are_gone(&stage).await)
+        .await;
+    assert_eq!(DELETED.map(|one| done(&stage, one)), [1, 1]);
+    stage.stop_operator().await;
+
+    let (_program, address, log) = program::start(&stage).await;
+    let told = || {
+        log.lock()
+            .unwrap()
+            .contains("install the CustomResourceDefinitions")
+    };
+    stage.until("the way out in the log", async || told()).await;
+    let (status, text) = program::get(&format!("{address}/readyz")).await;
+    assert!(
+        status == 503 && text.contains("CustomResourceDefinitions"),
+        "{status} {text}"
+    );
+    install(rough.plane).await;
+    apply_and_wait(&stage).await;
+    assert_eq!(done(&stage, Operation::CreateFlow), 2);
+}
+
+async fn apply_and_wait(stage: &Stage) {
+    apply_set(stage).await;
+    set_is_ready(stage).await;
+    stage.apply(&groups("groups")).await.unwrap();
+    stage.flow_where("groups", is_ready).await;
+}
+
+async fn delete_definitions(stage: &Stage) {
+    let delete = ["delete", "crd", "--all", "--wait=false"];
+    stage.kubectl(&delete).await.unwrap();
+}
+
+async fn are_gone(stage: &Stage) -> bool {
+    let names = stage.kubectl(&["get", "crd", "--output", "name"]);
+    names.await.unwrap().is_empty()
+}
+
+/// Lets go of what other tests have left, whose operators are gone.
+async fn forget_all(rough: &Rough) {
+    let client = rough.plane.client().await.unwrap();
+    forget(Api::<ProvisioningFlow>::all(client.clone()), |namespace| {
+        Api::namespaced(client.clone(), namespace)
+    })
+    .await;
+    forget(
+        Api::<OutboundProvisioningFlowSet>::all(client.clone()),
+        |namespace| Api::namespaced(client.clone(), namespace),
+    )
+    .await;
+    forget(Api::<GraphConnection>::all(client.clone()), |namespace| {
+        Api::namespaced(client.clone(), namespace)
+    })
+    .await;
+}
+
+async fn forget<K>(all: Api<K>, within: impl Fn(&str) -> Api<K>)
+where
+    K: Resource + Clone + DeserializeOwned + Debug,
+{
+    for one in all.list(&ListParams::default()).await.unwrap() {
+        let api = within(&one.namespace().unwrap());
+        let patch = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
+        let name = one.name_any();
+        api.patch(&name, &PatchParams::default(), &patch)
+            .await
+            .unwrap();
+        // Gone already if it was being deleted.
+        let _ = api.delete(&name, &DeleteParams::default()).await;
+    }
+}

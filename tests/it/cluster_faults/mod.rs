@@ -1,0 +1,96 @@
+//! What the cluster can do to the operator: refuse and lose writes, lose and hold events, show what is old, stop, or
+//! forget the definitions. None of it makes a second create or reset, or loses a flow.
+//!
+//! The letter and number before a name are those of the fault in the table of faults that the project was planned with.
+
+mod definitions;
+mod outages;
+mod proxied;
+
+use industrydata_operator::api::{OutboundProvisioningFlowSet, annotation};
+use industrydata_simulator::Operation;
+use kube::ResourceExt;
+use kube::api::ListParams;
+use serde_json::json;
+
+use crate::stage::{Stage, flow, sample, security, told};
+
+/// Without a lease, so that the operator is there all the time, and with a shorter visibility window.
+const ALONE: &[&str] = &["--leader-elect", "false", "--visibility-window", "3s"];
+
+/// A manifest of a flow of security groups in the sample set.
+fn groups(name: &str) -> String {
+    flow(name, &json!({ "securityGroup": security() }))
+}
+
+/// A manifest of a flow of administrative units in the sample set.
+fn units(name: &str) -> String {
+    let options = json!({ "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false });
+    flow(
+        name,
+        &json!({ "administrativeUnit": { "creationOptions": options } }),
+    )
+}
+
+/// Applies the sample connection and set, and waits until the set is there.
+async fn apply_set(stage: &Stage) {
+    let manifests = ["connection.yaml", "flow-set.yaml"]
+        .map(sample)
+        .join("---\n");
+    let manifests = manifests.replace("pollInterval: 60s", "pollInterval: 1s");
+    stage.apply(&manifests).await.unwrap();
+}
+
+/// Waits until the sample set is ready.
+async fn set_is_ready(stage: &Stage) {
+    let is_ready = |set: &OutboundProvisioningFlowSet| {
+        let conditions = set.status.iter().flat_map(|status| &status.conditions);
+        told(conditions, "Ready") == "True/Ready"
+    };
+    stage.object_where(&stage.sets(), "north", is_ready).await;
+}
+
+/// Changes of an operation that took effect.
+fn done(stage: &Stage, operation: Operation) -> usize {
+    stage.simulator.journal().committed(operation)
+}
+
+/// Waits for so many more lists of flows.
+async fn polls(stage: &Stage, more: usize) {
+    let lists = || stage.simulator.journal().requests(Operation::ListFlows);
+    let enough = lists() + more;
+    stage.until("polls", async || lists() >= enough).await;
+}
+
+/// Waits until polls lead to no more writes.
+async fn comes_to_rest(stage: &Stage) {
+    let rests = async || {
+        let start = stage.audit_position();
+        polls(stage, 2).await;
+        stage.writes_since(start).is_empty()
+    };
+    stage.until("rest", rests).await;
+}
+
+/// Each create of a flow was sent once, under the name that the resource keeps of it.
+async fn each_create_was_announced(stage: &Stage) {
+    let (api, parameters) = (stage.flows(), ListParams::default());
+    let flows = api.list(&parameters).await.unwrap();
+    let announced: Vec<&str> = flows
+        .iter()
+        .filter_map(|flow| flow.annotations().get(annotation::CREATE_ATTEMPT))
+        .filter_map(|attempt| attempt.rsplit('/').next())
+        .collect();
+    let journal = stage.simulator.journal();
+    let sent: Vec<_> = journal
+        .entries()
+        .iter()
+        .filter(|entry| entry.operation == Operation::CreateFlow)
+        .filter_map(|entry| entry.client_request_id.as_deref())
+        .collect();
+    assert_eq!(sent.len(), announced.len());
+    assert!(
+        sent.iter().all(|id| announced.contains(id)),
+        "sent {sent:?}, announced {announced:?}"
+    );
+}

@@ -1,0 +1,232 @@
+//! Programs of the control plane that stop, die or refuse, on control planes that nobody else needs.
+
+use industrydata_operator::runtime::RuntimeError;
+use industrydata_simulator::{Effect as Harm, Operation, Options, Rule as HarmRule};
+use industrydata_testbed::{ControlPlane, Effect, Program, ProgramName, Proxy, Rule};
+use serde_json::json;
+use std::time::Duration;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+
+use super::{
+    ALONE, apply_set, comes_to_rest, done, each_create_was_announced, groups, polls, set_is_ready,
+    units,
+};
+use crate::stage::{Stage, is_ready, start_plane};
+
+/// A control plane that is harmed, for one test at a time.
+pub struct Rough {
+    pub plane: &'static ControlPlane,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Rough {
+    pub async fn take() -> Self {
+        // As many as there are tests at a time on a small machine, so that none waits for another.
+        static PLANES: [OnceCell<ControlPlane>; 2] = [const { OnceCell::const_new() }; 2];
+        static TURNS: [Mutex<()>; 2] = [const { Mutex::const_new(()) }; 2];
+        let (plane, turn) = match TURNS[0].try_lock() {
+            Ok(turn) => (&PLANES[0], turn),
+            Err(_) => (&PLANES[1], TURNS[1].lock().await),
+        };
+        let plane = plane.get_or_init(start_plane).await;
+        // A test that failed may have left anything behind.
+        for program in plane.programs() {
+            if program.thaw().await.is_err() {
+                plane.restart(program.name()).unwrap();
+            }
+        }
+        plane.etcd().unwrap().end_no_space().await.unwrap();
+        plane.ready().await.unwrap();
+        Self { plane, _turn: turn }
+    }
+
+    fn program(&self, name: ProgramName) -> &Program {
+        self.plane.program(name).unwrap()
+    }
+
+    pub async fn restart(&self, name: ProgramName) {
+        self.plane.restart(name).unwrap();
+        self.plane.ready().await.unwrap();
+    }
+
+    /// A stage where the operator leads without a lease, and the sample set is ready.
+    pub async fn open(&self, name: &str) -> (Stage, Proxy) {
+        let mut stage = Stage::set_up_on(self.plane, name, Options::default()).await;
+        let proxy = stage.through_proxy().await;
+        stage.start_operator(ALONE).await;
+        apply_set(&stage).await;
+        set_is_ready(&stage).await;
+        (stage, proxy)
+    }
+}
+
+/// Applies a flow and stops the operator's look before its create, until `harm` is done. Waits until the operator has
+/// tried to write its intent down.
+async fn harmed_before_its_intent(stage: &Stage, proxy: &Proxy, harm: impl AsyncFnOnce()) {
+    let late = Harm::DelayAfter(Duration::from_millis(900));
+    let late = stage
+        .simulator
+        .inject(HarmRule::new(late).on(Operation::ListFlows));
+    // Delays nothing, and tells what was asked.
+    let seen = Rule::new(Effect::Delay(Duration::ZERO)).method("PATCH");
+    proxy.inject(seen.path("/provisioningflows/groups").always());
+    stage.apply(&groups("groups")).await.unwrap();
+    let looked = || stage.simulator.journal().requests(Operation::ListFlows) > 0;
+    stage.until("the look", async || looked()).await;
+    harm().await;
+    stage.simulator.remove_rule(late);
+    let tried = || {
+        proxy
+            .hits()
+            .iter()
+            .any(|hit| !hit.path.ends_with("/status"))
+    };
+    stage.until("the intent", async || tried()).await;
+}
+
+async fn one_create_in_the_end(stage: &Stage) {
+    stage.flow_where("groups", is_ready).await;
+    comes_to_rest(stage).await;
+    assert_eq!(stage.simulator.journal().requests(Operation::CreateFlow), 1);
+    each_create_was_announced(stage).await;
+}
+
+fn creates_asked_for(stage: &Stage) -> usize {
+    stage.simulator.journal().requests(Operation::CreateFlow)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f03_an_api_server_that_freezes_after_a_create_ends_the_leader_and_the_next_finds_the_flow()
+{
+    let rough = Rough::take().await;
+    let mut stage = Stage::set_up_on(rough.plane, "f03-frozen", Options::default()).await;
+    stage.start_operator(&[]).await;
+    apply_set(&stage).await;
+    set_is_ready(&stage).await;
+    let late = Harm::DelayAfter(Duration::from_millis(900));
+    stage
+        .simulator
+        .inject(HarmRule::new(late).on(Operation::CreateFlow));
+    stage.apply(&groups("groups")).await.unwrap();
+    stage
+        .until("the create", async || {
+            done(&stage, Operation::CreateFlow) == 1
+        })
+        .await;
+    let server = rough.program(ProgramName::KubeApiServer);
+    server.freeze().await.unwrap();
+    let end = stage.operator_end().await;
+    server.thaw().await.unwrap();
+    assert!(matches!(end, Err(RuntimeError::LeaseLost(_))), "{end:?}");
+    stage.start_operator(&[]).await;
+    one_create_in_the_end(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f13_a_watch_that_is_too_old_begins_anew_and_finds_what_it_has_missed() {
+    let rough = Rough::take().await;
+    let (stage, proxy) = rough.open("f13").await;
+    stage.apply(&groups("groups")).await.unwrap();
+    stage.flow_where("groups", is_ready).await;
+    comes_to_rest(&stage).await;
+    let watches = |effect| Rule::new(effect).query("watch=");
+    proxy.inject(watches(Effect::Hold));
+    stage
+        .patch_flow("groups", json!({ "resetToken": "unseen" }))
+        .await;
+    stage.apply(&units("units")).await.unwrap();
+    rough.plane.etcd().unwrap().compact().await.unwrap();
+    rough.restart(ProgramName::KubeApiServer).await;
+    let start = stage.audit_position();
+    assert_eq!(done(&stage, Operation::ResetFlow), 0);
+    proxy.inject(watches(Effect::CutStream));
+    proxy.clear();
+    stage.flow_where("units", is_ready).await;
+    stage
+        .until("the reset", async || {
+            done(&stage, Operation::ResetFlow) == 1
+        })
+        .await;
+    comes_to_rest(&stage).await;
+    assert_eq!(
+        [Operation::CreateFlow, Operation::ResetFlow].map(|one| done(&stage, one)),
+        [2, 1]
+    );
+    let asked = stage.requests_since(start);
+    let asked = |verb| {
+        asked
+            .iter()
+            .filter(|one| one.verb == verb && one.resource == "provisioningflows")
+            .count()
+    };
+    assert_eq!(asked("list"), 1);
+    assert!(asked("get") <= 1, "{} reads", asked("get"));
+}
+
+/// While the API server is away, the flow that vanishes at the service is not made anew, as the intent cannot be
+/// written.
+#[tokio::test(flavor = "multi_thread")]
+async fn f16_an_api_server_that_dies_stops_changes_until_it_is_back() {
+    let rough = Rough::take().await;
+    let (stage, _proxy) = rough.open("f16-killed").await;
+    harmed_while_it_is_away(&rough, stage, ProgramName::KubeApiServer).await;
+}
+
+async fn harmed_while_it_is_away(rough: &Rough, stage: Stage, name: ProgramName) {
+    stage.apply(&groups("groups")).await.unwrap();
+    let flow = stage.flow_where("groups", is_ready).await;
+    rough.program(name).kill();
+    let id = flow.status.unwrap().id.unwrap();
+    stage.simulator.delete_flow(&id).unwrap();
+    // Beyond the visibility window, after which an object that is gone is made anew.
+    polls(&stage, 5).await;
+    assert_eq!(creates_asked_for(&stage), 1);
+    rough.restart(name).await;
+    stage
+        .until("the second create", async || {
+            done(&stage, Operation::CreateFlow) == 2
+        })
+        .await;
+    stage.flow_where("groups", is_ready).await;
+    comes_to_rest(&stage).await;
+    assert_eq!(creates_asked_for(&stage), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f17_an_etcd_that_freezes_before_an_intent_is_written_stops_the_create() {
+    let rough = Rough::take().await;
+    let (stage, proxy) = rough.open("f17-frozen").await;
+    let etcd = rough.program(ProgramName::Etcd);
+    harmed_before_its_intent(&stage, &proxy, async || etcd.freeze().await.unwrap()).await;
+    polls(&stage, 2).await;
+    assert_eq!(creates_asked_for(&stage), 0);
+    etcd.thaw().await.unwrap();
+    one_create_in_the_end(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f17_an_etcd_that_dies_before_an_intent_is_written_stops_the_create() {
+    let rough = Rough::take().await;
+    let (stage, proxy) = rough.open("f17-killed").await;
+    let etcd = rough.program(ProgramName::Etcd);
+    harmed_before_its_intent(&stage, &proxy, async || etcd.kill()).await;
+    polls(&stage, 2).await;
+    assert_eq!(creates_asked_for(&stage), 0);
+    rough.restart(ProgramName::Etcd).await;
+    one_create_in_the_end(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f17_an_etcd_that_is_full_stops_the_create_until_there_is_room() {
+    let rough = Rough::take().await;
+    let (stage, proxy) = rough.open("f17-full").await;
+    let etcd = rough.plane.etcd().unwrap();
+    harmed_before_its_intent(&stage, &proxy, async || {
+        etcd.raise_no_space().await.unwrap();
+    })
+    .await;
+    polls(&stage, 2).await;
+    assert_eq!(creates_asked_for(&stage), 0);
+    etcd.end_no_space().await.unwrap();
+    one_create_in_the_end(&stage).await;
+}

@@ -1,0 +1,329 @@
+//! Requests to the API server that go wrong, and watches that do not show what is so.
+
+use industrydata_operator::api::ProvisioningFlow;
+use industrydata_simulator::{Effect as Harm, Operation, Options, Rule as HarmRule};
+use industrydata_testbed::{Effect, Proxy, Rule};
+use kube::ResourceExt;
+use kube::api::DeleteParams;
+use serde_json::json;
+
+use super::{
+    ALONE, apply_set, comes_to_rest, done, each_create_was_announced, groups, polls, set_is_ready,
+    units,
+};
+use crate::stage::{Stage, is_ready};
+
+/// A stage where the operator reaches the API server through a proxy, and the sample set is ready.
+async fn open(name: &str, flags: &[&str]) -> (Stage, Proxy) {
+    let mut stage = Stage::set_up(name, Options::default()).await;
+    let proxy = stage.through_proxy().await;
+    stage.start_operator(flags).await;
+    apply_set(&stage).await;
+    set_is_ready(&stage).await;
+    (stage, proxy)
+}
+
+/// What the API server says when it refuses.
+fn refusal(code: u16, reason: &str) -> Effect {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": "no",
+    });
+    Effect::answer(code, status.to_string())
+}
+
+fn is_new(old: &ProvisioningFlow) -> impl Fn(&ProvisioningFlow) -> bool {
+    let uid = old.uid();
+    move |flow| is_ready(flow) && flow.uid() != uid
+}
+
+fn id(flow: &ProvisioningFlow) -> Option<String> {
+    flow.status.as_ref()?.id.clone()
+}
+
+async fn hits(stage: &Stage, proxy: &Proxy, effect: &Effect, least: usize) {
+    let count = || {
+        proxy
+            .hits()
+            .iter()
+            .filter(|hit| hit.effect == *effect)
+            .count()
+    };
+    stage
+        .until(&format!("{least} times {effect:?}"), async || {
+            count() >= least
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f03_a_status_that_cannot_be_written_after_a_create_leads_to_no_second_create() {
+    let (stage, proxy) = open("f03-status", ALONE).await;
+    let names = ["groups", "units"];
+    let effects = [
+        refusal(409, "Conflict"),
+        refusal(500, "InternalError"),
+        Effect::DropBefore,
+        Effect::ForwardThenCut,
+    ];
+    for name in names {
+        let path = format!("/provisioningflows/{name}/status");
+        for effect in &effects {
+            proxy.inject(Rule::new(effect.clone()).method("PATCH").path(&path));
+        }
+    }
+    stage.apply(&groups("groups")).await.unwrap();
+    stage.apply(&units("units")).await.unwrap();
+    for name in names {
+        stage.flow_where(name, is_ready).await;
+    }
+    assert_eq!(proxy.hits().len(), names.len() * effects.len());
+    comes_to_rest(&stage).await;
+    assert_eq!(done(&stage, Operation::CreateFlow), 2);
+    each_create_was_announced(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f03_an_intent_that_is_not_known_to_be_written_leads_to_no_create() {
+    let (stage, proxy) = open("f03-intent", ALONE).await;
+    let effects = [
+        refusal(409, "Conflict"),
+        refusal(500, "InternalError"),
+        Effect::DropBefore,
+        Effect::ForwardThenCut,
+        Effect::Truncate(20),
+    ];
+    for effect in &effects {
+        proxy.inject(
+            Rule::new(effect.clone())
+                .method("PATCH")
+                .path("/provisioningflows/groups"),
+        );
+    }
+    stage.apply(&groups("groups")).await.unwrap();
+    hits(&stage, &proxy, &Effect::Truncate(20), 1).await;
+    assert_eq!(stage.simulator.journal().requests(Operation::CreateFlow), 0);
+    stage.flow_where("groups", is_ready).await;
+    comes_to_rest(&stage).await;
+    assert_eq!(done(&stage, Operation::CreateFlow), 1);
+    each_create_was_announced(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f12_changes_whose_events_are_lost_are_found_at_the_next_list() {
+    let (stage, proxy) = open("f12", &["--relist-interval", "5s"]).await;
+    stage.apply(&groups("groups")).await.unwrap();
+    stage.flow_where("groups", is_ready).await;
+    comes_to_rest(&stage).await;
+    let lose = async |lost: usize| {
+        hits(&stage, &proxy, &Effect::Swallow, lost).await;
+        proxy.clear();
+    };
+    let swallow = || {
+        Rule::new(Effect::Swallow)
+            .path("/provisioningflows")
+            .query("watch=")
+    };
+    proxy.inject(swallow());
+    stage
+        .patch_flow("groups", json!({ "resetToken": "lost" }))
+        .await;
+    stage.apply(&units("units")).await.unwrap();
+    lose(2).await;
+    assert_eq!(done(&stage, Operation::ResetFlow), 0);
+    stage.flow_where("units", is_ready).await;
+    stage
+        .until("the reset", async || {
+            done(&stage, Operation::ResetFlow) == 1
+        })
+        .await;
+    comes_to_rest(&stage).await;
+    proxy.inject(swallow());
+    let flows = stage.flows();
+    flows
+        .delete("groups", &DeleteParams::default())
+        .await
+        .unwrap();
+    lose(3).await;
+    stage.gone(&flows, "groups").await;
+    comes_to_rest(&stage).await;
+    let counts = [
+        Operation::CreateFlow,
+        Operation::ResetFlow,
+        Operation::DeleteFlow,
+    ];
+    assert_eq!(counts.map(|operation| done(&stage, operation)), [2, 1, 1]);
+}
+
+/// Two resources of the past, of which one was being deleted, meet two of the same names of today.
+#[tokio::test(flavor = "multi_thread")]
+async fn f14_an_operator_that_starts_on_an_old_list_does_nothing_to_new_resources_of_the_same_names()
+ {
+    let mut stage = Stage::set_up("f14", Options::default()).await;
+    stage.start_operator(ALONE).await;
+    apply_set(&stage).await;
+    set_is_ready(&stage).await;
+    let names = ["groups", "units"];
+    for manifest in [groups("groups"), units("units")] {
+        stage.apply(&manifest).await.unwrap();
+    }
+    let mut old = Vec::new();
+    for name in names {
+        old.push(stage.flow_where(name, is_ready).await);
+    }
+    stage.stop_operator().await;
+    let flows = stage.flows();
+    flows
+        .delete("units", &DeleteParams::default())
+        .await
+        .unwrap();
+    let past = list(&stage).await;
+
+    stage.start_operator(ALONE).await;
+    stage.gone(&flows, "units").await;
+    flows
+        .delete("groups", &DeleteParams::default())
+        .await
+        .unwrap();
+    stage.gone(&flows, "groups").await;
+    for manifest in [groups("groups"), units("units")] {
+        stage.apply(&manifest).await.unwrap();
+    }
+    let mut new = Vec::new();
+    for (name, old) in names.iter().zip(&old) {
+        new.push(stage.flow_where(name, is_new(old)).await);
+    }
+    comes_to_rest(&stage).await;
+    stage.stop_operator().await;
+    let (versions, before) = (stage.versions().await, stage.simulator.journal().tally());
+
+    let proxy = live_in(&mut stage, past).await;
+    let start = stage.audit_position();
+    stage.start_operator(ALONE).await;
+    let refused = async || {
+        let requests = stage.requests_since(start);
+        let is_refused = |name: &str| {
+            requests.iter().any(|one| {
+                one.is_write() && one.name == name && [404, 409, 422].contains(&one.code)
+            })
+        };
+        names.iter().all(|name| is_refused(name)) || stage.versions().await != versions
+    };
+    stage.until("writes that are refused", refused).await;
+    // Beyond the visibility window, after which an object that is gone is made anew.
+    polls(&stage, 5).await;
+    assert_eq!(stage.versions().await, versions);
+    proxy.clear();
+    proxy.inject(Rule::new(Effect::CutStream).query("watch="));
+    comes_to_rest(&stage).await;
+    for (name, new) in names.iter().zip(new) {
+        let now = stage.flow_where(name, is_ready).await;
+        assert_eq!((now.uid(), id(&now)), (new.uid(), id(&new)));
+    }
+    let now = stage.simulator.journal().tally();
+    assert_eq!(now.committed, before.committed);
+    assert_eq!(done(&stage, Operation::CreateFlow), 4);
+}
+
+/// The create of the old resource was never resolved, so any flow that came later could be its outcome.
+#[tokio::test(flavor = "multi_thread")]
+async fn f14_a_deletion_of_the_past_leaves_the_flow_of_a_new_resource_of_the_same_name_alone() {
+    let mut stage = Stage::set_up("f14-deletion", Options::default()).await;
+    stage.start_operator(ALONE).await;
+    apply_set(&stage).await;
+    set_is_ready(&stage).await;
+    let cut = HarmRule::new(Harm::CutBefore).on(Operation::CreateFlow);
+    stage.simulator.inject(cut.always());
+    stage.apply(&groups("groups")).await.unwrap();
+    let sent = || stage.simulator.journal().requests(Operation::CreateFlow);
+    stage.until("a create", async || sent() > 0).await;
+    stage.stop_operator().await;
+    stage.simulator.clear_rules();
+    let flows = stage.flows();
+    flows
+        .delete("groups", &DeleteParams::default())
+        .await
+        .unwrap();
+    let past = list(&stage).await;
+    stage.start_operator(ALONE).await;
+    stage.gone(&flows, "groups").await;
+    stage.apply(&groups("groups")).await.unwrap();
+    stage.flow_where("groups", is_ready).await;
+    comes_to_rest(&stage).await;
+    stage.stop_operator().await;
+
+    let _proxy = live_in(&mut stage, past).await;
+    let start = stage.audit_position();
+    stage.start_operator(ALONE).await;
+    let lists = || stage.simulator.journal().requests(Operation::ListFlows);
+    let before = lists();
+    let acts = async || {
+        let requests = stage.requests_since(start);
+        lists() > before + 5 || requests.iter().any(|one| one.name == "groups")
+    };
+    stage.until("the operator to act", acts).await;
+    assert_eq!(done(&stage, Operation::DeleteFlow), 0);
+    assert_eq!(done(&stage, Operation::CreateFlow), 1);
+}
+
+/// All flows, as the API server lists them now.
+async fn list(stage: &Stage) -> String {
+    let flows = stage.flows();
+    let raw = ["get", "--raw", flows.resource_url()];
+    stage.kubectl(&raw).await.unwrap()
+}
+
+/// Shows to an operator that is started now the flows of the past, and nothing of what has happened to them since.
+async fn live_in(stage: &mut Stage, past: String) -> Proxy {
+    let proxy = stage.through_proxy().await;
+    let of_flows = |effect| Rule::new(effect).method("GET").path("/provisioningflows");
+    let past = of_flows(Effect::answer(200, past)).query("limit=500");
+    proxy.inject(past.always());
+    proxy.inject(of_flows(Effect::Hold).query("watch="));
+    proxy
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f16_an_api_server_that_turns_requests_away_is_asked_again_later() {
+    let (stage, proxy) = open("f16-throttled", &[]).await;
+    stage.apply(&groups("groups")).await.unwrap();
+    stage.flow_where("groups", is_ready).await;
+    comes_to_rest(&stage).await;
+    let Effect::Answer {
+        status,
+        mut headers,
+        body,
+    } = refusal(429, "TooManyRequests")
+    else {
+        panic!("a refusal is an answer");
+    };
+    headers.push(("retry-after".to_owned(), "1".to_owned()));
+    let effect = Effect::Answer {
+        status,
+        headers,
+        body,
+    };
+    // All but the lease, which has a level of priority of its own in a real cluster.
+    proxy.inject(
+        Rule::new(effect.clone())
+            .path("/apis/industrydata.dev")
+            .always(),
+    );
+    proxy.inject(Rule::new(Effect::CutStream).query("watch="));
+    stage
+        .patch_flow("groups", json!({ "resetToken": "throttled" }))
+        .await;
+    stage.apply(&units("units")).await.unwrap();
+    hits(&stage, &proxy, &effect, 6).await;
+    let counts = [Operation::CreateFlow, Operation::ResetFlow];
+    assert_eq!(counts.map(|operation| done(&stage, operation)), [1, 0]);
+    proxy.clear();
+    stage.flow_where("units", is_ready).await;
+    stage
+        .until("the reset", async || {
+            done(&stage, Operation::ResetFlow) == 1
+        })
+        .await;
+    comes_to_rest(&stage).await;
+    assert_eq!(counts.map(|operation| done(&stage, operation)), [2, 1]);
+    each_create_was_announced(&stage).await;
+}

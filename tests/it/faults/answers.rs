@@ -1,0 +1,123 @@
+//! F2, F5, F6: what was done and whose answer was lost, or that does not show yet.
+
+use std::time::Duration;
+
+use industrydata_simulator::{Answer, BodyFault, Effect, FlowType, Operation, Rule};
+use serde_json::json;
+
+use super::{advice, apply_pairs, assert_healed, events, meet, names, open, polls, remote_id};
+use crate::stage::{Stage, is_ready, stalled};
+
+/// Longer than the operator waits for an answer.
+const TOO_LONG: Duration = Duration::from_secs(2);
+
+/// Every way to lose the status of a request that took effect.
+fn lost_statuses() -> Vec<Effect> {
+    let mut ways = vec![Effect::CutAfterCommit, Effect::DelayAfter(TOO_LONG)];
+    let false_alarms = [408, 500, 502, 503, 504, 507];
+    ways.extend(false_alarms.map(|status| Effect::AnswerAfterCommit(Answer::new(status))));
+    ways
+}
+
+/// Every way to lose the answer to a create that took effect.
+fn lost_answers() -> Vec<Effect> {
+    let bodies = [
+        BodyFault::Truncated,
+        BodyFault::Empty,
+        BodyFault::Html,
+        BodyFault::Malformed,
+    ];
+    let mut ways = lost_statuses();
+    ways.extend(bodies.map(Effect::Body));
+    ways
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f02_a_create_whose_answer_is_lost_in_whatever_way_is_sent_once() {
+    let stage = open("f02").await;
+    let ways = lost_answers().len();
+    for operation in [Operation::CreateSet, Operation::CreateFlow] {
+        meet(&stage, operation, lost_answers());
+    }
+    apply_pairs(&stage, &names(ways)).await;
+    assert_healed(&stage).await;
+    assert_eq!(requests_to_create(&stage), (ways, ways));
+    let told = events(&stage).await;
+    for wrong in ["AlreadyExists", "AmbiguousCreate", "Conflict"] {
+        assert!(!told.contains(wrong), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f05_a_reset_whose_answer_is_lost_in_whatever_way_is_sent_once_for_each_token() {
+    let stage = open("f05").await;
+    let names = names(lost_statuses().len());
+    apply_pairs(&stage, &names).await;
+    let mut ids = Vec::new();
+    for name in &names {
+        ids.push(remote_id(&stage.flow_where(name, is_ready).await));
+    }
+    meet(&stage, Operation::ResetFlow, lost_statuses());
+    reset_all(&stage, &names, "lost").await;
+    for name in &names {
+        let unknown = |flow: &_| stalled(flow) == "True/ResetUnknown";
+        let flow = stage.flow_where(name, unknown).await;
+        assert!(
+            advice(&flow).contains("spec.resetToken"),
+            "{}",
+            advice(&flow)
+        );
+    }
+    polls(&stage, 2).await;
+    assert_eq!(resets(&stage, &ids), vec![1; ids.len()]);
+    reset_all(&stage, &names, "again").await;
+    let once_more = async || resets(&stage, &ids) == vec![2; ids.len()];
+    stage.until("one reset for the new token", once_more).await;
+    assert_healed(&stage).await;
+    assert_eq!(resets(&stage, &ids), vec![2; ids.len()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f06_what_was_created_and_does_not_show_yet_is_not_created_again() {
+    let stage = open("f06").await;
+    // The answer to the first arrives, that to the second does not.
+    let hidden = Rule::new(Effect::Hide(Duration::from_secs(3))).times(2);
+    for operation in [Operation::CreateSet, Operation::CreateFlow] {
+        stage.simulator.inject(hidden.clone().on(operation));
+        let lost = Rule::new(Effect::CutAfterCommit).on(operation).after(1);
+        stage.simulator.inject(lost);
+    }
+    apply_pairs(&stage, &names(2)).await;
+    assert_healed(&stage).await;
+    assert_eq!(requests_to_create(&stage), (2, 2));
+    let flows = stage
+        .simulator
+        .snapshot()
+        .sets
+        .into_iter()
+        .flat_map(|set| set.flows);
+    assert!(
+        flows
+            .map(|flow| flow.flow_type)
+            .eq([FlowType::SecurityGroup; 2])
+    );
+}
+
+fn requests_to_create(stage: &Stage) -> (usize, usize) {
+    let journal = stage.simulator.journal();
+    (
+        journal.requests(Operation::CreateSet),
+        journal.requests(Operation::CreateFlow),
+    )
+}
+
+async fn reset_all(stage: &Stage, names: &[String], token: &str) {
+    for name in names {
+        stage.patch_flow(name, json!({ "resetToken": token })).await;
+    }
+}
+
+fn resets(stage: &Stage, ids: &[String]) -> Vec<usize> {
+    let journal = stage.simulator.journal();
+    ids.iter().map(|id| journal.resets(id)).collect()
+}

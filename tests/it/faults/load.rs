@@ -1,0 +1,133 @@
+//! F24: a flood of resources in one namespace, and work in another.
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use industrydata_simulator::{Answer, Effect, FlowType, Operation, Rule};
+use kube::api::{Api, ListParams, PostParams};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{apply_all, assert_nothing_twice, connection, flags, group, prepare, set};
+use crate::stage::{Stage, flow, is_ready, stalled};
+
+/// Sets of the flood, each with three flows.
+///
+/// A hundred times less than the 10,000 flows that a large tenant might have: etcd, API server, operator and service
+/// share two cores here, all but the first two without optimization, and each flow costs four writes to the cluster.
+/// What is compared, a namespace of its own during the flood and without it, needs no more than a queue that is long
+/// all the time.
+const SETS: usize = 80;
+
+/// How many times longer work may take while the flood takes all of the machine. In turn with the flood it would take at
+/// least ten seconds, as the flood's budget spreads its requests over that long: that is, twenty times as long or more.
+const RATIO: u32 = 12;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f24_a_flood_in_one_namespace_does_not_hold_up_another_nor_does_one_flow_that_fails() {
+    let mut stage = prepare("f24-calm").await;
+    let namespace = ["create", "namespace", "f24-flood"];
+    stage.kubectl(&namespace).await.unwrap();
+    let both = ["--watch-namespace", "f24-flood"].map(str::to_owned);
+    let flags = [flags(&stage), both.to_vec()].concat();
+    stage.start_with(flags).await;
+    let refuse = Rule::new(Effect::Refuse(Answer::new(400))).on(Operation::CreateFlow);
+    let refuse = refuse.flow_type(FlowType::ClassGroup);
+    stage.simulator.inject(refuse.always());
+    stage.apply(&connection()).await.unwrap();
+    let quiet = time_to_ready(&stage, "before").await;
+
+    let calm = std::mem::replace(&mut stage.namespace, "f24-flood".to_owned());
+    let wide = connection()
+        .replace("perSecond: 20", "perSecond: 40")
+        .replace("pollInterval: 1s", "pollInterval: 60s");
+    stage.apply(&wide).await.unwrap();
+    flood(&stage).await;
+    let all = 3 * SETS;
+    stage
+        .until("the flood", async || {
+            flows_that_are(&stage, is_ready).await > all / 10
+        })
+        .await;
+    stage.namespace = calm;
+    let busy = time_to_ready(&stage, "during").await;
+    "f24-flood".clone_into(&mut stage.namespace);
+    let left = all - flows_that_are(&stage, is_ready).await;
+    assert!(left > all / 4, "the flood was over too soon: {left} left");
+    assert!(
+        busy < RATIO * quiet,
+        "{busy:?} during the flood, else {quiet:?}"
+    );
+
+    stage
+        .until("all", async || {
+            flows_that_are(&stage, is_ready).await == all
+        })
+        .await;
+    let refused = |flow: &_| stalled(flow) == "True/Rejected";
+    stage.flow_where("failing", refused).await;
+    let journal = stage.simulator.journal();
+    assert_nothing_twice(&journal);
+    assert_eq!(journal.committed(Operation::CreateFlow), all + 2);
+    assert_eq!(journal.committed(Operation::CreateSet), SETS + 2);
+}
+
+/// How long a new set and its flow take.
+async fn time_to_ready(stage: &Stage, name: &str) -> Duration {
+    let start = Instant::now();
+    apply_all(stage, [set(name), group(name, name)]).await;
+    stage.flow_where(name, is_ready).await;
+    start.elapsed()
+}
+
+async fn flood(stage: &Stage) {
+    let options = |one: &str| json!({ "creationOptions": { one: true, "createBasedOnOrgPlusRoleGroup": false } });
+    let user = json!({ "managementOptions": { "additionalOptions": {} } });
+    let types = [
+        ("securityGroup", options("createBasedOnRoleGroup")),
+        ("administrativeUnit", options("createBasedOnOrg")),
+        ("user", user),
+    ];
+    let names: Vec<String> = (0..SETS).map(|place| format!("flood-{place}")).collect();
+    let of_set = |set: &String| {
+        let types = types.clone().into_iter();
+        let flow = |(member, options): (&str, Value)| {
+            let name = format!("{set}-{member}").to_lowercase();
+            flow(
+                &name,
+                &json!({ "flowSetRef": { "name": set }, "pollInterval": null, member: options }),
+            )
+        };
+        types.map(flow).collect::<Vec<_>>()
+    };
+    let mapping = json!({ "configuration": { "additionalOptions": { "createTeam": true, "writeDisplayNameOnCreateOnly": true }, "enrollmentMappings": {} } });
+    let failing = flow(
+        "failing",
+        &json!({ "flowSetRef": { "name": names[0] }, "classGroup": mapping }),
+    );
+    create(&stage.sets(), names.iter().map(|name| set(name)).collect()).await;
+    let flows = names.iter().flat_map(of_set);
+    create(&stage.flows(), [failing].into_iter().chain(flows).collect()).await;
+}
+
+async fn create<K>(api: &Api<K>, manifests: Vec<String>)
+where
+    K: Clone + DeserializeOwned + serde::Serialize + std::fmt::Debug,
+{
+    let create = async |manifest: String| {
+        let object = serde_json::from_str(&manifest).unwrap();
+        api.create(&PostParams::default(), &object).await.unwrap();
+    };
+    stream::iter(manifests)
+        .for_each_concurrent(16, create)
+        .await;
+}
+
+async fn flows_that_are(
+    stage: &Stage,
+    are: impl Fn(&industrydata_operator::api::ProvisioningFlow) -> bool,
+) -> usize {
+    let flows = stage.flows().list(&ListParams::default()).await.unwrap();
+    flows.iter().filter(|flow| are(flow)).count()
+}

@@ -1,0 +1,145 @@
+//! F7, F8: a service that throttles, that fails for a while, or whose answers are unusable.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use industrydata_simulator::{Answer, BodyFault, Effect, Journal, Operation, RetryAfter, Rule};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use super::{
+    all_ready, apply_all, apply_pairs, assert_healed, at, group, meet, names, open, pace, polls,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f07_a_pause_is_kept_in_every_form_and_a_throttled_create_is_looked_into() {
+    let forms = [
+        None,
+        Some(RetryAfter::Seconds(2)),
+        Some(RetryAfter::Decimal(2.128)),
+        Some(RetryAfter::Date(3)),
+    ];
+    join_all((0..).zip(forms).map(|(place, form)| throttle(place, form))).await;
+}
+
+/// Throttles one request of each kind, and creates once more after they were done.
+async fn throttle(place: usize, retry_after: Option<RetryAfter>) {
+    let throttled = Answer {
+        retry_after,
+        ..Answer::new(429)
+    };
+    let refused = Effect::Refuse(throttled.clone());
+    let made = Effect::AnswerAfterCommit(throttled);
+    let stage = open(&format!("f07-{place}")).await;
+    meet(&stage, Operation::ListSets, [refused.clone()]);
+    meet(&stage, Operation::CreateSet, [made.clone()]);
+    meet(&stage, Operation::ListFlows, [refused.clone()]);
+    meet(&stage, Operation::CreateFlow, [refused, made]);
+    apply_pairs(&stage, &names(1)).await;
+    assert_healed(&stage).await;
+    let journal = stage.simulator.journal();
+    assert_eq!(journal.requests(Operation::CreateSet), 1);
+    assert_eq!(journal.requests(Operation::CreateFlow), 2);
+    assert_pauses_are_kept(&journal);
+}
+
+/// No request comes before the time that the service asked for, but for what was on its way by then.
+fn assert_pauses_are_kept(journal: &Journal) {
+    const ON_ITS_WAY: SignedDuration = SignedDuration::from_millis(200);
+    for told in journal.entries() {
+        let Some(header) = &told.retry_after else {
+            continue;
+        };
+        let (from, to) = (
+            at(&told.time) + ON_ITS_WAY,
+            end_of_pause(&told.time, header),
+        );
+        let early = journal.count(|entry| {
+            let time = at(&entry.time);
+            entry.operation != Operation::Token && from < time && time < to
+        });
+        assert_eq!(early, 0, "in the pause {header} of {told:#?}: {journal:#?}");
+    }
+}
+
+fn end_of_pause(time: &str, header: &str) -> Timestamp {
+    match header.parse() {
+        Ok(seconds) => at(time) + Duration::from_secs_f64(seconds),
+        Err(_) => Timestamp::try_from(httpdate::parse_http_date(header).unwrap()).unwrap(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f08_bursts_of_failures_and_unusable_answers_heal_and_lead_to_no_hurry() {
+    let refusals = [500, 502, 503, 504].map(|status| Effect::Refuse(Answer::new(status)));
+    let bodies = [
+        BodyFault::Empty,
+        BodyFault::Html,
+        BodyFault::Malformed,
+        BodyFault::Huge(9 << 20),
+        BodyFault::Dripping(50),
+    ];
+    let odd = [
+        Effect::CutBefore,
+        Effect::ContentType("text/html".to_owned()),
+    ];
+    let faults = refusals
+        .into_iter()
+        .chain(bodies.map(Effect::Body))
+        .chain(odd);
+    let faults = [None].into_iter().chain(faults.map(Some));
+    let paces = join_all(
+        (0..)
+            .zip(faults)
+            .map(|(place, fault)| trouble(place, fault)),
+    )
+    .await;
+    let (_, healthy) = paces[0];
+    for (what, pace) in &paces {
+        assert!(
+            *pace < 2.0 * healthy,
+            "{what}: {pace} requests a second, else {healthy}"
+        );
+    }
+}
+
+/// Makes a set and a flow while a fault strikes requests of every kind, and tells at what pace.
+async fn trouble(place: usize, fault: Option<Effect>) -> (String, f64) {
+    let what = format!("{fault:?}");
+    let stage = open(&format!("f08-{place}")).await;
+    if let Some(fault) = fault {
+        let twice = [fault.clone(), fault.clone()];
+        meet(&stage, Operation::ListSets, twice.clone());
+        meet(&stage, Operation::CreateSet, [fault.clone()]);
+        meet(&stage, Operation::ListFlows, twice);
+        meet(&stage, Operation::CreateFlow, [fault]);
+    }
+    apply_pairs(&stage, &names(1)).await;
+    assert_healed(&stage).await;
+    (what, pace(&stage.simulator.journal()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f08_an_outage_is_sat_out_and_what_was_declared_meanwhile_is_done_after_it() {
+    let stage = open("f08-outage").await;
+    apply_pairs(&stage, &names(2)).await;
+    all_ready(&stage).await;
+    polls(&stage, 2).await;
+    let healthy = stage.simulator.journal();
+    // Not 503, which also closes the request budget for longer and longer.
+    let outage = Effect::Refuse(Answer::new(502));
+    stage.simulator.inject(Rule::new(outage).always());
+    let more = super::set("late");
+    apply_all(&stage, [more, group("late", "late")]).await;
+    let meanwhile = || stage.simulator.journal().since(last(&healthy));
+    let tried = async || meanwhile().requests(Operation::ListSets) >= 3;
+    stage.until("the outage to be noticed", tried).await;
+    assert!(pace(&meanwhile()) < 2.0 * pace(&healthy));
+    assert_eq!(super::changes(&stage), 4, "nothing is sent blindly");
+    stage.simulator.clear_rules();
+    assert_healed(&stage).await;
+    assert_eq!(super::changes(&stage), 6);
+}
+
+fn last(journal: &Journal) -> u64 {
+    journal.entries().last().unwrap().sequence
+}

@@ -1,0 +1,131 @@
+//! F10: answers that are legal and unexpected, or lead astray.
+
+use std::net::TcpListener;
+
+use futures::future::join_all;
+use industrydata_simulator::{Effect, NextLink, Operation, Rule, Surprise};
+use k8s_openapi::jiff::SignedDuration;
+use serde_json::json;
+
+use super::{WINDOW, all_ready, apply_pairs, assert_healed, at, changes, meet, names, open};
+use crate::stage::Stage;
+
+/// The lists of the service.
+const LISTS: [Operation; 2] = [Operation::ListSets, Operation::ListFlows];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f10_words_and_properties_that_nobody_expects_change_nothing() {
+    let missing = |name: &str| Surprise::Missing(name.to_owned());
+    let surprises = [
+        Surprise::Readiness("unknownFutureValue".to_owned()),
+        Surprise::ExtraFields,
+        Surprise::LoudIds,
+        Surprise::Reordered,
+        missing("id"),
+        missing("displayName"),
+        missing("readinessStatus"),
+        missing("createdDateTime"),
+        missing("lastModifiedDateTime"),
+    ];
+    let stages = (0..).zip(surprises);
+    join_all(stages.map(|(place, surprise)| assert_unmoved_by(place, surprise))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f10_a_known_flow_whose_type_is_not_told_is_not_made_anew() {
+    let surprise = Surprise::Missing("@odata.type".to_owned());
+    assert_unmoved_by(9, surprise).await;
+}
+
+/// What exists and is ready is left alone while the lists are odd, for twice as long as a change may take to show.
+async fn assert_unmoved_by(place: usize, surprise: Surprise) {
+    let stage = open(&format!("f10-{place}")).await;
+    apply_pairs(&stage, &names(2)).await;
+    all_ready(&stage).await;
+    let before = changes(&stage);
+    let what = format!("{surprise:?}");
+    let odd = Rule::new(Effect::Surprise(surprise)).always();
+    for operation in LISTS {
+        stage.simulator.inject(odd.clone().on(operation));
+    }
+    stage
+        .until("odd lists", async || odd_lists_last(&stage))
+        .await;
+    assert_eq!(changes(&stage), before, "{what}");
+    stage.simulator.clear_rules();
+    assert_healed(&stage).await;
+    assert_eq!(changes(&stage), before, "{what}");
+}
+
+fn odd_lists_last(stage: &Stage) -> bool {
+    let journal = stage.simulator.journal();
+    let odd = |operation| {
+        let of = journal
+            .entries()
+            .iter()
+            .filter(move |entry| entry.operation == operation);
+        let mut times = of
+            .filter(|entry| !entry.faults.is_empty())
+            .map(|entry| at(&entry.time));
+        let first = times.next()?;
+        Some(times.next_back()?.duration_since(first))
+    };
+    let long = SignedDuration::try_from(2 * WINDOW).unwrap();
+    LISTS
+        .into_iter()
+        .all(|operation| odd(operation).is_some_and(|span| span > long))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f10_a_link_in_a_circle_or_to_another_host_is_not_followed() {
+    let stage = open("f10-links").await;
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let foreign = format!("http://{}", elsewhere.local_addr().unwrap());
+    let links = [NextLink::Foreign(foreign), NextLink::Loop];
+    for operation in LISTS {
+        meet(&stage, operation, links.clone().map(Effect::NextLink));
+    }
+    apply_pairs(&stage, &names(1)).await;
+    assert_healed(&stage).await;
+    assert_eq!(changes(&stage), 2);
+    let journal = stage.simulator.journal();
+    let astray = journal.count(|entry| entry.faults.iter().any(|fault| fault.contains("nextLink")));
+    assert_eq!(astray, 4);
+    let connected = elsewhere.accept().map_err(|error| error.kind());
+    assert!(
+        matches!(connected, Err(std::io::ErrorKind::WouldBlock)),
+        "{connected:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f10_a_hostile_service_is_survived() {
+    join_all([1, 2, 3].map(survive)).await;
+}
+
+async fn survive(seed: u64) {
+    let stage = open(&format!("f10-hostile-{seed}")).await;
+    stage.simulator.set_hostile(seed, 0.2);
+    stage.apply_samples().await;
+    let troubled = async || {
+        let tally = stage.simulator.journal().tally();
+        tally.faults > 10 && tally.committed.get(&Operation::CreateFlow) == Some(&4)
+    };
+    stage.until("trouble", troubled).await;
+    for flow in ["north-security-groups", "north-users"] {
+        stage
+            .patch_flow(flow, json!({ "resetToken": "once" }))
+            .await;
+    }
+    stage.simulator.set_calm();
+    assert_healed(&stage).await;
+    let journal = stage.simulator.journal();
+    for flow in journal
+        .entries()
+        .iter()
+        .filter_map(|entry| entry.flow.as_ref())
+    {
+        assert!(journal.resets(flow) <= 1, "seed {seed}: {flow}");
+    }
+}
