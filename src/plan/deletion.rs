@@ -14,7 +14,11 @@ use super::{Action, Kind, Read, ResourceStep, SharedStatus, View};
 /// What a complete list shows of the outcome of a create that nobody has seen.
 pub(super) enum Trace {
     /// The object with this id is ours.
-    Ours(String),
+    Ours {
+        id: String,
+        /// When the service says that it made it.
+        created: Option<String>,
+    },
     /// There are objects, and it is not certain that one is ours.
     Unclear(&'static str),
     /// There is none.
@@ -73,10 +77,10 @@ impl<K: Kind> Draft<'_, K> {
             _ => return ControlFlow::Break(Decision::look()),
         };
         match trace(self, view) {
-            Trace::Ours(id) => {
+            Trace::Ours { id, created } => {
                 // From an old picture of a resource that is gone, the object of another would be taken for ours. So what
                 // is found is written down, under precondition, before it is touched.
-                self.status.set_id(id);
+                self.status.set_object(id, created);
                 ControlFlow::Break(Decision::write(ResourceStep::Record).standing(deleting(noun)))
             }
             Trace::Unclear(why) => ControlFlow::Break(stuck(noun, why).within_a_minute()),

@@ -88,8 +88,8 @@ pub trait SharedStatus: Clone + Debug + Default + PartialEq {
     fn set_retry(&mut self, retry: Option<Retry>);
     /// The remote object's id.
     fn id(&self) -> Option<&str>;
-    /// Sets the remote object's id.
-    fn set_id(&mut self, id: String);
+    /// Sets the remote object's id, and when the service says that it made it.
+    fn set_object(&mut self, id: String, created: Option<String>);
     /// When the service made the remote object.
     fn made_at(&self) -> Option<Timestamp>;
 }
@@ -129,8 +129,9 @@ macro_rules! shared_status {
                 self.id.as_deref()
             }
 
-            fn set_id(&mut self, id: String) {
+            fn set_object(&mut self, id: String, created: Option<String>) {
                 self.id = Some(id);
+                self.created_date_time = created;
             }
 
             fn made_at(&self) -> Option<Timestamp> {
@@ -157,7 +158,7 @@ impl SharedStatus for GraphConnectionStatus {
         None
     }
 
-    fn set_id(&mut self, _id: String) {}
+    fn set_object(&mut self, _id: String, _created: Option<String>) {}
 
     fn made_at(&self) -> Option<Timestamp> {
         None

@@ -21,9 +21,10 @@ pub(super) fn decide(draft: &mut Draft) -> Decision {
 
 fn trace(draft: &Draft) -> Trace {
     match find(draft) {
-        Found::Present(flow) if own::prove(draft, &flow).is_some() => {
-            Trace::Ours(flow.id.to_string())
-        }
+        Found::Present(flow) if own::prove(draft, &flow).is_some() => Trace::Ours {
+            id: flow.id.to_string(),
+            created: flow.created,
+        },
         Found::Several(_) => Trace::Unclear("the set shows several flows of this type"),
         Found::Present(_) | Found::Absent | Found::Unread | Found::Unknown => Trace::Absent,
     }

@@ -26,7 +26,10 @@ pub(super) fn decide(draft: &mut Draft) -> Decision {
     draft.delete(
         "set",
         |draft, view| match find(draft, &view.listing.items) {
-            Found::Ours(set, _) => Trace::Ours(set.id.to_string()),
+            Found::Ours(set, _) => Trace::Ours {
+                id: set.id.to_string(),
+                created: set.created,
+            },
             Found::Candidates(_) => {
                 Trace::Unclear("more than one set could be the one that was made for it")
             }
