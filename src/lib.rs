@@ -12,7 +12,9 @@
 
 pub mod admin;
 pub mod api;
+pub mod clock;
 pub mod controller;
+pub mod failpoint;
 pub mod graph;
 pub mod lease;
 pub mod metrics;

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use industrydata_operator::settings::{Arguments, Settings};
-use industrydata_operator::{api, runtime, telemetry};
+use industrydata_operator::{api, failpoint, runtime, telemetry};
 use kube::Config;
 use kube::config::KubeConfigOptions;
 use tokio::signal::unix::{SignalKind, signal};
@@ -43,6 +43,7 @@ fn print_definitions() -> anyhow::Result<()> {
 
 #[tokio::main]
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let _failpoints = failpoint::set_up();
     let settings = Settings::from_arguments(arguments)?;
     telemetry::init(settings.log.format, &settings.log.directives)?;
     let config = cluster(settings.context.clone()).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use indicatif::ProgressBar;
 use industrydata_operator::api::{ProvisioningFlow, condition, reason};
-use k8s_openapi::jiff::Timestamp;
+use industrydata_operator::clock;
 
 use crate::screen::Screen;
 
@@ -171,7 +171,7 @@ fn age(flow: &ProvisioningFlow) -> String {
     let Some(created) = &flow.metadata.creation_timestamp else {
         return String::new();
     };
-    let seconds = Timestamp::now().duration_since(created.0).as_secs().max(0);
+    let seconds = clock::now().duration_since(created.0).as_secs().max(0);
     if seconds < 120 {
         format!("{seconds}s")
     } else {

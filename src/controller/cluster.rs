@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::api::{FINALIZER, GROUP, annotation};
+use crate::failpoint;
 use crate::plan::{Attempt, Kind};
 
 use super::error::Error;
@@ -70,6 +71,13 @@ pub async fn claim<K: Written>(
     resource: &K,
     attempt: &Attempt,
 ) -> Result<K, Error> {
+    if failpoint::skips_intents() {
+        let mut pretended = resource.clone();
+        pretended.meta_mut().finalizers = Some(with_finalizer(resource));
+        let annotations = pretended.annotations_mut();
+        annotations.insert(annotation::CREATE_ATTEMPT.to_owned(), attempt.to_string());
+        return Ok(pretended);
+    }
     let metadata = json!({
         "finalizers": with_finalizer(resource),
         "annotations": { annotation::CREATE_ATTEMPT: attempt.to_string() },
@@ -179,7 +187,7 @@ async fn send<K: Written>(
                 field_manager: Some(FIELD_MANAGER.to_owned()),
                 ..PatchParams::default()
             };
-            api.patch(&name, &params, &patch).await
+            failpoint::around(api.patch(&name, &params, &patch)).await
         }
         Part::Status(status) => {
             let patch = Patch::Apply(json!({
@@ -189,7 +197,7 @@ async fn send<K: Written>(
                 "status": status,
             }));
             let params = PatchParams::apply(FIELD_MANAGER).force();
-            api.patch_status(&name, &params, &patch).await
+            failpoint::around(api.patch_status(&name, &params, &patch)).await
         }
     };
     written.map_err(|error| failure(operation, picture, error))

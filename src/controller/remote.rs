@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::failpoint;
 use crate::graph::Lane;
 use crate::graph::model::InvalidId;
 use crate::graph::verdict::{Certainty, Disposition, Reason, Verdict};
@@ -88,7 +89,13 @@ pub struct Changed<Item> {
 }
 
 impl<Item> Changed<Item> {
-    pub(super) fn of(action: Action, outcome: Result<Option<Item>, Verdict>) -> Self {
+    pub(super) fn of(action: Action, mut outcome: Result<Option<Item>, Verdict>) -> Self {
+        if let (Action::Create | Action::Reset, Err(verdict)) = (action, &mut outcome)
+            && verdict.certainty == Certainty::Unknown
+            && failpoint::takes_doubt_for_refusal()
+        {
+            verdict.certainty = Certainty::Refused;
+        }
         Self { action, outcome }
     }
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::jiff::Timestamp;
 use kube::runtime::events::{Event as ClusterEvent, EventType};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::clock;
+use crate::failpoint;
 use crate::graph::Lane;
 use crate::metrics::{ReconcileOutcome, Write};
 use crate::plan::event::{self, Event, Severity};
@@ -40,7 +41,7 @@ impl<'a, K: Remote> Run<'a, K> {
         let latest = located.as_ref().ok().and_then(K::latest);
         let observed = Observed {
             status: resource.status().cloned().unwrap_or_default(),
-            now: Timestamp::now(),
+            now: clock::now(),
             uuid: Uuid::new_v4(),
             place: located
                 .as_ref()
@@ -64,7 +65,7 @@ impl<'a, K: Remote> Run<'a, K> {
 
     /// Decides, and takes over everything but the step.
     pub(super) fn plan(&mut self) -> Plan<K> {
-        self.observed.now = Timestamp::now();
+        self.observed.now = clock::now();
         let mut plan = K::plan(&self.observed);
         self.observed.run.outcome = None;
         self.observed.status = plan.status.clone();
@@ -161,11 +162,8 @@ impl<'a, K: Remote> Run<'a, K> {
                 object: cluster::called(&*self.observed.resource),
             });
         }
-        let changed = self
-            .observed
-            .resource
-            .change(change, way, self.context)
-            .await?;
+        let change = self.observed.resource.change(change, way, self.context);
+        let changed = failpoint::around(change).await?;
         self.observed.run.outcome = Some(match changed.outcome {
             Err(verdict) => Outcome::Failed(changed.action, verdict),
             Ok(created) => {
@@ -219,7 +217,8 @@ impl<'a, K: Remote> Run<'a, K> {
             secondary: None,
         };
         let about = self.observed.resource.object_ref(&());
-        match self.context.recorder.publish(&event, &about).await {
+        let publishing = self.context.recorder.publish(&event, &about);
+        match failpoint::around(publishing).await {
             Ok(()) => self.context.metrics.wrote(K::LABEL, Write::Event),
             Err(error) => tracing::warn!(
                 error = &error as &dyn std::error::Error,

@@ -26,6 +26,7 @@ use tokio::sync::watch::Sender;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
+use crate::failpoint;
 use crate::graph::Transport;
 use crate::lease::Holding;
 use crate::metrics::Metrics;
@@ -323,7 +324,7 @@ impl Unreadable {
                 action: "Parse".to_owned(),
                 secondary: None,
             };
-            if let Err(error) = recorder.publish(&event, &about).await {
+            if let Err(error) = failpoint::around(recorder.publish(&event, &about)).await {
                 tracing::warn!(%error, "could not publish an event");
             }
         }));

@@ -10,6 +10,8 @@ use reqwest::{
 };
 use serde_json::Value;
 
+use crate::clock;
+
 use super::error::Failure;
 
 /// An answer whose status is a success.
@@ -157,7 +159,7 @@ fn retry_after(text: &str, date: Option<Timestamp>) -> Option<Duration> {
         return Duration::try_from_secs_f64(seconds).ok();
     }
     let until = http_date(text)?;
-    let pause = until.duration_since(date.unwrap_or_else(Timestamp::now));
+    let pause = until.duration_since(date.unwrap_or_else(clock::now));
     Some(Duration::try_from(pause).unwrap_or_default())
 }
 

@@ -14,6 +14,8 @@ use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
+use crate::clock;
+
 use super::{
     answer::Answer,
     body::{FlowDefinition, FlowSetDefinition},
@@ -278,7 +280,7 @@ impl Client {
         parse: fn(Value) -> Result<T, Malformed>,
     ) -> Result<Listing<T>, Error> {
         let mut trail = Trail::new(start.clone());
-        let asked = Timestamp::now();
+        let asked = clock::now();
         let mut items = Vec::new();
         let mut date = None;
         let mut next = Some(start);

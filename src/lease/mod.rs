@@ -38,7 +38,7 @@ mod store;
 
 use std::error::Error;
 
-use k8s_openapi::{api::coordination::v1::Lease, jiff::Timestamp};
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::Client;
 use tokio::{
     select,
@@ -55,7 +55,7 @@ pub use self::{
     settings::{LeaseSettings, identity},
     store::{KubernetesLeases, LeaseStore},
 };
-use crate::metrics::Metrics;
+use crate::{clock, metrics::Metrics};
 
 /// A candidate for the lease, and its holder once it has won.
 ///
@@ -213,7 +213,7 @@ impl<S: LeaseStore> Elector<S> {
             self.look().await?;
         }
         let sent = Instant::now();
-        let Some(proposal) = self.candidate.proposal(sent, Timestamp::now()) else {
+        let Some(proposal) = self.candidate.proposal(sent, clock::now()) else {
             return Ok(());
         };
         let lease = match proposal {
@@ -246,7 +246,7 @@ impl<S: LeaseStore> Elector<S> {
     async fn vacate(&mut self) -> Result<bool, Trouble> {
         loop {
             self.look().await?;
-            let Some(lease) = self.candidate.vacated(Timestamp::now()) else {
+            let Some(lease) = self.candidate.vacated(clock::now()) else {
                 return Ok(false);
             };
             match self.write(self.store.replace(&lease)).await {

@@ -5,6 +5,8 @@ mod client;
 #[cfg(test)]
 mod cluster_faults;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod definitions;
 #[cfg(test)]
 mod faults;
@@ -13,8 +15,14 @@ mod main_job;
 #[cfg(test)]
 mod mishaps;
 #[cfg(test)]
+mod process;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
+mod replicas;
+#[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod telling;
 #[cfg(test)]
 mod tree;

@@ -1,66 +1,20 @@
 //! The program as it is started: flags, kubeconfig, signals, the administration server.
 
-use std::process::Stdio;
-use std::sync::{Arc, Mutex};
-
 use industrydata_simulator::Options;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
+use crate::process::{Launch, PROGRAM};
 use crate::stage::{Stage, is_ready};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_industrydata-operator");
-
-/// The program, the address that it serves, and all that it logs.
-pub async fn start(stage: &Stage) -> (Child, String, Arc<Mutex<String>>) {
-    let mut command = Command::new(PROGRAM);
-    command.arg("run").args(stage.flags()).args([
-        "--log-format",
-        "json",
-        "--log-level",
-        "info,industrydata_operator=trace",
-    ]);
-    command.env("KUBECONFIG", stage.account.kubeconfig_path());
-    command.stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let address = loop {
-        let line = lines
-            .next_line()
-            .await
-            .unwrap()
-            .expect("the program tells its address");
-        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-        if let Some(address) = line["address"].as_str() {
-            break format!("http://{address}");
-        }
-    };
-    let log = Arc::new(Mutex::new(String::new()));
-    let kept = log.clone();
-    tokio::spawn(async move {
-        while let Ok(Some(line)) = lines.next_line().await {
-            kept.lock().unwrap().push_str(&line);
-        }
-    });
-    (child, address, log)
-}
-
-pub async fn get(url: &str) -> (u16, String) {
-    // As the program does it for itself.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let answer = reqwest::get(url).await.unwrap();
-    (answer.status().as_u16(), answer.text().await.unwrap())
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_does_the_main_job_and_stops_when_told() {
     let stage = Stage::set_up("program", Options::default()).await;
-    let (mut child, address, log) = start(&stage).await;
-    assert_eq!(get(&format!("{address}/livez")).await.0, 200);
+    let program = Launch::on(&stage).start().await;
+    assert_eq!(program.get("/livez").await.0, 200);
     stage.apply_samples().await;
     stage.flow_where("north-users", is_ready).await;
-    assert_eq!(get(&format!("{address}/readyz")).await.0, 200);
-    let (status, metrics) = get(&format!("{address}/metrics")).await;
+    assert_eq!(program.get("/readyz").await.0, 200);
+    let (status, metrics) = program.get("/metrics").await;
     assert_eq!(status, 200);
     for line in [
         "industrydata_operator_leader 1",
@@ -76,21 +30,12 @@ async fn the_program_does_the_main_job_and_stops_when_told() {
         for (place, text) in [
             ("metrics", &metrics),
             ("the cluster", &shown),
-            ("the log", &log.lock().unwrap()),
+            ("the log", &program.log()),
         ] {
             assert!(!text.contains(secret), "{secret} is in {place}");
         }
     }
-    let pid = child.id().unwrap().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .await
-            .unwrap()
-            .success()
-    );
-    assert!(child.wait().await.unwrap().success());
+    program.stop().await;
     let lease = stage.kubectl(&[
         "get",
         "lease",

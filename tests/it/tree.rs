@@ -20,6 +20,8 @@ fn plan_is_pure() -> io::Result<()> {
         "SystemTime",
         "Timestamp::now",
         "Zoned::now",
+        "clock",
+        "failpoint",
         "Uuid::new_v4",
         "RandomState",
         "thread",
@@ -44,7 +46,7 @@ fn plan_is_pure() -> io::Result<()> {
 fn graph_knows_nothing_of_kubernetes() -> io::Result<()> {
     for file in code_under("src/graph")? {
         file.names_none_of(&["kube"]);
-        file.uses_only(&["graph"]);
+        file.uses_only(&["graph", "clock"]);
         // The clock of k8s-openapi is jiff: one type for a time everywhere.
         file.follows("k8s_openapi::", &["jiff"]);
     }
@@ -88,6 +90,41 @@ fn endpoints_come_from_the_settings_alone() -> io::Result<()> {
     let elsewhere = |file: &&Code| !file.path.starts_with("src/settings");
     for file in code_under("src")?.iter().filter(elsewhere) {
         file.names_none_of(&["graph.microsoft", "login.microsoftonline"]);
+    }
+    Ok(())
+}
+
+#[test]
+fn only_builds_for_tests_can_be_broken_from_outside() -> io::Result<()> {
+    let manifest = fs::read_to_string(root().join("Cargo.toml"))?;
+    let (_, package) = manifest.split_once("[package]").unwrap_or_default();
+    let (normal, for_tests) = package.split_once("[dev-dependencies]").unwrap_or_default();
+    let of_fail = |text: &str| {
+        let lines = text.lines().filter(|line| line.starts_with("fail"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(of_fail(normal), ["fail.workspace = true"]);
+    assert_eq!(of_fail(for_tests).len(), 1);
+    assert!(
+        manifest.contains("\nfail = \"0"),
+        "the workspace gives `fail` no feature"
+    );
+    for file in code_under("src")?
+        .iter()
+        .filter(|file| !file.is("src/failpoint.rs"))
+    {
+        file.names_none_of(&["fail::", "fail_point"]);
+    }
+    Ok(())
+}
+
+#[test]
+fn there_is_one_clock() -> io::Result<()> {
+    for file in code_under("src")?
+        .iter()
+        .filter(|file| !file.is("src/clock.rs"))
+    {
+        file.names_none_of(&["Timestamp::now", "Zoned::now", "SystemTime"]);
     }
     Ok(())
 }

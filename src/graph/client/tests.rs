@@ -234,9 +234,9 @@ async fn a_list_tells_the_time_of_its_first_page() {
         listing.unwrap().date,
         "2026-11-23T08:00:00Z".parse().unwrap()
     );
-    let before = Timestamp::now();
+    let before = clock::now();
     let listing = list_flows([page(&[], None)]).await.unwrap();
-    assert!(before <= listing.date && listing.date <= Timestamp::now());
+    assert!(before <= listing.date && listing.date <= clock::now());
 }
 
 #[tokio::test]

@@ -69,6 +69,10 @@ pub(super) fn decide(draft: &mut Draft, flow: &Flow) -> Option<Decision> {
 /// before says nothing about it now.
 fn settling(draft: &Draft) -> Option<Decision> {
     let accepted = draft.status.reset.as_ref()?.time.as_ref()?.0;
+    // A time that lies ahead was told by another clock and cannot be waited for.
+    if accepted > draft.observed.now {
+        return (!draft.has_looked()).then(Decision::look);
+    }
     let seen = draft
         .view()
         .is_some_and(|view| view.began >= accepted + STATUS_TIME_PRECISION);
@@ -119,6 +123,8 @@ fn again(draft: &mut Draft) -> Decision {
 /// Somebody wrote `Sending` and did not live to tell the outcome.
 fn lost(draft: &mut Draft) -> Decision {
     enter(draft, ResetPhase::Unknown);
+    // Nothing is tried again.
+    draft.status.retry = None;
     in_doubt()
 }
 

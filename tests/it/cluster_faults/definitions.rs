@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::outages::Rough;
 use super::{ALONE, apply_set, done, groups, set_is_ready};
-use crate::program;
+use crate::process::Launch;
 use crate::stage::{Stage, install, is_ready};
 
 const DELETED: [Operation; 2] = [Operation::DeleteFlow, Operation::DeleteSet];
@@ -22,7 +22,7 @@ async fn definitions_that_are_deleted_take_all_with_them_and_when_they_are_back_
     let rough = Rough::take().await;
     forget_all(&rough).await;
     let stage = Stage::set_up_on(rough.plane, "undefined", Options::default()).await;
-    let (_program, _address, log) = program::start(&stage).await;
+    let program = Launch::on(&stage).start().await;
     apply_and_wait(&stage).await;
     delete_definitions(&stage).await;
     stage
@@ -30,8 +30,8 @@ async fn definitions_that_are_deleted_take_all_with_them_and_when_they_are_back_
         .await;
     assert_eq!(DELETED.map(|one| done(&stage, one)), [1, 1]);
     let told = || {
-        log.lock()
-            .unwrap()
+        program
+            .log()
             .contains("install the CustomResourceDefinitions")
     };
     stage.until("the way out in the log", async || told()).await;
@@ -68,14 +68,14 @@ async fn definitions_that_are_deleted_while_the_operator_is_away_wait_for_it_and
     assert_eq!(DELETED.map(|one| done(&stage, one)), [1, 1]);
     stage.stop_operator().await;
 
-    let (_program, address, log) = program::start(&stage).await;
+    let program = Launch::on(&stage).start().await;
     let told = || {
-        log.lock()
-            .unwrap()
+        program
+            .log()
             .contains("install the CustomResourceDefinitions")
     };
     stage.until("the way out in the log", async || told()).await;
-    let (status, text) = program::get(&format!("{address}/readyz")).await;
+    let (status, text) = program.get("/readyz").await;
     assert!(
         status == 503 && text.contains("CustomResourceDefinitions"),
         "{status} {text}"

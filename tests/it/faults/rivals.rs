@@ -1,5 +1,7 @@
 //! F4, F15, F22: others who write to the same resource, take its name, or want the same remote object.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use std::time::Duration;
 
 use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
@@ -245,10 +247,8 @@ async fn f22_a_flow_of_another_namespace_is_not_taken_over_before_it_is_let_go()
 async fn apply_younger(stage: &Stage, elder: &ProvisioningFlow, manifest: &str) {
     let born = elder.creation_timestamp().unwrap().0;
     let second = async || {
-        k8s_openapi::jiff::Timestamp::now()
-            .duration_since(born)
-            .as_secs()
-            >= 1
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        i128::from(now.as_secs()) > i128::from(born.as_second())
     };
     stage.until("the next second", second).await;
     stage.apply(manifest).await.unwrap();

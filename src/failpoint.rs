@@ -1,0 +1,65 @@
+//! What can be done to this program from outside, for tests: end or freeze it between any two effects, shift its clock,
+//! break a protocol on purpose. The variable `FAILPOINTS` says what, in the words of [`fail`].
+//!
+//! Only builds for tests can do it: there `fail` has its feature as a dev-dependency. In all others each point is an
+//! empty block. No other file names `fail`.
+
+use fail::{FailScenario, fail_point};
+
+/// Reads `FAILPOINTS`. Without the feature that would be an error.
+#[must_use]
+pub fn set_up() -> Option<FailScenario<'static>> {
+    fail::has_failpoints().then(FailScenario::setup)
+}
+
+/// An effect, with the point `effect` before and after it.
+pub async fn around<T>(effect: impl Future<Output = T>) -> T {
+    pass();
+    let outcome = effect.await;
+    pass();
+    outcome
+}
+
+/// `effect=7*off->1*return` ends the process at the eighth pass, `return(freeze)` stops it there until it is continued.
+fn pass() {
+    fail_point!("effect", |how| {
+        if how.as_deref() != Some("freeze") {
+            std::process::abort();
+        }
+        let own = std::process::id().to_string();
+        let _ = std::process::Command::new("kill")
+            .args(["-STOP", &own])
+            .status();
+    });
+}
+
+/// `no-intent=return`: an intent to create is not written down. A test that does not notice this, or one of the two
+/// that follow, proves nothing.
+#[must_use]
+pub fn skips_intents() -> bool {
+    fail_point!("no-intent", |_| true);
+    false
+}
+
+/// `ambiguous-is-refusal=return`: a create or reset of which nobody can tell counts as refused.
+#[must_use]
+pub fn takes_doubt_for_refusal() -> bool {
+    fail_point!("ambiguous-is-refusal", |_| true);
+    false
+}
+
+/// `unreadable-is-empty=return`: a list that failed counts as complete and empty.
+#[must_use]
+pub fn takes_unreadable_for_empty() -> bool {
+    fail_point!("unreadable-is-empty", |_| true);
+    false
+}
+
+/// `clock=return(seconds)`: how far the process's wall clock is from the true time.
+#[must_use]
+pub fn seconds_off() -> i64 {
+    fail_point!("clock", |seconds| seconds
+        .and_then(|seconds| seconds.parse().ok())
+        .unwrap_or_default());
+    0
+}

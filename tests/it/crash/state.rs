@@ -1,0 +1,237 @@
+//! What there is, in a form in which two runs can be compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use industrydata_simulator::{Journal, Operation, Snapshot};
+use kube::ResourceExt;
+use kube::api::ListParams;
+use serde_json::{Value, json};
+
+use super::workload::{Workload, api, password_of};
+use crate::stage::Stage;
+
+const FLOW: &str = "ProvisioningFlow/north";
+const SET: &str = "OutboundProvisioningFlowSet/north";
+
+/// Whoever has one of these waits for a person, although nobody has made a mistake.
+const HELPLESS: [&str; 5] = [
+    "AlreadyExists",
+    "AmbiguousCreate",
+    "Conflict",
+    "DuplicateRemote",
+    "RemoteIdNotFound",
+];
+
+/// What differs from run to run. Whether it is there counts all the same.
+const GENERATED: [&str; 14] = [
+    "createdDateTime",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "flowSetId",
+    "id",
+    "industrydata.dev/create-attempt",
+    "industrydata.dev/remote-id",
+    "lastModifiedDateTime",
+    "lastTransitionTime",
+    "namespace",
+    "resourceVersion",
+    "set",
+    "time",
+    "uid",
+];
+
+/// What depends on when it was looked, or who wrote last.
+const PASSING: [&str; 4] = [
+    "lastReset",
+    "managedFields",
+    "readinessHistory",
+    "roleGroup@odata.context",
+];
+
+/// Everything that there is in the cluster and at the service, and what was done at the service.
+pub struct State {
+    cluster: BTreeMap<String, Value>,
+    snapshot: Snapshot,
+    passwords: Vec<Option<&'static str>>,
+    /// How often each object was created, reset and deleted.
+    pub counts: BTreeMap<String, usize>,
+}
+
+impl State {
+    pub async fn of(stage: &Stage) -> Self {
+        let mut cluster = BTreeMap::new();
+        for kind in [
+            "GraphConnection",
+            "OutboundProvisioningFlowSet",
+            "ProvisioningFlow",
+        ] {
+            let listed = api(stage, kind).list(&ListParams::default()).await.unwrap();
+            for object in listed {
+                let name = format!("{kind}/{}", object.name_any());
+                cluster.insert(name, serde_json::to_value(object).unwrap());
+            }
+        }
+        let snapshot = stage.simulator.snapshot();
+        let flows = snapshot.sets.iter().flat_map(|set| &set.flows);
+        let passwords = flows.map(|flow| password_of(&stage.simulator, &flow.id));
+        Self {
+            cluster,
+            passwords: passwords.collect(),
+            counts: counts(&stage.simulator.journal()),
+            snapshot,
+        }
+    }
+
+    /// Whether each resource is Ready as it is declared now, and each set has counted its flows.
+    pub fn is_settled(&self) -> bool {
+        let flows = self
+            .cluster
+            .keys()
+            .filter(|name| name.starts_with("Prov"))
+            .count();
+        self.cluster.values().all(|object| {
+            let status = &object["status"];
+            let counted = status["flows"].is_null()
+                || status["flows"] == json!({ "ready": flows, "total": flows });
+            reason(object, "Ready") == "True/Ready"
+                && reason(object, "Reconciling").is_empty()
+                && status["observedGeneration"] == object["metadata"]["generation"]
+                && object["metadata"]["deletionTimestamp"].is_null()
+                && counted
+        })
+    }
+
+    /// The same in all runs that end well.
+    pub fn masked(&self) -> Value {
+        let mut all = json!({ "cluster": self.cluster, "service": self.snapshot.sets, "passwords": self.passwords });
+        mask(&mut all);
+        all
+    }
+
+    /// What no run may ever show.
+    pub fn wrong(&self, clean: &Self) -> Option<String> {
+        for (name, object) in &self.cluster {
+            let stalled = reason(object, "Stalled");
+            if HELPLESS.iter().any(|reason| stalled.ends_with(reason)) {
+                return Some(format!("{name} waits for a person: {stalled}"));
+            }
+        }
+        let most = |what: &String| clean.counts.get(what).copied().unwrap_or_default();
+        let surplus = self
+            .counts
+            .iter()
+            .find(|(what, count)| **count > most(what));
+        surplus.map(|(what, count)| format!("{what}: {count} times"))
+    }
+
+    /// Why this is not how a run should end; `None`: it is like the run without a fault.
+    pub fn difference(&self, clean: &Self, workload: Workload) -> Option<String> {
+        if let Some(orphan) = self.unowned() {
+            return Some(orphan);
+        }
+        let (mut is, should) = (self.masked(), clean.masked());
+        let mut counts = self.counts.clone();
+        if workload == Workload::ResetFlow && self.is_reset_in_doubt() {
+            forgive(&mut is, &should);
+            counts.clone_from(&clean.counts);
+        }
+        let mut places = Vec::new();
+        compare("", &is, &should, &mut places);
+        if !places.is_empty() {
+            return Some(places.join("; "));
+        }
+        (counts != clean.counts)
+            .then(|| format!("counts {counts:?}, and should count {:?}", clean.counts))
+    }
+
+    /// The one end that may differ: nobody can tell whether the reset took effect, and the operator says so.
+    fn is_reset_in_doubt(&self) -> bool {
+        let Some(flow) = self.cluster.get(FLOW) else {
+            return false;
+        };
+        flow["status"]["reset"]["phase"] == "Unknown"
+            && reason(flow, "Stalled") == "True/ResetUnknown"
+    }
+
+    /// Each remote object belongs to a resource, and each resource has its remote object.
+    fn unowned(&self) -> Option<String> {
+        let sets = self.snapshot.sets.iter();
+        let there: BTreeSet<&str> = sets
+            .flat_map(|set| set.flows.iter().map(|flow| &flow.id).chain([&set.id]))
+            .map(String::as_str)
+            .collect();
+        let owned: BTreeSet<&str> = self
+            .cluster
+            .values()
+            .filter_map(|object| object["status"]["id"].as_str())
+            .collect();
+        (there != owned).then(|| format!("resources hold {owned:?}, the service has {there:?}"))
+    }
+}
+
+/// How often each object was created, reset and deleted. An update may be repeated.
+fn counts(journal: &Journal) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for entry in journal.entries().iter().filter(|entry| {
+        let repeatable = [Operation::UpdateFlow, Operation::UpdateSet].contains(&entry.operation);
+        entry.is_from_client() && entry.committed && !repeatable
+    }) {
+        let what = format!("{:?} {:?}", entry.operation, entry.flow_type);
+        *counts.entry(what).or_default() += 1;
+    }
+    counts
+}
+
+/// Takes what follows from a reset in doubt from the run without a fault.
+fn forgive(is: &mut Value, should: &Value) {
+    let (ours, theirs) = (
+        &mut is["cluster"][FLOW]["status"],
+        &should["cluster"][FLOW]["status"],
+    );
+    ours["conditions"] = theirs["conditions"].clone();
+    ours["reset"] = theirs["reset"].clone();
+    is["cluster"][SET]["status"]["flows"] = should["cluster"][SET]["status"]["flows"].clone();
+}
+
+fn reason(object: &Value, type_: &str) -> String {
+    let conditions = object["status"]["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let found = conditions.filter(|condition| condition["type"] == type_);
+    let mut told = found.map(|one| format!("{}/{}", text(&one["status"]), text(&one["reason"])));
+    told.next().unwrap_or_default()
+}
+
+/// Where two states differ.
+fn compare(path: &str, is: &Value, should: &Value, places: &mut Vec<String>) {
+    if is == should {
+        return;
+    }
+    let (Value::Object(one), Value::Object(other)) = (is, should) else {
+        places.push(format!("{path} is {is} and should be {should}"));
+        return;
+    };
+    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    for name in names {
+        compare(&format!("{path}/{name}"), &is[name], &should[name], places);
+    }
+}
+
+fn mask(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(mask),
+        Value::Object(members) => {
+            members.retain(|name, _| !PASSING.contains(&name.as_str()));
+            for (name, value) in members {
+                if GENERATED.contains(&name.as_str()) && !value.is_null() {
+                    *value = json!("*");
+                } else {
+                    mask(value);
+                }
+            }
+        }
+        _ => {}
+    }
+}

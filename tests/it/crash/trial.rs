@@ -1,0 +1,281 @@
+//! One run of a workload, with one fault.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use industrydata_simulator::{
+    Answer, Effect, Entry, Operation, Options, ReadinessScript, Rule, Switches,
+};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use industrydata_testbed::Position;
+
+use super::state::State;
+use super::workload::{Workload, put_all};
+use crate::process::{Launch, Log, Process};
+use crate::stage::Stage;
+
+/// The shortest window that goes with the shortest time-out that a busy machine can keep.
+const REQUEST_TIMEOUT: &str = "1s";
+const VISIBILITY_WINDOW: SignedDuration = SignedDuration::from_millis(2100);
+
+/// Nothing takes this long, but what will never be.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What happens during a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    Nothing,
+    /// The process ends at this pass of the failpoint `effect`.
+    Kill(usize),
+    /// The change takes effect, and its answer is lost.
+    LostAnswer(Operation),
+    /// The change takes effect, the process is killed, and for twice the visibility window nothing can be listed.
+    KillAndNoLists(Operation),
+}
+
+/// How a run went.
+pub struct Ended {
+    pub state: State,
+    /// Passes of the failpoint.
+    pub passes: usize,
+    /// What was changed at the service.
+    pub changes: Vec<Operation>,
+    /// Whether the process was killed.
+    pub killed: bool,
+}
+
+pub struct Trial<'a> {
+    workload: Workload,
+    fault: Fault,
+    /// What is broken on purpose, in the words of the variable `FAILPOINTS`.
+    broken: &'a str,
+    stage: Stage,
+    /// Where the audit log was when the workload began.
+    start: Position,
+    /// Of all processes of the run.
+    log: Log,
+}
+
+impl<'a> Trial<'a> {
+    /// Carries a workload out, and compares its end with that of `clean`, the run without a fault.
+    pub async fn run(
+        workload: Workload,
+        fault: Fault,
+        broken: &'a str,
+        clean: Option<&State>,
+    ) -> Result<Ended, String> {
+        let stage = stage().await;
+        let mut trial = Self {
+            workload,
+            fault,
+            broken,
+            start: stage.audit_position(),
+            stage,
+            log: Log::default(),
+        };
+        trial.prepare().await?;
+        trial.start = trial.stage.audit_position();
+        let asked = trial.stage.simulator.journal().entries().len();
+        workload.act(&trial.stage).await;
+        let (process, killed) = trial.strike(clean).await?;
+        trial.settle(clean).await?;
+        drop(process);
+        let journal = trial.stage.simulator.journal();
+        let requests = journal.entries()[asked..].iter();
+        let changing = requests.filter(|entry| is_change(entry));
+        let mut changes: Vec<_> = changing.map(|entry| entry.operation).collect();
+        let passes = 2 * (trial.stage.writes_since(trial.start).len() + changes.len());
+        changes.dedup();
+        Ok(Ended {
+            state: State::of(&trial.stage).await,
+            passes,
+            changes,
+            killed,
+        })
+    }
+
+    async fn prepare(&self) -> Result<(), String> {
+        let before = self.workload.before();
+        if before.is_empty() {
+            return Ok(());
+        }
+        put_all(&self.stage, &before).await;
+        let process = self.launch().start().await;
+        let settled = async || State::of(&self.stage).await.is_settled();
+        self.until("preparation", settled).await?;
+        process.stop().await;
+        Ok(())
+    }
+
+    /// Lets the fault happen; gives back the process that has to cope with it.
+    async fn strike(&self, clean: Option<&State>) -> Result<(Process, bool), String> {
+        let simulator = &self.stage.simulator;
+        match self.fault {
+            Fault::Nothing => Ok((self.start("").await, false)),
+            Fault::LostAnswer(operation) => {
+                simulator.inject(Rule::new(Effect::CutAfterCommit).on(operation));
+                Ok((self.start("").await, false))
+            }
+            Fault::Kill(pass) => self.kill_at(pass, clean).await,
+            Fault::KillAndNoLists(operation) => {
+                let answer_late = Effect::DelayAfter(PATIENCE);
+                simulator.inject(Rule::new(answer_late).on(operation));
+                let before = simulator.journal().committed(operation);
+                let mut process = self.start("").await;
+                let done = async || simulator.journal().committed(operation) > before;
+                self.until("the change", done).await?;
+                process.kill().await;
+                Ok((self.start_without_lists().await?, true))
+            }
+        }
+    }
+
+    async fn kill_at(&self, pass: usize, clean: Option<&State>) -> Result<(Process, bool), String> {
+        let spared = pass - 1;
+        let mut process = self.start(&format!("effect={spared}*off->1*return")).await;
+        tokio::select! {
+            _ = process.end() => {}
+            settled = self.settle(clean) => return settled.map(|()| (process, false)),
+        }
+        if !process.crashed() {
+            return Err(self.violation("ended by itself"));
+        }
+        Ok((self.start("").await, true))
+    }
+
+    async fn start_without_lists(&self) -> Result<Process, String> {
+        let simulator = &self.stage.simulator;
+        let last = simulator.journal().entries().len();
+        for operation in [Operation::ListSets, Operation::ListFlows] {
+            // A 503 would close the request budget too, and thus hide that a create was wrongly decided.
+            let refuse = Effect::Refuse(Answer::new(500));
+            simulator.inject(Rule::new(refuse).on(operation).always());
+        }
+        let process = self.start("").await;
+        let long_enough = async || {
+            let journal = simulator.journal();
+            let refused = journal.entries()[last..]
+                .iter()
+                .filter(|entry| entry.status == Some(500));
+            let times: Vec<Timestamp> = refused.map(|entry| entry.time.parse().unwrap()).collect();
+            let (Some(first), Some(last)) = (times.first(), times.last()) else {
+                return false;
+            };
+            last.duration_since(*first) > VISIBILITY_WINDOW * 2
+        };
+        self.until("an outage of the lists", long_enough).await?;
+        simulator.clear_rules();
+        Ok(process)
+    }
+
+    /// Waits for the end of the run, checks it, and sees that it stays so over two polls in which nothing is written.
+    async fn settle(&self, clean: Option<&State>) -> Result<(), String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let state = State::of(&self.stage).await;
+            if let Some(wrong) = clean.and_then(|clean| state.wrong(clean)) {
+                return Err(self.violation(&wrong));
+            }
+            let missing = match clean {
+                Some(clean) => state.difference(clean, self.workload),
+                None => self.unsettled(&state),
+            };
+            let missing = match missing {
+                Some(missing) => missing,
+                None if self.is_quiet().await? => return Ok(()),
+                None => "writes go on".to_owned(),
+            };
+            if Instant::now() > deadline {
+                return Err(self.violation(&missing));
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    fn unsettled(&self, state: &State) -> Option<String> {
+        let begun = !self.stage.writes_since(self.start).is_empty();
+        (!begun || !state.is_settled()).then(|| "not settled".to_owned())
+    }
+
+    /// Whether two polls pass in which nothing is written.
+    async fn is_quiet(&self) -> Result<bool, String> {
+        let simulator = &self.stage.simulator;
+        let start = self.stage.audit_position();
+        let journal = simulator.journal();
+        let lists = |operation| simulator.journal().requests(operation);
+        let (sets, flows) = (lists(Operation::ListSets), lists(Operation::ListFlows));
+        let has_flows = simulator
+            .snapshot()
+            .sets
+            .iter()
+            .any(|set| !set.flows.is_empty());
+        let polled = async || {
+            lists(Operation::ListSets) >= sets + 2
+                && (!has_flows || lists(Operation::ListFlows) >= flows + 2)
+        };
+        self.until("two polls", polled).await?;
+        let since = simulator.journal();
+        let changed = since.entries()[journal.entries().len()..]
+            .iter()
+            .any(is_change);
+        Ok(!changed && self.stage.writes_since(start).is_empty())
+    }
+
+    async fn start(&self, failpoints: &str) -> Process {
+        let failpoints = format!("{};{failpoints}", self.broken);
+        self.launch().failpoints(&failpoints).start().await
+    }
+
+    fn launch(&self) -> Launch {
+        let window = format!("{}ms", VISIBILITY_WINDOW.as_millis());
+        Launch::on(&self.stage)
+            .flag("--leader-elect", "false")
+            .flag("--request-timeout", REQUEST_TIMEOUT)
+            .flag("--visibility-window", &window)
+            .log(&self.log)
+    }
+
+    async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) -> Result<(), String> {
+        let waiting = async {
+            while !holds().await {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, waiting).await;
+        in_time.map_err(|_| self.violation(&format!("waited in vain: {what}")))
+    }
+
+    fn violation(&self, what: &str) -> String {
+        let (workload, fault, place) = (self.workload, self.fault, &self.stage.namespace);
+        let log = self.log.lock().unwrap();
+        // Lists go on as long as the process lives, and would hide all else.
+        let telling = log.lines().filter(|line| !line.contains("\"List"));
+        let mut tail: Vec<&str> = telling.rev().take(40).collect();
+        tail.reverse();
+        format!(
+            "{workload:?} with {fault:?} in {place}: {what}\n{}",
+            tail.join("\n")
+        )
+    }
+}
+
+fn is_change(entry: &Entry) -> bool {
+    entry.is_from_client() && entry.operation.is_write()
+}
+
+/// A namespace and a service of its own. The service does not help: it would take a second flow of a type.
+async fn stage() -> Stage {
+    static STAGES: AtomicU32 = AtomicU32::new(0);
+    let number = STAGES.fetch_add(1, Ordering::Relaxed);
+    let switches = Switches {
+        second_flow_of_type: None,
+        readiness: ReadinessScript::ready_after(Duration::from_millis(500)),
+        ..Switches::default()
+    };
+    let options = Options {
+        switches,
+        ..Options::default()
+    };
+    Stage::set_up(&format!("crash-{number}"), options).await
+}

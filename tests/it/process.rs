@@ -1,0 +1,235 @@
+//! The operator as a process of its own, to be started, killed, frozen and told to stop.
+
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::stage::Stage;
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_industrydata-operator");
+
+/// Nothing that a process is waited for takes this long.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+const ABORTED: i32 = 6;
+
+/// What one process, or several after each other, have logged.
+pub type Log = Arc<Mutex<String>>;
+
+/// How a process is to be started.
+pub struct Launch {
+    name: String,
+    flags: BTreeMap<String, String>,
+    variables: BTreeMap<String, String>,
+    kubeconfig: PathBuf,
+    log: Log,
+}
+
+impl Launch {
+    /// With the flags of a stage and as its account; all that it does is logged.
+    pub fn on(stage: &Stage) -> Self {
+        let flags = stage.flags();
+        let pairs = flags
+            .chunks(2)
+            .map(|pair| (pair[0].clone(), pair[1].clone()));
+        let launch = Self {
+            name: stage.namespace.clone(),
+            flags: pairs.collect(),
+            variables: BTreeMap::new(),
+            kubeconfig: PathBuf::new(),
+            log: Log::default(),
+        };
+        launch
+            .kubeconfig(stage.account.kubeconfig_path())
+            .flag("--log-format", "json")
+            .flag("--log-level", "info,industrydata_operator=trace")
+    }
+
+    /// What the process is called where its log is shown.
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// With a flag, instead of the value that it had.
+    pub fn flag(mut self, flag: &str, value: &str) -> Self {
+        self.flags.insert(flag.to_owned(), value.to_owned());
+        self
+    }
+
+    /// With an environment variable.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// What is done to the process from within: see `src/failpoint.rs`.
+    pub fn failpoints(self, failpoints: &str) -> Self {
+        self.variable("FAILPOINTS", failpoints)
+    }
+
+    /// With another way to the cluster.
+    pub fn kubeconfig(mut self, path: impl Into<PathBuf>) -> Self {
+        self.kubeconfig = path.into();
+        self
+    }
+
+    /// What it logs is added to this.
+    pub fn log(mut self, log: &Log) -> Self {
+        self.log.clone_from(log);
+        self
+    }
+
+    /// Starts it, and waits until it serves.
+    pub async fn start(self) -> Process {
+        let mut command = Command::new(PROGRAM);
+        command
+            .arg("run")
+            .args(self.flags.iter().flat_map(|(flag, value)| [flag, value]))
+            .envs(&self.variables)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        // For questions to it, as the program does it for itself.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut process = Process {
+            name: self.name,
+            pid: child.id().unwrap().to_string(),
+            child,
+            address: String::new(),
+            log: self.log,
+        };
+        while process.address.is_empty() {
+            let line = lines.next_line().await.unwrap();
+            let line = line.expect("the program ended before it served");
+            process.address = address(&line).unwrap_or_default();
+            push(&process.log, &line);
+        }
+        let log = process.log.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                push(&log, &line);
+            }
+        });
+        process
+    }
+}
+
+/// A running process. It ends with this; if that is because a test failed, its log is shown.
+pub struct Process {
+    name: String,
+    pid: String,
+    child: Child,
+    address: String,
+    log: Log,
+}
+
+impl Process {
+    /// All that it has logged.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Asks the administration server.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        let answer = reqwest::get(format!("{}{path}", self.address)).await;
+        let answer = answer.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// Whether it holds the lease. Whoever has ended or is frozen does nothing with it.
+    pub async fn leads(&mut self) -> bool {
+        if self.ended().is_some() || self.is_frozen() {
+            return false;
+        }
+        let answer = reqwest::get(format!("{}/metrics", self.address)).await;
+        let Ok(answer) = answer else {
+            return false;
+        };
+        let metrics = answer.text().await.unwrap_or_default();
+        metrics.contains("industrydata_operator_leader 1")
+    }
+
+    /// Ends it at once.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Tells it to stop.
+    pub async fn terminate(&self) {
+        self.signal("-TERM").await;
+    }
+
+    /// Continues it after `-STOP`, or after it has frozen by itself.
+    pub async fn thaw(&self) {
+        self.signal("-CONT").await;
+    }
+
+    /// Whether it is frozen, be it by itself.
+    pub fn is_frozen(&self) -> bool {
+        let state = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap();
+        state.rsplit(") ").next().unwrap().starts_with('T')
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Whether it has ended at a failpoint.
+    pub fn crashed(&mut self) -> bool {
+        self.ended()
+            .is_some_and(|status| status.signal() == Some(ABORTED))
+    }
+
+    /// Comes when it has ended.
+    pub async fn end(&mut self) -> ExitStatus {
+        self.child.wait().await.unwrap()
+    }
+
+    /// Waits for its end, which has to come.
+    pub async fn wait(&mut self) -> ExitStatus {
+        let ended = tokio::time::timeout(PATIENCE, self.end()).await;
+        ended.expect("the process ends in time")
+    }
+
+    /// Tells it to stop, and waits until it has, as it should.
+    pub async fn stop(mut self) {
+        self.terminate().await;
+        let status = self.wait().await;
+        assert!(status.success(), "{} ended with {status}", self.name);
+    }
+
+    /// Sends a signal: `-STOP`.
+    pub async fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.pid]).status();
+        assert!(sent.await.unwrap().success(), "{signal}");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("---- log of {}\n{}", self.name, self.log());
+        }
+    }
+}
+
+fn address(line: &str) -> Option<String> {
+    let line: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+    Some(format!("http://{}", line["address"].as_str()?))
+}
+
+fn push(log: &Log, line: &str) {
+    let mut log = log.lock().unwrap();
+    log.push_str(line);
+    log.push('\n');
+}
