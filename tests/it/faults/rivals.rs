@@ -1,8 +1,6 @@
 //! F4, F15, F22: others who write to the same resource, take its name, or want the same remote object.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
 use industrydata_simulator::{Effect, Operation};
