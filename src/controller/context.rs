@@ -1,6 +1,7 @@
 //! What every run needs.
 
 use kube::runtime::events::Recorder;
+use tokio_util::sync::CancellationToken;
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::lease::Holding;
@@ -22,6 +23,8 @@ pub struct Context {
     pub sessions: Sessions,
     /// The permission to change anything.
     pub holding: Holding,
+    /// Told when no more runs are to begin.
+    pub stop: CancellationToken,
     /// Publishes events.
     pub recorder: Recorder,
     /// Counts.

@@ -76,7 +76,7 @@ pub async fn run(scope: Scope, stop: CancellationToken) {
     let writers = Writers::default();
     let (wakes, woken) = wakes();
     let relations = Relations::new(writers.world(), wakes, scope.metrics.clone());
-    let context = Arc::new(scope.context(&relations));
+    let context = Arc::new(scope.context(&relations, &stop));
     tokio::join!(
         scope.watch_secrets(writers.secrets, relations.clone(), &stop),
         scope.control(
@@ -92,7 +92,7 @@ pub async fn run(scope: Scope, stop: CancellationToken) {
 }
 
 impl Scope {
-    fn context(&self, relations: &Relations) -> Context {
+    fn context(&self, relations: &Relations, stop: &CancellationToken) -> Context {
         let sessions = Sessions::new(
             self.cluster.clone(),
             relations.clone(),
@@ -105,6 +105,7 @@ impl Scope {
             world: relations.world.clone(),
             sessions,
             holding: self.holding.clone(),
+            stop: stop.clone(),
             recorder: self.recorder.clone(),
             metrics: self.metrics.clone(),
             limits: self.limits,

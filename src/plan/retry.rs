@@ -138,6 +138,8 @@ mod tests {
             assert_eq!(wait(Some(&retry), "same", at(seconds)), left);
         }
         assert_eq!(wait(None, "same", start()), None);
+        let told_by_a_clock_of_tomorrow = wait(Some(&retry), "same", at(-86_400));
+        assert_eq!(told_by_a_clock_of_tomorrow, None);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Explored, Move, Scenario, State, settle};
 
-const LIMIT: usize = 60_000;
+/// More states than any scenario has; one that exceeds this has something in it that grows without end.
+const LIMIT: usize = 1_000_000;
 
 /// What a search has found.
 #[derive(Clone, Debug)]

@@ -87,6 +87,17 @@ fn every_fault_on_the_way_ends_with_one_set() {
 }
 
 #[test]
+fn a_set_that_is_renamed_while_its_create_is_unresolved_is_found_by_its_old_name() {
+    let mut world = World::new(flow_set()).when(CREATE, Fate::answer_lost());
+    world.reconcile();
+    world.edit(|set| set.with(|spec| spec.display_name = "District south".to_owned()));
+    world.live(60);
+    assert_eq!((world.count(CREATE), world.service.items().len()), (1, 1));
+    assert_eq!(world.service.items()[0].display_name, "District south");
+    assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+}
+
+#[test]
 fn a_refusal_takes_the_intent_back() {
     let mut world = World::new(flow_set()).when(CREATE, Fate::failed(refused(Reason::Forbidden)));
     world.reconcile();

@@ -135,9 +135,9 @@ async fn f13_a_watch_that_is_too_old_begins_anew_and_finds_what_it_has_missed() 
         .patch_flow("groups", json!({ "resetToken": "unseen" }))
         .await;
     stage.apply(&units("units")).await.unwrap();
+    let start = stage.audit_position();
     rough.plane.etcd().unwrap().compact().await.unwrap();
     rough.restart(ProgramName::KubeApiServer).await;
-    let start = stage.audit_position();
     assert_eq!(done(&stage, Operation::ResetFlow), 0);
     proxy.inject(watches(Effect::CutStream));
     proxy.clear();
@@ -159,7 +159,8 @@ async fn f13_a_watch_that_is_too_old_begins_anew_and_finds_what_it_has_missed() 
             .filter(|one| one.verb == verb && one.resource == "provisioningflows")
             .count()
     };
-    assert_eq!(asked("list"), 1);
+    // The end of the old API server may have been reason for one more.
+    assert!((1..=2).contains(&asked("list")), "{} lists", asked("list"));
     assert!(asked("get") <= 1, "{} reads", asked("get"));
 }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
+use industrydata_testbed::measured;
 
 mod state;
 mod trial;
@@ -83,10 +84,8 @@ async fn f01_whatever_a_crash_interrupts_is_done_once_and_whole() {
     let counts = counts.unwrap_or_else(|violation| panic!("{violation}"));
     for workload in &workloads {
         let Count { runs, kills } = counts[workload.name()];
-        println!(
-            "{}: {runs} runs with a fault, {kills} of them with a kill",
-            workload.name()
-        );
+        let figure = format!("{runs} runs with a fault, {kills} of them with a kill");
+        measured(&format!("crash sweep: {}", workload.name()), &figure).unwrap();
         assert!(kills >= 8, "{workload:?} was hardly interrupted");
     }
     println!("{} workloads in {:?}", workloads.len(), start.elapsed());

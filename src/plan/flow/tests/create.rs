@@ -247,6 +247,20 @@ fn a_second_request_that_was_never_sent_says_nothing_about_the_first() {
 }
 
 #[test]
+fn a_refusal_of_a_second_request_is_told_and_says_nothing_about_the_first() {
+    let mut world = after_lost_create(Fate::request_lost())
+        .when(CREATE, Fate::failed(refused(Reason::Forbidden)));
+    world.live(40);
+    assert_eq!(told(&world.status().conditions, STALLED), "True/Forbidden");
+    assert_eq!(world.count(Effect::Unclaim), 0);
+    let late = remote_flow(1, &small(), 1);
+    let now = world.now;
+    world.service.meddle(now, |flows| flows.push(late));
+    world.live(10);
+    assert_eq!(world.status().id.as_deref(), Some(id(1).as_str()));
+}
+
+#[test]
 fn one_list_is_no_proof_however_old_the_attempt_is() {
     let mut world = World::new(small().held().attempted(0));
     world.now = at(3600);

@@ -77,6 +77,18 @@ fn an_unresolved_create_is_resolved_before_the_resource_goes() {
 }
 
 #[test]
+fn what_an_old_picture_takes_for_ours_is_not_deleted() {
+    let mut world = World::new(small().held().attempted(0).deleting())
+        .holding(vec![remote_flow(1, &small(), 20)])
+        .when(Effect::Record, Fate::failed(unavailable()));
+    world.now = at(70);
+    world.reconcile();
+    assert_eq!(world.journal, []);
+    world.reconcile();
+    assert_eq!(world.journal, [Effect::Record, DELETE, Effect::Release]);
+}
+
+#[test]
 fn a_flow_that_shows_up_late_is_deleted_too() {
     let mut world = World::new(small()).when(CREATE, Fate::crash_after());
     world.service.lag = k8s_openapi::jiff::SignedDuration::from_secs(20);

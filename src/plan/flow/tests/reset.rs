@@ -1,3 +1,6 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::SignedDuration;
+
 use super::*;
 use crate::api::ResetPhase::{self, Accepted, Sending, Unknown};
 
@@ -242,6 +245,40 @@ fn an_observed_flow_is_never_reset() {
     ask(&mut world, Some("b"));
     world.live(60);
     assert_eq!(world.count(RESET), 0);
+}
+
+#[test]
+fn a_token_that_changes_while_the_flow_is_only_observed_is_noted() {
+    use crate::api::ManagementPolicy::{Manage, Observe};
+    let mut world = owned(asking("a"));
+    let set = |world: &mut World<_>, policy| {
+        world.edit(|flow: ProvisioningFlow| flow.with(|spec| spec.management_policy = policy));
+    };
+    set(&mut world, Observe);
+    ask(&mut world, Some("b"));
+    world.live(10);
+    set(&mut world, Manage);
+    world.live(60);
+    assert_eq!((world.count(RESET), phase(&world)), (0, None));
+    ask(&mut world, Some("c"));
+    world.live(10);
+    assert_eq!(world.count(RESET), 1);
+}
+
+#[test]
+fn a_reset_that_a_clock_of_tomorrow_has_dated_is_settled_by_one_look() {
+    let mut world = owned(asking("a"));
+    ask(&mut world, Some("b"));
+    world.reconcile();
+    let tomorrow = world.now + SignedDuration::from_hours(24);
+    world.edit(|flow| {
+        flow.knowing(|status: &mut ProvisioningFlowStatus| {
+            status.reset.as_mut().unwrap().time = Some(Time(tomorrow));
+        })
+    });
+    world.live(10);
+    assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+    assert_eq!(world.count(RESET), 1);
 }
 
 #[test]

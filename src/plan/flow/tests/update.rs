@@ -327,6 +327,20 @@ fn a_new_password_differs_in_creation_options_only_and_says_nothing_of_itself() 
 }
 
 #[test]
+fn under_report_a_password_that_was_never_sent_is_no_difference() {
+    let mut resource = flow(FlowType::User).annotated(annotation::REMOTE_ID, &id(1));
+    resource.spec.drift_policy = Report;
+    let remote = remote_flow(1, &resource, 10);
+    let mut world = World::new(resource).holding(vec![remote]);
+    world.around.secrets = Ok(vec![secret("1")]);
+    world.live(30);
+    assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+    world.edit(|flow| flow.with(|spec| spec.drift_policy = Correct));
+    world.live(30);
+    assert_eq!(world.count(UPDATE), 1, "nobody knows what the service has");
+}
+
+#[test]
 fn a_missing_password_secret_stops_an_owned_flow() {
     let mut world = owned(flow(FlowType::User));
     world.around.secrets = Err(Obstacle::person(reason::SECRET_NOT_FOUND, "create it"));
