@@ -1,7 +1,6 @@
 //! What every run needs.
 
 use kube::runtime::events::Recorder;
-use tokio_util::sync::CancellationToken;
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::lease::Holding;
@@ -23,8 +22,6 @@ pub struct Context {
     pub sessions: Sessions,
     /// The permission to change anything.
     pub holding: Holding,
-    /// Told when no more runs are to begin.
-    pub stop: CancellationToken,
     /// Publishes events.
     pub recorder: Recorder,
     /// Counts.

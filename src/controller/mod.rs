@@ -38,11 +38,7 @@ const MOST_STEPS: usize = 12;
 /// One run: observes a resource, plans, carries out one step after the other, and reports.
 async fn reconcile<K: Remote>(resource: Arc<K>, context: Arc<Context>) -> Result<Action, Error> {
     let _timer = context.metrics.reconciling(K::LABEL);
-    // Watches that are stopped before they have shown all there is never will.
-    let ready = context.stop.run_until_cancelled(context.world.ready());
-    if ready.await.is_none() {
-        return Ok(Action::await_change());
-    }
+    context.world.ready().await;
     let mut run = Run::observe(resource, &context).await?;
     for _ in 0..MOST_STEPS {
         let plan = run.plan();

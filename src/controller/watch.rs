@@ -4,7 +4,7 @@
 //! controller. An object that this version cannot parse is told and left out; the others go on.
 
 use std::fmt::Debug;
-use std::future::ready;
+use std::future::{pending, ready};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,23 +76,37 @@ pub async fn run(scope: Scope, stop: CancellationToken) {
     let writers = Writers::default();
     let (wakes, woken) = wakes();
     let relations = Relations::new(writers.world(), wakes, scope.metrics.clone());
-    let context = Arc::new(scope.context(&relations, &stop));
-    tokio::join!(
-        scope.watch_secrets(writers.secrets, relations.clone(), &stop),
-        scope.control(
-            writers.connections,
-            woken.connections,
-            &context,
-            &relations,
-            &stop
-        ),
-        scope.control(writers.sets, woken.sets, &context, &relations, &stop),
-        scope.control(writers.flows, woken.flows, &context, &relations, &stop),
-    );
+    let context = Arc::new(scope.context(&relations));
+    let work = async {
+        tokio::join!(
+            scope.watch_secrets(writers.secrets, relations.clone(), &stop),
+            scope.control(
+                writers.connections,
+                woken.connections,
+                &context,
+                &relations,
+                &stop
+            ),
+            scope.control(writers.sets, woken.sets, &context, &relations, &stop),
+            scope.control(writers.flows, woken.flows, &context, &relations, &stop),
+        );
+    };
+    // A controller whose watch has not shown everything yet cannot be told to stop, and has nothing under way.
+    tokio::select! {
+        () = work => {}
+        () = stopped_before_ready(&context.world, &stop) => {}
+    }
+}
+
+async fn stopped_before_ready(world: &World, stop: &CancellationToken) {
+    stop.cancelled().await;
+    if world.is_ready() {
+        pending::<()>().await;
+    }
 }
 
 impl Scope {
-    fn context(&self, relations: &Relations, stop: &CancellationToken) -> Context {
+    fn context(&self, relations: &Relations) -> Context {
         let sessions = Sessions::new(
             self.cluster.clone(),
             relations.clone(),
@@ -105,7 +119,6 @@ impl Scope {
             world: relations.world.clone(),
             sessions,
             holding: self.holding.clone(),
-            stop: stop.clone(),
             recorder: self.recorder.clone(),
             metrics: self.metrics.clone(),
             limits: self.limits,

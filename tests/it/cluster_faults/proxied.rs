@@ -327,3 +327,17 @@ async fn f16_an_api_server_that_turns_requests_away_is_asked_again_later() {
     assert_eq!(counts.map(|operation| done(&stage, operation)), [2, 1]);
     each_create_was_announced(&stage).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f20_an_operator_that_is_told_to_stop_before_it_has_seen_everything_stops() {
+    let (mut stage, proxy) = open("f20-early", ALONE).await;
+    stage.apply(&groups("groups")).await.unwrap();
+    stage.flow_where("groups", is_ready).await;
+    stage.stop_operator().await;
+    // The pages of a list have this size, and the question whether the kinds are known has another.
+    let lists = Rule::new(Effect::Hold).query("limit=500");
+    proxy.inject(lists.path("provisioningflows"));
+    stage.start_operator(ALONE).await;
+    hits(&stage, &proxy, &Effect::Hold, 1).await;
+    stage.stop_operator().await;
+}
