@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use industrydata_operator::api::ProvisioningFlow;
 use industrydata_simulator::{Answer, Effect, FlowType, Operation, Options, Rule};
+use industrydata_testbed::measured;
 use serde_json::{Value, json};
 
 use crate::crash::{connection, object, put, put_all, set};
@@ -79,7 +80,8 @@ async fn hand_over(name: &str, standing_by: usize) {
     leader.stop().await;
     one_takes_over(&stage, &mut others).await;
     let after_stop = told.elapsed();
-    println!("{name}: led again {after_kill:?} after a kill, {after_stop:?} after SIGTERM");
+    let figure = format!("{after_kill:.1?} after kill -9, {after_stop:.1?} after SIGTERM");
+    measured("hand-over with a lease of 8 s", &figure).unwrap();
     assert!(
         after_stop * 2 < after_kill,
         "{after_stop:?} and {after_kill:?}"

@@ -53,6 +53,47 @@ fn graph_knows_nothing_of_kubernetes() -> io::Result<()> {
     Ok(())
 }
 
+/// `docs/reliability.md` says of each fault what shows that it is survived.
+#[test]
+fn every_fault_is_shown_by_a_test_and_every_test_of_a_fault_is_told() -> io::Result<()> {
+    let document = fs::read_to_string(root().join("docs/reliability.md"))?;
+    let is_of_a_fault = |name: &&str| {
+        let number = name.strip_prefix('f').and_then(|rest| rest.get(..3));
+        number.is_some_and(|number| number.ends_with('_') && number[..2].parse::<u8>().is_ok())
+    };
+    let mut tests = Vec::new();
+    for path in files_under(Path::new("tests/it"), "rs")? {
+        let text = fs::read_to_string(root().join(path))?;
+        let names = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("async fn ")?.split('(').next());
+        tests.extend(names.filter(is_of_a_fault).map(str::to_owned));
+    }
+    for test in &tests {
+        let broken = test.contains("_broken_variant_");
+        assert!(
+            broken || document.contains(&format!("`{test}`")),
+            "{test} is not told"
+        );
+    }
+    for row in document.lines().filter(|line| line.starts_with("| F")) {
+        for name in row.split('`').filter(is_of_a_fault) {
+            assert!(
+                tests.iter().any(|test| test == name),
+                "there is no test {name}"
+            );
+        }
+    }
+    for number in 1..=24 {
+        let prefix = format!("f{number:02}_");
+        assert!(
+            tests.iter().any(|test| test.starts_with(&prefix)),
+            "nothing shows F{number}"
+        );
+    }
+    Ok(())
+}
+
 #[test]
 fn api_has_no_behaviour() -> io::Result<()> {
     for file in code_under("src/api")? {
