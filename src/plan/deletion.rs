@@ -77,6 +77,7 @@ impl<K: Kind> Draft<'_, K> {
             _ => return ControlFlow::Break(Decision::look()),
         };
         match trace(self, view) {
+            Trace::Ours { id, .. } if self.records(&id) => ControlFlow::Continue(Some(id)),
             Trace::Ours { id, created } => {
                 // From an old picture of a resource that is gone, the object of another would be taken for ours. So what
                 // is found is written down, under precondition, before it is touched.

@@ -136,6 +136,12 @@ impl<'a, K: Kind> Draft<'a, K> {
         self.view().is_some_and(|view| view.fresh)
     }
 
+    /// Whether the cluster knows that the resource stands for the object of this id.
+    pub(super) fn records(&self, id: &str) -> bool {
+        let recorded = self.observed.resource.status().and_then(SharedStatus::id);
+        recorded == Some(id)
+    }
+
     /// Whether the user asked for a look and this run has not looked yet.
     pub(super) fn wants_look(&self) -> bool {
         let wish = resource::requested_at(&*self.observed.resource);

@@ -220,15 +220,12 @@ fn written(draft: &mut Draft, set: &FlowSet) -> Option<Decision> {
     None
 }
 
-/// Whether the cluster knows the set's id. Before it does, the set is only known by its name, which must not change.
-fn is_recorded(draft: &Draft) -> bool {
-    let recorded = draft.observed.resource.status.as_ref();
-    recorded.is_some_and(|recorded| recorded.id == draft.status.id)
-}
-
 fn correct(draft: &mut Draft, set: &FlowSet, body: FlowSetBody) -> Option<Decision> {
     match draft.correction() {
-        Correction::Send if !is_recorded(draft) => Some(Decision::write(ResourceStep::Record)),
+        // Before the cluster knows its id, the set is only known by its name, which must not change.
+        Correction::Send if !draft.records(set.id.as_str()) => {
+            Some(Decision::write(ResourceStep::Record))
+        }
         Correction::Send => {
             let id = set.id.to_string();
             Some(Decision::change(Change::Update { id, body }))

@@ -369,6 +369,17 @@ fn a_vanished_flow_without_dates_is_made_anew_too() {
 }
 
 #[test]
+fn a_known_flow_whose_type_is_not_told_is_there() {
+    let mut world = owned(small());
+    let now = world.now;
+    let forget = |flows: &mut Vec<Flow>| flows.iter_mut().for_each(|flow| flow.flow_type = None);
+    world.service.meddle(now, forget);
+    world.live(120);
+    assert_eq!(world.count(CREATE), 0);
+    assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+}
+
+#[test]
 fn a_flow_that_is_missing_from_one_list_is_not_made_anew() {
     let mut world = owned(small());
     let (now, items) = (world.now, world.service.items().to_vec());

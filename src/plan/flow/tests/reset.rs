@@ -276,8 +276,9 @@ fn a_reset_that_a_clock_of_tomorrow_has_dated_is_settled_by_one_look() {
             status.reset.as_mut().unwrap().time = Some(Time(tomorrow));
         })
     });
+    assert_eq!((world.count(RESET), phase(&world)), (1, Some(Accepted)));
     world.live(10);
-    assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+    assert_eq!(told(&world.status().conditions, RECONCILING), "");
     assert_eq!(world.count(RESET), 1);
 }
 
