@@ -1,6 +1,7 @@
 //! Visits every state that can be reached.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 
 use super::{Explored, Move, Scenario, State, settle};
 
@@ -20,79 +21,109 @@ pub(super) struct Found {
 
 /// Visits every state of a scenario, or as many as it takes to find something wrong.
 pub(super) fn explore<K: Explored>(scenario: &Scenario<K>) -> Found {
-    let first = start(scenario);
-    let mut found = Found {
-        states: 1,
-        moves: 0,
-        violation: None,
-    };
-    // Each visited state with the one before and the move from there, to tell the way to a violation.
-    let mut visited = HashMap::from([(first.digest(), None)]);
-    let mut settled = HashSet::new();
-    let mut open = vec![(first.digest(), first)];
-    while let Some((here, state)) = open.pop() {
-        if found.states > LIMIT {
-            found.violation = Some(format!("{}: more than {LIMIT} states", scenario.name));
-            return found;
+    let mut search = Search::new(scenario);
+    let violation = search.run().err();
+    Found {
+        states: search.visited.len(),
+        moves: search.moves,
+        violation,
+    }
+}
+
+/// A search that is under way. States are known by their digests.
+struct Search<'a, K: Explored> {
+    scenario: &'a Scenario<K>,
+    /// The states that were reached, each with the way there: the one before and a move. The first has none.
+    visited: HashMap<u64, Option<(u64, Move)>>,
+    /// The states from which everything has come to rest.
+    rested: HashSet<u64>,
+    /// The states that are still to be gone on from.
+    open: Vec<(u64, State<K>)>,
+    moves: usize,
+}
+
+impl<'a, K: Explored> Search<'a, K> {
+    fn new(scenario: &'a Scenario<K>) -> Self {
+        let first = scenario.first();
+        Self {
+            scenario,
+            visited: HashMap::from([(first.digest(), None)]),
+            rested: HashSet::new(),
+            open: vec![(first.digest(), first)],
+            moves: 0,
         }
-        let idle = state.processes.iter().all(|process| process.run.is_none());
-        if idle
-            && settled.insert(state.at_rest().digest())
-            && let Err(violation) = settle(state.at_rest(), scenario)
-        {
-            found.violation = Some(told(&visited, here, scenario, &violation));
-            return found;
-        }
-        for next in Move::all(&state, scenario) {
-            found.moves += 1;
-            let mut after: State<K> = state.clone();
-            match after.apply(next, scenario) {
-                Ok(false) => {}
-                Ok(true) => {
-                    let there = after.digest();
-                    if let std::collections::hash_map::Entry::Vacant(entry) = visited.entry(there) {
-                        entry.insert(Some((here, next)));
-                        found.states += 1;
-                        open.push((there, after));
-                    }
-                }
-                Err(violation) => {
-                    visited.insert(0, Some((here, next)));
-                    found.violation = Some(told(&visited, 0, scenario, &violation));
-                    return found;
-                }
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        while let Some((here, state)) = self.open.pop() {
+            self.rest(here, &state)?;
+            for next in Move::all(&state, self.scenario) {
+                self.go(here, &state, next)?;
+            }
+            if self.visited.len() > LIMIT {
+                return Err(format!("{}: more than {LIMIT} states", self.scenario.name));
             }
         }
+        Ok(())
     }
-    found
+
+    /// Lets a state come to rest. One in the middle of a run will still come to its end.
+    fn rest(&mut self, here: u64, state: &State<K>) -> Result<(), String> {
+        let calm = state.calm();
+        let idle = state.processes.iter().all(|process| process.run.is_none());
+        if idle && self.rested.insert(calm.digest()) {
+            let rested = settle(calm, self.scenario).map(|_| ());
+            return rested.map_err(|violation| self.told(self.way(here), &violation));
+        }
+        Ok(())
+    }
+
+    fn go(&mut self, here: u64, state: &State<K>, next: Move) -> Result<(), String> {
+        self.moves += 1;
+        let mut after = state.clone();
+        let possible = after.apply(next, self.scenario).map_err(|violation| {
+            let mut way = self.way(here);
+            way.push(next);
+            self.told(way, &violation)
+        })?;
+        let there = after.digest();
+        if possible && let Entry::Vacant(entry) = self.visited.entry(there) {
+            entry.insert(Some((here, next)));
+            self.open.push((there, after));
+        }
+        Ok(())
+    }
+
+    /// The moves that lead to a state.
+    fn way(&self, mut at: u64) -> Vec<Move> {
+        let mut way = Vec::new();
+        while let Some(Some((before, taken))) = self.visited.get(&at) {
+            way.push(*taken);
+            at = *before;
+        }
+        way.reverse();
+        way
+    }
+
+    /// What is wrong, and what has led to it.
+    fn told(&self, way: Vec<Move>, violation: &str) -> String {
+        let mut state = self.scenario.first();
+        let mut lines = vec![format!("{}: {violation}", self.scenario.name)];
+        for next in way {
+            lines.push(state.describe(next, self.scenario));
+            // An error here is the violation.
+            let _ = state.apply(next, self.scenario);
+        }
+        lines.join("\n  ")
+    }
 }
 
-/// The way to a violation.
-fn told<K: Explored>(
-    visited: &HashMap<u64, Option<(u64, Move)>>,
-    mut at: u64,
-    scenario: &Scenario<K>,
-    violation: &str,
-) -> String {
-    let mut way = Vec::new();
-    while let Some(Some((before, taken))) = visited.get(&at) {
-        way.push(*taken);
-        at = *before;
+impl<K: Explored> Scenario<K> {
+    fn first(&self) -> State<K> {
+        let mut first = self.start.clone();
+        first.done = vec![false; self.deeds.len()];
+        first
     }
-    let mut state = start(scenario);
-    let mut lines = vec![format!("{}: {violation}", scenario.name)];
-    for next in way.into_iter().rev() {
-        lines.push(state.describe(next, scenario));
-        // An error here is the violation.
-        let _ = state.apply(next, scenario);
-    }
-    lines.join("\n  ")
-}
-
-fn start<K: Explored>(scenario: &Scenario<K>) -> State<K> {
-    let mut start = scenario.start.clone();
-    start.done = vec![false; scenario.deeds.len()];
-    start
 }
 
 impl<K: Explored> State<K> {

@@ -58,6 +58,8 @@ pub(crate) struct Service<Item> {
     pub(crate) skew: SignedDuration,
     /// Why it cannot be listed.
     pub(crate) unreadable: Option<Verdict>,
+    /// Whether it keeps the rule of one flow of each type.
+    pub(crate) strict: bool,
     states: Vec<(Timestamp, Vec<Item>)>,
     made: u32,
 }
@@ -147,6 +149,10 @@ pub(crate) trait Simulated:
         serial: u32,
         clock: Timestamp,
     ) -> Result<Option<Self::Item>, Verdict>;
+    /// Why a service that keeps the rules refuses a change.
+    fn refusal(_change: &Self::Change, _items: &[Self::Item]) -> Option<Verdict> {
+        None
+    }
     fn place() -> Place;
     fn surroundings() -> Self::Surroundings;
     fn generation_told(status: &<Self as Kind>::Status) -> i64;
@@ -423,6 +429,7 @@ impl<Item: Clone> Service<Item> {
             lag: SignedDuration::ZERO,
             skew: SignedDuration::ZERO,
             unreadable: None,
+            strict: true,
             states: vec![(Timestamp::MIN, Vec::new())],
             made: 0,
         }
@@ -459,6 +466,11 @@ impl<Item: Clone> Service<Item> {
         change: &K::Change,
         now: Timestamp,
     ) -> Result<Option<Item>, Verdict> {
+        if self.strict
+            && let Some(verdict) = K::refusal(change, self.items())
+        {
+            return Err(verdict);
+        }
         let mut items = self.items().to_vec();
         let answer = K::carry_out(change, &mut items, 101 + self.made, now + self.skew)?;
         self.made += u32::from(answer.is_some());
@@ -488,6 +500,13 @@ impl<Item: Clone> Service<Item> {
 }
 
 impl Simulated for ProvisioningFlow {
+    fn refusal(change: &flow::Change, items: &[Flow]) -> Option<Verdict> {
+        let flow::Change::Create { body, .. } = change else {
+            return None;
+        };
+        let twin = |flow: &Flow| flow.flow_type == Some(body.flow_type);
+        items.iter().any(twin).then(|| refused(Reason::Conflict))
+    }
     fn action(change: &flow::Change) -> Action {
         match change {
             flow::Change::Create { .. } => Action::Create,
@@ -506,12 +525,6 @@ impl Simulated for ProvisioningFlow {
         let index = |id: &str| items.iter().position(|flow| flow.id.as_str() == id);
         match change {
             flow::Change::Create { body, .. } => {
-                if items
-                    .iter()
-                    .any(|flow| flow.flow_type == Some(body.flow_type))
-                {
-                    return Err(refused(Reason::Conflict));
-                }
                 let created = remote_flow(serial, body, clock);
                 items.push(created.clone());
                 Ok(Some(without_groups(created)))
