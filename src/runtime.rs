@@ -27,6 +27,10 @@ use crate::settings::{self, Settings};
 /// A request to the cluster that takes longer is given up.
 const CLUSTER_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// A watch that is silent for longer is dead: the API server ends one after less than five minutes, and marks its
+/// place in it each minute.
+const WATCH_TIMEOUT: Duration = Duration::from_mins(6);
+
 /// A request for the lease that takes longer is given up: it has to be repeated well before the lease runs out.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -106,7 +110,7 @@ pub async fn run(
 
 /// The clients for the cluster, by what they may wait for.
 struct Clients {
-    /// Without a read time-out, as a watch may be silent for long.
+    /// With a read time-out that a watch, which may be silent for long, does not meet.
     watches: Client,
     /// With time-outs, and without repetitions: a write with a precondition must not be repeated without a new look.
     cluster: Client,
@@ -127,8 +131,10 @@ impl Clients {
             config.default_retry = false;
             config
         };
+        let mut patient = config.clone();
+        patient.read_timeout = Some(WATCH_TIMEOUT);
         Ok(Self {
-            watches: client(config.clone())?,
+            watches: client(patient)?,
             cluster: client(bounded(CLUSTER_TIMEOUT))?,
             lease: client(bounded(LEASE_TIMEOUT))?,
         })

@@ -49,7 +49,7 @@ pub struct Scope {
     pub namespace: Option<String>,
     /// Restricts the three kinds to resources with these labels.
     pub selector: Option<Selector>,
-    /// For watches: without a read time-out.
+    /// For watches, which may be silent for long.
     pub watches: Client,
     /// For everything else: with time-outs, and without repetitions.
     pub cluster: Client,
