@@ -23,6 +23,10 @@ generate:
 demo *arguments='--once':
     cargo run --release --example demo -- {{ arguments }}
 
+# Users and every kind of fault at random, for some minutes; `--seed N` repeats what is done
+soak *arguments='--minutes 10':
+    cargo run --release --example soak -- {{ arguments }}
+
 # The stand-in for Microsoft Graph
 simulator *arguments:
     cargo run -p industrydata-simulator -- {{ arguments }}

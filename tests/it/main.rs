@@ -9,6 +9,8 @@ mod crash;
 #[cfg(test)]
 mod definitions;
 #[cfg(test)]
+mod endurance;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod main_job;

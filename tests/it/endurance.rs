@@ -1,0 +1,213 @@
+//! `kill -9` in a loop and a flaky network on both sides, while two hundred flows are created, reset and deleted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
+use industrydata_simulator::{Journal, Operation, Options, ReadinessScript, Switches};
+use industrydata_testbed::{Proxy, Upstream, measured};
+use kube::api::{DeleteParams, ListParams};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use serde_json::{Value, json};
+
+use crate::process::{Launch, Log};
+use crate::stage::{PATIENCE, Stage, flow, is_ready, sample, security, stalled};
+
+const SETS: usize = 50;
+const SEED: u64 = 4;
+
+/// Of a hundred requests on either side so many are dropped, cut, delayed or refused.
+const FLAKY: f64 = 0.03;
+
+/// How long each second process lives, in milliseconds.
+const LIFE: std::ops::Range<u64> = 500..2000;
+
+/// How long the others live. What became of a create whose answer was lost is only believed by a process that
+/// has watched for a whole visibility window itself.
+const LONG_LIFE: Duration = Duration::from_millis(6500);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_flows_survive_kill_9_in_a_loop_and_a_flaky_network() {
+    // The service does not help: what is asked for twice is made twice.
+    let switches = Switches {
+        second_flow_of_type: None,
+        readiness: ReadinessScript::ready_after(Duration::ZERO),
+        ..Switches::default()
+    };
+    let options = Options {
+        switches,
+        ..Options::default()
+    };
+    let mut stage = Stage::set_up("endurance", options).await;
+    let cluster = stage.through_proxy().await;
+    let upstream = Upstream::http(&stage.simulator.graph_endpoint()).unwrap();
+    let service = Proxy::start(upstream).await.unwrap();
+    for proxy in [&cluster, &service] {
+        proxy.flaky(SEED, FLAKY);
+    }
+    let (log, mut kills) = (Log::default(), 0);
+    let resets = tokio::select! {
+        () = kill_in_a_loop(&stage, &service, &log, &mut kills) => unreachable!(),
+        resets = create_reset_and_delete(&stage) => resets,
+    };
+    let journal = stage.simulator.journal();
+    let unknown = assert_once_each(&journal, &resets);
+    assert!(stage.simulator.snapshot().sets.is_empty(), "left over");
+    assert!(!log.lock().unwrap().contains("panicked"));
+    let figure = format!(
+        "killed {kills} times, {} faults before the API server, {} before the service, {} requests to it; of {} resets \
+         {unknown} in doubt, as is told",
+        cluster.hits().len(),
+        service.hits().len(),
+        journal.entries().len(),
+        resets.len(),
+    );
+    measured("endurance", &figure).unwrap();
+    assert!(kills >= 5, "killed {kills} times only");
+}
+
+async fn kill_in_a_loop(stage: &Stage, service: &Proxy, log: &Log, kills: &mut usize) {
+    let mut dice = StdRng::seed_from_u64(SEED);
+    loop {
+        let launch = Launch::on(stage)
+            .log(log)
+            .flag("--graph-endpoint", &service.url())
+            .flag("--authority-endpoint", &service.url())
+            .flag("--leader-elect", "false")
+            .flag("--visibility-window", "3s");
+        let mut operator = launch.start().await;
+        let life = Duration::from_millis(dice.random_range(LIFE));
+        let is_long = *kills % 2 == 1;
+        tokio::time::sleep(if is_long { LONG_LIFE } else { life }).await;
+        operator.kill().await;
+        *kills += 1;
+    }
+}
+
+/// Gives back what became of the reset of each remote flow.
+async fn create_reset_and_delete(stage: &Stage) -> BTreeMap<String, ResetPhase> {
+    stage.apply(&manifests().join("\n---\n")).await.unwrap();
+    flows_are(stage, is_ready).await;
+    stream::iter(names())
+        .for_each_concurrent(16, async |name| {
+            stage
+                .patch_flow(&name, json!({ "resetToken": "again" }))
+                .await;
+        })
+        .await;
+    let flows = flows_are(stage, |flow| match phase(flow) {
+        Some(ResetPhase::Accepted) => is_ready(flow),
+        // Whoever asked for the reset is told that nobody knows.
+        Some(ResetPhase::Unknown) => stalled(flow) == "True/ResetUnknown",
+        _ => false,
+    })
+    .await;
+    let (one, all) = (DeleteParams::default(), ListParams::default());
+    stage.flows().delete_collection(&one, &all).await.unwrap();
+    stage.sets().delete_collection(&one, &all).await.unwrap();
+    let gone = async || stage.flows().list(&all).await.unwrap().items.is_empty();
+    stage.until("the flows to be gone", gone).await;
+    let gone = async || stage.sets().list(&all).await.unwrap().items.is_empty();
+    stage.until("the sets to be gone", gone).await;
+    let reset = |flow: &ProvisioningFlow| {
+        let id = flow.status.as_ref()?.id.clone()?;
+        Some((id, phase(flow)?))
+    };
+    flows.iter().filter_map(reset).collect()
+}
+
+/// Waits until there are all flows and each is as `are` wants it.
+async fn flows_are(
+    stage: &Stage,
+    are: impl Fn(&ProvisioningFlow) -> bool,
+) -> Vec<ProvisioningFlow> {
+    let mut left = Vec::new();
+    for _ in 0..10 * PATIENCE.as_secs() {
+        let flows = stage
+            .flows()
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+            .items;
+        left = flows.iter().filter(|flow| !are(flow)).cloned().collect();
+        if left.is_empty() && flows.len() == 4 * SETS {
+            return flows;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{} flows are not as they should be: {left:#?}", left.len());
+}
+
+fn phase(flow: &ProvisioningFlow) -> Option<ResetPhase> {
+    flow.status.as_ref()?.reset.as_ref()?.phase
+}
+
+/// Counts resets in doubt, of which each may have been made or not.
+fn assert_once_each(journal: &Journal, resets: &BTreeMap<String, ResetPhase>) -> usize {
+    let counts = [
+        (Operation::CreateSet, SETS),
+        (Operation::CreateFlow, 4 * SETS),
+        (Operation::DeleteFlow, 4 * SETS),
+        (Operation::DeleteSet, SETS),
+    ];
+    for (operation, count) in counts {
+        assert_eq!(journal.committed(operation), count, "{operation:?}");
+    }
+    assert_eq!(resets.len(), 4 * SETS);
+    let made = journal.entries().iter().filter(|entry| {
+        let is_create = entry.operation == Operation::CreateFlow;
+        is_create && entry.committed
+    });
+    let places: BTreeSet<_> = made.map(|entry| (&entry.set, entry.flow_type)).collect();
+    assert_eq!(places.len(), 4 * SETS, "of each type one in each set");
+    for (id, phase) in resets {
+        let made = journal.resets(id);
+        let right = made == 1 || made == 0 && *phase == ResetPhase::Unknown;
+        assert!(right, "{made} resets of {id}, which is told as {phase:?}");
+    }
+    let in_doubt = resets
+        .values()
+        .filter(|phase| **phase == ResetPhase::Unknown);
+    in_doubt.count()
+}
+
+fn names() -> Vec<String> {
+    let of_set = |set| (0..4).map(move |kind| format!("set-{set}-{kind}"));
+    (0..SETS).flat_map(of_set).collect()
+}
+
+fn manifests() -> Vec<String> {
+    let connection = sample("connection.yaml")
+        .replace("pollInterval: 60s", "pollInterval: 1s")
+        .replace("perSecond: 20", "perSecond: 200")
+        .replace("burst: 40", "burst: 400");
+    let password = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "passwords" }, "stringData": { "staff": "Change-me-1" } });
+    let mut manifests = vec![connection, password.to_string()];
+    for set in 0..SETS {
+        let name = format!("set-{set}");
+        let spec = json!({ "connectionRef": { "name": "contoso" }, "displayName": name });
+        let whole = json!({ "apiVersion": "industrydata.dev/v1alpha1", "kind": "OutboundProvisioningFlowSet", "metadata": { "name": name }, "spec": spec });
+        manifests.push(whole.to_string());
+        for (kind, (member, options)) in kinds().into_iter().enumerate() {
+            let spec =
+                json!({ "flowSetRef": { "name": name }, "pollInterval": null, member: options });
+            manifests.push(flow(&format!("set-{set}-{kind}"), &spec));
+        }
+    }
+    manifests
+}
+
+fn kinds() -> [(&'static str, Value); 4] {
+    let units = json!({ "creationOptions": { "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false } });
+    let classes = json!({ "configuration": { "additionalOptions": { "createTeam": true, "writeDisplayNameOnCreateOnly": true }, "enrollmentMappings": {} } });
+    let password = json!({ "secretKeyRef": { "name": "passwords", "key": "staff" } });
+    let users = json!({ "managementOptions": { "additionalOptions": {} },
+        "creationOptions": { "configurations": [{ "roleGroup": "staff", "defaultPassword": password }] } });
+    [
+        ("securityGroup", security()),
+        ("administrativeUnit", units),
+        ("classGroup", classes),
+        ("user", users),
+    ]
+}
