@@ -1,13 +1,10 @@
 //! F24: a flood of resources in one namespace, and work in another.
 
-use std::time::Duration;
-
 use futures::{StreamExt, stream};
 use industrydata_simulator::{Answer, Effect, FlowType, Operation, Rule};
 use kube::api::{Api, ListParams, PostParams};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::{apply_all, assert_nothing_twice, connection, flags, group, prepare, set};
 use crate::stage::{Stage, flow, is_ready, stalled};
@@ -16,13 +13,9 @@ use crate::stage::{Stage, flow, is_ready, stalled};
 ///
 /// A hundred times less than the 10,000 flows that a large tenant might have: etcd, API server, operator and service
 /// share two cores here, all but the first two without optimization, and each flow costs four writes to the cluster.
-/// What is compared, a namespace of its own during the flood and without it, needs no more than a queue that is long
-/// all the time.
+/// What is looked at, whether somebody else has to wait for the end of the flood, needs no more than a flood that lasts:
+/// its budget spreads it over half a minute.
 const SETS: usize = 80;
-
-/// How many times longer work may take while the flood takes all of the machine. In turn with the flood it would take at
-/// least ten seconds, as the flood's budget spreads its requests over that long: that is, twenty times as long or more.
-const RATIO: u32 = 12;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f24_a_flood_in_one_namespace_does_not_hold_up_another_nor_does_one_flow_that_fails() {
@@ -36,13 +29,11 @@ async fn f24_a_flood_in_one_namespace_does_not_hold_up_another_nor_does_one_flow
     let refuse = refuse.flow_type(FlowType::ClassGroup);
     stage.simulator.inject(refuse.always());
     stage.apply(&connection()).await.unwrap();
-    let quiet = time_to_ready(&stage, "before").await;
+    apply_and_wait(&stage, "before").await;
 
     let calm = std::mem::replace(&mut stage.namespace, "f24-flood".to_owned());
-    let wide = connection()
-        .replace("perSecond: 20", "perSecond: 40")
-        .replace("pollInterval: 1s", "pollInterval: 60s");
-    stage.apply(&wide).await.unwrap();
+    let slow = connection().replace("pollInterval: 1s", "pollInterval: 60s");
+    stage.apply(&slow).await.unwrap();
     flood(&stage).await;
     let all = 3 * SETS;
     stage
@@ -51,13 +42,12 @@ async fn f24_a_flood_in_one_namespace_does_not_hold_up_another_nor_does_one_flow
         })
         .await;
     stage.namespace = calm;
-    let busy = time_to_ready(&stage, "during").await;
+    apply_and_wait(&stage, "during").await;
     "f24-flood".clone_into(&mut stage.namespace);
     let left = all - flows_that_are(&stage, is_ready).await;
-    assert!(left > all / 4, "the flood was over too soon: {left} left");
     assert!(
-        busy < RATIO * quiet,
-        "{busy:?} during the flood, else {quiet:?}"
+        left > all / 4,
+        "it had to wait for the flood, of which {left} are left"
     );
 
     stage
@@ -73,12 +63,9 @@ async fn f24_a_flood_in_one_namespace_does_not_hold_up_another_nor_does_one_flow
     assert_eq!(journal.committed(Operation::CreateSet), SETS + 2);
 }
 
-/// How long a new set and its flow take.
-async fn time_to_ready(stage: &Stage, name: &str) -> Duration {
-    let start = Instant::now();
+async fn apply_and_wait(stage: &Stage, name: &str) {
     apply_all(stage, [set(name), group(name, name)]).await;
     stage.flow_where(name, is_ready).await;
-    start.elapsed()
 }
 
 async fn flood(stage: &Stage) {
