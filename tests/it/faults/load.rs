@@ -22,18 +22,16 @@ async fn f24_a_flood_in_one_namespace_does_not_hold_up_another_nor_does_one_flow
     let mut stage = prepare("f24-calm").await;
     let namespace = ["create", "namespace", "f24-flood"];
     stage.kubectl(&namespace).await.unwrap();
-    let both = ["--watch-namespace", "f24-flood"].map(str::to_owned);
-    let flags = [flags(&stage), both.to_vec()].concat();
-    stage.start_with(flags).await;
+    stage.start_with(flags_for_all_namespaces(&stage)).await;
     let refuse = Rule::new(Effect::Refuse(Answer::new(400))).on(Operation::CreateFlow);
     let refuse = refuse.flow_type(FlowType::ClassGroup);
     stage.simulator.inject(refuse.always());
-    stage.apply(&connection()).await.unwrap();
+    stage.apply(&labelled(&connection())).await.unwrap();
     apply_and_wait(&stage, "before").await;
 
     let calm = std::mem::replace(&mut stage.namespace, "f24-flood".to_owned());
     let slow = connection().replace("pollInterval: 1s", "pollInterval: 60s");
-    stage.apply(&slow).await.unwrap();
+    stage.apply(&labelled(&slow)).await.unwrap();
     flood(&stage).await;
     let all = 3 * SETS;
     stage
@@ -63,8 +61,30 @@ async fn f24_a_flood_in_one_namespace_does_not_hold_up_another_nor_does_one_flow
     assert_eq!(journal.committed(Operation::CreateSet), SETS + 2);
 }
 
+/// The operator watches all namespaces, as it does where it is installed for a cluster, but looks at this test alone.
+fn flags_for_all_namespaces(stage: &Stage) -> Vec<String> {
+    let mut flags = flags(stage);
+    let namespace = flags.iter().position(|flag| flag == "--watch-namespace");
+    flags.splice(
+        namespace.unwrap()..namespace.unwrap() + 2,
+        ["--watch-selector", "test=f24"].map(str::to_owned),
+    );
+    flags
+}
+
+/// A manifest with the label that the operator looks for, in JSON or YAML.
+fn labelled(manifest: &str) -> String {
+    let label = "\"labels\": { \"test\": \"f24\" }, \"name\":";
+    manifest.replacen("\"name\":", label, 1).replacen(
+        "metadata:\n  name: contoso\nspec",
+        "metadata:\n  labels: { test: f24 }\n  name: contoso\nspec",
+        1,
+    )
+}
+
 async fn apply_and_wait(stage: &Stage, name: &str) {
-    apply_all(stage, [set(name), group(name, name)]).await;
+    let manifests = [set(name), group(name, name)];
+    apply_all(stage, manifests.map(|one| labelled(&one))).await;
     stage.flow_where(name, is_ready).await;
 }
 
@@ -103,7 +123,7 @@ where
     K: Clone + DeserializeOwned + serde::Serialize + std::fmt::Debug,
 {
     let create = async |manifest: String| {
-        let object = serde_json::from_str(&manifest).unwrap();
+        let object = serde_json::from_str(&labelled(&manifest)).unwrap();
         api.create(&PostParams::default(), &object).await.unwrap();
     };
     stream::iter(manifests)
