@@ -42,7 +42,7 @@ impl<K> Written for K where
 {
 }
 
-/// Whether a status may be written over whatever the cluster holds.
+/// What must still hold for a write to be repeated where the resource has changed since it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precondition {
     /// It is the same object with the same status, whatever else has changed. Whoever wrote another status knows more.

@@ -11,6 +11,9 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use crate::api::Retry;
 use crate::graph::verdict::{Disposition, Verdict};
 
+/// No pause is longer, whatever it is for.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(1);
+
 /// The failures so far and one more.
 #[must_use]
 pub fn after_failure(
@@ -36,8 +39,7 @@ pub fn wait(past: Option<&Retry>, inputs: &str, now: Timestamp) -> Option<Signed
     let past = past.filter(|past| past.inputs == inputs)?;
     let left = past.not_before.0.duration_since(now);
     // Nobody wrote a longer pause down: the time was told by another clock.
-    let most = SignedDuration::from_hours(1);
-    (left.is_positive() && left <= most).then_some(left)
+    (left.is_positive() && left <= LONGEST_PAUSE).then_some(left)
 }
 
 /// A short text that changes when one of `parts` does: 64-bit FNV-1a, in hexadecimal.
@@ -68,10 +70,9 @@ fn pause(disposition: Disposition, failures: i32) -> SignedDuration {
 /// As long as the service asks for, within reason: nobody should wait for ever because of one odd answer.
 fn throttled(after: Option<Duration>) -> SignedDuration {
     const UNSAID: Duration = Duration::from_secs(10);
-    const MOST: SignedDuration = SignedDuration::from_hours(1);
     SignedDuration::try_from(after.unwrap_or(UNSAID))
-        .unwrap_or(MOST)
-        .min(MOST)
+        .unwrap_or(LONGEST_PAUSE)
+        .min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]
