@@ -20,10 +20,13 @@ use super::conditions::find;
 use super::{Attempt, Limits, Read, View};
 
 mod rules;
+mod service;
+pub(crate) mod steps;
 mod world;
 
 pub(crate) use rules::check;
-pub(crate) use world::{Effect, Fate, Service, Simulated, World};
+pub(crate) use service::{Service, Simulated};
+pub(crate) use world::{Effect, Fate, World};
 
 /// The remote set that flows live in.
 pub(crate) const SET: &str = "11111111-2222-4333-8444-08dd00000001";
@@ -220,7 +223,7 @@ impl<K: ResourceExt> Building for K {}
 /// A flow as lists show it that was created from `spec` so many seconds after the [`start`].
 pub(crate) fn remote_flow(number: u32, resource: &ProvisioningFlow, created: i64) -> Flow {
     let body = super::definition::FlowBody::of(&resource.spec).unwrap();
-    world::remote_flow(number, &body, at(created))
+    service::remote_flow(number, &body, at(created))
 }
 
 /// A set as lists show it.

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
-use industrydata_simulator::{Journal, Operation, Options, ReadinessScript, Switches};
+use industrydata_simulator::{Journal, Operation};
 use industrydata_testbed::{Proxy, Upstream, measured};
 use kube::api::{DeleteParams, ListParams};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 
 use crate::process::{Launch, Log};
-use crate::stage::{PATIENCE, Stage, flow, is_ready, sample, security, stalled};
+use crate::stage::{PATIENCE, Stage, flow, is_ready, sample, security, stalled, unhelpful};
 
 const SETS: usize = 50;
 const SEED: u64 = 4;
@@ -29,16 +29,7 @@ const LONG_LIFE: Duration = Duration::from_millis(6500);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_flows_survive_kill_9_in_a_loop_and_a_flaky_network() {
-    // The service does not help: what is asked for twice is made twice.
-    let switches = Switches {
-        second_flow_of_type: None,
-        readiness: ReadinessScript::ready_after(Duration::ZERO),
-        ..Switches::default()
-    };
-    let options = Options {
-        switches,
-        ..Options::default()
-    };
+    let options = unhelpful(Duration::ZERO);
     let mut stage = Stage::set_up("endurance", options).await;
     let cluster = stage.through_proxy().await;
     let upstream = Upstream::http(&stage.simulator.graph_endpoint()).unwrap();

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::api::annotation;
 use crate::graph::model::Listing;
 use crate::graph::verdict::{Certainty, Reason, Verdict};
-use crate::plan::testing::{check, not_sent, refused, throttled, unavailable};
-use crate::plan::{Action, Kind, Outcome, Permit, Read, ResourceStep, Step, View};
+use crate::plan::testing::{check, not_sent, refused, steps, throttled, unavailable};
+use crate::plan::{Action, Kind, Read, ResourceStep, Step, View};
 
 use super::part::Part;
-use super::state::{Sent, hold};
+use super::state::Sent;
 use super::{Explored, Process, Running, Scenario, State, Variant};
 
 /// The smallest thing that can happen.
@@ -321,29 +320,12 @@ impl<K: Explored> State<K> {
         fate: Fate,
         variant: Variant,
     ) -> bool {
+        run.observed.run.permit = steps::permit(step).or(run.observed.run.permit);
         let mut resource = (*run.observed.resource).clone();
-        match step {
-            ResourceStep::Hold => hold(&mut resource, true),
-            ResourceStep::Claim(attempt) => {
-                run.observed.run.permit = Some(Permit::Create);
-                hold(&mut resource, true);
-                let name = annotation::CREATE_ATTEMPT.to_owned();
-                resource.annotations_mut().insert(name, attempt.to_string());
-                if variant == Variant::NoIntent {
-                    run.observed.resource = Arc::new(resource);
-                    return true;
-                }
-            }
-            ResourceStep::Unclaim => {
-                resource
-                    .annotations_mut()
-                    .remove(annotation::CREATE_ATTEMPT);
-            }
-            ResourceStep::Record => {
-                run.observed.run.permit = Some(Permit::Reset);
-                *resource.status_mut() = Some(run.observed.status.clone());
-            }
-            ResourceStep::Release => hold(&mut resource, false),
+        steps::write(step, &run.observed.status, &mut resource);
+        if variant == Variant::NoIntent && matches!(step, ResourceStep::Claim(_)) {
+            run.observed.resource = Arc::new(resource);
+            return true;
         }
         if !self.cluster[run.slot].is_at(&run.observed.resource) || !fate.takes_place() {
             return false;
@@ -377,16 +359,8 @@ impl<K: Explored> State<K> {
         if let Some(verdict) = fate.answer() {
             outcome = Err(verdict);
         }
-        run.observed.run.outcome = Some(match outcome {
-            Err(verdict) => Outcome::Failed(action, misjudge(verdict, variant)),
-            Ok(created) => {
-                run.observed.run.written |= matches!(action, Action::Create | Action::Update);
-                if let Some(Read::Known(view)) = &mut run.observed.collection {
-                    Arc::make_mut(&mut view.listing).items.extend(created);
-                }
-                Outcome::Done(action)
-            }
-        });
+        let outcome = outcome.map_err(|verdict| misjudge(verdict, variant));
+        steps::hear(&mut run.observed, action, outcome);
         Ok(())
     }
 

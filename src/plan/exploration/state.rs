@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::api::FINALIZER;
 use crate::plan::resource::is_deleting;
 use crate::plan::testing::{Service, limits, start};
 use crate::plan::{Kind, Memory, Observed, Read, Run, Step};
@@ -155,8 +155,7 @@ impl<K: Explored> State<K> {
             .is_some_and(|resource| !is_deleting(resource));
         deleted
             && self.edit(slot, |resource| {
-                resource.meta_mut().deletion_timestamp =
-                    Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now));
+                resource.meta_mut().deletion_timestamp = Some(Time(now));
             })
     }
 
@@ -292,12 +291,4 @@ fn version<K: Explored>(resource: &K) -> u32 {
     version
         .and_then(|version| version.parse().ok())
         .unwrap_or_default()
-}
-
-/// Adds or removes the finalizer.
-pub(super) fn hold<K: Explored>(resource: &mut K, held: bool) {
-    resource.finalizers_mut().retain(|name| name != FINALIZER);
-    if held {
-        resource.finalizers_mut().push(FINALIZER.to_owned());
-    }
 }

@@ -1,7 +1,7 @@
 //! What the cluster can do to the operator: refuse and lose writes, lose and hold events, show what is old, stop, or
 //! forget the definitions. None of it makes a second create or reset, or loses a flow.
 //!
-//! The letter and number before a name are those of the fault in the table of faults that the project was planned with.
+//! The letter and number before a name are those of the fault in `docs/reliability.md`.
 
 mod definitions;
 mod outages;
@@ -13,7 +13,7 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::json;
 
-use crate::stage::{Stage, flow, sample, security, told};
+use crate::stage::{Stage, flow, is_ready, sample, security, told};
 
 /// Without a lease, so that the operator is there all the time, and with a shorter visibility window.
 const ALONE: &[&str] = &["--leader-elect", "false", "--visibility-window", "3s"];
@@ -70,6 +70,17 @@ async fn comes_to_rest(stage: &Stage) {
         stage.writes_since(start).is_empty()
     };
     stage.until("rest", rests).await;
+}
+
+/// What was asked for out of the operator's sight, a second flow and a reset of the first, is done once each.
+async fn both_are_done_once(stage: &Stage) {
+    stage.flow_where("units", is_ready).await;
+    stage
+        .until("the reset", async || done(stage, Operation::ResetFlow) == 1)
+        .await;
+    comes_to_rest(stage).await;
+    let counts = [Operation::CreateFlow, Operation::ResetFlow].map(|one| done(stage, one));
+    assert_eq!(counts, [2, 1]);
 }
 
 /// Each create of a flow was sent once, under the name that the resource keeps of it.

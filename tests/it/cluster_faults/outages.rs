@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use super::{
-    ALONE, apply_set, comes_to_rest, done, each_create_was_announced, groups, polls, set_is_ready,
-    units,
+    ALONE, apply_set, both_are_done_once, comes_to_rest, done, each_create_was_announced, groups,
+    polls, set_is_ready, units,
 };
 use crate::stage::{Stage, is_ready, start_plane};
 
@@ -141,17 +141,7 @@ async fn f13_a_watch_that_is_too_old_begins_anew_and_finds_what_it_has_missed() 
     assert_eq!(done(&stage, Operation::ResetFlow), 0);
     proxy.inject(watches(Effect::CutStream));
     proxy.clear();
-    stage.flow_where("units", is_ready).await;
-    stage
-        .until("the reset", async || {
-            done(&stage, Operation::ResetFlow) == 1
-        })
-        .await;
-    comes_to_rest(&stage).await;
-    assert_eq!(
-        [Operation::CreateFlow, Operation::ResetFlow].map(|one| done(&stage, one)),
-        [2, 1]
-    );
+    both_are_done_once(&stage).await;
     let asked = stage.requests_since(start);
     let asked = |verb| {
         asked

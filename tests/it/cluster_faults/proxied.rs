@@ -8,8 +8,8 @@ use kube::api::DeleteParams;
 use serde_json::json;
 
 use super::{
-    ALONE, apply_set, comes_to_rest, done, each_create_was_announced, groups, polls, set_is_ready,
-    units,
+    ALONE, apply_set, both_are_done_once, comes_to_rest, done, each_create_was_announced, groups,
+    polls, set_is_ready, units,
 };
 use crate::stage::{Stage, is_ready};
 
@@ -317,14 +317,7 @@ async fn f16_an_api_server_that_turns_requests_away_is_asked_again_later() {
     let counts = [Operation::CreateFlow, Operation::ResetFlow];
     assert_eq!(counts.map(|operation| done(&stage, operation)), [1, 0]);
     proxy.clear();
-    stage.flow_where("units", is_ready).await;
-    stage
-        .until("the reset", async || {
-            done(&stage, Operation::ResetFlow) == 1
-        })
-        .await;
-    comes_to_rest(&stage).await;
-    assert_eq!(counts.map(|operation| done(&stage, operation)), [2, 1]);
+    both_are_done_once(&stage).await;
     each_create_was_announced(&stage).await;
 }
 

@@ -3,9 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use industrydata_simulator::{
-    Answer, Effect, Entry, Operation, Options, ReadinessScript, Rule, Switches,
-};
+use industrydata_simulator::{Answer, Effect, Entry, Operation, Rule};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use industrydata_testbed::Position;
@@ -13,7 +11,7 @@ use industrydata_testbed::Position;
 use super::state::State;
 use super::workload::{Workload, put_all};
 use crate::process::{Launch, Log, Process};
-use crate::stage::Stage;
+use crate::stage::{Stage, unhelpful};
 
 /// The shortest window that goes with the shortest time-out that a busy machine can keep.
 const REQUEST_TIMEOUT: &str = "1s";
@@ -268,14 +266,6 @@ fn is_change(entry: &Entry) -> bool {
 async fn stage() -> Stage {
     static STAGES: AtomicU32 = AtomicU32::new(0);
     let number = STAGES.fetch_add(1, Ordering::Relaxed);
-    let switches = Switches {
-        second_flow_of_type: None,
-        readiness: ReadinessScript::ready_after(Duration::from_millis(500)),
-        ..Switches::default()
-    };
-    let options = Options {
-        switches,
-        ..Options::default()
-    };
+    let options = unhelpful(Duration::from_millis(500));
     Stage::set_up(&format!("crash-{number}"), options).await
 }

@@ -17,16 +17,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use industrydata_operator::api::ProvisioningFlow;
-use industrydata_simulator::{
-    Effect, Journal, Operation, Options, ReadinessScript, Rule, Switches,
-};
+use industrydata_simulator::{Effect, Journal, Operation, Rule};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::json;
 
-use crate::stage::{PATIENCE, Stage, flow, is_ready, ready, sample, security, stalled, told};
+use crate::stage::{
+    PATIENCE, Stage, flow, is_ready, ready, sample, security, stalled, told, unhelpful,
+};
 
 /// How long the operators of these stages believe that a change may take to show in a list.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -40,16 +40,7 @@ async fn open(name: &str) -> Stage {
 
 /// A stage without the operator.
 async fn prepare(name: &str) -> Stage {
-    let switches = Switches {
-        second_flow_of_type: None,
-        readiness: ReadinessScript::ready_after(Duration::ZERO),
-        ..Switches::default()
-    };
-    let options = Options {
-        switches,
-        ..Options::default()
-    };
-    Stage::set_up(name, options).await
+    Stage::set_up(name, unhelpful(Duration::ZERO)).await
 }
 
 async fn start(stage: &mut Stage) {

@@ -1,0 +1,313 @@
+//! The service, as far as plans can tell: what it holds, what it shows, and what a change does to it.
+
+use std::sync::Arc;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::core::object::{HasSpec, HasStatus};
+use serde_json::Value;
+
+use crate::api::{
+    AppliedSecret, ManagementPolicy, OutboundProvisioningFlowSet,
+    OutboundProvisioningFlowSetStatus, ProvisioningFlow, ProvisioningFlowStatus,
+};
+use crate::graph::model::{Flow, FlowSet, Listing};
+use crate::graph::verdict::{Reason, Verdict};
+use crate::plan::definition::{FlowBody, FlowSetBody};
+use crate::plan::{Action, Kind, Observed, Place, Read, View, flow, flow_set};
+
+use super::{SET, as_shown, id, refused};
+
+/// The service's side.
+#[derive(Clone, Debug)]
+pub(crate) struct Service<Item> {
+    /// What lists show so long after the fact.
+    pub(crate) lag: SignedDuration,
+    /// How far its clock is ahead of the local one.
+    pub(crate) skew: SignedDuration,
+    /// Why it cannot be listed.
+    pub(crate) unreadable: Option<Verdict>,
+    /// Whether it keeps the rule of one flow of each type.
+    pub(crate) strict: bool,
+    states: Vec<(Timestamp, Vec<Item>)>,
+    made: u32,
+}
+
+/// A kind of resource that the service and the rules of plans know.
+pub(crate) trait Simulated:
+    Kind + HasSpec<Spec: PartialEq> + HasStatus<Status = <Self as Kind>::Status>
+{
+    fn action(change: &Self::Change) -> Action;
+    /// Changes the service's items; a created one comes back as the answer shows it.
+    fn carry_out(
+        change: &Self::Change,
+        items: &mut Vec<Self::Item>,
+        serial: u32,
+        clock: Timestamp,
+    ) -> Result<Option<Self::Item>, Verdict>;
+    /// Why a service that keeps the rules refuses a change.
+    fn refusal(_change: &Self::Change, _items: &[Self::Item]) -> Option<Verdict> {
+        None
+    }
+    fn place() -> Place;
+    fn surroundings() -> Self::Surroundings;
+    fn generation_told(status: &<Self as Kind>::Status) -> i64;
+    /// Whether the resource is to touch nothing: suspended, or behind another.
+    fn stands_back(observed: &Observed<Self>) -> bool;
+    fn only_observes(observed: &Observed<Self>) -> bool;
+}
+
+impl<Item: Clone> Service<Item> {
+    /// A service without items.
+    pub(crate) fn new() -> Self {
+        Self {
+            lag: SignedDuration::ZERO,
+            skew: SignedDuration::ZERO,
+            unreadable: None,
+            strict: true,
+            states: vec![(Timestamp::MIN, Vec::new())],
+            made: 0,
+        }
+    }
+
+    /// Forgets what no list can show any more.
+    pub(crate) fn forget(&mut self, now: Timestamp) {
+        let shown = |(since, _): &(Timestamp, _)| now.duration_since(*since) >= self.lag;
+        let last = self.states.iter().rposition(shown).unwrap_or_default();
+        self.states.drain(..last);
+        if let [(since, _)] = self.states.as_mut_slice() {
+            *since = Timestamp::MIN;
+        }
+    }
+
+    pub(crate) fn items(&self) -> &[Item] {
+        self.states.last().map_or(&[], |(_, items)| items)
+    }
+
+    /// Lets somebody else change the items.
+    pub(crate) fn meddle(&mut self, now: Timestamp, change: impl FnOnce(&mut Vec<Item>)) {
+        let mut items = self.items().to_vec();
+        change(&mut items);
+        self.become_at(now, items);
+    }
+
+    fn become_at(&mut self, now: Timestamp, items: Vec<Item>) {
+        self.states.retain(|(since, _)| *since < now);
+        self.states.push((now, items));
+    }
+
+    pub(crate) fn change<K: Simulated<Item = Item>>(
+        &mut self,
+        change: &K::Change,
+        now: Timestamp,
+    ) -> Result<Option<Item>, Verdict> {
+        if self.strict
+            && let Some(verdict) = K::refusal(change, self.items())
+        {
+            return Err(verdict);
+        }
+        let mut items = self.items().to_vec();
+        let answer = K::carry_out(change, &mut items, 101 + self.made, now + self.skew)?;
+        self.made += u32::from(answer.is_some());
+        self.become_at(now, items);
+        Ok(answer)
+    }
+
+    pub(crate) fn read(&self, now: Timestamp, fresh: bool) -> Read<Item> {
+        if let Some(verdict) = &self.unreadable {
+            return Read::Unknown(verdict.clone());
+        }
+        let shown = self
+            .states
+            .iter()
+            .rev()
+            .find(|(since, _)| now.duration_since(*since) >= self.lag);
+        let seconds = (now + self.skew).as_second();
+        Read::Known(View {
+            listing: Arc::new(Listing {
+                items: shown.map_or_else(Vec::new, |(_, items)| items.clone()),
+                date: Timestamp::from_second(seconds).unwrap(),
+            }),
+            began: now,
+            fresh,
+        })
+    }
+}
+
+impl Simulated for ProvisioningFlow {
+    fn refusal(change: &flow::Change, items: &[Flow]) -> Option<Verdict> {
+        let flow::Change::Create { body, .. } = change else {
+            return None;
+        };
+        let twin = |flow: &Flow| flow.flow_type == Some(body.flow_type);
+        items.iter().any(twin).then(|| refused(Reason::Conflict))
+    }
+    fn action(change: &flow::Change) -> Action {
+        match change {
+            flow::Change::Create { .. } => Action::Create,
+            flow::Change::Update { .. } => Action::Update,
+            flow::Change::Reset { .. } => Action::Reset,
+            flow::Change::Delete { .. } => Action::Delete,
+        }
+    }
+
+    fn carry_out(
+        change: &flow::Change,
+        items: &mut Vec<Flow>,
+        serial: u32,
+        clock: Timestamp,
+    ) -> Result<Option<Flow>, Verdict> {
+        let index = |id: &str| items.iter().position(|flow| flow.id.as_str() == id);
+        match change {
+            flow::Change::Create { body, .. } => {
+                let created = remote_flow(serial, body, clock);
+                items.push(created.clone());
+                Ok(Some(without_groups(created)))
+            }
+            flow::Change::Update { id, body } => {
+                let index = index(id).ok_or(refused(Reason::NotFound))?;
+                items[index].properties.extend(shown(body));
+                Ok(None)
+            }
+            flow::Change::Reset { id } => index(id).map(|_| None).ok_or(refused(Reason::NotFound)),
+            flow::Change::Delete { id } => {
+                items.retain(|flow| flow.id.as_str() != id);
+                Ok(None)
+            }
+        }
+    }
+
+    fn place() -> Place {
+        Place {
+            set: Some(SET.parse().unwrap()),
+            route: "route".to_owned(),
+        }
+    }
+
+    fn surroundings() -> flow::Surroundings {
+        flow::Surroundings {
+            rival: None,
+            secrets: Ok(Vec::<AppliedSecret>::new()),
+        }
+    }
+
+    fn generation_told(status: &ProvisioningFlowStatus) -> i64 {
+        status.observed_generation
+    }
+
+    fn stands_back(observed: &Observed<Self>) -> bool {
+        observed.resource.spec.suspend || observed.around.rival.is_some()
+    }
+
+    fn only_observes(observed: &Observed<Self>) -> bool {
+        observed.resource.spec.management_policy == ManagementPolicy::Observe
+    }
+}
+
+impl Simulated for OutboundProvisioningFlowSet {
+    fn action(change: &flow_set::Change) -> Action {
+        match change {
+            flow_set::Change::Create { .. } => Action::Create,
+            flow_set::Change::Update { .. } => Action::Update,
+            flow_set::Change::Delete { .. } => Action::Delete,
+        }
+    }
+
+    fn carry_out(
+        change: &flow_set::Change,
+        items: &mut Vec<FlowSet>,
+        serial: u32,
+        clock: Timestamp,
+    ) -> Result<Option<FlowSet>, Verdict> {
+        match change {
+            flow_set::Change::Create { body, .. } => {
+                let created = remote_set(serial, body, clock);
+                items.push(created.clone());
+                Ok(Some(created))
+            }
+            flow_set::Change::Update { id, body } => {
+                let set = items.iter_mut().find(|set| set.id.as_str() == id);
+                let set = set.ok_or(refused(Reason::NotFound))?;
+                let FlowSet {
+                    display_name,
+                    filter,
+                    ..
+                } = remote_set(serial, body, clock);
+                (set.display_name, set.filter) = (display_name, filter);
+                Ok(None)
+            }
+            flow_set::Change::Delete { id } => {
+                items.retain(|set| set.id.as_str() != id);
+                Ok(None)
+            }
+        }
+    }
+
+    fn place() -> Place {
+        Place {
+            set: None,
+            route: "route".to_owned(),
+        }
+    }
+
+    fn surroundings() -> flow_set::Surroundings {
+        flow_set::Surroundings::default()
+    }
+
+    fn generation_told(status: &OutboundProvisioningFlowSetStatus) -> i64 {
+        status.observed_generation
+    }
+
+    fn stands_back(observed: &Observed<Self>) -> bool {
+        observed.resource.spec.suspend || observed.around.rival.is_some()
+    }
+
+    fn only_observes(observed: &Observed<Self>) -> bool {
+        observed.resource.spec.management_policy == ManagementPolicy::Observe
+    }
+}
+
+/// A flow as lists show it.
+pub(super) fn remote_flow(number: u32, body: &FlowBody, created: Timestamp) -> Flow {
+    Flow {
+        id: id(number).parse().unwrap(),
+        flow_type: Some(body.flow_type),
+        created: Some(created.to_string()),
+        last_modified: Some(created.to_string()),
+        readiness: Some("notReady".to_owned()),
+        properties: shown(body),
+    }
+}
+
+fn remote_set(number: u32, body: &FlowSetBody, created: Timestamp) -> FlowSet {
+    let filter = body
+        .filter
+        .as_ref()
+        .map(|filter| serde_json::to_value(filter).unwrap());
+    FlowSet {
+        id: id(number).parse().unwrap(),
+        display_name: body.display_name.clone(),
+        filter: filter.map(as_shown),
+        created: Some(created.to_string()),
+        last_modified: Some(created.to_string()),
+        flows: None,
+    }
+}
+
+fn shown(body: &FlowBody) -> serde_json::Map<String, Value> {
+    let shown = body
+        .properties
+        .iter()
+        .map(|(name, value)| (name.clone(), as_shown(value.clone())));
+    shown.collect()
+}
+
+/// The answer to a create leaves the role groups out.
+fn without_groups(mut flow: Flow) -> Flow {
+    let configurations = flow.properties.get_mut("creationOptions");
+    let configurations =
+        configurations.and_then(|options| options["configurations"].as_array_mut());
+    for configuration in configurations.into_iter().flatten() {
+        configuration.as_object_mut().unwrap().remove("roleGroup");
+    }
+    flow
+}
