@@ -30,6 +30,8 @@ fn pass() {
         let _ = std::process::Command::new("kill")
             .args(["-STOP", &own])
             .status();
+        // The signal can reach another thread first, and this one must not go on meanwhile.
+        std::thread::sleep(std::time::Duration::from_secs(1));
     });
 }
 
