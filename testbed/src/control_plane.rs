@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::config::Kubeconfig;
 use tokio::process::Command;
 use tokio::task::spawn_blocking;
@@ -19,7 +20,7 @@ use crate::go::{self, Progress};
 use crate::launch::{self, Options, Running};
 use crate::layout::Layout;
 use crate::source::Source;
-use crate::{Error, Program, ProgramName, Upstream, existing, users};
+use crate::{Error, Program, ProgramName, Upstream, existing, tools, users};
 
 /// Long for a start that takes seconds: a machine that runs many tests at once can be slow.
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_mins(2);
@@ -166,6 +167,23 @@ impl ControlPlane {
         service_account: &str,
     ) -> Result<(), Error> {
         users::bind(&self.client().await?, role, namespace, service_account).await
+    }
+
+    /// Waits until rules that were granted to a service account, in a namespace or in all, have effect.
+    ///
+    /// *Caveats*: as [`bind_cluster_role`](Self::bind_cluster_role).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotEffective`] if they have no effect.
+    pub async fn in_effect(
+        &self,
+        account: &Account,
+        namespace: Option<&str>,
+        rules: &[PolicyRule],
+    ) -> Result<(), Error> {
+        let (client, user) = (self.client().await?, account.user().to_owned());
+        users::in_effect(&client, user, namespace, rules).await
     }
 
     /// The audit log; none if it was turned off or the cluster was already there.
@@ -361,7 +379,7 @@ impl fmt::Debug for Builder {
 }
 
 async fn built(mut progress: Box<dyn FnMut(Progress) + Send>) -> Result<PathBuf, Error> {
-    let build = spawn_blocking(move || go::ensure(&mut *progress));
+    let build = spawn_blocking(move || go::ensure(&tools::CONTROL_PLANE, &mut *progress));
     build
         .await
         .map_err(|error| Error::file("wait for", "the build of the control plane")(error.into()))?

@@ -170,14 +170,12 @@ pub enum Error {
 
     /// A binding was made, but the API server does not act on it.
     #[error(
-        "{user} was still refused {permission} {timeout:?} after it was bound to the cluster role {role}; \
-         check the role's rules"
+        "{user} was still refused {permission} {timeout:?} after it was granted; \
+         check the role and its binding"
     )]
     NotEffective {
         /// The user that was given the role.
         user: String,
-        /// The cluster role.
-        role: String,
         /// The verb and resource that were asked for.
         permission: String,
         /// How long it was waited for.

@@ -1,4 +1,4 @@
-//! Builds the programs of the control plane with Go, once for all packages, profiles and processes.
+//! Builds programs from published Go modules, once for all packages, profiles and processes.
 
 use std::env;
 use std::fs::{self, File};
@@ -10,9 +10,20 @@ use std::process::{Child, Command, Stdio};
 use crate::Error;
 use crate::log::Tail;
 
-const GO_MOD: &str = include_str!("../controlplane/go.mod");
-const GO_SUM: &str = include_str!("../controlplane/go.sum");
-const MAIN_GO: &str = include_str!("../controlplane/main.go");
+/// A Go module of ours, which says what is built, and from which versions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Module {
+    /// What its directory is called, and the program too.
+    pub(crate) name: &'static str,
+    /// Names and contents.
+    pub(crate) files: &'static [(&'static str, &'static str)],
+    /// The packages to build, as `go build` takes them: `.`, or `tool` for others' programs.
+    pub(crate) packages: &'static str,
+    /// The version that a program tells is that of this module, which is required.
+    pub(crate) version_of: Option<&'static str>,
+    /// What `GOEXPERIMENT` has to name for it; empty for nothing.
+    pub(crate) experiment: &'static str,
+}
 
 /// How far a build is. Nothing is told when the programs are there already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,14 +44,18 @@ pub enum Progress {
     Done,
 }
 
-/// Returns the path of the binary that holds all programs, after building it if it is not there
-/// yet.
+/// Returns the path of the module's program, after building it if it is not there yet.
 ///
-/// Blocks: 6 to 9 minutes with an empty build cache, about a minute with a warm one. Processes that
-/// ask at the same time wait for the one that builds.
-pub(crate) fn ensure(progress: &mut dyn FnMut(Progress)) -> Result<PathBuf, Error> {
-    let directory = target_directory().join("testbed").join(fingerprint());
-    let binary = directory.join("controlplane");
+/// Blocks: for the control plane 6 to 9 minutes with an empty build cache, about a minute with a warm one. Processes
+/// that ask at the same time wait for the one that builds.
+pub(crate) fn ensure(
+    module: &Module,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<PathBuf, Error> {
+    let directory = target_directory()
+        .join("testbed")
+        .join(module.fingerprint());
+    let binary = directory.join(module.name);
     if binary.exists() {
         return Ok(binary);
     }
@@ -48,10 +63,56 @@ pub(crate) fn ensure(progress: &mut dyn FnMut(Progress)) -> Result<PathBuf, Erro
     fs::create_dir_all(&directory).map_err(Error::file("create", &directory))?;
     let _lock = lock(&directory.join("lock"))?;
     if !binary.exists() {
-        build(&directory, &binary, progress)?;
+        build(module, &directory, progress)?;
     }
     progress(Progress::Done);
     Ok(binary)
+}
+
+impl Module {
+    /// Names what is built. It may change with the Rust release, which costs a build and nothing else.
+    fn fingerprint(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        (self.files, self.packages, self.link_flags()).hash(&mut hasher);
+        format!("{}-{:016x}", self.name, hasher.finish())
+    }
+
+    /// Makes the programs tell their real version, which clients look at.
+    fn link_flags(&self) -> String {
+        let Some(module) = self.version_of else {
+            return "-s -w".to_owned();
+        };
+        let version = self.required_version(module);
+        let mut parts = version.trim_start_matches('v').split('.');
+        let (major, minor) = (
+            parts.next().unwrap_or_default(),
+            parts.next().unwrap_or_default(),
+        );
+        let package = "k8s.io/component-base/version";
+        format!(
+            "-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
+        )
+    }
+
+    fn go_version(&self) -> &'static str {
+        let mut lines = self.go_mod().lines();
+        lines
+            .find_map(|line| line.strip_prefix("go "))
+            .unwrap_or_default()
+    }
+
+    fn required_version(&self, module: &str) -> &'static str {
+        let mut words = self.go_mod().split_whitespace();
+        words.by_ref().find(|word| *word == module);
+        words.next().unwrap_or_default()
+    }
+
+    fn go_mod(&self) -> &'static str {
+        let mut files = self.files.iter();
+        files
+            .find_map(|(name, text)| (*name == "go.mod").then_some(*text))
+            .unwrap_or_default()
+    }
 }
 
 /// Cargo's target directory, so that `cargo clean` also removes what is built here.
@@ -62,13 +123,6 @@ fn target_directory() -> PathBuf {
     workspace.join(name.unwrap_or_else(|| "target".into()))
 }
 
-/// Names what is built. It may change with the Rust release, which costs a build and nothing else.
-fn fingerprint() -> String {
-    let mut hasher = DefaultHasher::new();
-    (GO_MOD, GO_SUM, MAIN_GO, link_flags()).hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
-}
-
 /// The lock ends with the file's last handle, so also with a process that is killed.
 fn lock(path: &Path) -> Result<File, Error> {
     let file = File::create(path).map_err(Error::file("create", path))?;
@@ -76,52 +130,86 @@ fn lock(path: &Path) -> Result<File, Error> {
     Ok(file)
 }
 
-fn build(directory: &Path, binary: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {
-    let module = directory.join("module");
-    fs::create_dir_all(&module).map_err(Error::file("create", &module))?;
-    for (name, text) in [("go.mod", GO_MOD), ("go.sum", GO_SUM), ("main.go", MAIN_GO)] {
-        let path = module.join(name);
+fn build(
+    module: &Module,
+    directory: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
+    let source = directory.join("module");
+    fs::create_dir_all(&source).map_err(Error::file("create", &source))?;
+    for (name, text) in module.files {
+        let path = source.join(name);
         fs::write(&path, text).map_err(Error::file("write", &path))?;
     }
+    let run =
+        |command: &mut Command, line: &mut dyn FnMut(&str)| run(command, module.go_version(), line);
     progress(Progress::Resolving);
-    let total = run(go(&module).args(["list", "-deps", "."]), &mut |_| ())?
-        .lines()
-        .count();
+    let total = run(
+        go(&source, module.experiment).args(["list", "-deps", module.packages]),
+        &mut |_| (),
+    )?
+    .lines()
+    .count();
     // Only a whole binary gets the final name.
-    let unfinished = directory.join("controlplane.unfinished");
+    let unfinished = directory.join("unfinished");
     let mut done = 0;
     progress(Progress::Building { done, total });
     run(
-        go(&module)
+        go(&source, module.experiment)
             .args(["build", "-v", "-trimpath", "-buildvcs=false"])
-            .args(["-ldflags", &link_flags(), "-o"])
+            .args(["-ldflags", &module.link_flags(), "-o"])
             .arg(&unfinished)
-            .arg("."),
+            .arg(module.packages),
         &mut |_| {
             done += 1;
             progress(Progress::Building { done, total });
         },
     )?;
-    fs::rename(&unfinished, binary).map_err(Error::file("create", binary))
+    let binary = directory.join(module.name);
+    fs::rename(&unfinished, &binary).map_err(Error::file("create", binary))
 }
 
-fn go(module: &Path) -> Command {
+/// Returns the directory of a published module, after downloading it if it is not there yet.
+pub(crate) fn download(module: &str) -> Result<PathBuf, Error> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        dir: PathBuf,
+    }
+    let directory = std::env::temp_dir();
+    let mut command = go(&directory, "");
+    let answer = run(
+        command.args(["mod", "download", "-json", module]),
+        "1.26",
+        &mut |_| (),
+    )?;
+    let answer: Answer = serde_json::from_str(&answer)
+        .map_err(|error| Error::file("read the answer of", "go mod download")(error.into()))?;
+    Ok(answer.dir)
+}
+
+fn go(directory: &Path, experiment: &str) -> Command {
     let mut command = Command::new("go");
     // A workspace file further up would replace the pinned versions.
-    command.current_dir(module).env("GOWORK", "off");
+    command.current_dir(directory).env("GOWORK", "off");
+    command.env("GOEXPERIMENT", experiment);
     command
 }
 
 /// Runs a command to its end, gives each line of its standard error to `line`, and returns its
 /// standard output.
-fn run(command: &mut Command, line: &mut dyn FnMut(&str)) -> Result<String, Error> {
+fn run(
+    command: &mut Command,
+    go_version: &'static str,
+    line: &mut dyn FnMut(&str),
+) -> Result<String, Error> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|source| Error::GoMissing {
-            version: go_version(),
+            version: go_version,
             source,
         })?;
     let mut tail = Tail::default();
@@ -159,47 +247,36 @@ fn drain(child: &mut Child, line: &mut dyn FnMut(&str)) -> io::Result<String> {
         .unwrap_or_else(|_| Err(io::Error::other("the reader of standard output panicked")))
 }
 
-/// Makes the programs tell their real version, which clients look at.
-fn link_flags() -> String {
-    let version = required_version("k8s.io/kubernetes");
-    let mut parts = version.trim_start_matches('v').split('.');
-    let (major, minor) = (
-        parts.next().unwrap_or_default(),
-        parts.next().unwrap_or_default(),
-    );
-    let package = "k8s.io/component-base/version";
-    format!(
-        "-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
-    )
-}
-
-fn go_version() -> &'static str {
-    GO_MOD
-        .lines()
-        .find_map(|line| line.strip_prefix("go "))
-        .unwrap_or_default()
-}
-
-fn required_version(module: &str) -> &'static str {
-    let mut words = GO_MOD.split_whitespace();
-    words.by_ref().find(|word| *word == module);
-    words.next().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const MODULE: Module = Module {
+        name: "program",
+        files: &[(
+            "go.mod",
+            "go 1.26.0\n\nrequire (\n\tk8s.io/kubernetes v1.37.2\n)",
+        )],
+        packages: ".",
+        version_of: Some("k8s.io/kubernetes"),
+        experiment: "",
+    };
+
     #[test]
     fn versions_come_from_the_go_module() {
-        let version = required_version("k8s.io/kubernetes");
-        assert!(version.starts_with("v1."), "{version}");
-        assert!(
-            link_flags().contains(&format!("gitVersion={version} ")),
-            "{}",
-            link_flags()
-        );
-        assert!(go_version().starts_with("1."), "{}", go_version());
+        let flags = MODULE.link_flags();
+        assert!(flags.contains("gitVersion=v1.37.2 "), "{flags}");
+        assert!(flags.ends_with("gitMinor=37"), "{flags}");
+        assert_eq!(MODULE.go_version(), "1.26.0");
+    }
+
+    #[test]
+    fn another_version_is_another_program() {
+        let other = Module {
+            files: &[("go.mod", "go 1.26.1")],
+            ..MODULE
+        };
+        assert_ne!(MODULE.fingerprint(), other.fingerprint());
     }
 
     #[test]
@@ -207,14 +284,17 @@ mod tests {
         let mut lines = Vec::new();
         let mut command = Command::new("sh");
         command.args(["-c", "echo out; echo one >&2; echo two >&2; exit 3"]);
-        let error = run(&mut command, &mut |line| lines.push(line.to_owned())).unwrap_err();
+        let error = run(&mut command, "1.26.0", &mut |line| {
+            lines.push(line.to_owned());
+        })
+        .unwrap_err();
         assert_eq!(lines, ["one", "two"]);
         assert!(error.to_string().ends_with("one\ntwo"), "{error}");
     }
 
     #[test]
     fn a_missing_go_is_told_with_what_to_do() {
-        let error = run(&mut Command::new("no-such-program"), &mut |_| ())
+        let error = run(&mut Command::new("no-such-program"), "1.26.0", &mut |_| ())
             .unwrap_err()
             .to_string();
         assert!(

@@ -6,7 +6,7 @@
 //! use industrydata_testbed::{ControlPlane, run};
 //!
 //! let control_plane = ControlPlane::start().await?;
-//! run(control_plane.kubectl().args(["apply", "-f", "crds/"])).await?;
+//! run(control_plane.kubectl().args(["apply", "-k", "crds"])).await?;
 //!
 //! let operator = control_plane.service_account("system", "operator").await?;
 //! control_plane.bind_cluster_role("operator", "system", "operator").await?;
@@ -37,6 +37,7 @@ mod log;
 mod program;
 mod proxy;
 mod source;
+mod tools;
 mod users;
 
 pub use account::{Account, run};
@@ -49,3 +50,4 @@ pub use go::Progress;
 pub use program::{Program, ProgramName};
 pub use proxy::{Effect, Hit, Proxy, Rule, Upstream};
 pub use source::Source;
+pub use tools::{Tool, published};

@@ -92,10 +92,21 @@ pub(crate) async fn bind(
         }]),
     };
     ensure(&Api::all(client.clone()), &binding).await?;
-    match rules.iter().flatten().find_map(permission) {
-        Some(permission) => effective(client, role, user, permission).await,
-        None => Ok(()),
-    }
+    in_effect(client, user, None, &rules.unwrap_or_default()).await
+}
+
+/// Waits until the API server acts on rules that were granted to a user, in a namespace or in all.
+pub(crate) async fn in_effect(
+    client: &Client,
+    user: String,
+    namespace: Option<&str>,
+    rules: &[PolicyRule],
+) -> Result<(), Error> {
+    let Some(mut permission) = rules.iter().find_map(permission) else {
+        return Ok(());
+    };
+    permission.namespace = namespace.map(str::to_owned);
+    effective(client, user, permission).await
 }
 
 fn named(name: &str) -> ObjectMeta {
@@ -141,7 +152,6 @@ fn permission(rule: &PolicyRule) -> Option<ResourceAttributes> {
 /// The API server decides by a cache of the bindings, which is behind by some milliseconds.
 async fn effective(
     client: &Client,
-    role: &str,
     user: String,
     permission: ResourceAttributes,
 ) -> Result<(), Error> {
@@ -175,7 +185,6 @@ async fn effective(
     timeout(EFFECT_TIMEOUT, allowed).await.unwrap_or_else(|_| {
         Err(Error::NotEffective {
             user: user.clone(),
-            role: role.to_owned(),
             permission: asked,
             timeout: EFFECT_TIMEOUT,
         })

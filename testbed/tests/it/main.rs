@@ -16,3 +16,4 @@ mod lifetime;
 mod proxy;
 mod sources;
 mod support;
+mod tools;
