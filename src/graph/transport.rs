@@ -22,7 +22,8 @@ pub struct TransportSettings {
     pub graph_endpoint: Url,
     /// The token authority, such as `https://login.microsoftonline.com`. See [`check_endpoint`].
     pub authority_endpoint: Url,
-    /// Certificates (PEM, one or several) of authorities to trust in addition to the system's.
+    /// Certificates (PEM, one or several) of authorities to trust in addition to the system's. Where a system has
+    /// none, [Mozilla's](https://wiki.mozilla.org/CA), as they were when the program was built, stand for them.
     pub ca_certificates: Option<Vec<u8>>,
     /// The time from leaving the budget to the last byte of the answer, with the token and a
     /// repetition after a 401 included. A request for a token gets half of it.
@@ -160,7 +161,11 @@ impl Transport {
         let graph = Endpoint::new(settings.graph_endpoint).map_err(TransportError::Graph)?;
         let authority =
             Endpoint::new(settings.authority_endpoint).map_err(TransportError::Authority)?;
-        let certificates = certificates(settings.ca_certificates.as_deref())?;
+        let mut certificates = certificates(settings.ca_certificates.as_deref())?;
+        if rustls_native_certs::load_native_certs().certs.is_empty() {
+            // An image with nothing but the program, say.
+            certificates.extend(built_in()?);
+        }
         ensure_crypto_provider();
         let mut http = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
@@ -233,7 +238,16 @@ fn certificates(pem: Option<&[u8]>) -> Result<Vec<reqwest::Certificate>, Transpo
         .map_err(TransportError::Certificates)
 }
 
-fn ensure_crypto_provider() {
+fn built_in() -> Result<Vec<reqwest::Certificate>, TransportError> {
+    let authorities = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+    let certificates = authorities.map(|certificate| reqwest::Certificate::from_der(certificate));
+    certificates
+        .collect::<Result<_, _>>()
+        .map_err(TransportError::Certificates)
+}
+
+/// Makes `ring` the process's rustls crypto provider if there is none yet.
+pub(crate) fn ensure_crypto_provider() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Fails only if another thread was faster, which is as good.
         drop(rustls::crypto::ring::default_provider().install_default());

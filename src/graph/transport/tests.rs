@@ -87,6 +87,15 @@ fn unreadable_certificates_are_told_at_once() {
     ));
 }
 
+#[test]
+fn the_authorities_that_are_built_in_are_usable() {
+    ensure_crypto_provider();
+    let authorities = built_in().unwrap();
+    assert!(authorities.len() > 50, "{}", authorities.len());
+    let client = reqwest::Client::builder().tls_certs_only(authorities);
+    client.build().unwrap();
+}
+
 #[tokio::test]
 async fn a_redirect_is_an_answer_and_not_an_order() {
     let elsewhere = Server::start([]).await;

@@ -1,0 +1,29 @@
+//! Builds the operator's container image, without a container engine: one static program on an empty base, as an OCI
+//! image layout, with a bill of materials. The same commit gives the same bytes, wherever it is built.
+//!
+//! ```no_run
+//! # fn example() -> anyhow::Result<()> {
+//! let recipe = industrydata_image::Recipe {
+//!     source: ".".into(),
+//!     output: "target/image".into(),
+//!     revision: "0123abc".into(),
+//!     created: "2026-01-01T00:00:00Z".parse()?,
+//! };
+//! let image = recipe.build()?;
+//! println!("{} in {}", image.digest, image.layout.display());
+//! # Ok(())
+//! # }
+//! ```
+
+mod bill;
+mod commit;
+mod compile;
+mod layout;
+mod recipe;
+mod verify;
+
+pub use self::{
+    commit::Commit,
+    recipe::{Image, PROGRAM, Recipe, USER},
+    verify::verify,
+};
