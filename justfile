@@ -35,9 +35,13 @@ simulator *arguments:
 run *arguments:
     cargo run -- run --admin-address 127.0.0.1:8080 {{ arguments }}
 
-# Install the CustomResourceDefinitions and the role in the current context
+# Install the operator in the current context
 install:
-    cargo run --quiet -- crds | kubectl apply -f - -f deploy/role.yaml
+    kubectl apply -f deploy/install.yaml
+
+# The container image and its bill of materials, in target/image
+image *arguments:
+    cargo run -p industrydata-image -- {{ arguments }}
 
 # The documentation of the code
 doc:

@@ -20,6 +20,7 @@ pub mod lease;
 pub mod metrics;
 pub mod plan;
 pub mod poll;
+pub mod ready;
 pub mod runtime;
 pub mod settings;
 pub mod telemetry;

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use industrydata_operator::ready::Question;
 use industrydata_operator::settings::{Arguments, Settings};
 use industrydata_operator::{api, failpoint, runtime, telemetry};
 use kube::Config;
@@ -25,11 +26,14 @@ enum Command {
     Run(Box<Arguments>),
     /// Print the definitions of the three kinds, for `kubectl apply -f -`.
     Crds,
+    /// Ask an operator whether it is ready, and end without an error if it is.
+    Ready(Question),
 }
 
 fn main() -> anyhow::Result<()> {
     match Program::parse().command {
         Command::Crds => print_definitions(),
+        Command::Ready(question) => ready(question),
         Command::Run(arguments) => run(*arguments),
     }
 }
@@ -39,6 +43,12 @@ fn print_definitions() -> anyhow::Result<()> {
     std::io::stdout()
         .write_all(text.as_bytes())
         .context("failed to write to standard output")
+}
+
+#[tokio::main]
+async fn ready(question: Question) -> anyhow::Result<()> {
+    let said = question.ask().await?;
+    writeln!(std::io::stdout(), "{said}").context("failed to write to standard output")
 }
 
 #[tokio::main]

@@ -10,7 +10,6 @@ use industrydata_operator::api::{
 use industrydata_testbed::{ControlPlane, Source, run};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::config::Kubeconfig;
@@ -38,7 +37,6 @@ pub struct Cluster {
     pub namespace: &'static str,
     context: Option<String>,
     has_namespace: bool,
-    role: Option<String>,
     definitions: Vec<String>,
 }
 
@@ -71,7 +69,6 @@ impl Cluster {
             },
             context,
             has_namespace: false,
-            role: None,
             definitions: Vec::new(),
         })
     }
@@ -91,33 +88,29 @@ impl Cluster {
         self.plane.url()
     }
 
-    /// Creates the namespace, the definitions that are missing, and the role.
+    /// Creates the namespace, the definitions that are missing, and the roles of the chart for one namespace.
     pub async fn install(&mut self) -> anyhow::Result<()> {
         self.create_namespace().await?;
         self.has_namespace = true;
         self.install_definitions().await?;
-        let role = manifest("deploy/role.yaml")?;
-        let mut role: ClusterRole =
-            serde_saphyr::from_str(&role).context("failed to read deploy/role.yaml")?;
-        if !self.is_own() {
-            // An operator that is installed there has a role of this name already.
-            role.metadata.name = Some(self.namespace.to_owned());
-        }
-        let name = role.name_any();
-        let roles = Api::<ClusterRole>::all(self.client.clone());
-        let created = roles.create(&PostParams::default(), &role).await;
-        created.with_context(|| format!("failed to create the ClusterRole {name}"))?;
-        self.role = Some(name);
+        let mut helm = self.plane.helm();
+        helm.args(["template", "industrydata-operator"])
+            .arg(path("charts/industrydata-operator"))
+            .args(["--show-only", "templates/rbac.yaml"])
+            .args(["--namespace", self.namespace])
+            .args(["--set", "serviceAccount.create=false"])
+            .arg(format!("--set=serviceAccount.name={ACCOUNT}"))
+            .arg(format!("--set=watchNamespaces={{{}}}", self.namespace));
+        let roles = tempfile::NamedTempFile::new().context("failed to create a temporary file")?;
+        std::fs::write(&roles, run(&mut helm).await?).context("failed to write the roles")?;
+        let file = roles.path().display().to_string();
+        self.kubectl(&["apply", "--filename", &file]).await?;
         Ok(())
     }
 
-    /// The account of the operator, with the rights of its role and no others.
+    /// The account of the operator, with the rights of its roles and no others.
     pub async fn operator(&self) -> anyhow::Result<Config> {
-        let role = self.role.as_deref().context("the role is not installed")?;
         let account = self.plane.service_account(self.namespace, ACCOUNT).await?;
-        self.plane
-            .bind_cluster_role(role, self.namespace, ACCOUNT)
-            .await?;
         Ok(account.config().await?)
     }
 
@@ -226,11 +219,6 @@ impl Cluster {
             removed.push(self.let_go().await);
             removed.push(delete(&Api::<Namespace>::all(all()), self.namespace).await);
         }
-        if let Some(role) = &self.role {
-            let binding = format!("testbed:{role}:{}:{ACCOUNT}", self.namespace);
-            removed.push(delete(&Api::<ClusterRoleBinding>::all(all()), &binding).await);
-            removed.push(delete(&Api::<ClusterRole>::all(all()), role).await);
-        }
         for definition in &self.definitions {
             removed.push(delete(&Api::<CustomResourceDefinition>::all(all()), definition).await);
         }
@@ -241,11 +229,6 @@ impl Cluster {
 /// A file of the project.
 pub fn path(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
-}
-
-fn manifest(file: &str) -> anyhow::Result<String> {
-    let path = path(file);
-    std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))
 }
 
 /// The files of `KUBECONFIG`, or the default one, as one file. It has to have the context.

@@ -96,7 +96,7 @@ impl Demo<'_> {
         once: bool,
         interrupt: &Interrupt,
     ) -> anyhow::Result<()> {
-        steps.begin("installing the definitions and the role");
+        steps.begin("installing the definitions and the roles");
         // Not interrupted, so that it is known what has to be removed.
         self.cluster.install().await?;
         let shown = tokio::select! {

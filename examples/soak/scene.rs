@@ -1,6 +1,5 @@
 //! Where it all happens: a control plane and a service, with a proxy before each.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -8,6 +7,8 @@ use industrydata_operator::api::definitions_as_yaml;
 use industrydata_simulator::{Options, ReadinessScript, Simulator, Switches};
 use industrydata_testbed::{Account, ControlPlane, Proxy, Upstream, run};
 use kube::Client;
+
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/industrydata-operator");
 
 /// The namespace of everything.
 pub const NAMESPACE: &str = "soak";
@@ -28,11 +29,8 @@ pub struct Scene {
 impl Scene {
     pub async fn set_up() -> anyhow::Result<Self> {
         let plane = ControlPlane::start().await?;
-        install(&plane).await?;
         let account = plane.service_account(NAMESPACE, "operator").await?;
-        plane
-            .bind_cluster_role("industrydata-operator", NAMESPACE, "operator")
-            .await?;
+        install(&plane).await?;
         // The service does not help: what is asked for twice is made twice, and shows.
         let switches = Switches {
             second_flow_of_type: None,
@@ -62,12 +60,21 @@ impl Scene {
     }
 }
 
+/// Installs the definitions, and the roles of the chart for one namespace.
 async fn install(plane: &ControlPlane) -> anyhow::Result<()> {
     let definitions = plane.directory().join("definitions.yaml");
     std::fs::write(&definitions, definitions_as_yaml()?)
         .context("failed to write the definitions")?;
-    let role = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/role.yaml");
-    for file in [definitions, role] {
+    let mut helm = plane.helm();
+    helm.args(["template", "industrydata-operator", CHART])
+        .args(["--show-only", "templates/rbac.yaml"])
+        .args(["--namespace", NAMESPACE])
+        .args(["--set", "serviceAccount.create=false"])
+        .args(["--set", "serviceAccount.name=operator"])
+        .arg(format!("--set=watchNamespaces={{{NAMESPACE}}}"));
+    let roles = plane.directory().join("roles.yaml");
+    std::fs::write(&roles, run(&mut helm).await?).context("failed to write the roles")?;
+    for file in [definitions, roles] {
         run(plane.kubectl().arg("apply").arg("--filename").arg(file)).await?;
     }
     let established = ["wait", "--for=condition=Established", "crd", "--all"];

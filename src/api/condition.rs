@@ -4,14 +4,16 @@
 //!
 //! [kstatus]: https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
 
-/// The remote object is as declared and ready to work.
-pub const READY: &str = "Ready";
-/// The remote object exists and is as declared.
-pub const SYNCED: &str = "Synced";
-/// Something is under way; no person is needed.
-pub const RECONCILING: &str = "Reconciling";
-/// A person is needed; the message says for what.
-pub const STALLED: &str = "Stalled";
+words! {
+    /// The remote object is as declared and ready to work.
+    READY = "Ready";
+    /// The remote object exists and is as declared.
+    SYNCED = "Synced";
+    /// Something is under way; no person is needed.
+    RECONCILING = "Reconciling";
+    /// A person is needed; the message says for what.
+    STALLED = "Stalled";
+}
 
 /// The three values of a condition's `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

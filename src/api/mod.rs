@@ -3,6 +3,16 @@
 //! No behaviour lives here. Everything that the API server can check by itself (unions, immutability, sizes,
 //! patterns) is a rule of the schema, so that a mistake is refused at `kubectl apply` with a sentence naming the field.
 
+/// Constants, each with what it means, and the list of all: `docs/reference/` is made of it.
+macro_rules! words {
+    ($($(#[doc = $meaning:literal])+ $name:ident = $word:literal;)+) => {
+        $($(#[doc = $meaning])+ pub const $name: &str = $word;)+
+
+        /// Each word with what it means.
+        pub const ALL: &[(&str, &str)] = &[$(($word, concat!($($meaning),+))),+];
+    };
+}
+
 pub mod condition;
 mod connection;
 mod definition;
@@ -45,16 +55,18 @@ pub const FINALIZER: &str = "industrydata.dev/remote";
 
 /// The annotations that the operator reads or writes.
 pub mod annotation {
-    /// Set by a user: adopt exactly the remote object with this id.
-    pub const REMOTE_ID: &str = "industrydata.dev/remote-id";
-    /// Written by the operator before it creates a remote object: `<service time>/<uuid>`.
-    pub const CREATE_ATTEMPT: &str = "industrydata.dev/create-attempt";
-    /// Set by a user, any new value: look at the service and reconcile now.
-    pub const REQUESTED_AT: &str = "industrydata.dev/requested-at";
-    /// Flux's twin of [`REQUESTED_AT`].
-    pub const FLUX_REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
-    /// Set by a user, any new value: reset the flow once, as a new `spec.resetToken` would.
-    pub const RESET_REQUESTED_AT: &str = "industrydata.dev/reset-requested-at";
-    /// Set by a user to `"true"` on a resource that is being deleted: let go of it without touching the service.
-    pub const ABANDON: &str = "industrydata.dev/abandon";
+    words! {
+        /// Set by a user: adopt exactly the remote object with this id.
+        REMOTE_ID = "industrydata.dev/remote-id";
+        /// Written by the operator before it creates a remote object: `<service time>/<uuid>`.
+        CREATE_ATTEMPT = "industrydata.dev/create-attempt";
+        /// Set by a user, any new value: look at the service and reconcile now.
+        REQUESTED_AT = "industrydata.dev/requested-at";
+        /// Set by Flux's `flux reconcile` and by users, any new value: the same as `industrydata.dev/requested-at`.
+        FLUX_REQUESTED_AT = "reconcile.fluxcd.io/requestedAt";
+        /// Set by a user, any new value: reset the flow once, as a new `spec.resetToken` would.
+        RESET_REQUESTED_AT = "industrydata.dev/reset-requested-at";
+        /// Set by a user to `"true"` on a resource that is being deleted: let go of it without touching the service.
+        ABANDON = "industrydata.dev/abandon";
+    }
 }

@@ -32,6 +32,7 @@ mod token;
 mod transport;
 pub mod verdict;
 
+pub(crate) use self::transport::ensure_crypto_provider;
 pub use self::{
     answer::{ErrorCode, Refusal},
     body::{FilterDefinition, FlowDefinition, FlowSetDefinition},

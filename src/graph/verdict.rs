@@ -57,9 +57,30 @@ pub enum Certainty {
     Unknown,
 }
 
-/// The classes of failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
+macro_rules! reasons {
+    ($($(#[doc = $meaning:literal])+ $name:ident,)+) => {
+        /// The classes of failure.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $($(#[doc = $meaning])+ $name,)+
+        }
+
+        impl Reason {
+            /// Each class with what it means: `docs/reference/` is made of it.
+            pub const ALL: &[(Self, &str)] = &[$((Self::$name, concat!($($meaning),+))),+];
+
+            /// The word for it, in the form of a condition reason.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name)),+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
     /// The authority does not accept the credential.
     CredentialRefused,
     /// The service does not accept a fresh token (401).
@@ -86,28 +107,6 @@ pub enum Reason {
     UnexpectedAnswer,
     /// A request that this client should not have made (405, 406, 411, 415 …).
     InvalidRequest,
-}
-
-impl Reason {
-    /// The word for it, in the form of a condition reason.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::CredentialRefused => "CredentialRefused",
-            Self::Unauthorized => "Unauthorized",
-            Self::Forbidden => "Forbidden",
-            Self::NotFound => "NotFound",
-            Self::Rejected => "Rejected",
-            Self::Conflict => "Conflict",
-            Self::Locked => "Locked",
-            Self::Throttled => "Throttled",
-            Self::ServiceUnavailable => "ServiceUnavailable",
-            Self::Unreachable => "Unreachable",
-            Self::TimedOut => "TimedOut",
-            Self::UnexpectedAnswer => "UnexpectedAnswer",
-            Self::InvalidRequest => "InvalidRequest",
-        }
-    }
 }
 
 impl fmt::Display for Reason {

@@ -222,7 +222,7 @@ pub struct Arguments {
 
 /// Why a value cannot be read. The flag and the value are told by clap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-enum InvalidValue {
+pub(crate) enum InvalidValue {
     #[error("right would be a URL such as `https://graph.microsoft.com`")]
     Url,
     #[error("right would be a time with units, such as `60s` or `1m30s`")]
@@ -237,7 +237,7 @@ fn url(text: &str) -> Result<Url, InvalidValue> {
     text.parse().map_err(|_| InvalidValue::Url)
 }
 
-fn duration(text: &str) -> Result<Duration, InvalidValue> {
+pub(crate) fn duration(text: &str) -> Result<Duration, InvalidValue> {
     let duration: SignedDuration = text.parse().map_err(|_| InvalidValue::Duration)?;
     let duration = Duration::try_from(duration).map_err(|_| InvalidValue::Duration)?;
     if duration > LONGEST {

@@ -19,6 +19,7 @@ use kube::core::Selector;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
+pub(crate) use self::arguments::duration;
 pub use self::{arguments::Arguments, error::SettingsError, selector::InvalidSelector};
 use crate::{
     graph::{TransportSettings, USUAL_WAIT, check_endpoint},

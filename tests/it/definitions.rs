@@ -13,34 +13,10 @@ use industrydata_operator::api::{
 use serde_json::{Value, json};
 
 #[test]
-fn the_files_in_crds_are_what_the_code_makes() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
-    let update = std::env::var_os("UPDATE").is_some_and(|value| value == "1");
-    let mut made = BTreeSet::new();
-    for definition in custom_resource_definitions() {
-        let file = directory.join(format!("{}.yaml", definition.spec.names.plural));
-        let yaml = definition_as_yaml(&definition).unwrap();
-        if update {
-            std::fs::create_dir_all(&directory).unwrap();
-            std::fs::write(&file, &yaml).unwrap();
-        }
-        let kept = std::fs::read_to_string(&file).unwrap_or_default();
-        let line = kept
-            .lines()
-            .zip(yaml.lines())
-            .take_while(|(old, new)| old == new)
-            .count()
-            + 1;
-        let path = file.display();
-        assert!(
-            kept == yaml,
-            "{path} is stale from line {line} on: run `UPDATE=1 cargo test --test it definitions`"
-        );
-        made.insert(file);
+fn the_files_in_crds_and_in_the_chart_are_what_the_code_makes() {
+    for directory in ["crds", "charts/industrydata-operator/files/crds"] {
+        are_what_the_code_makes(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory));
     }
-    let entries = std::fs::read_dir(directory).unwrap();
-    let kept: BTreeSet<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(kept, made, "crds/ holds the definitions and nothing else");
 }
 
 #[test]
@@ -188,6 +164,43 @@ fn what_has_to_be_given() {
         })
         .collect();
     assert_eq!(found, expected);
+}
+
+fn are_what_the_code_makes(directory: &Path) {
+    let update = std::env::var_os("UPDATE").is_some_and(|value| value == "1");
+    let mut made = BTreeSet::new();
+    for definition in custom_resource_definitions() {
+        let file = directory.join(format!("{}.yaml", definition.spec.names.plural));
+        let yaml = definition_as_yaml(&definition).unwrap();
+        if update {
+            std::fs::create_dir_all(directory).unwrap();
+            std::fs::write(&file, &yaml).unwrap();
+        }
+        let kept = std::fs::read_to_string(&file).unwrap_or_default();
+        let line = kept
+            .lines()
+            .zip(yaml.lines())
+            .take_while(|(old, new)| old == new)
+            .count()
+            + 1;
+        let path = file.display();
+        assert!(
+            kept == yaml,
+            "{path} is stale from line {line} on: run `UPDATE=1 cargo test --test it definitions`"
+        );
+        made.insert(file);
+    }
+    let entries = std::fs::read_dir(directory).unwrap();
+    let kept: BTreeSet<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| !path.ends_with("kustomization.yaml"))
+        .collect();
+    assert_eq!(
+        kept,
+        made,
+        "{} holds the definitions and nothing else",
+        directory.display()
+    );
 }
 
 /// One place in a schema.

@@ -13,7 +13,11 @@ mod endurance;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod install;
+#[cfg(test)]
 mod main_job;
+#[cfg(test)]
+mod manual;
 #[cfg(test)]
 mod mishaps;
 #[cfg(test)]
@@ -22,6 +26,8 @@ mod process;
 mod program;
 #[cfg(test)]
 mod replicas;
+#[cfg(test)]
+mod role;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

@@ -7,9 +7,12 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use industrydata_testbed::Account;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::install::node::Root;
 use crate::stage::Stage;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_industrydata-operator");
@@ -28,6 +31,7 @@ pub struct Launch {
     flags: BTreeMap<String, String>,
     variables: BTreeMap<String, String>,
     kubeconfig: PathBuf,
+    program: Command,
     log: Log,
 }
 
@@ -43,12 +47,46 @@ impl Launch {
             flags: pairs.collect(),
             variables: BTreeMap::new(),
             kubeconfig: PathBuf::new(),
+            program: Command::new(PROGRAM),
             log: Log::default(),
         };
         launch
             .kubeconfig(stage.account.kubeconfig_path())
             .flag("--log-format", "json")
             .flag("--log-level", "info,industrydata_operator=trace")
+    }
+
+    /// As a kubelet starts the container of a Deployment's pods, but for its files and for what is not so outside of a
+    /// cluster: where it finds the cluster and its namespace, and that several listen on one machine.
+    pub fn of(deployment: &Value, account: &Account) -> Self {
+        let namespace = deployment["metadata"]["namespace"].as_str().unwrap();
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        let arguments = container["args"].as_array().unwrap();
+        assert_eq!(arguments[0], "run");
+        let flag = |argument: &Value| {
+            let (flag, value) = argument.as_str().unwrap().split_once('=').unwrap();
+            (flag.to_owned(), value.to_owned())
+        };
+        let given = container["env"].as_array().into_iter().flatten();
+        let variable = |one: &Value| {
+            let of_the_pod = one["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.namespace";
+            let value = of_the_pod.then_some(namespace).or(one["value"].as_str());
+            (
+                one["name"].as_str().unwrap().to_owned(),
+                value.unwrap().to_owned(),
+            )
+        };
+        let launch = Self {
+            name: namespace.to_owned(),
+            flags: arguments[1..].iter().map(flag).collect(),
+            variables: given.map(variable).collect(),
+            kubeconfig: account.kubeconfig_path().to_owned(),
+            program: Command::new(PROGRAM),
+            log: Log::default(),
+        };
+        launch
+            .flag("--admin-address", "127.0.0.1:0")
+            .flag("--lease-namespace", namespace)
     }
 
     /// What the process is called where its log is shown.
@@ -80,6 +118,13 @@ impl Launch {
         self
     }
 
+    /// In a container, where it finds the cluster and its namespace by itself.
+    pub fn inside(mut self, root: &Root) -> Self {
+        self.program = root.command("/industrydata-operator");
+        self.flags.remove("--lease-namespace");
+        self.kubeconfig("")
+    }
+
     /// What it logs is added to this.
     pub fn log(mut self, log: &Log) -> Self {
         self.log.clone_from(log);
@@ -88,7 +133,7 @@ impl Launch {
 
     /// Starts it, and waits until it serves.
     pub async fn start(self) -> Process {
-        let mut command = Command::new(PROGRAM);
+        let mut command = self.program;
         command
             .arg("run")
             .args(self.flags.iter().flat_map(|(flag, value)| [flag, value]))
@@ -133,6 +178,11 @@ pub struct Process {
 }
 
 impl Process {
+    /// Where its administration server listens.
+    pub fn url(&self) -> &str {
+        &self.address
+    }
+
     /// All that it has logged.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
@@ -156,6 +206,17 @@ impl Process {
         };
         let metrics = answer.text().await.unwrap_or_default();
         metrics.contains("industrydata_operator_leader 1")
+    }
+
+    /// What the kernel says of it: `Uid`, `CapEff`.
+    pub fn status(&self) -> BTreeMap<String, String> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
+        let line = |line: &str| {
+            let (name, value) = line.split_once(':')?;
+            let value: Vec<&str> = value.split_whitespace().collect();
+            Some((name.to_owned(), value.join(" ")))
+        };
+        status.lines().filter_map(line).collect()
     }
 
     /// Ends it at once.

@@ -22,6 +22,8 @@ use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::role::{self, Reach};
+
 /// Nothing that is waited for takes this long, however busy the machine is.
 pub const PATIENCE: Duration = Duration::from_mins(3);
 
@@ -32,6 +34,7 @@ pub struct Stage {
     pub simulator: Simulator,
     pub client: Client,
     pub account: Account,
+    reach: Reach,
     operator: Option<Operator>,
 }
 
@@ -43,9 +46,9 @@ struct Operator {
 /// A flag that is given twice counts as given last.
 #[derive(Parser)]
 #[command(args_override_self = true)]
-struct Flags {
+pub struct Flags {
     #[command(flatten)]
-    arguments: Arguments,
+    pub arguments: Arguments,
 }
 
 impl Stage {
@@ -61,15 +64,39 @@ impl Stage {
         Self::set_up_on(plane().await, name, options).await
     }
 
+    /// A stage without the operator, which is to watch all namespaces.
+    pub async fn set_up_for_all_namespaces(name: &str, options: Options) -> Self {
+        Self::set_up_for(plane().await, name, options, Reach::AllNamespaces).await
+    }
+
     /// A stage without the operator, on a control plane that [`start_plane`] has made.
     pub async fn set_up_on(plane: &'static ControlPlane, name: &str, options: Options) -> Self {
+        Self::set_up_for(plane, name, options, Reach::OneNamespace).await
+    }
+
+    async fn set_up_for(
+        plane: &'static ControlPlane,
+        name: &str,
+        options: Options,
+        reach: Reach,
+    ) -> Self {
+        let account = plane.service_account(name, role::ACCOUNT).await.unwrap();
+        let roles = role::rendered(plane, name, reach).await;
+        role::grant(plane, &account, &roles).await;
+        Self::of(plane, name, options, account, reach).await
+    }
+
+    /// A stage whose operator is an account that may do what it may.
+    pub async fn of(
+        plane: &'static ControlPlane,
+        name: &str,
+        options: Options,
+        account: Account,
+        reach: Reach,
+    ) -> Self {
         let client = plane.client().await.unwrap();
-        let account = plane.service_account(name, "operator").await.unwrap();
-        plane
-            .bind_cluster_role("industrydata-operator", name, "operator")
-            .await
-            .unwrap();
         Self {
+            reach,
             plane,
             namespace: name.to_owned(),
             simulator: Simulator::start(options).await.unwrap(),
@@ -88,13 +115,11 @@ impl Stage {
 
     /// The flags under which the operator works on this stage.
     pub fn flags(&self) -> Vec<String> {
-        [
+        let mut flags = [
             "--graph-endpoint",
             &self.simulator.graph_endpoint(),
             "--authority-endpoint",
             &self.simulator.authority_endpoint(),
-            "--watch-namespace",
-            &self.namespace,
             "--lease-namespace",
             &self.namespace,
             "--admin-address",
@@ -107,7 +132,11 @@ impl Stage {
             "11s",
         ]
         .map(str::to_owned)
-        .to_vec()
+        .to_vec();
+        if self.reach == Reach::OneNamespace {
+            flags.extend(["--watch-namespace".to_owned(), self.namespace.clone()]);
+        }
+        flags
     }
 
     pub async fn start_operator(&mut self, more: &[&str]) {
@@ -403,30 +432,26 @@ pub fn sample(file: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// The control plane of this process, with the definitions and the role installed.
-async fn plane() -> &'static ControlPlane {
+/// The control plane of this process, with the definitions installed.
+pub async fn plane() -> &'static ControlPlane {
     static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
     PLANE.get_or_init(start_plane).await
 }
 
-/// A control plane with the definitions and the role installed.
+/// A control plane with the definitions installed.
 pub async fn start_plane() -> ControlPlane {
     let plane = ControlPlane::start().await.unwrap();
     install(&plane).await;
     plane
 }
 
-/// Installs the definitions and the role as a user does.
+/// Installs the definitions as a user does.
 pub async fn install(plane: &ControlPlane) {
-    let directory = plane.directory().join("install.yaml");
-    let role = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/role.yaml");
-    std::fs::write(&directory, definitions_as_yaml().unwrap()).unwrap();
-    let files = [directory.as_path(), &role].map(|path| path.display().to_string());
-    run(plane
-        .kubectl()
-        .args(["apply", "-f", &files[0], "-f", &files[1]]))
-    .await
-    .unwrap();
+    let file = plane.directory().join("definitions.yaml");
+    std::fs::write(&file, definitions_as_yaml().unwrap()).unwrap();
+    run(plane.kubectl().arg("apply").arg("-f").arg(file))
+        .await
+        .unwrap();
     let established = [
         "wait",
         "--for=condition=Established",

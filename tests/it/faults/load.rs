@@ -6,7 +6,7 @@ use kube::api::{Api, ListParams, PostParams};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{apply_all, assert_nothing_twice, connection, flags, group, prepare, set};
+use super::{apply_all, assert_nothing_twice, connection, group, prepare_for_all, set};
 use crate::stage::{Stage, flow, is_ready, stalled};
 
 /// Sets of the flood, each with three flows.
@@ -19,10 +19,10 @@ const SETS: usize = 80;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f24_a_flood_in_one_namespace_does_not_hold_up_another_nor_does_one_flow_that_fails() {
-    let mut stage = prepare("f24-calm").await;
+    let (mut stage, flags) = prepare_for_all("f24-calm", "f24").await;
     let namespace = ["create", "namespace", "f24-flood"];
     stage.kubectl(&namespace).await.unwrap();
-    stage.start_with(flags_for_all_namespaces(&stage)).await;
+    stage.start_with(flags).await;
     let refuse = Rule::new(Effect::Refuse(Answer::new(400))).on(Operation::CreateFlow);
     let refuse = refuse.flow_type(FlowType::ClassGroup);
     stage.simulator.inject(refuse.always());
@@ -59,17 +59,6 @@ async fn f24_a_flood_in_one_namespace_does_not_hold_up_another_nor_does_one_flow
     assert_nothing_twice(&journal);
     assert_eq!(journal.committed(Operation::CreateFlow), all + 2);
     assert_eq!(journal.committed(Operation::CreateSet), SETS + 2);
-}
-
-/// The operator watches all namespaces, as it does where it is installed for a cluster, but looks at this test alone.
-fn flags_for_all_namespaces(stage: &Stage) -> Vec<String> {
-    let mut flags = flags(stage);
-    let namespace = flags.iter().position(|flag| flag == "--watch-namespace");
-    flags.splice(
-        namespace.unwrap()..namespace.unwrap() + 2,
-        ["--watch-selector", "test=f24"].map(str::to_owned),
-    );
-    flags
 }
 
 /// A manifest with the label that the operator looks for, in JSON or YAML.

@@ -43,6 +43,15 @@ async fn prepare(name: &str) -> Stage {
     Stage::set_up(name, unhelpful(Duration::ZERO)).await
 }
 
+/// A stage without the operator, which is to watch all namespaces, but only what has this label: the other tests'
+/// resources are not its own.
+async fn prepare_for_all(name: &str, label: &str) -> (Stage, Vec<String>) {
+    let stage = Stage::set_up_for_all_namespaces(name, unhelpful(Duration::ZERO)).await;
+    let selector = ["--watch-selector".to_owned(), format!("test={label}")];
+    let flags = flags(&stage).into_iter().chain(selector).collect();
+    (stage, flags)
+}
+
 async fn start(stage: &mut Stage) {
     let flags = flags(stage);
     stage.start_with(flags).await;

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::{
     advice, apply_all, apply_pairs, assert_all_owned, assert_at_rest, assert_healed,
-    assert_nothing_twice, changes, connection, flags, group, meet, names, open, prepare, remote_id,
-    set,
+    assert_nothing_twice, changes, connection, group, meet, names, open, prepare_for_all,
+    remote_id, set,
 };
 use crate::stage::{Stage, flow, is_ready, stalled};
 
@@ -178,17 +178,7 @@ async fn f22_of_two_resources_for_one_flow_the_elder_owns_it_and_the_other_waits
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f22_a_flow_of_another_namespace_is_not_taken_over_before_it_is_let_go() {
-    let mut stage = prepare("f22-owner").await;
-    // One operator for all namespaces, but only for what this test labels: the other tests' resources are not its own.
-    let mut flags = flags(&stage);
-    let watched = flags
-        .iter()
-        .position(|flag| flag == "--watch-namespace")
-        .unwrap();
-    flags.splice(
-        watched..watched + 2,
-        ["--watch-selector", "test=f22"].map(str::to_owned),
-    );
+    let (mut stage, flags) = prepare_for_all("f22-owner", "f22").await;
     stage.start_with(flags).await;
     let labelled = |manifest: &str| {
         let mut manifest: Value = serde_json::from_str(manifest).unwrap();

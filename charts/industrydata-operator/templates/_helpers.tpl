@@ -1,0 +1,88 @@
+{{- define "industrydata-operator.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "industrydata-operator.fullname" -}}
+{{- $name := include "industrydata-operator.name" . }}
+{{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) }}
+{{- .Values.fullnameOverride | default $full | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "industrydata-operator.serviceAccountName" -}}
+{{- $own := .Values.serviceAccount.create | ternary (include "industrydata-operator.fullname" .) "default" }}
+{{- .Values.serviceAccount.name | default $own }}
+{{- end }}
+
+{{- define "industrydata-operator.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "industrydata-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "industrydata-operator.labels" -}}
+{{ include "industrydata-operator.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "industrydata-operator.image" -}}
+{{- .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- with .Values.image.digest }}@{{ . }}{{ end }}
+{{- end }}
+
+{{- /* Restricted Pod Security, without exception: there are no values for it. */}}
+{{- define "industrydata-operator.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "industrydata-operator.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{- /* Seconds of a time such as `1m30s`. */}}
+{{- define "industrydata-operator.seconds" -}}
+{{- $total := 0 }}
+{{- range regexFindAll "[0-9]+[hms]" . -1 }}
+{{- $unit := get (dict "h" 3600 "m" 60 "s" 1) (regexFind "[hms]" .) }}
+{{- $total = add $total (mul $unit (regexFind "[0-9]+" . | int)) }}
+{{- end }}
+{{- $total }}
+{{- end }}
+
+{{- /* What would only show when the operator has been installed, or never. */}}
+{{- define "industrydata-operator.check" -}}
+{{- $values := .Values }}
+{{- if and (gt (int $values.replicaCount) 1) (not $values.leaderElection.enabled) }}
+{{- fail "replicaCount is more than 1 and leaderElection.enabled is false: all replicas would write. Set leaderElection.enabled to true, or replicaCount to 1" }}
+{{- end }}
+{{- if and $values.ca.configMapName $values.ca.secretName }}
+{{- fail "ca.configMapName and ca.secretName are both set: certificates are read from one place. Set one of them" }}
+{{- end }}
+{{- range $name, $url := dict "endpoint" $values.graph.endpoint "authorityEndpoint" $values.graph.authorityEndpoint }}
+{{- if not (regexMatch "^(https://[^/?#@]+|http://(localhost|127[.][0-9.]+|\\[::1\\])(:[0-9]+)?)/?$" $url) }}
+{{- fail (printf "graph.%s is %s: tokens and secrets are sent there, so it has to be https, without a path, such as https://graph.microsoft.com" $name $url) }}
+{{- end }}
+{{- end }}
+{{- $lease := $values.leaderElection.enabled | ternary $values.leaderElection.leaseDuration "0s" }}
+{{- $sum := add (include "industrydata-operator.seconds" $lease) (mul 2 (include "industrydata-operator.seconds" $values.graph.requestTimeout)) }}
+{{- if le (include "industrydata-operator.seconds" $values.graph.visibilityWindow | int) (int $sum) }}
+{{- fail (printf "graph.visibilityWindow is %s: it has to be more than leaderElection.leaseDuration and twice graph.requestTimeout, together %ds" $values.graph.visibilityWindow $sum) }}
+{{- end }}
+{{- end }}
+
+{{- /* Not those of the selector: neither the Service nor the NetworkPolicy means the pod of `helm test`. */}}
+{{- define "industrydata-operator.testLabels" -}}
+app.kubernetes.io/name: {{ include "industrydata-operator.name" . }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}

@@ -1,0 +1,23 @@
+{{- /* What the operator may do in each namespace that it watches: what its code asks for, and no more. */}}
+{{- define "industrydata-operator.rules" -}}
+# The three kinds: list and watch feed the controllers; patch adds and removes the finalizer and the intent to create,
+# with the resourceVersion as precondition. The spec is never written. What may have changed in the meantime is read from
+# the cluster itself (get): a flow whose reset may be under way, and a resource that somebody else has just written to.
+- apiGroups: [industrydata.dev]
+  resources: [graphconnections, outboundprovisioningflowsets, provisioningflows]
+  verbs: [get, list, watch, patch]
+# The status is written by server-side apply.
+- apiGroups: [industrydata.dev]
+  resources: [graphconnections/status, outboundprovisioningflowsets/status, provisioningflows/status]
+  verbs: [patch]
+# Contents of Secrets are read one by one, by the names that specs give (get). That a Secret has changed is seen by a
+# watch of metadata alone (list, watch): the operator neither asks for contents there nor receives any. Kubernetes has no
+# permission for metadata only, so these two verbs allow more than is used. To allow less, set watchNamespaces.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch]
+# Events are created, and counted up while the same one repeats (patch).
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}

@@ -1,0 +1,21 @@
+-- How healthy a GraphConnection, an OutboundProvisioningFlowSet or a ProvisioningFlow is, in the words of Argo CD. An
+-- object that is being deleted is Progressing before this is asked.
+local status = obj.status or {}
+if status.conditions == nil or status.observedGeneration ~= obj.metadata.generation then
+  return { status = "Progressing", message = "the operator has not looked at it yet" }
+end
+local found = {}
+for _, condition in ipairs(status.conditions) do
+  found[condition.type] = condition
+end
+local synced, ready = found.Synced or {}, found.Ready or {}
+if synced.reason == "Suspended" then
+  return { status = "Suspended", message = synced.message }
+end
+if found.Stalled ~= nil then
+  return { status = "Degraded", message = found.Stalled.message }
+end
+if found.Reconciling == nil and ready.status == "True" then
+  return { status = "Healthy", message = ready.message }
+end
+return { status = "Progressing", message = (found.Reconciling or ready).message or "" }

@@ -1,0 +1,205 @@
+//! What the chart makes of its values: what it refuses, and what the API server says of the rest.
+
+use clap::Parser;
+use industrydata_operator::settings::Arguments;
+use industrydata_testbed::run;
+use serde_json::{Value, json};
+
+use super::{NAMESPACE, helm, kubectl, objects, of_kind, render};
+use crate::role::CHART;
+use crate::stage::plane;
+
+/// Everything that can be switched on, but for what needs definitions of others.
+fn everything() -> Value {
+    json!({
+        "commonLabels": { "team": "sds" },
+        "replicaCount": 2,
+        "image": { "digest": format!("sha256:{}", "0".repeat(64)) },
+        "imagePullSecrets": [{ "name": "registry" }],
+        "serviceAccount": { "annotations": { "a": "b" } },
+        "watchSelector": "team in (a, b)",
+        "ca": { "secretName": "authorities" },
+        "proxy": { "https": "http://proxy.example.com:3128", "no": "example.com" },
+        "extraArgs": ["--lease-namespace=industrydata-system"],
+        "extraEnv": [{ "name": "RUST_BACKTRACE", "value": "1" }],
+        "extraVolumes": [{ "name": "more", "emptyDir": {} }],
+        "extraVolumeMounts": [{ "name": "more", "mountPath": "/more" }],
+        "podAnnotations": { "a": "b" },
+        "podLabels": { "a": "b" },
+        "nodeSelector": { "kubernetes.io/os": "linux" },
+        "tolerations": [{ "operator": "Exists" }],
+        "topologySpreadConstraints": [{ "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway" }],
+        "priorityClassName": "system-cluster-critical",
+        "networkPolicy": {
+            "ingress": { "from": [{ "namespaceSelector": {} }] },
+            "egress": { "extra": [{ "ports": [{ "port": 1 }] }] },
+        },
+        "service": { "annotations": { "a": "b" } },
+    })
+}
+
+/// As little as can be.
+fn nothing() -> Value {
+    json!({
+        "crds": { "install": false },
+        "serviceAccount": { "create": false },
+        "rbac": { "create": false },
+        "leaderElection": { "enabled": false },
+        "networkPolicy": { "enabled": false },
+        "podDisruptionBudget": { "enabled": false },
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn helm_finds_nothing_wrong_with_the_chart() {
+    helm(plane().await, &["lint", "--strict", CHART])
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_values_are_refused_with_a_message_that_names_them() {
+    let both = json!({ "configMapName": "a", "secretName": "b" });
+    let table = [
+        (json!({ "replicaCounts": 2 }), "'replicaCounts' not allowed"),
+        (
+            json!({ "replicaCount": "2" }),
+            "'/replicaCount': got string, want integer",
+        ),
+        (
+            json!({ "log": { "format": "xml" } }),
+            "'/log/format': value must be one of 'text', 'json'",
+        ),
+        (
+            json!({ "relistInterval": "soon" }),
+            "'/relistInterval': 'soon' does not match",
+        ),
+        (
+            json!({ "watchNamespaces": ["A_b"] }),
+            "'/watchNamespaces/0': 'A_b' does not match",
+        ),
+        (
+            json!({ "image": { "digest": "abc" } }),
+            "'/image/digest': 'abc' does not match",
+        ),
+        (
+            json!({ "resources": { "limit": {} } }),
+            "'/resources': additional properties 'limit'",
+        ),
+        (
+            json!({ "graph": { "endpoint": "http://a" } }),
+            "graph.endpoint is http://a: tokens and secrets",
+        ),
+        (
+            json!({ "graph": { "visibilityWindow": "38s" } }),
+            "graph.visibilityWindow is 38s: it has to be more than",
+        ),
+        (
+            json!({ "leaderElection": { "leaseDuration": "1m" } }),
+            "together 80s",
+        ),
+        (
+            json!({ "replicaCount": 2, "leaderElection": { "enabled": false } }),
+            "all replicas would write. Set leaderElection.enabled to true, or replicaCount to 1",
+        ),
+        (
+            json!({ "ca": both }),
+            "ca.configMapName and ca.secretName are both set",
+        ),
+    ];
+    for (values, told) in table {
+        let said = render(plane().await, &values).await.expect_err(told);
+        assert!(said.contains(told), "{values} is refused with: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_values_make_is_valid_to_the_api_server() {
+    let plane = plane().await;
+    plane.service_account(NAMESPACE, "any").await.unwrap();
+    let one_team = json!({ "watchNamespaces": ["default"], "crds": { "install": false } });
+    for values in [json!({}), everything(), nothing(), one_team] {
+        let manifest = render(plane, &values).await.unwrap();
+        let dry_run = [
+            "apply",
+            "--dry-run=server",
+            "--server-side",
+            "--validate=strict",
+            "--force-conflicts",
+        ];
+        kubectl(plane, &dry_run, &manifest).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pods_are_admitted_where_only_restricted_ones_are() {
+    let plane = plane().await;
+    let create = ["create", "namespace", "restricted"];
+    run(plane.kubectl().args(create)).await.unwrap();
+    let label = [
+        "label",
+        "namespace",
+        "restricted",
+        "pod-security.kubernetes.io/enforce=restricted",
+    ];
+    run(plane.kubectl().args(label)).await.unwrap();
+    let create = ["create", "--dry-run=server", "--namespace", "restricted"];
+    for values in [json!({}), everything()] {
+        let objects = objects(&render(plane, &values).await.unwrap());
+        let template = &of_kind(&objects, "Deployment")["spec"]["template"];
+        let mut test = of_kind(&objects, "Pod").clone();
+        test["metadata"]["namespace"] = Value::Null;
+        let mut pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "pod" }, "spec": template["spec"] });
+        for pod in [&pod, &test] {
+            kubectl(plane, &create, &pod.to_string()).await.unwrap();
+        }
+        pod["spec"]["containers"][0]["securityContext"]["capabilities"] = Value::Null;
+        let refused = kubectl(plane, &create, &pod.to_string()).await.unwrap_err();
+        assert!(refused.contains("violates PodSecurity"), "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_other_values_the_operator_is_started_with_its_own_defaults() {
+    let objects = objects(&render(plane().await, &json!({})).await.unwrap());
+    let container = &of_kind(&objects, "Deployment")["spec"]["template"]["spec"]["containers"][0];
+    let given: Vec<String> = serde_json::from_value(container["args"].clone()).unwrap();
+    let own = ["run", "--log-format=json"].map(str::to_owned);
+    assert_eq!(arguments(given), arguments(own.to_vec()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn for_one_team_nothing_is_cluster_wide() {
+    let values = json!({ "watchNamespaces": ["north", "south"], "crds": { "install": false }, "rbac": { "aggregate": false } });
+    let objects = objects(&render(plane().await, &values).await.unwrap());
+    for object in &objects {
+        assert!(
+            object["metadata"]["namespace"].is_string(),
+            "{object} has no namespace"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_has_more_time_to_end_than_the_operator_takes() {
+    for (grace, seconds) in [("20s", 30), ("1m30s", 100)] {
+        let objects = objects(
+            &render(plane().await, &json!({ "shutdownGrace": grace }))
+                .await
+                .unwrap(),
+        );
+        let pod = &of_kind(&objects, "Deployment")["spec"]["template"]["spec"];
+        assert_eq!(pod["terminationGracePeriodSeconds"], seconds);
+    }
+}
+
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+/// What the operator reads from these words, of which the first takes the place of the program's name.
+fn arguments(words: Vec<String>) -> String {
+    format!("{:#?}", Flags::parse_from(words).arguments)
+}

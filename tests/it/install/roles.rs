@@ -1,0 +1,223 @@
+//! The roles of the chart grant what the operator uses, and nothing else.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::future::join_all;
+use industrydata_simulator::{Operation, Options};
+use industrydata_testbed::{Effect, Entry, Rule};
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use kube::api::{DeleteParams, DynamicObject};
+use serde_json::json;
+
+use crate::role::{self, Reach};
+use crate::stage::{PATIENCE, Stage, flow, is_ready, plane, security};
+
+/// A group, a resource with its subresource, and a verb.
+type Grant = (String, String, String);
+
+const KINDS: [&str; 3] = [
+    "graphconnections",
+    "outboundprovisioningflowsets",
+    "provisioningflows",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_roles_grant_exactly_what_is_used() {
+    let mut stage = Stage::set_up("roles", Options::default()).await;
+    let (start, operator) = (stage.audit_position(), stage.account.user().to_owned());
+    live(&mut stage).await;
+    let entries = stage.plane.audit().unwrap().since(start).unwrap();
+    let entries = entries
+        .iter()
+        .filter(|entry| entry.user == operator && !entry.resource.is_empty());
+    let mut used = BTreeSet::new();
+    for entry in entries {
+        assert_ne!(entry.code, 403, "{entry:?}");
+        let is_lease = entry.resource == "leases" && entry.verb != "create";
+        assert!(
+            !is_lease || entry.name == "industrydata-operator",
+            "{entry:?}"
+        );
+        used.insert(grant_of(entry));
+    }
+    let roles = role::rendered(stage.plane, "roles", Reach::OneNamespace).await;
+    let granted: BTreeSet<Grant> = roles
+        .iter()
+        .flat_map(rules)
+        .flat_map(|rule| grants(&rule))
+        .collect();
+    assert_eq!(
+        granted, used,
+        "on the left is what is granted, on the right what is used"
+    );
+}
+
+/// Each operator lives the same life with one permission less, all side by side.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_any_one_of_its_permissions_the_operator_is_refused_something() {
+    let plane = plane().await;
+    let roles = role::rendered(plane, "roles", Reach::OneNamespace).await;
+    let all: BTreeSet<Grant> = roles
+        .iter()
+        .flat_map(rules)
+        .flat_map(|rule| grants(&rule))
+        .collect();
+    let (mut lives, mut missed) = (Vec::new(), BTreeSet::new());
+    let mut position = plane.audit().unwrap().position().unwrap();
+    for (number, grant) in all.into_iter().enumerate() {
+        let namespace = format!("without-{number}");
+        let user = format!("system:serviceaccount:{namespace}:{}", role::ACCOUNT);
+        missed.insert((user, grant.clone()));
+        lives.push(live_without(grant, namespace));
+    }
+    let refused = async {
+        while !missed.is_empty() {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let audit = plane.audit().unwrap();
+            let (from, to) = (position, audit.position().unwrap());
+            for entry in audit.since(from).unwrap() {
+                if entry.code == 403 {
+                    missed.remove(&(entry.user.clone(), grant_of(&entry)));
+                }
+            }
+            position = to;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, refused);
+    let in_time = tokio::select! {
+        _ = join_all(lives) => unreachable!("nobody can live without"),
+        in_time = in_time => in_time,
+    };
+    assert!(in_time.is_ok(), "these were not missed: {missed:#?}");
+}
+
+async fn live_without(grant: Grant, namespace: String) {
+    let (plane, reach) = (plane().await, Reach::OneNamespace);
+    let account = plane
+        .service_account(&namespace, role::ACCOUNT)
+        .await
+        .unwrap();
+    let mut roles = role::rendered(plane, &namespace, reach).await;
+    for object in &mut roles {
+        take(object, &grant);
+    }
+    role::grant(plane, &account, &roles).await;
+    let mut stage = Stage::of(plane, &namespace, Options::default(), account, reach).await;
+    live(&mut stage).await;
+    // Without some, nothing else goes wrong; that it was refused is seen in the audit log.
+    std::future::pending::<()>().await;
+}
+
+/// All that an operator can meet: what is created, adopted, updated, reset and deleted, Secrets that change, events that
+/// repeat, writes of others in between, a lease that is taken and released.
+async fn live(stage: &mut Stage) {
+    let proxy = stage.through_proxy().await;
+    let conflict = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 409, "reason": "Conflict" });
+    for kind in KINDS {
+        let conflict = Effect::answer(409, conflict.to_string());
+        proxy.inject(
+            Rule::new(conflict)
+                .method("PATCH")
+                .path(&format!("/{kind}/")),
+        );
+    }
+    stage.start_operator(&[]).await;
+    stage.apply_samples().await;
+    let done = |operation| stage.simulator.journal().committed(operation);
+    let (flow_name, users) = ("north-security-groups", "north-users");
+    for name in [flow_name, users] {
+        stage.flow_where(name, is_ready).await;
+    }
+    for (times, age) in [(1, "adult"), (2, "minor"), (3, "adult")] {
+        let options =
+            json!({ "managementOptions": { "additionalOptions": { "studentAgeGroup": age } } });
+        stage.patch_flow(users, json!({ "user": options })).await;
+        stage
+            .until("an update", async || done(Operation::UpdateFlow) >= times)
+            .await;
+        stage.flow_where(users, is_ready).await;
+    }
+    stage
+        .patch_flow(flow_name, json!({ "resetToken": "again" }))
+        .await;
+    stage
+        .until("a reset", async || done(Operation::ResetFlow) == 1)
+        .await;
+    let passwords = [
+        "patch",
+        "secret",
+        "passwords",
+        "--patch",
+        r#"{"stringData":{"staff":"Change-me-2"}}"#,
+    ];
+    stage.kubectl(&passwords).await.unwrap();
+    stage
+        .until("new passwords", async || done(Operation::UpdateFlow) >= 4)
+        .await;
+
+    stage
+        .patch_flow(flow_name, json!({ "deletionPolicy": "Retain" }))
+        .await;
+    stage
+        .flows()
+        .delete(flow_name, &DeleteParams::default())
+        .await
+        .unwrap();
+    stage.gone(&stage.flows(), flow_name).await;
+    let adopting = json!({ "securityGroup": security(), "adoptionPolicy": "IfExists" });
+    stage.apply(&flow(flow_name, &adopting)).await.unwrap();
+    stage.flow_where(flow_name, is_ready).await;
+    stage
+        .kubectl(&["delete", "industrydata", "--all"])
+        .await
+        .unwrap();
+    stage.stop_operator().await;
+}
+
+fn grant_of(entry: &Entry) -> Grant {
+    let resource = match entry.subresource.as_str() {
+        "" => entry.resource.clone(),
+        subresource => format!("{}/{subresource}", entry.resource),
+    };
+    (entry.group.clone(), resource, entry.verb.clone())
+}
+
+/// The rules of a role; none of a binding.
+fn rules(object: &DynamicObject) -> Vec<PolicyRule> {
+    let rules = object.data.get("rules").cloned();
+    rules.map_or_else(Vec::new, |rules| serde_json::from_value(rules).unwrap())
+}
+
+fn grants(rule: &PolicyRule) -> Vec<Grant> {
+    let mut grants = Vec::new();
+    for group in rule.api_groups.iter().flatten() {
+        for resource in rule.resources.iter().flatten() {
+            let grant = |verb: &String| (group.clone(), resource.clone(), verb.clone());
+            grants.extend(rule.verbs.iter().map(grant));
+        }
+    }
+    grants
+}
+
+/// Takes one permission from a role.
+fn take(object: &mut DynamicObject, (group, resource, verb): &Grant) {
+    let mut left = Vec::new();
+    for rule in rules(object) {
+        for grant in grants(&rule) {
+            if grant != (group.clone(), resource.clone(), verb.clone()) {
+                let (group, resource, verb) = grant;
+                let (api_groups, resources) = (Some(vec![group]), Some(vec![resource]));
+                left.push(PolicyRule {
+                    api_groups,
+                    resources,
+                    verbs: vec![verb],
+                    ..rule.clone()
+                });
+            }
+        }
+    }
+    if object.data.get("rules").is_some() {
+        object.data["rules"] = json!(left);
+    }
+}

@@ -1,0 +1,121 @@
+//! `deploy/samples/`: each file says by `# shows:` lines what it shows, and each of them is tried.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+
+use industrydata_simulator::Simulator;
+use industrydata_testbed::run;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::stage::{Stage, sample, security};
+
+/// What stands in the samples for the ids of what somebody else has made.
+const IDS: [&str; 3] = [
+    "aaaaaaaa-0000-4000-8000-000000000001",
+    "aaaaaaaa-0000-4000-8000-000000000002",
+    "aaaaaaaa-0000-4000-8000-000000000003",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_sample_shows_what_it_says() {
+    let stage = Stage::open("samples").await;
+    let ids = made_by_others(&stage.simulator);
+    let samples: BTreeMap<String, String> = names()
+        .map(|name| {
+            let text = sample(&name);
+            let pairs = IDS.iter().zip(&ids);
+            let text = pairs.fold(text, |text, (id, real)| text.replace(id, real));
+            (name, text)
+        })
+        .collect();
+    for (name, text) in &samples {
+        let applied = stage.apply(text).await;
+        applied.unwrap_or_else(|error| panic!("deploy/samples/{name}: {error}"));
+    }
+    for (name, text) in &samples {
+        let mut shows = 0;
+        for command in text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# shows: "))
+        {
+            shows += 1;
+            if let Err(error) = typed(&stage, command).await {
+                let resources = stage.kubectl(&["get", "industrydata", "-o", "yaml"]).await;
+                panic!(
+                    "deploy/samples/{name}: {command}: {error}\n{}",
+                    resources.unwrap()
+                );
+            }
+        }
+        assert!(
+            shows > 0,
+            "deploy/samples/{name} says nothing of what it shows"
+        );
+    }
+    let all = ["delete", "industrydata", "--all", "--timeout=2m"];
+    stage.kubectl(&all).await.unwrap();
+    let sets = stage.simulator.snapshot().sets;
+    let mut left: Vec<_> = sets
+        .iter()
+        .map(|set| &set.resource["displayName"])
+        .collect();
+    left.sort_by_key(ToString::to_string);
+    // What is retained, what is only observed, and what a flow was added to.
+    assert_eq!(left, ["Colleges", "District east", "District island"]);
+}
+
+/// The files, without those that are not manifests.
+fn names() -> impl Iterator<Item = String> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/samples");
+    let names = std::fs::read_dir(directory).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| Path::new(name).extension() == Some("yaml".as_ref()))
+}
+
+/// Fills the service with what the samples find there. Gives back the ids in the order of [`IDS`].
+fn made_by_others(simulator: &Simulator) -> [String; 3] {
+    let set = |name| {
+        simulator
+            .create_set(&json!({ "displayName": name }))
+            .unwrap()
+    };
+    let flow = |set: &str, kind: &str, body: Value| {
+        let mut body = body;
+        body["@odata.type"] = json!(format!(
+            "#microsoft.graph.industryData.{kind}ProvisioningFlow"
+        ));
+        simulator.create_flow(set, &body).unwrap()
+    };
+    flow(&set("District east"), "securityGroup", security());
+    let options = json!({ "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false });
+    let options = json!({ "creationOptions": options });
+    flow(&set("District centre"), "administrativeUnit", options);
+    set("District west");
+    let south = set("District south");
+    let flow = flow(&south, "securityGroup", security());
+    [south, flow, set("District island")]
+}
+
+/// Runs a command of a comment in the stage's namespace.
+async fn typed(stage: &Stage, command: &str) -> Result<String, String> {
+    let kubectl = stage.plane.kubectl();
+    let kubectl = kubectl.as_std();
+    let words = std::iter::once(kubectl.get_program()).chain(kubectl.get_args());
+    let words: Vec<_> = words.map(|word| format!("'{}'", word.display())).collect();
+    let script = format!(
+        "kubectl() {{ {} --namespace '{}' \"$@\"; }}; {command}",
+        words.join(" "),
+        stage.namespace
+    );
+    let mut shell = Command::new("sh");
+    let variables = kubectl
+        .get_envs()
+        .filter_map(|(name, value)| Some((name, value?)));
+    shell
+        .args(["-c", &script])
+        .envs(variables)
+        .stdin(Stdio::null());
+    run(&mut shell).await.map_err(|error| error.to_string())
+}

@@ -1,0 +1,134 @@
+//! Stands in for what a cluster without nodes lacks: it runs the operator as its Deployment says.
+
+use std::time::Duration;
+
+use clap::Parser;
+use industrydata_operator::runtime;
+use industrydata_operator::settings::Settings;
+use industrydata_simulator::Simulator;
+use industrydata_testbed::ControlPlane;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::stage::Flags;
+
+pub const NAMESPACE: &str = "industrydata-system";
+const NAME: &str = "industrydata-operator";
+
+/// Runs the operator for as long as it is itself polled.
+pub async fn run(plane: &ControlPlane, simulator: &Simulator) {
+    let deployments: Api<Deployment> = Api::namespaced(plane.client().await.unwrap(), NAMESPACE);
+    let mut running: Option<Running> = None;
+    loop {
+        let deployment = deployments.get_opt(NAME).await.unwrap();
+        let wanted = deployment
+            .as_ref()
+            .filter(|deployment| replicas(deployment) > 0);
+        let generation = wanted.and_then(|deployment| deployment.metadata.generation);
+        if running.as_ref().and_then(|running| running.generation) != generation {
+            if let Some(running) = running.take() {
+                running.stop().await;
+            }
+            if let Some(deployment) = wanted {
+                running = Some(Running::start(plane, simulator, deployment).await);
+            }
+        }
+        if let Some(deployment) = deployment.filter(|deployment| !is_told(deployment)) {
+            // Whoever deletes it meanwhile has no use for its status.
+            let status = Patch::Merge(status(&deployment));
+            let _ = deployments
+                .patch_status(NAME, &PatchParams::default(), &status)
+                .await;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// The operator of one generation of the Deployment.
+struct Running {
+    generation: Option<i64>,
+    shutdown: CancellationToken,
+    ended: JoinHandle<Result<(), runtime::RuntimeError>>,
+}
+
+impl Running {
+    async fn start(plane: &ControlPlane, simulator: &Simulator, deployment: &Deployment) -> Self {
+        let pod = deployment
+            .spec
+            .as_ref()
+            .unwrap()
+            .template
+            .spec
+            .as_ref()
+            .unwrap();
+        let arguments = pod.containers[0].args.iter().flatten().map(String::as_str);
+        // The first is the command. Files and addresses of a pod are not there.
+        let given = arguments
+            .skip(1)
+            .filter(|flag| !flag.starts_with("--ca-file"));
+        let (graph, authority) = (simulator.graph_endpoint(), simulator.authority_endpoint());
+        let here = [
+            "--graph-endpoint",
+            &graph,
+            "--authority-endpoint",
+            &authority,
+            "--admin-address",
+            "127.0.0.1:0",
+            "--lease-namespace",
+            NAMESPACE,
+            "--request-timeout",
+            "1s",
+            "--lease-duration",
+            "8s",
+            "--visibility-window",
+            "11s",
+        ];
+        let flags = ["operator"].into_iter().chain(given).chain(here);
+        let settings = Settings::from_arguments(Flags::parse_from(flags).arguments).unwrap();
+        let account = pod.service_account_name.as_deref().unwrap();
+        let account = plane.service_account(NAMESPACE, account).await.unwrap();
+        let shutdown = CancellationToken::new();
+        let config = account.config().await.unwrap();
+        Self {
+            generation: deployment.metadata.generation,
+            ended: tokio::spawn(runtime::run(settings, config, shutdown.clone())),
+            shutdown,
+        }
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        self.ended.await.unwrap().unwrap();
+    }
+}
+
+fn replicas(deployment: &Deployment) -> i32 {
+    deployment
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.replicas)
+        .unwrap_or(1)
+}
+
+fn is_told(deployment: &Deployment) -> bool {
+    let status = deployment.status.as_ref();
+    status.and_then(|status| status.observed_generation) == deployment.metadata.generation
+}
+
+/// What the controllers would say once all pods are ready.
+fn status(deployment: &Deployment) -> serde_json::Value {
+    let replicas = replicas(deployment);
+    let condition = |type_: &str, reason: &str| json!({ "type": type_, "status": "True", "reason": reason, "message": "" });
+    json!({ "status": {
+        "observedGeneration": deployment.metadata.generation,
+        "replicas": replicas,
+        "updatedReplicas": replicas,
+        "readyReplicas": replicas,
+        "availableReplicas": replicas,
+        "conditions": [condition("Available", "MinimumReplicasAvailable"), condition("Progressing", "NewReplicaSetAvailable")],
+    }})
+}

@@ -1,0 +1,53 @@
+//! Conditions, their reasons, and annotations.
+
+use industrydata_operator::api::{FINALIZER, annotation, condition, reason};
+use industrydata_operator::graph::verdict::Reason;
+
+use super::{code, row, table};
+
+pub fn conditions() -> String {
+    let failures = Reason::ALL
+        .iter()
+        .map(|(reason, meaning)| (reason.as_str(), *meaning));
+    let failures: Vec<(&str, &str)> = failures.collect();
+    format!(
+        "# Conditions and reasons
+
+What to do about a reason stands in [Troubleshooting](../operations/troubleshooting.md).
+
+## Conditions
+
+`Ready` and `Synced` are always there, once a resource has been looked at. `Reconciling` and `Stalled` are there only
+while they are `True`, and never both.
+
+{}## Reasons
+
+Why a condition is as it is.
+
+{}## Reasons of failures
+
+When a request to Microsoft Graph or to the token authority fails, the condition has one of these reasons.
+
+{}",
+        meanings("condition", condition::ALL),
+        meanings("reason", reason::ALL),
+        meanings("reason", &failures).trim_end().to_owned() + "\n",
+    )
+}
+
+pub fn annotations() -> String {
+    format!(
+        "# Annotations
+
+{}The finalizer `{FINALIZER}` keeps a resource in the cluster until its remote object is deleted or let go.
+",
+        meanings("annotation", annotation::ALL)
+    )
+}
+
+fn meanings(of: &str, words: &[(&str, &str)]) -> String {
+    let rows = words
+        .iter()
+        .map(|(word, meaning)| row([code(word).as_str(), meaning]));
+    table(&[of, "meaning"], rows)
+}

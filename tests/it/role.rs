@@ -1,0 +1,80 @@
+//! What the operator may do on a stage: what the chart grants, word for word.
+
+use industrydata_testbed::{Account, ControlPlane, run};
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use kube::api::{Api, DynamicObject, GroupVersionKind, PostParams};
+use kube::discovery::ApiResource;
+use kube::{Client, ResourceExt};
+use tokio::sync::OnceCell;
+
+pub const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/industrydata-operator");
+
+/// The account that the operator of a stage runs as.
+pub const ACCOUNT: &str = "operator";
+
+/// Stands for the namespace of a stage in what was rendered.
+const NAMESPACE: &str = "namespace-of-the-stage";
+
+/// Where the operator of a stage works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    OneNamespace,
+    AllNamespaces,
+}
+
+/// The roles and bindings of the chart for an operator that is installed in a namespace.
+pub async fn rendered(plane: &ControlPlane, namespace: &str, reach: Reach) -> Vec<DynamicObject> {
+    static ONE: OnceCell<String> = OnceCell::const_new();
+    static ALL: OnceCell<String> = OnceCell::const_new();
+    // Objects of the whole cluster are called after the stage, as each stage has its own.
+    let (text, set) = match reach {
+        Reach::OneNamespace => (&ONE, format!("watchNamespaces={{{NAMESPACE}}}")),
+        Reach::AllNamespaces => (&ALL, format!("fullnameOverride={NAMESPACE}")),
+    };
+    let text = text.get_or_init(async || {
+        let mut helm = plane.helm();
+        helm.args(["template", "industrydata-operator", CHART])
+            .args([
+                "--namespace",
+                NAMESPACE,
+                "--show-only",
+                "templates/rbac.yaml",
+            ])
+            .args(["--set", &set, "--set", "serviceAccount.create=false"])
+            .args(["--set", &format!("serviceAccount.name={ACCOUNT}")]);
+        run(&mut helm).await.unwrap()
+    });
+    let text = text.await.replace(NAMESPACE, namespace);
+    serde_saphyr::from_multiple(&text).unwrap()
+}
+
+/// Grants these to the account of a stage, and waits until they have effect.
+pub async fn grant(plane: &ControlPlane, account: &Account, objects: &[DynamicObject]) {
+    let client = plane.client().await.unwrap();
+    for object in objects {
+        create(&client, object).await;
+    }
+    for object in objects {
+        let rules = object.data.get("rules").cloned().unwrap_or_default();
+        let rules: Option<Vec<PolicyRule>> = serde_json::from_value(rules).unwrap();
+        let namespace = object.namespace();
+        plane
+            .in_effect(account, namespace.as_deref(), &rules.unwrap_or_default())
+            .await
+            .unwrap();
+    }
+}
+
+async fn create(client: &Client, object: &DynamicObject) {
+    let kind = GroupVersionKind::try_from(object.types.as_ref().unwrap()).unwrap();
+    let resource = ApiResource::from_gvk(&kind);
+    let api: Api<DynamicObject> = match object.namespace() {
+        Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    };
+    match api.create(&PostParams::default(), object).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+        Err(error) => panic!("{error}"),
+    }
+}
