@@ -23,6 +23,7 @@ use crate::graph::{Transport, TransportError};
 use crate::lease::{self, Elector, Holding, LeaseLost};
 use crate::metrics::Metrics;
 use crate::settings::{self, Settings};
+use crate::telemetry::with_causes;
 
 /// A request to the cluster that takes longer is given up.
 const CLUSTER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -247,10 +248,7 @@ impl Operator {
     /// Waits until the cluster knows the three kinds.
     async fn definitions(&self) {
         while let Err(error) = self.look_for_definitions().await {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "{DEFINITIONS_MISSING}"
-            );
+            tracing::error!(error = with_causes(&error), "{DEFINITIONS_MISSING}");
             tokio::time::sleep(DEFINITIONS_PAUSE).await;
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    error::Error,
     io::{self, IsTerminal},
 };
 
@@ -58,6 +59,13 @@ pub enum TelemetryError {
 pub fn init(format: LogFormat, directives: &str) -> Result<(), TelemetryError> {
     let dispatch = dispatch(format, filter(directives)?, io::stderr, has_colours());
     dispatcher::set_global_default(dispatch).map_err(TelemetryError::Installed)
+}
+
+/// An error with its causes, as one text for a log: in JSON, the subscriber leaves the causes of an error out.
+#[must_use]
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let texts: Vec<String> = anyhow::Chain::new(error).map(ToString::to_string).collect();
+    texts.join(": ")
 }
 
 fn filter(directives: &str) -> Result<EnvFilter, TelemetryError> {
@@ -147,6 +155,14 @@ mod tests {
         assert_eq!(line["attempt"], 2);
         assert_eq!(line["level"], "INFO");
         assert_eq!(line["spans"][0]["kind"], "ProvisioningFlow");
+    }
+
+    #[test]
+    fn an_error_is_logged_with_its_causes() {
+        let cause = io::Error::other("the disk is full");
+        let error = anyhow::Error::new(cause).context("failed to write");
+        let logged = with_causes(error.as_ref());
+        assert_eq!(logged, "failed to write: the disk is full");
     }
 
     #[test]

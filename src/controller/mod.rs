@@ -28,6 +28,7 @@ pub use session::Spawn;
 pub use watch::{DEFINITIONS_MISSING, Scope, run as run_scope};
 
 use crate::metrics::ReconcileOutcome;
+use crate::telemetry::with_causes;
 
 use remote::Remote;
 use run::Run;
@@ -68,7 +69,7 @@ fn after_error<K: Remote>(resource: Arc<K>, error: &Error, context: Arc<Context>
     if matches!(error, Error::Outdated { .. }) {
         tracing::debug!(%error, "run is repeated");
     } else {
-        tracing::warn!(error = error as &dyn std::error::Error, "run ended early");
+        tracing::warn!(error = with_causes(error), "run ended early");
     }
     Action::requeue(error.pause(failures))
 }

@@ -16,6 +16,7 @@ use crate::plan::{
     self, Action, Observed, Outcome, Permit, Plan, Read, ResourceStep, SharedStatus, Step, View,
 };
 use crate::poll::Snapshot;
+use crate::telemetry::with_causes;
 
 use super::cluster::{self, Precondition};
 use super::context::Context;
@@ -220,10 +221,7 @@ impl<'a, K: Remote> Run<'a, K> {
         let publishing = self.context.recorder.publish(&event, &about);
         match failpoint::around(publishing).await {
             Ok(()) => self.context.metrics.wrote(K::LABEL, Write::Event),
-            Err(error) => tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "could not publish an event"
-            ),
+            Err(error) => tracing::warn!(error = with_causes(&error), "could not publish an event"),
         }
     }
 }

@@ -36,8 +36,6 @@ mod holding;
 mod settings;
 mod store;
 
-use std::error::Error;
-
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Client;
 use tokio::{
@@ -55,7 +53,7 @@ pub use self::{
     settings::{LeaseSettings, identity},
     store::{KubernetesLeases, LeaseStore},
 };
-use crate::{clock, metrics::Metrics};
+use crate::{clock, metrics::Metrics, telemetry::with_causes};
 
 /// A candidate for the lease, and its holder once it has won.
 ///
@@ -189,7 +187,7 @@ impl<S: LeaseStore> Elector<S> {
             Ok(Ok(true)) => info!(identity = self.settings.identity, "lease released"),
             Ok(Ok(false)) => {}
             Ok(Err(trouble)) | Err(trouble) => {
-                warn!(error = &trouble as &dyn Error, "lease not released");
+                warn!(error = with_causes(&trouble), "lease not released");
             }
         }
     }
@@ -204,7 +202,7 @@ impl<S: LeaseStore> Elector<S> {
             outcome = self.attempt().await;
         }
         if let Err(trouble) = outcome {
-            warn!(error = &trouble as &dyn Error, "lease request failed");
+            warn!(error = with_causes(&trouble), "lease request failed");
         }
     }
 

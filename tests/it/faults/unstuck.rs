@@ -1,5 +1,7 @@
 //! F21, and every other way to be stuck: it is told with the way out, and the way out works.
 
+use std::time::Duration;
+
 use industrydata_operator::api::ProvisioningFlow;
 use industrydata_simulator::{Answer, Effect, Operation, Rule};
 use kube::api::{DeleteParams, ListParams};
@@ -7,9 +9,9 @@ use serde_json::json;
 
 use super::{
     advice, all_ready, apply_all, apply_pairs, assert_healed, connection, group, names, open,
-    prepare, remote_id, start,
+    remote_id, start,
 };
-use crate::stage::{Stage, is_ready, stalled};
+use crate::stage::{Stage, is_ready, stalled, unhelpful};
 
 const ABANDON: &str = "industrydata.dev/abandon";
 
@@ -49,11 +51,15 @@ async fn f21_flows_go_although_their_credential_went_first() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f21_a_whole_namespace_goes_at_once() {
-    let mut stage = prepare("f21-operator").await;
+    // A role in the namespace would go with it.
+    let service = unhelpful(Duration::ZERO);
+    let mut stage = Stage::set_up_for_all_namespaces("f21-operator", service).await;
     let namespace = ["create", "namespace", "f21-tenant"];
     stage.kubectl(&namespace).await.unwrap();
     "f21-tenant".clone_into(&mut stage.namespace);
-    start(&mut stage).await;
+    let watch = ["--watch-namespace", "f21-tenant"].map(str::to_owned);
+    let flags = super::flags(&stage).into_iter().chain(watch);
+    stage.start_with(flags).await;
     apply_pairs(&stage, &names(3)).await;
     all_ready(&stage).await;
     let goes = ["delete", "namespace", "f21-tenant", "--timeout=60s"];
