@@ -165,6 +165,13 @@ impl Stage {
         operator.ended.await.unwrap().unwrap();
     }
 
+    /// Lets the operator end when and as it can.
+    pub fn abandon_operator(&mut self) {
+        if let Some(operator) = self.operator.take() {
+            operator.shutdown.cancel();
+        }
+    }
+
     /// Waits until the operator has ended by itself, and gives back why.
     pub async fn operator_end(&mut self) -> Result<(), RuntimeError> {
         let ended = self.operator.take().unwrap().ended;
