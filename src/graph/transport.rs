@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use reqwest::{RequestBuilder, Response, redirect, retry};
+use rustls_native_certs::CertificateResult;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
@@ -162,8 +163,7 @@ impl Transport {
         let authority =
             Endpoint::new(settings.authority_endpoint).map_err(TransportError::Authority)?;
         let mut certificates = certificates(settings.ca_certificates.as_deref())?;
-        if rustls_native_certs::load_native_certs().certs.is_empty() {
-            // An image with nothing but the program, say.
+        if has_no_authorities(&rustls_native_certs::load_native_certs()) {
             certificates.extend(built_in()?);
         }
         ensure_crypto_provider();
@@ -236,6 +236,12 @@ fn certificates(pem: Option<&[u8]>) -> Result<Vec<reqwest::Certificate>, Transpo
     bundle
         .map(Option::unwrap_or_default)
         .map_err(TransportError::Certificates)
+}
+
+/// Whether a system has no store of certificates, like an image with nothing but the program. A store that is named
+/// (`SSL_CERT_FILE`) but cannot be read is a mistake, and no reason to trust others instead.
+fn has_no_authorities(system: &CertificateResult) -> bool {
+    system.certs.is_empty() && system.errors.is_empty()
 }
 
 fn built_in() -> Result<Vec<reqwest::Certificate>, TransportError> {

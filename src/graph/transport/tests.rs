@@ -96,6 +96,13 @@ fn the_authorities_that_are_built_in_are_usable() {
     client.build().unwrap();
 }
 
+#[test]
+fn a_store_of_authorities_that_cannot_be_read_is_not_replaced() {
+    let unreadable = rustls_native_certs::load_certs_from_paths(Some("/nowhere".as_ref()), None);
+    assert!(!has_no_authorities(&unreadable));
+    assert!(has_no_authorities(&CertificateResult::default()));
+}
+
 #[tokio::test]
 async fn a_redirect_is_an_answer_and_not_an_order() {
     let elsewhere = Server::start([]).await;

@@ -5,6 +5,7 @@ use std::path::Path;
 use cyclonedx_bom::prelude::{Bom, Validate};
 use industrydata_image::{Commit, Image, Recipe};
 use industrydata_simulator::Options;
+use industrydata_testbed::run;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -67,6 +68,11 @@ async fn the_program_in_the_image_does_the_main_job_with_nothing_around_it() {
     ] {
         stage.flow_where(&format!("north-{flow}"), is_ready).await;
     }
+    // What `helm test` runs.
+    let mut ready = root.command("/industrydata-operator");
+    run(ready.args(["ready", operator.url(), "--within", "10s"]))
+        .await
+        .unwrap();
     operator.stop().await;
     let lease = [
         "get",
