@@ -53,11 +53,6 @@ const ARGO_HEALTH: Module = Module {
 pub enum Tool {
     /// Tells how healthy [Argo CD](https://github.com/argoproj/argo-cd) takes objects to be; see `tools/argo-health/main.go`.
     ArgoHealth,
-    /// Makes a chart's README from its values: [helm-docs](https://github.com/norwoodj/helm-docs).
-    HelmDocs,
-    /// Makes a chart's schema of values from its values:
-    /// [helm-values-schema-json](https://github.com/losisin/helm-values-schema-json).
-    HelmValuesSchema,
     /// Finds what is risky in manifests: [kube-score](https://github.com/zegl/kube-score).
     KubeScore,
     /// Compares manifests with schemas: [kubeconform](https://github.com/yannh/kubeconform).
@@ -126,8 +121,6 @@ impl Tool {
     fn module(self) -> Module {
         match self {
             Self::ArgoHealth => ARGO_HEALTH,
-            Self::HelmDocs => tool!("helm-docs"),
-            Self::HelmValuesSchema => tool!("helm-values-schema"),
             Self::KubeScore => tool!("kube-score"),
             Self::Kubeconform => tool!("kubeconform"),
             Self::OperatorVerify => tool!("operator-verify"),
