@@ -41,6 +41,7 @@ pub(crate) fn metadata(source: &Path) -> anyhow::Result<Metadata> {
 pub(crate) fn compile(metadata: &Metadata, directory: &Path) -> anyhow::Result<Program> {
     let source = metadata.workspace_root.as_std_path();
     let target = target();
+    install(&target, source)?;
     // The self-contained musl of the toolchain is linked; no compiler made for musl is needed.
     let compiler = format!("CC_{}", target.replace('-', "_"));
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -90,8 +91,27 @@ pub(crate) fn compile(metadata: &Metadata, directory: &Path) -> anyhow::Result<P
             path: path.into(),
             parts,
         }),
+        _ => bail!("cargo failed to build {PROGRAM} for {target}: is there a C compiler?"),
+    }
+}
+
+/// Installs the standard library for the target, if the toolchain lacks it.
+fn install(target: &str, source: &Path) -> anyhow::Result<()> {
+    let libraries = sysroot(source)?
+        .join("lib/rustlib")
+        .join(target)
+        .join("lib");
+    if libraries.is_dir() {
+        return Ok(());
+    }
+    let rustup = Command::new("rustup")
+        .current_dir(source)
+        .args(["target", "add", target])
+        .status();
+    match rustup {
+        Ok(status) if status.success() => Ok(()),
         _ => bail!(
-            "cargo failed to build {PROGRAM} for {target}: is there a C compiler, and was `rustup target add {target}` run?"
+            "rustup failed to install {target}: install the standard library of that target for your toolchain"
         ),
     }
 }
@@ -126,22 +146,26 @@ fn flags(metadata: &Metadata, directory: &Path) -> anyhow::Result<OsString> {
 
 /// Where the source of the standard library would be, and what it is called where it is not installed.
 fn library(metadata: &Metadata) -> anyhow::Result<(PathBuf, String)> {
-    let rustc = |argument: &str| {
-        let mut command = Command::new("rustc");
-        command
-            .current_dir(&metadata.workspace_root)
-            .args(argument.split(' '));
-        let output = command.output().context("failed to run rustc")?;
-        String::from_utf8(output.stdout).context("failed to read from rustc")
-    };
-    let sysroot = rustc("--print sysroot")?;
-    let version = rustc("-vV")?;
+    let source = metadata.workspace_root.as_std_path();
+    let version = rustc(source, "-vV")?;
     let hash = version
         .lines()
         .find_map(|line| line.strip_prefix("commit-hash: "));
     let hash = hash.context("rustc does not tell its commit")?;
     Ok((
-        Path::new(sysroot.trim()).join("lib/rustlib/src/rust"),
+        sysroot(source)?.join("lib/rustlib/src/rust"),
         format!("/rustc/{hash}"),
     ))
+}
+
+/// Where the toolchain is.
+fn sysroot(source: &Path) -> anyhow::Result<PathBuf> {
+    rustc(source, "--print=sysroot").map(|path| path.trim().into())
+}
+
+fn rustc(source: &Path, argument: &str) -> anyhow::Result<String> {
+    let mut command = Command::new("rustc");
+    command.current_dir(source).arg(argument);
+    let output = command.output().context("failed to run rustc")?;
+    String::from_utf8(output.stdout).context("failed to read from rustc")
 }
