@@ -71,17 +71,32 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 /// The cluster that a context of the kubeconfig names, or else the one that we are told of or run in.
 async fn cluster(context: Option<String>) -> anyhow::Result<Config> {
-    let Some(context) = context else {
-        return Config::infer()
+    let config = match context {
+        None => Config::infer()
             .await
-            .context("failed to find a cluster: set KUBECONFIG, or run in a pod");
+            .context("failed to find a cluster: set KUBECONFIG, or run in a pod"),
+        Some(context) => {
+            let options = KubeConfigOptions {
+                context: Some(context.clone()),
+                ..KubeConfigOptions::default()
+            };
+            let config = Config::from_kubeconfig(&options).await;
+            config.with_context(|| format!("failed to use the context {context} of the kubeconfig"))
+        }
     };
-    let options = KubeConfigOptions {
-        context: Some(context.clone()),
-        ..KubeConfigOptions::default()
-    };
-    let config = Config::from_kubeconfig(&options).await;
-    config.with_context(|| format!("failed to use the context {context} of the kubeconfig"))
+    config.map(reached_directly)
+}
+
+/// The cluster without the proxy of the environment, which is for Microsoft Graph. With a kubeconfig, kube would take it
+/// for the API server too, and would not see that `NO_PROXY` names that.
+fn reached_directly(mut config: Config) -> Config {
+    let variables = ["HTTPS_PROXY", "https_proxy"].map(std::env::var);
+    let mut proxies = variables.into_iter().flatten();
+    let of_environment = proxies.find(|proxy| !proxy.is_empty());
+    config.proxy_url = config
+        .proxy_url
+        .filter(|proxy| of_environment.and_then(|text| text.parse().ok()).as_ref() != Some(proxy));
+    config
 }
 
 async fn told_to_stop() -> anyhow::Result<()> {

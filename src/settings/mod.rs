@@ -1,7 +1,7 @@
 //! Arguments and environment, read and checked once at the start.
 //!
 //! [`Arguments`] is what was given, [`Settings`] what it means. The usual variables for proxies
-//! (`HTTPS_PROXY`, `NO_PROXY`) and `KUBECONFIG` are honoured by the clients themselves.
+//! (`HTTPS_PROXY`, `NO_PROXY`) are honoured by the client of the service, and `KUBECONFIG` by that of the cluster.
 
 mod arguments;
 mod error;

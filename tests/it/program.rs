@@ -46,6 +46,17 @@ async fn the_program_does_the_main_job_and_stops_when_told() {
     assert_eq!(lease.await.unwrap(), "", "the lease is released");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_of_the_environment_is_not_taken_for_the_cluster() {
+    let stage = Stage::set_up("program-proxy", Options::default()).await;
+    // Nobody listens there. The service is on loopback, which no proxy can reach.
+    let launch = Launch::on(&stage).variable("HTTPS_PROXY", "http://127.0.0.1:9");
+    let program = launch.start().await;
+    stage.apply_samples().await;
+    stage.flow_where("north-users", is_ready).await;
+    program.stop().await;
+}
+
 #[tokio::test]
 async fn bad_flags_are_refused_with_a_sentence_that_names_them() {
     for (flag, value, told) in [
