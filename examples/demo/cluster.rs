@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use industrydata_operator::api::{
     GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow, definitions_as_yaml,
 };
-use industrydata_testbed::{ControlPlane, Source, run};
+use industrydata_testbed::{ControlPlane, Source, run, run_with_input};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -18,6 +18,7 @@ use kube::runtime::wait::await_condition;
 use kube::{Client, Config, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use crate::screen::Screen;
@@ -93,18 +94,10 @@ impl Cluster {
         self.create_namespace().await?;
         self.has_namespace = true;
         self.install_definitions().await?;
-        let mut helm = self.plane.helm();
-        helm.args(["template", "industrydata-operator"])
-            .arg(path("charts/industrydata-operator"))
-            .args(["--show-only", "templates/rbac.yaml"])
-            .args(["--namespace", self.namespace])
-            .args(["--set", "serviceAccount.create=false"])
-            .arg(format!("--set=serviceAccount.name={ACCOUNT}"))
-            .arg(format!("--set=watchNamespaces={{{}}}", self.namespace));
-        let roles = tempfile::NamedTempFile::new().context("failed to create a temporary file")?;
-        std::fs::write(&roles, run(&mut helm).await?).context("failed to write the roles")?;
-        let file = roles.path().display().to_string();
-        self.kubectl(&["apply", "--filename", &file]).await?;
+        let reach = format!("watchNamespaces={{{}}}", self.namespace);
+        let roles = self.plane.roles_of_chart(self.namespace, ACCOUNT, &reach);
+        let mut apply = self.command(&["apply", "--filename", "-"]);
+        run_with_input(&mut apply, &roles.await?).await?;
         Ok(())
     }
 
@@ -116,13 +109,17 @@ impl Cluster {
 
     /// Runs kubectl as the administrator, in the namespace of the demo.
     pub async fn kubectl(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        Ok(run(&mut self.command(arguments)).await?)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.plane.kubectl();
         // Ctrl-C is for the demo alone.
         command.process_group(0);
         command
             .args(["--namespace", self.namespace])
             .args(arguments);
-        Ok(run(&mut command).await?)
+        command
     }
 
     /// What to type before and instead of `kubectl`, for a look around from another terminal.

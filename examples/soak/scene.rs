@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use industrydata_operator::api::definitions_as_yaml;
 use industrydata_simulator::{Options, ReadinessScript, Simulator, Switches};
-use industrydata_testbed::{Account, ControlPlane, Proxy, Upstream, run};
+use industrydata_testbed::{Account, ControlPlane, Proxy, Upstream, run_with_input};
 use kube::Client;
 
-const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/industrydata-operator");
+/// The account that the operator runs as.
+const ACCOUNT: &str = "operator";
 
 /// The namespace of everything.
 pub const NAMESPACE: &str = "soak";
@@ -29,7 +29,7 @@ pub struct Scene {
 impl Scene {
     pub async fn set_up() -> anyhow::Result<Self> {
         let plane = ControlPlane::start().await?;
-        let account = plane.service_account(NAMESPACE, "operator").await?;
+        let account = plane.service_account(NAMESPACE, ACCOUNT).await?;
         install(&plane).await?;
         // The service does not help: what is asked for twice is made twice, and shows.
         let switches = Switches {
@@ -62,22 +62,11 @@ impl Scene {
 
 /// Installs the definitions, and the roles of the chart for one namespace.
 async fn install(plane: &ControlPlane) -> anyhow::Result<()> {
-    let definitions = plane.directory().join("definitions.yaml");
-    std::fs::write(&definitions, definitions_as_yaml()?)
-        .context("failed to write the definitions")?;
-    let mut helm = plane.helm();
-    helm.args(["template", "industrydata-operator", CHART])
-        .args(["--show-only", "templates/rbac.yaml"])
-        .args(["--namespace", NAMESPACE])
-        .args(["--set", "serviceAccount.create=false"])
-        .args(["--set", "serviceAccount.name=operator"])
-        .arg(format!("--set=watchNamespaces={{{NAMESPACE}}}"));
-    let roles = plane.directory().join("roles.yaml");
-    std::fs::write(&roles, run(&mut helm).await?).context("failed to write the roles")?;
-    for file in [definitions, roles] {
-        run(plane.kubectl().arg("apply").arg("--filename").arg(file)).await?;
+    let reach = format!("watchNamespaces={{{NAMESPACE}}}");
+    let roles = plane.roles_of_chart(NAMESPACE, ACCOUNT, &reach).await?;
+    for manifest in [definitions_as_yaml()?, roles] {
+        let mut kubectl = plane.kubectl();
+        run_with_input(kubectl.args(["apply", "--filename", "-"]), &manifest).await?;
     }
-    let established = ["wait", "--for=condition=Established", "crd", "--all"];
-    run(plane.kubectl().args(established)).await?;
-    Ok(())
+    Ok(plane.established().await?)
 }

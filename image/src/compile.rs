@@ -41,7 +41,8 @@ pub(crate) fn metadata(source: &Path) -> anyhow::Result<Metadata> {
 pub(crate) fn compile(metadata: &Metadata, directory: &Path) -> anyhow::Result<Program> {
     let source = metadata.workspace_root.as_std_path();
     let target = target();
-    install(&target, source)?;
+    let sysroot: PathBuf = rustc(source, "--print=sysroot")?.trim().into();
+    install(&target, source, &sysroot)?;
     // The self-contained musl of the toolchain is linked; no compiler made for musl is needed.
     let compiler = format!("CC_{}", target.replace('-', "_"));
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -58,7 +59,10 @@ pub(crate) fn compile(metadata: &Metadata, directory: &Path) -> anyhow::Result<P
         .args([&target, "--package", PROGRAM, "--bin", PROGRAM])
         .arg("--message-format=json-render-diagnostics")
         .env("CARGO_TARGET_DIR", directory)
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(metadata, directory)?)
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            flags(metadata, directory, &sysroot)?,
+        )
         .env(
             &compiler,
             std::env::var_os(&compiler).unwrap_or_else(|| "cc".into()),
@@ -96,12 +100,9 @@ pub(crate) fn compile(metadata: &Metadata, directory: &Path) -> anyhow::Result<P
 }
 
 /// Installs the standard library for the target, if the toolchain lacks it.
-fn install(target: &str, source: &Path) -> anyhow::Result<()> {
-    let libraries = sysroot(source)?
-        .join("lib/rustlib")
-        .join(target)
-        .join("lib");
-    if libraries.is_dir() {
+fn install(target: &str, source: &Path, sysroot: &Path) -> anyhow::Result<()> {
+    let libraries = sysroot.join("lib/rustlib").join(target);
+    if libraries.join("lib").is_dir() {
         return Ok(());
     }
     let rustup = Command::new("rustup")
@@ -117,7 +118,7 @@ fn install(target: &str, source: &Path) -> anyhow::Result<()> {
 }
 
 /// Flags of the compiler that take out of the program whatever differs from place to place.
-fn flags(metadata: &Metadata, directory: &Path) -> anyhow::Result<OsString> {
+fn flags(metadata: &Metadata, directory: &Path, sysroot: &Path) -> anyhow::Result<OsString> {
     let dependencies = metadata
         .packages
         .iter()
@@ -125,7 +126,9 @@ fn flags(metadata: &Metadata, directory: &Path) -> anyhow::Result<OsString> {
     let registries: BTreeSet<_> = dependencies
         .filter_map(|package| package.manifest_path.ancestors().nth(2))
         .collect();
-    let (library, standard) = library(metadata)?;
+    // Where the source of the standard library would be, and what it is called where it is not installed.
+    let library = sysroot.join("lib/rustlib/src/rust");
+    let standard = format!("/rustc/{}", commit_of_rustc(metadata)?);
     // The last that fits counts.
     let mut places = vec![(metadata.workspace_root.as_std_path(), "/source")];
     places.extend(
@@ -144,23 +147,12 @@ fn flags(metadata: &Metadata, directory: &Path) -> anyhow::Result<OsString> {
     Ok(flags)
 }
 
-/// Where the source of the standard library would be, and what it is called where it is not installed.
-fn library(metadata: &Metadata) -> anyhow::Result<(PathBuf, String)> {
-    let source = metadata.workspace_root.as_std_path();
-    let version = rustc(source, "-vV")?;
-    let hash = version
-        .lines()
-        .find_map(|line| line.strip_prefix("commit-hash: "));
-    let hash = hash.context("rustc does not tell its commit")?;
-    Ok((
-        sysroot(source)?.join("lib/rustlib/src/rust"),
-        format!("/rustc/{hash}"),
-    ))
-}
-
-/// Where the toolchain is.
-fn sysroot(source: &Path) -> anyhow::Result<PathBuf> {
-    rustc(source, "--print=sysroot").map(|path| path.trim().into())
+fn commit_of_rustc(metadata: &Metadata) -> anyhow::Result<String> {
+    let version = rustc(metadata.workspace_root.as_std_path(), "-vV")?;
+    let mut lines = version.lines();
+    let hash = lines.find_map(|line| line.strip_prefix("commit-hash: "));
+    hash.map(str::to_owned)
+        .context("rustc does not tell its commit")
 }
 
 fn rustc(source: &Path, argument: &str) -> anyhow::Result<String> {

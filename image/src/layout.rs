@@ -69,8 +69,9 @@ impl Layout {
     }
 }
 
-/// The digest of a blob.
-pub(crate) fn sha256(content: &[u8]) -> String {
+/// The digest of a blob, as OCI writes it: `sha256:` and 64 hexadecimal digits.
+#[must_use]
+pub fn sha256(content: &[u8]) -> String {
     let mut text = "sha256:".to_owned();
     for byte in digest(&SHA256, content).as_ref() {
         // Writing to a string cannot fail.

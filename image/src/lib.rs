@@ -24,6 +24,7 @@ mod verify;
 
 pub use self::{
     commit::Commit,
+    layout::sha256,
     recipe::{Image, PROGRAM, Recipe, USER},
     verify::verify,
 };

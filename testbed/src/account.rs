@@ -1,8 +1,8 @@
 //! A user of the cluster, and the ways to act as that user.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,6 +11,7 @@ use kube::config::{
     NamedAuthInfo, NamedCluster, NamedContext,
 };
 use tempfile::NamedTempFile;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use crate::binaries::Binaries;
@@ -178,15 +179,42 @@ impl Account {
 /// [`Error::CommandMissing`] if it cannot be run, [`Error::CommandFailed`] with its standard error
 /// if it fails.
 pub async fn run(command: &mut Command) -> Result<String, Error> {
-    let text = || shown(command.as_std());
-    let described = text();
-    let output = command
-        .output()
-        .await
-        .map_err(|source| Error::CommandMissing {
-            command: described.clone(),
-            source,
-        })?;
+    let output = command.output().await;
+    said(command, output)
+}
+
+/// As [`run`], with this as the command's standard input.
+///
+/// # Errors
+///
+/// As [`run`]. A command that does not read all of it is no failure.
+pub async fn run_with_input(command: &mut Command, input: &str) -> Result<String, Error> {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let output = async {
+        let mut child = command.spawn()?;
+        let stdin = child.stdin.take();
+        let write = async {
+            if let Some(mut stdin) = stdin {
+                let _ = stdin.write_all(input.as_bytes()).await;
+            }
+        };
+        // At once, as a full pipe in one direction would stop the other.
+        tokio::join!(child.wait_with_output(), write).0
+    };
+    let output = output.await;
+    said(command, output)
+}
+
+/// What a command wrote to standard output, if it ended well.
+fn said(command: &Command, output: io::Result<Output>) -> Result<String, Error> {
+    let described = shown(command.as_std());
+    let output = output.map_err(|source| Error::CommandMissing {
+        command: described.clone(),
+        source,
+    })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

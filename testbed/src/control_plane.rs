@@ -12,7 +12,7 @@ use kube::config::Kubeconfig;
 use tokio::process::Command;
 use tokio::task::spawn_blocking;
 
-use crate::account::{self, Account};
+use crate::account::{self, Account, run};
 use crate::audit::Audit;
 use crate::binaries::Binaries;
 use crate::etcd::Etcd;
@@ -184,6 +184,48 @@ impl ControlPlane {
     ) -> Result<(), Error> {
         let (client, user) = (self.client().await?, account.user().to_owned());
         users::in_effect(&client, user, namespace, rules).await
+    }
+
+    /// Waits until the API server serves all kinds of which definitions were installed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CommandFailed`] if it does not within a minute.
+    pub async fn established(&self) -> Result<(), Error> {
+        let wait = ["wait", "--for=condition=Established", "crd", "--all"];
+        let mut kubectl = self.kubectl();
+        run(kubectl.args(wait).arg("--timeout=60s")).await.map(drop)
+    }
+
+    /// The roles and bindings, in YAML, that the operator's chart has for a service account which is there already and
+    /// which the operator is to run as.
+    ///
+    /// `reach` is the value of the chart that says where it is to work, such as `watchNamespaces={district}`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CommandFailed`] with what Helm says.
+    pub async fn roles_of_chart(
+        &self,
+        namespace: &str,
+        service_account: &str,
+        reach: &str,
+    ) -> Result<String, Error> {
+        let chart = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../charts/industrydata-operator"
+        );
+        let mut helm = self.helm();
+        helm.args(["template", "industrydata-operator", chart])
+            .args([
+                "--show-only",
+                "templates/rbac.yaml",
+                "--namespace",
+                namespace,
+            ])
+            .args(["--set", reach, "--set", "serviceAccount.create=false"])
+            .arg(format!("--set=serviceAccount.name={service_account}"));
+        run(&mut helm).await
     }
 
     /// The audit log; none if it was turned off or the cluster was already there.

@@ -10,15 +10,17 @@ use std::process::{Child, Command, Stdio};
 use crate::Error;
 use crate::log::Tail;
 
-/// A Go module of ours, which says what is built, and from which versions.
+/// The oldest Go that builds all modules.
+const GO_VERSION: &str = "1.26.3";
+
+/// A Go module of ours, which says what is built, and from which versions: its own program, or the one of others that its
+/// `go.mod` names as a tool.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Module {
     /// What its directory is called, and the program too.
     pub(crate) name: &'static str,
     /// Names and contents.
     pub(crate) files: &'static [(&'static str, &'static str)],
-    /// The packages to build, as `go build` takes them: `.`, or `tool` for others' programs.
-    pub(crate) packages: &'static str,
     /// The version that a program tells is that of this module, which is required.
     pub(crate) version_of: Option<&'static str>,
     /// What `GOEXPERIMENT` has to name for it; empty for nothing.
@@ -70,10 +72,28 @@ pub(crate) fn ensure(
 }
 
 impl Module {
+    /// A module of these files, without peculiarities.
+    pub(crate) const fn new(
+        name: &'static str,
+        files: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self {
+            name,
+            files,
+            version_of: None,
+            experiment: "",
+        }
+    }
+
+    /// The packages to build, as `go build` takes them.
+    fn packages(&self) -> &'static str {
+        self.file("main.go").map_or("tool", |_| ".")
+    }
+
     /// Names what is built. It may change with the Rust release, which costs a build and nothing else.
     fn fingerprint(&self) -> String {
         let mut hasher = DefaultHasher::new();
-        (self.files, self.packages, self.link_flags()).hash(&mut hasher);
+        (self.files, self.experiment, self.link_flags()).hash(&mut hasher);
         format!("{}-{:016x}", self.name, hasher.finish())
     }
 
@@ -94,24 +114,15 @@ impl Module {
         )
     }
 
-    fn go_version(&self) -> &'static str {
-        let mut lines = self.go_mod().lines();
-        lines
-            .find_map(|line| line.strip_prefix("go "))
-            .unwrap_or_default()
-    }
-
     fn required_version(&self, module: &str) -> &'static str {
-        let mut words = self.go_mod().split_whitespace();
+        let mut words = self.file("go.mod").unwrap_or_default().split_whitespace();
         words.by_ref().find(|word| *word == module);
         words.next().unwrap_or_default()
     }
 
-    fn go_mod(&self) -> &'static str {
+    fn file(&self, name: &str) -> Option<&'static str> {
         let mut files = self.files.iter();
-        files
-            .find_map(|(name, text)| (*name == "go.mod").then_some(*text))
-            .unwrap_or_default()
+        files.find_map(|(file, text)| (*file == name).then_some(*text))
     }
 }
 
@@ -141,11 +152,9 @@ fn build(
         let path = source.join(name);
         fs::write(&path, text).map_err(Error::file("write", &path))?;
     }
-    let run =
-        |command: &mut Command, line: &mut dyn FnMut(&str)| run(command, module.go_version(), line);
     progress(Progress::Resolving);
     let total = run(
-        go(&source, module.experiment).args(["list", "-deps", module.packages]),
+        go(&source, module.experiment).args(["list", "-deps", module.packages()]),
         &mut |_| (),
     )?
     .lines()
@@ -159,7 +168,7 @@ fn build(
             .args(["build", "-v", "-trimpath", "-buildvcs=false"])
             .args(["-ldflags", &module.link_flags(), "-o"])
             .arg(&unfinished)
-            .arg(module.packages),
+            .arg(module.packages()),
         &mut |_| {
             done += 1;
             progress(Progress::Building { done, total });
@@ -180,7 +189,6 @@ pub(crate) fn download(module: &str) -> Result<PathBuf, Error> {
     let mut command = go(&directory, "");
     let answer = run(
         command.args(["mod", "download", "-json", module]),
-        "1.26",
         &mut |_| (),
     )?;
     let answer: Answer = serde_json::from_str(&answer)
@@ -198,18 +206,14 @@ fn go(directory: &Path, experiment: &str) -> Command {
 
 /// Runs a command to its end, gives each line of its standard error to `line`, and returns its
 /// standard output.
-fn run(
-    command: &mut Command,
-    go_version: &'static str,
-    line: &mut dyn FnMut(&str),
-) -> Result<String, Error> {
+fn run(command: &mut Command, line: &mut dyn FnMut(&str)) -> Result<String, Error> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|source| Error::GoMissing {
-            version: go_version,
+            version: GO_VERSION,
             source,
         })?;
     let mut tail = Tail::default();
@@ -252,14 +256,11 @@ mod tests {
     use super::*;
 
     const MODULE: Module = Module {
-        name: "program",
-        files: &[(
-            "go.mod",
-            "go 1.26.0\n\nrequire (\n\tk8s.io/kubernetes v1.37.2\n)",
-        )],
-        packages: ".",
         version_of: Some("k8s.io/kubernetes"),
-        experiment: "",
+        ..Module::new(
+            "program",
+            &[("go.mod", "require (\n\tk8s.io/kubernetes v1.37.2\n)")],
+        )
     };
 
     #[test]
@@ -267,16 +268,31 @@ mod tests {
         let flags = MODULE.link_flags();
         assert!(flags.contains("gitVersion=v1.37.2 "), "{flags}");
         assert!(flags.ends_with("gitMinor=37"), "{flags}");
-        assert_eq!(MODULE.go_version(), "1.26.0");
     }
 
     #[test]
     fn another_version_is_another_program() {
         let other = Module {
-            files: &[("go.mod", "go 1.26.1")],
+            files: &[("go.mod", "require k8s.io/kubernetes v1.37.3")],
             ..MODULE
         };
         assert_ne!(MODULE.fingerprint(), other.fingerprint());
+    }
+
+    #[test]
+    fn the_go_that_is_asked_for_is_the_newest_that_a_module_needs() {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let tools = fs::read_dir(package.join("tools")).unwrap();
+        let modules = tools.map(|entry| entry.unwrap().path());
+        let versions = modules.chain([package.join("controlplane")]).map(|module| {
+            let text = fs::read_to_string(module.join("go.mod")).unwrap();
+            let mut lines = text.lines();
+            let version = lines.find_map(|line| line.strip_prefix("go ")).unwrap();
+            let parts = version.split('.').map(|part| part.parse().unwrap());
+            parts.collect::<Vec<u32>>()
+        });
+        let asked = GO_VERSION.split('.').map(|part| part.parse().unwrap());
+        assert_eq!(versions.max().unwrap(), asked.collect::<Vec<u32>>());
     }
 
     #[test]
@@ -284,17 +300,14 @@ mod tests {
         let mut lines = Vec::new();
         let mut command = Command::new("sh");
         command.args(["-c", "echo out; echo one >&2; echo two >&2; exit 3"]);
-        let error = run(&mut command, "1.26.0", &mut |line| {
-            lines.push(line.to_owned());
-        })
-        .unwrap_err();
+        let error = run(&mut command, &mut |line| lines.push(line.to_owned())).unwrap_err();
         assert_eq!(lines, ["one", "two"]);
         assert!(error.to_string().ends_with("one\ntwo"), "{error}");
     }
 
     #[test]
     fn a_missing_go_is_told_with_what_to_do() {
-        let error = run(&mut Command::new("no-such-program"), "1.26.0", &mut |_| ())
+        let error = run(&mut Command::new("no-such-program"), &mut |_| ())
             .unwrap_err()
             .to_string();
         assert!(

@@ -40,7 +40,7 @@ mod source;
 mod tools;
 mod users;
 
-pub use account::{Account, run};
+pub use account::{Account, run, run_with_input};
 pub use audit::{Audit, Entry, Position};
 pub use control_plane::{Builder, ControlPlane};
 pub use error::Error;

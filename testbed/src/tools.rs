@@ -9,43 +9,20 @@ use tokio::task::spawn_blocking;
 use crate::Error;
 use crate::go::{self, Module};
 
+/// A Go module in a directory of this package, of these files.
+macro_rules! module {
+    ($directory:literal, $name:literal, $($file:literal),+) => {
+        Module::new(
+            $name,
+            &[$(($file, include_str!(concat!("../", $directory, $name, "/", $file)))),+],
+        )
+    };
+}
+
 /// etcd, the programs of Kubernetes, kubectl and Helm in one.
 pub(crate) const CONTROL_PLANE: Module = Module {
-    name: "controlplane",
-    files: &[
-        ("go.mod", include_str!("../controlplane/go.mod")),
-        ("go.sum", include_str!("../controlplane/go.sum")),
-        ("main.go", include_str!("../controlplane/main.go")),
-    ],
-    packages: ".",
     version_of: Some("k8s.io/kubernetes"),
-    experiment: "",
-};
-
-/// A tenth of trivy, which takes a tenth of the time to build.
-const TRIVY_MANIFESTS: Module = Module {
-    name: "trivy-manifests",
-    files: &[
-        ("go.mod", include_str!("../tools/trivy-manifests/go.mod")),
-        ("go.sum", include_str!("../tools/trivy-manifests/go.sum")),
-        ("main.go", include_str!("../tools/trivy-manifests/main.go")),
-    ],
-    packages: ".",
-    version_of: None,
-    experiment: "jsonv2",
-};
-
-/// Argo CD's judgement on the health of objects.
-const ARGO_HEALTH: Module = Module {
-    name: "argo-health",
-    files: &[
-        ("go.mod", include_str!("../tools/argo-health/go.mod")),
-        ("go.sum", include_str!("../tools/argo-health/go.sum")),
-        ("main.go", include_str!("../tools/argo-health/main.go")),
-    ],
-    packages: ".",
-    version_of: None,
-    experiment: "",
+    ..module!("", "controlplane", "go.mod", "go.sum", "main.go")
 };
 
 /// A program of others, built from its published Go module on first use. The versions are in `tools/*/go.mod`.
@@ -57,14 +34,15 @@ pub enum Tool {
     KubeScore,
     /// Compares manifests with schemas: [kubeconform](https://github.com/yannh/kubeconform).
     Kubeconform,
-    /// Judges bundles for the Operator Lifecycle Manager:
-    /// [operator-verify](https://github.com/operator-framework/api). It says what is wrong and never fails.
-    OperatorVerify,
-    /// Finds what is risky in manifests: the part of [trivy](https://github.com/aquasecurity/trivy) that looks at them.
-    TrivyManifests,
     /// Applies manifests from an artifact and judges their health: Flux's
     /// [kustomize-controller](https://github.com/fluxcd/kustomize-controller).
     KustomizeController,
+    /// Judges bundles for the Operator Lifecycle Manager:
+    /// [operator-verify](https://github.com/operator-framework/api). It says what is wrong and never fails.
+    OperatorVerify,
+    /// Finds what is risky in manifests: the part of [trivy](https://github.com/aquasecurity/trivy) that looks at them,
+    /// which is built in a tenth of the time of the whole.
+    TrivyManifests,
 }
 
 /// The directory of a published Go module, such as `example.com/module@v1.2.3`, for the files in it.
@@ -78,28 +56,6 @@ pub async fn published(module: &str) -> Result<PathBuf, Error> {
     download
         .await
         .map_err(|error| Error::file("wait for", "the download of a module")(error.into()))?
-}
-
-/// A module that requires nothing but a tool.
-macro_rules! tool {
-    ($name:literal) => {
-        Module {
-            name: $name,
-            files: &[
-                (
-                    "go.mod",
-                    include_str!(concat!("../tools/", $name, "/go.mod")),
-                ),
-                (
-                    "go.sum",
-                    include_str!(concat!("../tools/", $name, "/go.sum")),
-                ),
-            ],
-            packages: "tool",
-            version_of: None,
-            experiment: "",
-        }
-    };
 }
 
 impl Tool {
@@ -120,12 +76,17 @@ impl Tool {
 
     fn module(self) -> Module {
         match self {
-            Self::ArgoHealth => ARGO_HEALTH,
-            Self::KubeScore => tool!("kube-score"),
-            Self::Kubeconform => tool!("kubeconform"),
-            Self::OperatorVerify => tool!("operator-verify"),
-            Self::TrivyManifests => TRIVY_MANIFESTS,
-            Self::KustomizeController => tool!("kustomize-controller"),
+            Self::ArgoHealth => module!("tools/", "argo-health", "go.mod", "go.sum", "main.go"),
+            Self::KubeScore => module!("tools/", "kube-score", "go.mod", "go.sum"),
+            Self::Kubeconform => module!("tools/", "kubeconform", "go.mod", "go.sum"),
+            Self::KustomizeController => {
+                module!("tools/", "kustomize-controller", "go.mod", "go.sum")
+            }
+            Self::OperatorVerify => module!("tools/", "operator-verify", "go.mod", "go.sum"),
+            Self::TrivyManifests => Module {
+                experiment: "jsonv2",
+                ..module!("tools/", "trivy-manifests", "go.mod", "go.sum", "main.go")
+            },
         }
     }
 }

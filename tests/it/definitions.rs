@@ -5,17 +5,19 @@ mod cluster;
 mod rules;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use industrydata_operator::api::{
     custom_resource_definitions, definition_as_yaml, definitions_as_yaml,
 };
 use serde_json::{Value, json};
 
+use crate::generated::assert_generated;
+
 #[test]
 fn the_files_in_crds_and_in_the_chart_are_what_the_code_makes() {
     for directory in ["crds", "charts/industrydata-operator/files/crds"] {
-        are_what_the_code_makes(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory));
+        are_what_the_code_makes(directory);
     }
 }
 
@@ -166,40 +168,20 @@ fn what_has_to_be_given() {
     assert_eq!(found, expected);
 }
 
-fn are_what_the_code_makes(directory: &Path) {
-    let update = std::env::var_os("UPDATE").is_some_and(|value| value == "1");
+fn are_what_the_code_makes(directory: &str) {
     let mut made = BTreeSet::new();
     for definition in custom_resource_definitions() {
-        let file = directory.join(format!("{}.yaml", definition.spec.names.plural));
+        let file = format!("{}.yaml", definition.spec.names.plural);
         let yaml = definition_as_yaml(&definition).unwrap();
-        if update {
-            std::fs::create_dir_all(directory).unwrap();
-            std::fs::write(&file, &yaml).unwrap();
-        }
-        let kept = std::fs::read_to_string(&file).unwrap_or_default();
-        let line = kept
-            .lines()
-            .zip(yaml.lines())
-            .take_while(|(old, new)| old == new)
-            .count()
-            + 1;
-        let path = file.display();
-        assert!(
-            kept == yaml,
-            "{path} is stale from line {line} on: run `UPDATE=1 cargo test --test it definitions`"
-        );
+        assert_generated(&format!("{directory}/{file}"), &yaml);
         made.insert(file);
     }
-    let entries = std::fs::read_dir(directory).unwrap();
-    let kept: BTreeSet<PathBuf> = entries
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| !path.ends_with("kustomization.yaml"))
-        .collect();
+    let entries = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let kept: BTreeSet<String> = names.filter(|name| name != "kustomization.yaml").collect();
     assert_eq!(
-        kept,
-        made,
-        "{} holds the definitions and nothing else",
-        directory.display()
+        kept, made,
+        "{directory} holds the definitions and nothing else"
     );
 }
 

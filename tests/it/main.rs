@@ -13,6 +13,8 @@ mod endurance;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod generated;
+#[cfg(test)]
 mod install;
 #[cfg(test)]
 mod main_job;
@@ -28,6 +30,8 @@ mod program;
 mod replicas;
 #[cfg(test)]
 mod role;
+#[cfg(test)]
+mod shell;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

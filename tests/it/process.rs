@@ -101,6 +101,12 @@ impl Launch {
         self
     }
 
+    /// Without a flag.
+    pub fn without(mut self, flag: &str) -> Self {
+        self.flags.remove(flag);
+        self
+    }
+
     /// With an environment variable.
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
@@ -121,8 +127,7 @@ impl Launch {
     /// In a container, where it finds the cluster and its namespace by itself.
     pub fn inside(mut self, root: &Root) -> Self {
         self.program = root.command("/industrydata-operator");
-        self.flags.remove("--lease-namespace");
-        self.kubeconfig("")
+        self.without("--lease-namespace").kubeconfig("")
     }
 
     /// What it logs is added to this.

@@ -1,6 +1,6 @@
 //! What the operator may do on a stage: what the chart grants, word for word.
 
-use industrydata_testbed::{Account, ControlPlane, run};
+use industrydata_testbed::{Account, ControlPlane};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::api::{Api, DynamicObject, GroupVersionKind, PostParams};
 use kube::discovery::ApiResource;
@@ -27,22 +27,13 @@ pub async fn rendered(plane: &ControlPlane, namespace: &str, reach: Reach) -> Ve
     static ONE: OnceCell<String> = OnceCell::const_new();
     static ALL: OnceCell<String> = OnceCell::const_new();
     // Objects of the whole cluster are called after the stage, as each stage has its own.
-    let (text, set) = match reach {
+    let (text, reach) = match reach {
         Reach::OneNamespace => (&ONE, format!("watchNamespaces={{{NAMESPACE}}}")),
         Reach::AllNamespaces => (&ALL, format!("fullnameOverride={NAMESPACE}")),
     };
     let text = text.get_or_init(async || {
-        let mut helm = plane.helm();
-        helm.args(["template", "industrydata-operator", CHART])
-            .args([
-                "--namespace",
-                NAMESPACE,
-                "--show-only",
-                "templates/rbac.yaml",
-            ])
-            .args(["--set", &set, "--set", "serviceAccount.create=false"])
-            .args(["--set", &format!("serviceAccount.name={ACCOUNT}")]);
-        run(&mut helm).await.unwrap()
+        let roles = plane.roles_of_chart(NAMESPACE, ACCOUNT, &reach);
+        roles.await.unwrap()
     });
     let text = text.await.replace(NAMESPACE, namespace);
     serde_saphyr::from_multiple(&text).unwrap()
@@ -55,14 +46,16 @@ pub async fn grant(plane: &ControlPlane, account: &Account, objects: &[DynamicOb
         create(&client, object).await;
     }
     for object in objects {
-        let rules = object.data.get("rules").cloned().unwrap_or_default();
-        let rules: Option<Vec<PolicyRule>> = serde_json::from_value(rules).unwrap();
-        let namespace = object.namespace();
-        plane
-            .in_effect(account, namespace.as_deref(), &rules.unwrap_or_default())
-            .await
-            .unwrap();
+        let (namespace, rules) = (object.namespace(), rules(object));
+        let granted = plane.in_effect(account, namespace.as_deref(), &rules);
+        granted.await.unwrap();
     }
+}
+
+/// The rules of a role; none of a binding.
+pub fn rules(object: &DynamicObject) -> Vec<PolicyRule> {
+    let rules = object.data.get("rules").cloned();
+    rules.map_or_else(Vec::new, |rules| serde_json::from_value(rules).unwrap())
 }
 
 async fn create(client: &Client, object: &DynamicObject) {

@@ -12,12 +12,12 @@ use industrydata_operator::api::{
 use industrydata_operator::runtime::{self, RuntimeError};
 use industrydata_operator::settings::{Arguments, Settings};
 use industrydata_simulator::{Options, ReadinessScript, Simulator, Switches};
-use industrydata_testbed::{Account, ControlPlane, Entry, Position, Proxy, run};
+use industrydata_testbed::{Account, ControlPlane, Entry, Position, Proxy, run, run_with_input};
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,16 @@ use crate::role::{self, Reach};
 
 /// Nothing that is waited for takes this long, however busy the machine is.
 pub const PATIENCE: Duration = Duration::from_mins(3);
+
+/// The manifests of the main job, in the order in which people apply them.
+pub const SAMPLES: [&str; 3] = ["connection.yaml", "flow-set.yaml", "flows.yaml"];
+
+/// Flags with times that are as short as the protocols allow, so that no test waits for long.
+pub const QUICK: [(&str, &str); 3] = [
+    ("--request-timeout", "1s"),
+    ("--lease-duration", "8s"),
+    ("--visibility-window", "11s"),
+];
 
 /// One namespace with a simulator of its own.
 pub struct Stage {
@@ -115,28 +125,22 @@ impl Stage {
 
     /// The flags under which the operator works on this stage.
     pub fn flags(&self) -> Vec<String> {
-        let mut flags = [
-            "--graph-endpoint",
-            &self.simulator.graph_endpoint(),
-            "--authority-endpoint",
-            &self.simulator.authority_endpoint(),
-            "--lease-namespace",
-            &self.namespace,
-            "--admin-address",
-            "127.0.0.1:0",
-            "--request-timeout",
-            "1s",
-            "--lease-duration",
-            "8s",
-            "--visibility-window",
-            "11s",
-        ]
-        .map(str::to_owned)
-        .to_vec();
-        if self.reach == Reach::OneNamespace {
-            flags.extend(["--watch-namespace".to_owned(), self.namespace.clone()]);
-        }
+        let (graph, authority) = (
+            self.simulator.graph_endpoint(),
+            self.simulator.authority_endpoint(),
+        );
+        let own = [
+            ("--graph-endpoint", graph.as_str()),
+            ("--authority-endpoint", &authority),
+            ("--lease-namespace", &self.namespace),
+            ("--admin-address", "127.0.0.1:0"),
+        ];
+        let watched = ("--watch-namespace", self.namespace.as_str());
+        let watched = (self.reach == Reach::OneNamespace).then_some(watched);
+        let flags = own.into_iter().chain(QUICK).chain(watched);
         flags
+            .flat_map(|(flag, value)| [flag, value].map(str::to_owned))
+            .collect()
     }
 
     pub async fn start_operator(&mut self, more: &[&str]) {
@@ -181,47 +185,27 @@ impl Stage {
 
     /// Applies manifests as a user does, and gives back what kubectl says.
     pub async fn apply(&self, manifests: &str) -> Result<String, String> {
-        self.kubectl_with_input(&["apply", "-f", "-"], manifests)
-            .await
+        let mut command = self.command(&["apply", "--filename", "-"]);
+        let applied = run_with_input(&mut command, manifests).await;
+        applied.map_err(|error| error.to_string())
     }
 
     pub async fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
-        let mut command = self.plane.kubectl();
-        command
-            .args(["--namespace", &self.namespace])
-            .args(arguments);
-        run(&mut command).await.map_err(|error| error.to_string())
+        let said = run(&mut self.command(arguments)).await;
+        said.map_err(|error| error.to_string())
     }
 
-    async fn kubectl_with_input(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.plane.kubectl();
         command
             .args(["--namespace", &self.namespace])
             .args(arguments);
-        command.stdin(std::process::Stdio::piped());
         command
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(input.as_bytes())
-            .await
-            .unwrap();
-        let output = child.wait_with_output().await.unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        if output.status.success() {
-            Ok(text(output.stdout))
-        } else {
-            Err(text(output.stderr))
-        }
     }
 
     /// Applies the samples that people are given, with polls each second.
     pub async fn apply_samples(&self) {
-        for file in ["connection.yaml", "flow-set.yaml", "flows.yaml"] {
+        for file in SAMPLES {
             let manifest = sample(file).replace("pollInterval: 60s", "pollInterval: 1s");
             self.apply(&manifest).await.unwrap();
         }
@@ -454,17 +438,9 @@ pub async fn start_plane() -> ControlPlane {
 
 /// Installs the definitions as a user does.
 pub async fn install(plane: &ControlPlane) {
-    let file = plane.directory().join("definitions.yaml");
-    std::fs::write(&file, definitions_as_yaml().unwrap()).unwrap();
-    run(plane.kubectl().arg("apply").arg("-f").arg(file))
-        .await
-        .unwrap();
-    let established = [
-        "wait",
-        "--for=condition=Established",
-        "crd",
-        "--all",
-        "--timeout=60s",
-    ];
-    run(plane.kubectl().args(established)).await.unwrap();
+    let definitions = definitions_as_yaml().unwrap();
+    let mut kubectl = plane.kubectl();
+    kubectl.args(["apply", "--filename", "-"]);
+    run_with_input(&mut kubectl, &definitions).await.unwrap();
+    plane.established().await.unwrap();
 }

@@ -1,7 +1,7 @@
 // Argo-health tells how healthy Argo CD takes objects to be, by Argo CD's own code.
 //
 // It takes the file of an argocd-cm ConfigMap in JSON as its argument and objects in JSON on standard input, one after
-// another, and answers each with a line: a status such as Healthy, a blank, and a message.
+// another, and answers each with a line: a status such as Healthy.
 package main
 
 import (
@@ -49,7 +49,7 @@ func run() error {
 		if status == nil {
 			status = &health.HealthStatus{Status: "None"}
 		}
-		fmt.Println(status.Status, status.Message)
+		fmt.Println(status.Status)
 	}
 }
 

@@ -1,15 +1,13 @@
 //! What Argo CD takes resources for at each stage of their lives: its own code judges live objects.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Stdio;
 
-use industrydata_testbed::Tool;
+use industrydata_operator::api::ProvisioningFlow;
+use industrydata_testbed::{Tool, run_with_input};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
 
-use super::generated::assert_generated;
-use super::unsettled;
+use super::{path, unsettled};
+use crate::generated::assert_generated;
 use crate::stage::{Stage, is_ready, sample};
 
 const CONFIG: &str = "deploy/argocd/argocd-cm.yaml";
@@ -23,33 +21,21 @@ fn argo_cd_is_given_the_same_script_for_each_kind() {
 async fn argo_cd_takes_each_stage_for_what_it_is() {
     let mut stage = Stage::set_up("argocd", unsettled()).await;
     let argo = Argo::new();
+    let (flow, other) = ("north-class-groups", "north-users");
+    let says = async |stage: &Stage, health| argo.says(stage, &[(flow, health)]).await;
     stage.apply_samples().await;
-    argo.says(
-        &stage,
-        &[
-            ("contoso", "Progressing"),
-            ("north", "Progressing"),
-            ("north-users", "Progressing"),
-        ],
-    )
-    .await;
+    let unseen = ["contoso", "north", other].map(|name| (name, "Progressing"));
+    argo.says(&stage, &unseen).await;
     stage.start_operator(&[]).await;
-    argo.says(
-        &stage,
-        &[
-            ("contoso", "Healthy"),
-            ("north", "Healthy"),
-            ("north-users", "Progressing"),
-        ],
-    )
-    .await;
-    let has_id = |flow: &industrydata_operator::api::ProvisioningFlow| {
-        flow.status
-            .as_ref()
-            .is_some_and(|status| status.id.is_some())
-    };
-    let flow = stage.flow_where("north-class-groups", has_id).await;
-    let id = flow.status.unwrap().id.unwrap();
+    let made = [
+        ("contoso", "Healthy"),
+        ("north", "Healthy"),
+        (other, "Progressing"),
+    ];
+    argo.says(&stage, &made).await;
+    let id = |flow: &ProvisioningFlow| flow.status.as_ref()?.id.clone();
+    let has_id = |flow: &ProvisioningFlow| id(flow).is_some();
+    let id = id(&stage.flow_where(flow, has_id).await).unwrap();
     for (word, health) in [
         ("ready", "Healthy"),
         ("failed", "Degraded"),
@@ -58,11 +44,11 @@ async fn argo_cd_takes_each_stage_for_what_it_is() {
         ("ready", "Healthy"),
     ] {
         stage.simulator.set_readiness(&id, word).unwrap();
-        argo.says(&stage, &[("north-class-groups", health)]).await;
+        says(&stage, health).await;
     }
-    stage.flow_where("north-class-groups", is_ready).await;
+    stage.flow_where(flow, is_ready).await;
     stage
-        .patch_flow("north-class-groups", json!({ "driftPolicy": "Report" }))
+        .patch_flow(flow, json!({ "driftPolicy": "Report" }))
         .await;
     let drift = json!({ "configuration": {
         "additionalOptions": { "createTeam": false, "writeDisplayNameOnCreateOnly": false },
@@ -72,37 +58,27 @@ async fn argo_cd_takes_each_stage_for_what_it_is() {
         },
     } });
     stage.simulator.update_flow(&id, &drift).unwrap();
-    argo.says(&stage, &[("north-class-groups", "Degraded")])
-        .await;
+    says(&stage, "Degraded").await;
     stage
-        .patch_flow("north-class-groups", json!({ "driftPolicy": "Correct" }))
+        .patch_flow(flow, json!({ "driftPolicy": "Correct" }))
         .await;
-    argo.says(&stage, &[("north-class-groups", "Healthy")])
-        .await;
-    stage
-        .patch_flow("north-class-groups", json!({ "suspend": true }))
-        .await;
-    argo.says(&stage, &[("north-class-groups", "Suspended")])
-        .await;
+    says(&stage, "Healthy").await;
+    stage.patch_flow(flow, json!({ "suspend": true })).await;
+    says(&stage, "Suspended").await;
     let secretless = sample("connection.yaml").replace("name: contoso", "name: fabrikam");
     let (_, connection) = secretless.split_once("---").unwrap();
     stage.apply(connection).await.unwrap();
     argo.says(&stage, &[("fabrikam", "Degraded")]).await;
     stage.stop_operator().await;
-    stage
-        .patch_flow("north-class-groups", json!({ "suspend": false }))
-        .await;
-    argo.says(&stage, &[("north-class-groups", "Progressing")])
-        .await;
+    stage.patch_flow(flow, json!({ "suspend": false })).await;
+    says(&stage, "Progressing").await;
     let delete = ["delete", "flowset", "north", "--wait=false"];
     stage.kubectl(&delete).await.unwrap();
     argo.says(&stage, &[("north", "Progressing"), ("contoso", "Healthy")])
         .await;
     stage.start_operator(&[]).await;
-    stage
-        .kubectl(&["delete", "industrydata", "--all"])
-        .await
-        .unwrap();
+    let all = ["delete", "industrydata", "--all"];
+    stage.kubectl(&all).await.unwrap();
 }
 
 /// Argo CD, as it is configured by us.
@@ -113,7 +89,8 @@ struct Argo {
 impl Argo {
     fn new() -> Self {
         let config = tempfile::NamedTempFile::new().unwrap();
-        let object: Value = serde_saphyr::from_str(&config_text()).unwrap();
+        let text = std::fs::read_to_string(path(CONFIG)).unwrap();
+        let object: Value = serde_saphyr::from_str(&text).unwrap();
         std::fs::write(&config, object.to_string()).unwrap();
         Self { config }
     }
@@ -140,33 +117,15 @@ impl Argo {
         let items = list["items"].as_array().unwrap();
         let mut argo = Tool::ArgoHealth.command().await.unwrap();
         argo.arg(self.config.path());
-        argo.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut argo = argo.spawn().unwrap();
-        let mut input = argo.stdin.take().unwrap();
-        for item in items {
-            input.write_all(item.to_string().as_bytes()).await.unwrap();
-        }
-        drop(input);
-        let output = argo.wait_with_output().await.unwrap();
-        assert!(
-            output.status.success(),
-            "argo-health ended with {}",
-            output.status
-        );
-        let text = String::from_utf8(output.stdout).unwrap();
-        let healths = text
-            .lines()
-            .map(|line| line.split(' ').next().unwrap().to_owned());
+        let input: String = items.iter().map(Value::to_string).collect();
+        let healths = run_with_input(&mut argo, &input).await.unwrap();
+        assert_eq!(healths.lines().count(), items.len());
         let names = items
             .iter()
-            .map(|item| item["metadata"]["name"].as_str().unwrap().to_owned());
-        names.zip(healths).collect()
+            .map(|item| item["metadata"]["name"].as_str().unwrap());
+        let names = names.map(str::to_owned);
+        names.zip(healths.lines().map(str::to_owned)).collect()
     }
-}
-
-/// The file that people have.
-fn config_text() -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(CONFIG)).unwrap()
 }
 
 /// The file that the script makes.

@@ -1,42 +1,11 @@
 //! What the chart makes of its values: what it refuses, and what the API server says of the rest.
 
 use clap::Parser;
-use industrydata_operator::settings::Arguments;
-use industrydata_testbed::run;
 use serde_json::{Value, json};
 
-use super::{NAMESPACE, helm, kubectl, objects, of_kind, render};
+use super::{NAMESPACE, everything, helm, kubectl, objects, of_kind, render, restricted_namespace};
 use crate::role::CHART;
-use crate::stage::plane;
-
-/// Everything that can be switched on, but for what needs definitions of others.
-fn everything() -> Value {
-    json!({
-        "commonLabels": { "team": "sds" },
-        "replicaCount": 2,
-        "image": { "digest": format!("sha256:{}", "0".repeat(64)) },
-        "imagePullSecrets": [{ "name": "registry" }],
-        "serviceAccount": { "annotations": { "a": "b" } },
-        "watchSelector": "team in (a, b)",
-        "ca": { "secretName": "authorities" },
-        "proxy": { "https": "http://proxy.example.com:3128", "no": "example.com" },
-        "extraArgs": ["--lease-namespace=industrydata-system"],
-        "extraEnv": [{ "name": "RUST_BACKTRACE", "value": "1" }],
-        "extraVolumes": [{ "name": "more", "emptyDir": {} }],
-        "extraVolumeMounts": [{ "name": "more", "mountPath": "/more" }],
-        "podAnnotations": { "a": "b" },
-        "podLabels": { "a": "b" },
-        "nodeSelector": { "kubernetes.io/os": "linux" },
-        "tolerations": [{ "operator": "Exists" }],
-        "topologySpreadConstraints": [{ "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway" }],
-        "priorityClassName": "system-cluster-critical",
-        "networkPolicy": {
-            "ingress": { "from": [{ "namespaceSelector": {} }] },
-            "egress": { "extra": [{ "ports": [{ "port": 1 }] }] },
-        },
-        "service": { "annotations": { "a": "b" } },
-    })
-}
+use crate::stage::{Flags, plane};
 
 /// As little as can be.
 fn nothing() -> Value {
@@ -134,15 +103,7 @@ async fn what_the_values_make_is_valid_to_the_api_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pods_are_admitted_where_only_restricted_ones_are() {
     let plane = plane().await;
-    let create = ["create", "namespace", "restricted"];
-    run(plane.kubectl().args(create)).await.unwrap();
-    let label = [
-        "label",
-        "namespace",
-        "restricted",
-        "pod-security.kubernetes.io/enforce=restricted",
-    ];
-    run(plane.kubectl().args(label)).await.unwrap();
+    restricted_namespace(plane, "restricted").await;
     let create = ["create", "--dry-run=server", "--namespace", "restricted"];
     for values in [json!({}), everything()] {
         let objects = objects(&render(plane, &values).await.unwrap());
@@ -191,12 +152,6 @@ async fn a_pod_has_more_time_to_end_than_the_operator_takes() {
         let pod = &of_kind(&objects, "Deployment")["spec"]["template"]["spec"];
         assert_eq!(pod["terminationGracePeriodSeconds"], seconds);
     }
-}
-
-#[derive(Parser)]
-struct Flags {
-    #[command(flatten)]
-    arguments: Arguments,
 }
 
 /// What the operator reads from these words, of which the first takes the place of the program's name.

@@ -10,22 +10,20 @@ use axum::extract::{Path, State};
 use axum::routing::get;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use industrydata_image::sha256;
 use industrydata_simulator::FlowState;
 use industrydata_testbed::{ControlPlane, Tool, published, run};
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
-use ring::digest::{SHA256, digest};
 use serde_json::json;
 use tokio::process::Child;
 
 use super::unsettled;
-use crate::stage::{Stage, sample, start_plane};
+use crate::stage::{SAMPLES, Stage, sample, start_plane};
 
 const CONTROLLER: &str = "github.com/fluxcd/kustomize-controller@v1.9.6";
 const SOURCES: &str = "github.com/fluxcd/source-controller@v1.9.0";
 const ARGO: &str = "github.com/argoproj/argo-cd/v3@v3.2.0";
 const HELM: &str = "github.com/fluxcd/helm-controller@v1.4.0";
-
-const ALL: &[&str] = &["connection.yaml", "flow-set.yaml", "flows.yaml"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn flux_waits_for_flows_tells_which_has_failed_and_prunes_what_is_gone() {
@@ -36,7 +34,7 @@ async fn flux_waits_for_flows_tells_which_has_failed_and_prunes_what_is_gone() {
         sets.first().map_or(0, |set| set.flows.len())
     };
     let four = async || flows().await == 4;
-    flux.publish("one", ALL, |text| text).await;
+    flux.publish("one", &SAMPLES, |text| text).await;
     flux.kustomize().await;
     stage.until("four flows at the service", four).await;
     flux.until("Unknown", "Progressing", "one").await;
@@ -56,21 +54,21 @@ async fn flux_waits_for_flows_tells_which_has_failed_and_prunes_what_is_gone() {
     flux.until("True", "ReconciliationSucceeded", "one").await;
 
     let without_team = |text: String| text.replace("createTeam: true", "createTeam: false");
-    flux.publish("two", ALL, without_team).await;
+    flux.publish("two", &SAMPLES, without_team).await;
     flux.until("True", "ReconciliationSucceeded", "two").await;
     assert!(flux.has_no_team(), "Flux waited for the update");
     let report =
         |text: String| text.replace("  classGroup:", "  driftPolicy: Report\n  classGroup:");
-    flux.publish("three", ALL, report).await;
+    flux.publish("three", &SAMPLES, report).await;
     flux.tells_of_a_failed_flow("three").await;
     assert!(flux.has_no_team(), "the difference is only told");
 
-    flux.publish("four", &ALL[..2], |text| text).await;
+    flux.publish("four", &SAMPLES[..2], |text| text).await;
     flux.until("True", "ReconciliationSucceeded", "four").await;
     let none = async || flows().await == 0;
     stage.until("no flow at the service", none).await;
 
-    flux.publish("five", ALL, |text| text).await;
+    flux.publish("five", &SAMPLES, |text| text).await;
     stage.until("four flows at the service", four).await;
     flux.make_ready();
     flux.until("True", "ReconciliationSucceeded", "five").await;
@@ -169,14 +167,9 @@ impl Flux {
         let mut encoder = archive.into_inner().unwrap();
         encoder.flush().unwrap();
         let artifact = encoder.finish().unwrap();
-        let hash: Vec<String> = digest(&SHA256, &artifact)
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
         let name = format!("{revision}.tar.gz");
         let status = json!({ "status": { "artifact": {
-            "digest": format!("sha256:{}", hash.concat()),
+            "digest": sha256(&artifact),
             "lastUpdateTime": "2026-01-01T00:00:00Z",
             "path": name,
             "revision": revision,
@@ -292,12 +285,5 @@ async fn define(plane: &ControlPlane, modules: &[&str]) {
         kubectl.args(["create", "--filename"]).arg(definitions);
         run(&mut kubectl).await.unwrap();
     }
-    let established = [
-        "wait",
-        "--for=condition=Established",
-        "crd",
-        "--all",
-        "--timeout=60s",
-    ];
-    run(plane.kubectl().args(established)).await.unwrap();
+    plane.established().await.unwrap();
 }

@@ -2,19 +2,17 @@
 //! and enough for the operator to work.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use industrydata_simulator::{Options, Simulator};
 use industrydata_testbed::{ControlPlane, run};
 use serde_json::{Value, json};
 
-use super::generated::assert_generated;
+use super::{NAMESPACE, RELEASE, helm, kubectl, path};
+use crate::generated::assert_generated;
 use crate::process::{Launch, Process};
 use crate::role::CHART;
-use crate::stage::{self, sample};
+use crate::stage::{self, SAMPLES, sample};
 
-pub const NAME: &str = "industrydata-operator";
-const NAMESPACE: &str = "industrydata-system";
 const ELSEWHERE: &str = "elsewhere";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +51,7 @@ async fn an_operator_for_one_namespace_may_do_nothing_in_others() {
     let status = "jsonpath={.items[*].status.conditions[*].type}";
     let looked_at = ["get", "industrydata", "-n", ELSEWHERE, "-o", status];
     assert_eq!(cluster.kubectl(&looked_at).await.trim(), "");
-    let user = format!("system:serviceaccount:{NAMESPACE}:{NAME}");
+    let user = format!("system:serviceaccount:{NAMESPACE}:{RELEASE}");
     for (namespace, may) in [(NAMESPACE, true), (ELSEWHERE, false)] {
         for resource in ["secrets", "provisioningflows"] {
             let question = [
@@ -82,10 +80,10 @@ async fn replicas_are_installed_by_server_side_apply() {
 
 /// What the chart makes, but for the definitions, for those who do not use Helm.
 pub async fn from_chart() -> String {
-    let mut helm = stage::plane().await.helm();
-    helm.args(["template", NAME, CHART, "--namespace", NAMESPACE]);
-    helm.args(["--no-hooks", "--set", "crds.install=false"]);
-    let rendered = run(&mut helm).await.unwrap();
+    let template = ["template", RELEASE, CHART, "--namespace", NAMESPACE];
+    let without = ["--no-hooks", "--set", "crds.install=false"];
+    let rendered = helm(stage::plane().await, &[&template[..], &without].concat()).await;
+    let rendered = rendered.unwrap();
     // What only Helm looks at would make others believe that Helm had installed it.
     let of_helm = ["# Source:", "helm.sh/", "managed-by: Helm"];
     let is_of_helm = |line: &&str| of_helm.iter().any(|mark| line.contains(mark));
@@ -121,13 +119,7 @@ impl Cluster {
     /// Installs with one command. A second one changes nothing, and neither would a third.
     async fn installs_once_and_for_all(&self, mode: &[&str]) {
         self.with_source("apply", mode).await;
-        let established = [
-            "--for=condition=Established",
-            "crd",
-            "--all",
-            "--timeout=60s",
-        ];
-        self.kubectl(&[&["wait"], &established[..]].concat()).await;
+        self.plane.established().await.unwrap();
         let versions = r#"jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{"\n"}{end}"#;
         let before = self.with_source("get", &["-o", versions]).await;
         self.with_source("apply", mode).await;
@@ -138,7 +130,7 @@ impl Cluster {
     }
 
     async fn deployment(&self) -> Value {
-        let get = ["get", "deployment", NAME, "-n", NAMESPACE, "-o", "json"];
+        let get = ["get", "deployment", RELEASE, "-n", NAMESPACE, "-o", "json"];
         serde_json::from_str(&self.kubectl(&get).await).unwrap()
     }
 
@@ -146,27 +138,23 @@ impl Cluster {
     async fn admits_the_pods(&self) {
         let template = self.deployment().await["spec"]["template"].take();
         let mut pod = json!({ "apiVersion": "v1", "kind": "Pod", "spec": template["spec"] });
-        pod["metadata"] = json!({ "name": NAME, "namespace": NAMESPACE });
-        let file = self.plane.directory().join("pod.json");
-        let try_out = async |pod: &Value| {
-            std::fs::write(&file, pod.to_string()).unwrap();
-            let file = file.display().to_string();
-            run(self
-                .plane
-                .kubectl()
-                .args(["create", "--dry-run=server", "-f", &file]))
-            .await
-        };
+        pod["metadata"] = json!({ "name": RELEASE, "namespace": NAMESPACE });
+        let create = ["create", "--dry-run=server"];
+        let try_out = async |pod: &Value| kubectl(&self.plane, &create, &pod.to_string()).await;
         try_out(&pod).await.unwrap();
         pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
-        let refused = try_out(&pod).await.unwrap_err().to_string();
+        let refused = try_out(&pod).await.unwrap_err();
         assert!(refused.contains("violates PodSecurity"), "{refused}");
     }
 
     /// Starts the operator as the pods are, as their account, but for the service that it talks to.
     async fn start_operator(&self) -> (Simulator, Process) {
         let simulator = Simulator::start(Options::default()).await.unwrap();
-        let account = self.plane.service_account(NAMESPACE, NAME).await.unwrap();
+        let account = self
+            .plane
+            .service_account(NAMESPACE, RELEASE)
+            .await
+            .unwrap();
         let operator = Launch::of(&self.deployment().await, &account)
             .flag("--graph-endpoint", &simulator.graph_endpoint())
             .flag("--authority-endpoint", &simulator.authority_endpoint());
@@ -177,13 +165,11 @@ impl Cluster {
         let create = ["create", "namespace", namespace];
         let created = run(self.plane.kubectl().args(create)).await;
         assert_eq!(created.is_ok(), namespace != NAMESPACE, "{created:?}");
-        for file in ["connection.yaml", "flow-set.yaml", "flows.yaml"] {
+        for file in SAMPLES {
             // Each namespace has a set of its own name, as two must not declare the same.
             let manifest = sample(file).replace("District north", namespace);
-            let path = self.plane.directory().join(file);
-            std::fs::write(&path, manifest).unwrap();
-            let path = path.display().to_string();
-            self.kubectl(&["apply", "-n", namespace, "-f", &path]).await;
+            let applied = kubectl(&self.plane, &["apply", "-n", namespace], &manifest).await;
+            applied.unwrap();
         }
     }
 
@@ -198,12 +184,4 @@ impl Cluster {
             .collect();
         assert_eq!(synced.len(), 6, "{synced:?}");
     }
-}
-
-/// A file or directory of the workspace.
-fn path(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(name)
-        .display()
-        .to_string()
 }

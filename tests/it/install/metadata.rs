@@ -5,18 +5,15 @@ use std::fmt::Write as _;
 use industrydata_operator::api::custom_resource_definitions;
 use serde_json::{Value, json};
 
-use super::objects;
+use super::sample_resources;
 use super::values::{is_kept, read};
-use crate::stage::sample;
 
 const EXAMPLES: &str = "  artifacthub.io/crdsExamples: |\n";
 
 #[test]
 fn the_examples_of_the_chart_are_the_samples() {
-    let samples = ["connection.yaml", "flow-set.yaml", "flows.yaml"].map(sample);
     let mut text = String::new();
-    let resources = samples.iter().flat_map(|sample| objects(sample));
-    for resource in resources.filter(|resource| resource["kind"] != "Secret") {
+    for resource in sample_resources() {
         let example = serde_json::to_string_pretty(&resource).unwrap();
         let (first, rest) = example.split_once('\n').unwrap();
         writeln!(text, "    - {first}").unwrap();

@@ -3,7 +3,6 @@
 mod argocd;
 mod chart;
 mod flux;
-mod generated;
 mod image;
 mod manifests;
 mod metadata;
@@ -15,12 +14,15 @@ mod roles;
 mod samples;
 mod values;
 
+use std::path::Path;
+
 use industrydata_simulator::{Options, ReadinessScript, Switches};
-use industrydata_testbed::{ControlPlane, run};
-use serde_json::Value;
+use industrydata_testbed::{ControlPlane, run, run_with_input};
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::role::CHART;
+use crate::stage::{SAMPLES, sample};
 
 /// The name of the release, and so of all its objects.
 const RELEASE: &str = "industrydata-operator";
@@ -82,10 +84,61 @@ async fn kubectl(
     arguments: &[&str],
     manifest: &str,
 ) -> Result<String, String> {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(&file, manifest).unwrap();
     let mut kubectl = plane.kubectl();
-    kubectl.args(arguments).arg("--filename").arg(file.path());
-    let said = run(&mut kubectl).await;
+    kubectl.args(arguments).args(["--filename", "-"]);
+    let said = run_with_input(&mut kubectl, manifest).await;
     said.map_err(|error| error.to_string())
+}
+
+/// Makes a namespace where only what meets the restricted Pod Security Standard may run.
+async fn restricted_namespace(plane: &ControlPlane, name: &str) {
+    let labels = json!({ "pod-security.kubernetes.io/enforce": "restricted" });
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": labels } });
+    let created = kubectl(plane, &["create"], &namespace.to_string()).await;
+    created.unwrap();
+}
+
+/// The resources of the samples of the main job.
+fn sample_resources() -> Vec<Value> {
+    let objects = SAMPLES.iter().flat_map(|file| objects(&sample(file)));
+    objects
+        .filter(|object| object["kind"] != "Secret")
+        .collect()
+}
+
+/// Values that switch on what the chart can do without definitions of others.
+fn everything() -> Value {
+    json!({
+        "commonLabels": { "team": "schools" },
+        "replicaCount": 3,
+        "image": { "digest": format!("sha256:{}", "0".repeat(64)) },
+        "imagePullSecrets": [{ "name": "registry" }],
+        "serviceAccount": { "annotations": { "a": "b" } },
+        "watchSelector": "team in (a, b)",
+        "ca": { "secretName": "authorities" },
+        "proxy": { "https": "http://proxy.example.com:3128", "no": "10.0.0.0/8" },
+        "extraArgs": ["--lease-namespace=industrydata-system"],
+        "extraEnv": [{ "name": "RUST_BACKTRACE", "value": "1" }],
+        "extraVolumes": [{ "name": "more", "emptyDir": {} }],
+        "extraVolumeMounts": [{ "name": "more", "mountPath": "/more" }],
+        "podAnnotations": { "a": "b" },
+        "podLabels": { "a": "b" },
+        "nodeSelector": { "kubernetes.io/os": "linux" },
+        "tolerations": [{ "key": "system", "operator": "Exists" }],
+        "topologySpreadConstraints": [
+            { "maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": { "matchLabels": { "app.kubernetes.io/name": RELEASE } } },
+        ],
+        "priorityClassName": "system-cluster-critical",
+        "networkPolicy": {
+            "ingress": { "from": [{ "namespaceSelector": {} }] },
+            "egress": { "extra": [{ "ports": [{ "port": 1 }] }] },
+        },
+        "service": { "annotations": { "a": "b" } },
+    })
+}
+
+/// A file or directory of the workspace.
+fn path(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    path.display().to_string()
 }

@@ -1,24 +1,23 @@
 //! `deploy/olm/`: a bundle for the Operator Lifecycle Manager, made from the chart, the definitions and the samples.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use industrydata_operator::api::{custom_resource_definitions, definition_as_yaml};
 use industrydata_testbed::Tool;
 use serde_json::{Value, json};
 
-use super::generated::assert_generated;
-use super::manifests::{NAME, from_chart};
-use crate::stage::sample;
+use super::manifests::from_chart;
+use super::{RELEASE, objects, of_kind, path, sample_resources};
+use crate::generated::assert_generated;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bundle_is_what_the_chart_makes() {
-    let objects: Vec<Value> = serde_saphyr::from_multiple(&from_chart().await).unwrap();
+    let objects = objects(&from_chart().await);
     let mut made = BTreeMap::new();
     let version = serde_saphyr::to_string(&service_version(&objects)).unwrap();
-    made.insert(format!("{NAME}.clusterserviceversion.yaml"), version);
+    made.insert(format!("{RELEASE}.clusterserviceversion.yaml"), version);
     for definition in custom_resource_definitions() {
         let file = format!("{}.crd.yaml", definition.spec.names.plural);
         made.insert(file, definition_as_yaml(&definition).unwrap());
@@ -26,7 +25,7 @@ async fn the_bundle_is_what_the_chart_makes() {
     // Accounts, roles and bindings of the operator come from the ClusterServiceVersion. A NetworkPolicy in a bundle is
     // refused by all but the newest versions.
     let is_service = |object: &&Value| object["kind"] == "Service";
-    let is_for_users = |object: &&Value| object["kind"] == "ClusterRole" && name(object) != NAME;
+    let is_for_users = |object: &&Value| object["kind"] == "ClusterRole" && name(object) != RELEASE;
     for object in objects
         .iter()
         .filter(|one| is_service(one) || is_for_users(one))
@@ -43,7 +42,7 @@ async fn the_bundle_is_what_the_chart_makes() {
     for (file, text) in &made {
         assert_generated(&format!("deploy/olm/manifests/{file}"), text);
     }
-    let files = std::fs::read_dir(path("manifests")).unwrap();
+    let files = std::fs::read_dir(path("deploy/olm/manifests")).unwrap();
     assert_eq!(
         files.count(),
         made.len(),
@@ -56,7 +55,7 @@ async fn the_tool_of_the_lifecycle_manager_has_nothing_to_say() {
     let mut verify = Tool::OperatorVerify.command().await.unwrap();
     verify
         .args(["manifests", "--object_validate"])
-        .arg(path("manifests"));
+        .arg(path("deploy/olm/manifests"));
     let said = verify.output().await.unwrap();
     assert!(said.status.success());
     assert_eq!(String::from_utf8_lossy(&said.stderr), "");
@@ -64,7 +63,7 @@ async fn the_tool_of_the_lifecycle_manager_has_nothing_to_say() {
 
 #[test]
 fn the_image_of_the_bundle_says_what_the_bundle_says() {
-    let read = |file| std::fs::read_to_string(path(file)).unwrap();
+    let read = |file| std::fs::read_to_string(path(&format!("deploy/olm/{file}"))).unwrap();
     let told: Value = serde_saphyr::from_str(&read("metadata/annotations.yaml")).unwrap();
     let annotations = told["annotations"].as_object().unwrap().iter();
     let mut told: Vec<_> = annotations
@@ -82,15 +81,9 @@ fn the_image_of_the_bundle_says_what_the_bundle_says() {
 
 /// The template with what it lacks.
 fn service_version(objects: &[Value]) -> Value {
-    let template = std::fs::read_to_string(path("clusterserviceversion.yaml")).unwrap();
+    let template = std::fs::read_to_string(path("deploy/olm/clusterserviceversion.yaml")).unwrap();
     let mut version: Value = serde_saphyr::from_str(&template).unwrap();
-    let of_kind = |kind| {
-        objects
-            .iter()
-            .find(|object| object["kind"] == kind)
-            .unwrap()
-    };
-    let mut deployment = of_kind("Deployment").clone();
+    let mut deployment = of_kind(objects, "Deployment").clone();
     let container = &mut deployment["spec"]["template"]["spec"]["containers"][0];
     let image = container["image"].clone();
     // OLM annotates the pods with the namespaces that the operator was installed for; with nothing if these are all.
@@ -101,35 +94,25 @@ fn service_version(objects: &[Value]) -> Value {
     // OLM grants these in the namespaces that the operator is installed for. As `clusterPermissions` they would be
     // granted in all.
     let roles = objects.iter().filter(|object| {
-        object["kind"] == "Role" || object["kind"] == "ClusterRole" && name(object) == NAME
+        object["kind"] == "Role" || object["kind"] == "ClusterRole" && name(object) == RELEASE
     });
     let permissions: Vec<Value> = roles
         .flat_map(|role| role["rules"].as_array().unwrap().clone())
         .collect();
-    let account = name(of_kind("ServiceAccount"));
-    version["metadata"]["name"] = json!(format!("{NAME}.v{VERSION}"));
-    version["metadata"]["annotations"]["alm-examples"] = json!(examples());
+    let account = name(of_kind(objects, "ServiceAccount"));
+    version["metadata"]["name"] = json!(format!("{RELEASE}.v{VERSION}"));
+    // What a console offers to people who make a resource.
+    let examples = serde_json::to_string_pretty(&sample_resources()).unwrap();
+    version["metadata"]["annotations"]["alm-examples"] = json!(examples);
     version["metadata"]["annotations"]["containerImage"] = image.clone();
     version["spec"]["version"] = json!(VERSION);
     version["spec"]["relatedImages"] = json!([{ "name": "operator", "image": image }]);
     version["spec"]["customresourcedefinitions"] = json!({ "owned": owned() });
-    let deployment = json!({ "name": NAME, "label": deployment["metadata"]["labels"], "spec": deployment["spec"] });
+    let deployment = json!({ "name": RELEASE, "label": deployment["metadata"]["labels"], "spec": deployment["spec"] });
     let permissions = json!({ "serviceAccountName": account, "rules": permissions });
     let spec = json!({ "deployments": [deployment], "permissions": [permissions] });
     version["spec"]["install"] = json!({ "strategy": "deployment", "spec": spec });
     version
-}
-
-/// What a console offers to people who make a resource: the samples of the main job.
-fn examples() -> String {
-    let files = ["connection.yaml", "flow-set.yaml", "flows.yaml"];
-    let resources = files.iter().flat_map(|file| {
-        let documents: Vec<Value> = serde_saphyr::from_multiple(&sample(file)).unwrap();
-        documents
-            .into_iter()
-            .filter(|document| document["kind"] != "Secret")
-    });
-    serde_json::to_string_pretty(&resources.collect::<Vec<_>>()).unwrap()
 }
 
 fn owned() -> Vec<Value> {
@@ -151,10 +134,4 @@ fn owned() -> Vec<Value> {
 
 fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap()
-}
-
-fn path(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("deploy/olm")
-        .join(file)
 }

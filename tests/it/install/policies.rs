@@ -7,7 +7,7 @@ use industrydata_testbed::{ControlPlane, Tool, published, run};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{objects, render};
+use super::{everything, objects, path, render};
 use crate::stage::{self, Stage};
 
 /// The version of the module that has the definition of `ServiceMonitor`.
@@ -63,27 +63,11 @@ async fn all_manifests_are_as_the_schemas_of_the_api_server_want_them() {
 
 /// All ways to install, as what is installed.
 async fn installations(plane: &ControlPlane) -> Vec<(String, String)> {
-    let everything = json!({
-        "replicaCount": 3,
-        "watchNamespaces": ["north", "south"],
-        "watchSelector": "team=schools",
-        "commonLabels": { "team": "schools" },
-        "imagePullSecrets": [{ "name": "registry" }],
-        "image": { "digest": format!("sha256:{}", "0".repeat(64)) },
-        "ca": { "configMapName": "authorities" },
-        "proxy": { "https": "http://proxy.example.com:3128", "no": "10.0.0.0/8" },
-        "extraArgs": ["--lease-name=other"],
-        "extraEnv": [{ "name": "TZ", "value": "UTC" }],
-        "podAnnotations": { "note": "here" },
-        "nodeSelector": { "kubernetes.io/os": "linux" },
-        "tolerations": [{ "key": "system", "operator": "Exists" }],
-        "topologySpreadConstraints": [
-            { "maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": { "matchLabels": { "app.kubernetes.io/name": "industrydata-operator" } } },
-        ],
-        "priorityClassName": "system-cluster-critical",
-        "serviceMonitor": { "enabled": true, "labels": { "release": "prometheus" } },
-        "networkPolicy": { "ingress": { "from": [{ "namespaceSelector": {} }] } },
-    });
+    let mut everything = everything();
+    everything["watchNamespaces"] = json!(["north", "south"]);
+    everything["ca"] = json!({ "configMapName": "authorities" });
+    everything["serviceMonitor"] =
+        json!({ "enabled": true, "labels": { "release": "prometheus" } });
     let mut found = Vec::new();
     for (name, values) in [("the defaults", json!({})), ("everything", everything)] {
         found.push((
@@ -245,11 +229,4 @@ async fn definition_of_service_monitors() -> String {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
-}
-
-fn path(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(name)
-        .display()
-        .to_string()
 }

@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use uuid::Uuid;
 
-use super::{NAMESPACE, RELEASE, empty_plane, helm, kubectl, objects, of_kind};
+use super::{
+    NAMESPACE, RELEASE, empty_plane, helm, kubectl, objects, of_kind, restricted_namespace,
+};
 use crate::process::{Launch, PROGRAM, Process};
 use crate::role::{CHART, Reach};
 use crate::stage::{Stage, is_ready};
@@ -96,13 +98,9 @@ impl Release {
     /// Installs the chart where only what meets the restricted Pod Security Standard may run.
     async fn install() -> Self {
         let plane = empty_plane().await;
-        for namespace in [NAMESPACE, HOME] {
-            let name = ["create", "namespace", namespace];
-            run(plane.kubectl().args(name)).await.unwrap();
-        }
-        let restricted = "pod-security.kubernetes.io/enforce=restricted";
-        let label = ["label", "namespace", NAMESPACE, restricted];
-        run(plane.kubectl().args(label)).await.unwrap();
+        restricted_namespace(plane, NAMESPACE).await;
+        let home = ["create", "namespace", HOME];
+        run(plane.kubectl().args(home)).await.unwrap();
         let account = plane.admin().clone();
         let stage = Stage::of(
             plane,

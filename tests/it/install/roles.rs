@@ -10,7 +10,7 @@ use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::api::{DeleteParams, DynamicObject};
 use serde_json::json;
 
-use crate::role::{self, Reach};
+use crate::role::{self, Reach, rules};
 use crate::stage::{PATIENCE, Stage, flow, is_ready, plane, security};
 
 /// A group, a resource with its subresource, and a verb.
@@ -45,13 +45,9 @@ async fn the_roles_grant_exactly_what_is_used() {
         used.insert(grant_of(entry));
     }
     let roles = role::rendered(stage.plane, "roles", Reach::OneNamespace).await;
-    let granted: BTreeSet<Grant> = roles
-        .iter()
-        .flat_map(rules)
-        .flat_map(|rule| grants(&rule))
-        .collect();
     assert_eq!(
-        granted, used,
+        granted(&roles),
+        used,
         "on the left is what is granted, on the right what is used"
     );
 }
@@ -60,12 +56,7 @@ async fn the_roles_grant_exactly_what_is_used() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_any_one_of_its_permissions_the_operator_is_refused_something() {
     let roles = role::rendered(plane().await, "roles", Reach::OneNamespace).await;
-    let all: BTreeSet<Grant> = roles
-        .iter()
-        .flat_map(rules)
-        .flat_map(|rule| grants(&rule))
-        .collect();
-    stream::iter(all.into_iter().enumerate())
+    stream::iter(granted(&roles).into_iter().enumerate())
         .for_each_concurrent(LIVES_AT_A_TIME, async |(number, grant)| {
             is_missed(&grant, &format!("without-{number}")).await;
         })
@@ -188,10 +179,10 @@ fn grant_of(entry: &Entry) -> Grant {
     (entry.group.clone(), resource, entry.verb.clone())
 }
 
-/// The rules of a role; none of a binding.
-fn rules(object: &DynamicObject) -> Vec<PolicyRule> {
-    let rules = object.data.get("rules").cloned();
-    rules.map_or_else(Vec::new, |rules| serde_json::from_value(rules).unwrap())
+/// What these roles grant.
+fn granted(roles: &[DynamicObject]) -> BTreeSet<Grant> {
+    let all = roles.iter().flat_map(rules);
+    all.flat_map(|rule| grants(&rule)).collect()
 }
 
 fn grants(rule: &PolicyRule) -> Vec<Grant> {

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Stdio;
 
 use industrydata_simulator::Simulator;
-use industrydata_testbed::run;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
+use crate::shell::Shell;
 use crate::stage::{Stage, sample, security};
 
 /// What stands in the samples for the ids of what somebody else has made.
@@ -21,6 +19,7 @@ const IDS: [&str; 3] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn every_sample_shows_what_it_says() {
     let stage = Stage::open("samples").await;
+    let shell = Shell::new(stage.plane, &stage.namespace);
     let ids = made_by_others(&stage.simulator);
     let samples: BTreeMap<String, String> = names()
         .map(|name| {
@@ -41,7 +40,7 @@ async fn every_sample_shows_what_it_says() {
             .filter_map(|line| line.strip_prefix("# shows: "))
         {
             shows += 1;
-            if let Err(error) = typed(&stage, command).await {
+            if let Err(error) = shell.run(command, "").await {
                 let resources = stage.kubectl(&["get", "industrydata", "-o", "yaml"]).await;
                 panic!(
                     "deploy/samples/{name}: {command}: {error}\n{}",
@@ -96,26 +95,4 @@ fn made_by_others(simulator: &Simulator) -> [String; 3] {
     let south = set("District south");
     let flow = flow(&south, "securityGroup", security());
     [south, flow, set("District island")]
-}
-
-/// Runs a command of a comment in the stage's namespace.
-async fn typed(stage: &Stage, command: &str) -> Result<String, String> {
-    let kubectl = stage.plane.kubectl();
-    let kubectl = kubectl.as_std();
-    let words = std::iter::once(kubectl.get_program()).chain(kubectl.get_args());
-    let words: Vec<_> = words.map(|word| format!("'{}'", word.display())).collect();
-    let script = format!(
-        "kubectl() {{ {} --namespace '{}' \"$@\"; }}; {command}",
-        words.join(" "),
-        stage.namespace
-    );
-    let mut shell = Command::new("sh");
-    let variables = kubectl
-        .get_envs()
-        .filter_map(|(name, value)| Some((name, value?)));
-    shell
-        .args(["-c", &script])
-        .envs(variables)
-        .stdin(Stdio::null());
-    run(&mut shell).await.map_err(|error| error.to_string())
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::generated::assert_generated;
+use crate::generated::assert_generated;
 use crate::role::CHART;
 
 const HEADING: &str = "\n## Values\n\n";

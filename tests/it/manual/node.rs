@@ -2,19 +2,15 @@
 
 use std::time::Duration;
 
-use clap::Parser;
-use industrydata_operator::runtime;
-use industrydata_operator::settings::Settings;
 use industrydata_simulator::Simulator;
 use industrydata_testbed::ControlPlane;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-use crate::stage::Flags;
+use crate::process::{Launch, Process};
+use crate::stage::QUICK;
 
 pub const NAMESPACE: &str = "industrydata-system";
 const NAME: &str = "industrydata-operator";
@@ -31,7 +27,7 @@ pub async fn run(plane: &ControlPlane, simulator: &Simulator) {
         let generation = wanted.and_then(|deployment| deployment.metadata.generation);
         if running.as_ref().and_then(|running| running.generation) != generation {
             if let Some(running) = running.take() {
-                running.stop().await;
+                running.operator.stop().await;
             }
             if let Some(deployment) = wanted {
                 running = Some(Running::start(plane, simulator, deployment).await);
@@ -51,58 +47,24 @@ pub async fn run(plane: &ControlPlane, simulator: &Simulator) {
 /// The operator of one generation of the Deployment.
 struct Running {
     generation: Option<i64>,
-    shutdown: CancellationToken,
-    ended: JoinHandle<Result<(), runtime::RuntimeError>>,
+    operator: Process,
 }
 
 impl Running {
     async fn start(plane: &ControlPlane, simulator: &Simulator, deployment: &Deployment) -> Self {
-        let pod = deployment
-            .spec
-            .as_ref()
-            .unwrap()
-            .template
-            .spec
-            .as_ref()
-            .unwrap();
-        let arguments = pod.containers[0].args.iter().flatten().map(String::as_str);
-        // The first is the command. Files and addresses of a pod are not there.
-        let given = arguments
-            .skip(1)
-            .filter(|flag| !flag.starts_with("--ca-file"));
-        let (graph, authority) = (simulator.graph_endpoint(), simulator.authority_endpoint());
-        let here = [
-            "--graph-endpoint",
-            &graph,
-            "--authority-endpoint",
-            &authority,
-            "--admin-address",
-            "127.0.0.1:0",
-            "--lease-namespace",
-            NAMESPACE,
-            "--request-timeout",
-            "1s",
-            "--lease-duration",
-            "8s",
-            "--visibility-window",
-            "11s",
-        ];
-        let flags = ["operator"].into_iter().chain(given).chain(here);
-        let settings = Settings::from_arguments(Flags::parse_from(flags).arguments).unwrap();
-        let account = pod.service_account_name.as_deref().unwrap();
-        let account = plane.service_account(NAMESPACE, account).await.unwrap();
-        let shutdown = CancellationToken::new();
-        let config = account.config().await.unwrap();
+        let value = serde_json::to_value(deployment).unwrap();
+        let account = &value["spec"]["template"]["spec"]["serviceAccountName"];
+        let account = plane.service_account(NAMESPACE, account.as_str().unwrap());
+        // Files of a pod are not there.
+        let launch = Launch::of(&value, &account.await.unwrap())
+            .without("--ca-file")
+            .flag("--graph-endpoint", &simulator.graph_endpoint())
+            .flag("--authority-endpoint", &simulator.authority_endpoint());
+        let quick = |launch: Launch, (flag, value)| launch.flag(flag, value);
         Self {
             generation: deployment.metadata.generation,
-            ended: tokio::spawn(runtime::run(settings, config, shutdown.clone())),
-            shutdown,
+            operator: QUICK.into_iter().fold(launch, quick).start().await,
         }
-    }
-
-    async fn stop(self) {
-        self.shutdown.cancel();
-        self.ended.await.unwrap().unwrap();
     }
 }
 

@@ -5,15 +5,13 @@ mod metrics;
 mod resources;
 mod words;
 
-use std::path::Path;
+use crate::generated::assert_generated;
 
-use super::docs;
 pub use metrics::series;
 pub use resources::slug;
 
 #[test]
 fn the_reference_is_what_the_code_makes() {
-    let update = std::env::var_os("UPDATE").is_some_and(|value| value == "1");
     let pages = [
         ("resources.md", resources::page()),
         ("flags.md", flags::page()),
@@ -22,26 +20,9 @@ fn the_reference_is_what_the_code_makes() {
         ("annotations.md", words::annotations()),
     ];
     for (name, made) in pages {
-        let file = docs().join("reference").join(name);
         let made = format!("<!-- Made by `UPDATE=1 cargo test --test it reference`. -->\n\n{made}");
-        if update {
-            std::fs::write(&file, &made).unwrap();
-        }
-        assert_same(&file, &made);
+        assert_generated(&format!("docs/reference/{name}"), &made);
     }
-}
-
-fn assert_same(file: &Path, made: &str) {
-    let kept = std::fs::read_to_string(file).unwrap_or_default();
-    let same = kept
-        .lines()
-        .zip(made.lines())
-        .take_while(|(old, new)| old == new);
-    let (path, line) = (file.display(), same.count() + 1);
-    assert!(
-        kept == made,
-        "{path} is stale from line {line} on: run `UPDATE=1 cargo test --test it reference`"
-    );
 }
 
 /// A row of a table.

@@ -14,6 +14,6 @@ pub fn assert_generated(path: &str, made: &str) {
     let line = pairs.take_while(|(old, new)| old == new).count() + 1;
     assert!(
         kept == made,
-        "{path} is stale from line {line} on: run `UPDATE=1 cargo test --test it install`"
+        "{path} is stale from line {line} on: run `UPDATE=1 cargo test --test it`"
     );
 }
