@@ -19,12 +19,16 @@ words! {
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded";
     /// The remote object does not exist yet.
     CREATING = "Creating";
+    /// The last change of the spec has not reached the service yet.
+    UPDATING = "Updating";
     /// A create was sent and nobody knows yet whether it took effect.
     CREATE_UNRESOLVED = "CreateUnresolved";
     /// Several remote objects could be the outcome of one create.
     AMBIGUOUS_CREATE = "AmbiguousCreate";
     /// A remote object exists that was not made for this resource.
     ALREADY_EXISTS = "AlreadyExists";
+    /// The service has the object but leaves it out of its lists.
+    UNLISTED = "Unlisted";
     /// The set shows two flows of one type.
     DUPLICATE_REMOTE = "DuplicateRemote";
     /// The object that the `remote-id` annotation names does not exist.

@@ -7,12 +7,12 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 
 use crate::api::{GraphConnection, reason};
-use crate::graph::Lane;
 use crate::graph::model::FlowSet;
+use crate::graph::{Lane, Operation};
 use crate::metrics::KindLabel;
 use crate::plan::connection::Surroundings;
 use crate::plan::resource::is_deleting;
-use crate::plan::{Obstacle, Place};
+use crate::plan::{Action, Fetched, Obstacle, Permit, Place};
 use crate::poll::Snapshot;
 
 use super::context::Context;
@@ -20,10 +20,12 @@ use super::error::Error;
 use super::notebook::Notebook;
 use super::relations::Relations;
 use super::remote::{Changed, Located, Remote, Way};
-use super::session::Session;
+use super::session::Route;
 use super::world::namespace;
 
 impl Remote for GraphConnection {
+    type Secrets = ();
+
     const LABEL: KindLabel = KindLabel::GraphConnection;
 
     fn notebook(context: &Context) -> &Notebook<Self> {
@@ -38,24 +40,23 @@ impl Remote for GraphConnection {
     }
 
     async fn locate(&self, context: &Context) -> Result<Located, Error> {
-        let session = context.sessions.open(self).await?;
-        Ok(session.map(|session| {
-            let place = Place {
-                set: None,
-                route: session.route.clone(),
-            };
-            Way { session, place }
+        let renewed = context.sessions.renew(self).await?;
+        Ok(renewed.map(|renewed| {
+            let (session, route) = renewed.route;
+            let place = Place { set: None, route };
+            Way {
+                session,
+                place,
+                refused: renewed.refused,
+            }
         }))
     }
 
-    async fn around(&self, context: &Context) -> Result<Surroundings, Error> {
+    async fn around(&self, way: Option<&Way>, context: &Context) -> Result<Surroundings, Error> {
         let world = &context.world;
         let users = world.sets_through(self).len() + world.flows_through(self).len();
-        let failures = match context.sessions.last(self).await {
-            Some(session) => session.poller.failures(),
-            None => 0,
-        };
-        Ok(Surroundings { users, failures })
+        let refused = way.and_then(|way| way.refused.clone());
+        Ok(Surroundings { users, refused })
     }
 
     fn latest(way: &Way) -> Option<Arc<Snapshot<FlowSet>>> {
@@ -66,12 +67,20 @@ impl Remote for GraphConnection {
         Some(way.session.poller.sets_since(moment, lane).await)
     }
 
-    async fn change(
-        &self,
-        change: Infallible,
-        _way: &Way,
-        _context: &Context,
-    ) -> Result<Changed<FlowSet>, Error> {
+    /// A connection has no remote object.
+    async fn fetch(_way: &Way, _id: &str) -> Fetched {
+        Fetched::Absent
+    }
+
+    fn operation(_permit: &Permit) -> Operation {
+        Operation::ListFlowSets
+    }
+
+    fn action(change: &Infallible) -> Action {
+        match *change {}
+    }
+
+    async fn change(change: Infallible, _way: &Way, (): ()) -> Changed<FlowSet> {
         match change {}
     }
 }
@@ -83,10 +92,13 @@ pub(super) async fn reach(
     user: &impl ResourceExt,
     name: &str,
     context: &Context,
-) -> Result<Result<Arc<Session>, Obstacle>, Error> {
+) -> Result<Result<Route, Obstacle>, Error> {
     let Some(connection) = context.world.connection(&namespace(user), name) else {
         let message = format!("the GraphConnection {name} does not exist: create it");
-        return Ok(Err(Obstacle::person(reason::CONNECTION_NOT_FOUND, message)));
+        return Ok(Err(Obstacle::missing(
+            reason::CONNECTION_NOT_FOUND,
+            message,
+        )));
     };
     let deleting = is_deleting(user);
     if connection.spec.suspend && !deleting {

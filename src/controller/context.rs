@@ -1,6 +1,9 @@
 //! What every run needs.
 
+use std::sync::Arc;
+
 use kube::runtime::events::Recorder;
+use tokio::time::Instant;
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::lease::Holding;
@@ -8,6 +11,7 @@ use crate::metrics::Metrics;
 use crate::plan::Limits;
 
 use super::notebook::Notebook;
+use super::secrets::Secrets;
 use super::session::Sessions;
 use super::world::World;
 
@@ -20,6 +24,10 @@ pub struct Context {
     pub world: World,
     /// The ways to the service.
     pub sessions: Sessions,
+    /// Reads Secrets.
+    pub secrets: Arc<Secrets>,
+    /// Where the steady clock of plans begins.
+    pub started: Instant,
     /// The permission to change anything.
     pub holding: Holding,
     /// Publishes events.

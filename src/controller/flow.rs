@@ -1,6 +1,6 @@
 //! How a flow meets the service.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -9,12 +9,12 @@ use tokio::time::Instant;
 use crate::api::{AppliedSecret, ManagementPolicy, ProvisioningFlow, reason};
 use crate::graph::model::{Flow, FlowId, FlowSetId, InvalidId};
 use crate::graph::verdict::Verdict;
-use crate::graph::{Client, Error as GraphError, FlowDefinition, Lane};
+use crate::graph::{Client, FlowDefinition, Lane, Operation};
 use crate::metrics::{KindLabel, Metrics};
 use crate::plan::definition::{FlowBody, passwords};
 use crate::plan::flow::{Change, Surroundings, knows_readiness};
 use crate::plan::resource::is_deleting;
-use crate::plan::{Action, Obstacle, Place};
+use crate::plan::{Action, Fetched, Obstacle, Password, Permit, Place};
 use crate::poll::Snapshot;
 
 use super::connection::reach;
@@ -22,11 +22,12 @@ use super::context::Context;
 use super::error::Error;
 use super::notebook::Notebook;
 use super::relations::Relations;
-use super::remote::{Changed, Located, Remote, Way, verdict_on_id};
-use super::session::{read_secret, secret_missing};
+use super::remote::{Changed, Located, Remote, Way, fetched, verdict_on_id};
 use super::world::{World, namespace};
 
 impl Remote for ProvisioningFlow {
+    type Secrets = Passwords;
+
     const LABEL: KindLabel = KindLabel::ProvisioningFlow;
 
     fn notebook(context: &Context) -> &Notebook<Self> {
@@ -50,27 +51,33 @@ impl Remote for ProvisioningFlow {
             Ok(set) => set,
             Err(obstacle) => return Ok(Err(obstacle)),
         };
-        let connection = context.world.connection_of(self).unwrap_or_default();
+        let Some(connection) = context.world.connection_of(self) else {
+            return Ok(Err(set_missing(self)));
+        };
         let session = reach(self, &connection, context).await?;
-        Ok(session.map(|session| {
+        Ok(session.map(|(session, route)| {
             let place = Place {
                 set: Some(set),
-                route: session.route.clone(),
+                route,
             };
-            Way { session, place }
+            Way {
+                session,
+                place,
+                refused: None,
+            }
         }))
     }
 
-    async fn around(&self, context: &Context) -> Result<Surroundings, Error> {
+    async fn around(&self, _way: Option<&Way>, context: &Context) -> Result<Surroundings, Error> {
         let needed = self.spec.management_policy == ManagementPolicy::Manage && !is_deleting(self);
-        let secrets = if needed {
-            secret_versions(self, context).await?
+        let passwords = if needed {
+            passwords_of(self, context).await?
         } else {
             Ok(Vec::new())
         };
         Ok(Surroundings {
             rival: context.world.rival_of_flow(self),
-            secrets,
+            passwords,
         })
     }
 
@@ -83,42 +90,60 @@ impl Remote for ProvisioningFlow {
         Some(way.session.poller.flows_since(set, moment, lane).await)
     }
 
-    async fn change(
-        &self,
-        change: Change,
-        way: &Way,
-        context: &Context,
-    ) -> Result<Changed<Flow>, Error> {
+    async fn fetch(way: &Way, id: &str) -> Fetched {
+        let (Some(set), Ok(id)) = (&way.place.set, flow_id(id)) else {
+            return Fetched::Absent;
+        };
+        fetched(way.session.client.get_flow(set, &id, Lane::Change).await)
+    }
+
+    async fn secrets(&self, action: Action, context: &Context) -> Result<Passwords, Error> {
+        match action {
+            Action::Create | Action::Update => read_passwords(self, context).await,
+            Action::Reset | Action::Delete => Ok(Passwords::new()),
+        }
+    }
+
+    fn operation(permit: &Permit) -> Operation {
+        match permit {
+            Permit::Create { .. } => Operation::CreateFlow,
+            Permit::Reset { .. } => Operation::ResetFlow,
+        }
+    }
+
+    fn action(change: &Change) -> Action {
+        match change {
+            Change::Create { .. } => Action::Create,
+            Change::Update { .. } => Action::Update,
+            Change::Reset { .. } => Action::Reset,
+            Change::Delete { .. } => Action::Delete,
+        }
+    }
+
+    async fn change(change: Change, way: &Way, passwords: Passwords) -> Changed<Flow> {
+        let action = Self::action(&change);
         let Some(set) = &way.place.set else {
-            return Ok(Changed::failed(Action::Update, verdict_on_id(InvalidId)));
+            return Changed::of(action, Err(verdict_on_id(InvalidId)));
         };
         let remote = RemoteFlow {
             client: &way.session.client,
             set,
         };
-        let changed = match change {
+        let outcome = match change {
             Change::Create { attempt, body } => {
-                let passwords = read_passwords(self, context).await?;
                 let created = remote.create(attempt.id, body, passwords).await;
-                Changed::of(Action::Create, created.map(Some))
+                created.map(Some)
             }
-            Change::Update { id, body } => {
-                let passwords = read_passwords(self, context).await?;
-                let updated = remote.update(&id, body, passwords).await;
-                Changed::of(Action::Update, updated.map(|()| None))
-            }
-            Change::Reset { id } => {
-                Changed::of(Action::Reset, remote.reset(&id).await.map(|()| None))
-            }
-            Change::Delete { id } => {
-                Changed::of(Action::Delete, remote.delete(&id).await.map(|()| None))
-            }
+            Change::Update { id, body } => remote.update(&id, body, passwords).await.map(|()| None),
+            Change::Reset { id } => remote.reset(&id).await.map(|()| None),
+            Change::Delete { id } => remote.delete(&id).await.map(|()| None),
         };
+        let changed = Changed::of(action, outcome);
         let created = changed.created().cloned();
         way.session
             .poller
             .amend_flows(set, |flows| flows.extend(created));
-        Ok(changed)
+        changed
     }
 }
 
@@ -154,12 +179,9 @@ impl RemoteFlow<'_> {
         reset.map_err(|error| error.verdict())
     }
 
-    /// A flow that is not there is as good as deleted.
     async fn delete(&self, id: &str) -> Result<(), Verdict> {
-        match self.client.delete_flow(self.set, &flow_id(id)?).await {
-            Err(error) if !GraphError::is_not_found(&error) => Err(error.verdict()),
-            _ => Ok(()),
-        }
+        let deleted = self.client.delete_flow(self.set, &flow_id(id)?).await;
+        deleted.map_err(|error| error.verdict())
     }
 }
 
@@ -192,12 +214,7 @@ fn remote_set(flow: &ProvisioningFlow, world: &World) -> Result<FlowSetId, Obsta
     }
     if let Some(reference) = &flow.spec.flow_set_ref {
         let name = &reference.name;
-        let set = world.set_of(flow).ok_or_else(|| {
-            Obstacle::person(
-                reason::FLOW_SET_NOT_FOUND,
-                format!("the OutboundProvisioningFlowSet {name} does not exist: create it, or delete this resource"),
-            )
-        })?;
+        let set = world.set_of(flow).ok_or_else(|| set_missing(flow))?;
         if is_deleting(&*set) && !is_deleting(flow) {
             return Err(Obstacle::progress(
                 reason::FLOW_SET_NOT_READY,
@@ -215,50 +232,56 @@ fn remote_set(flow: &ProvisioningFlow, world: &World) -> Result<FlowSetId, Obsta
     })
 }
 
-/// Where the flow's passwords stand now. One that the service has not been given yet is checked to be there.
-async fn secret_versions(
-    flow: &ProvisioningFlow,
-    context: &Context,
-) -> Result<Result<Vec<AppliedSecret>, Obstacle>, Error> {
-    let namespace = namespace(flow);
-    let applied = flow
-        .status
-        .as_ref()
-        .map_or(&[][..], |status| &status.applied_secrets);
-    let mut versions = BTreeSet::new();
-    for (role_group, reference) in passwords(&flow.spec) {
-        let Some(version) = context.world.secret(&namespace, &reference.name) else {
-            return Ok(Err(secret_missing(reference)));
-        };
-        let secret = AppliedSecret {
-            role_group: role_group.to_owned(),
-            name: reference.name.clone(),
-            key: reference.key.clone(),
-            uid: version.uid,
-            resource_version: version.resource_version,
-        };
-        if !applied.contains(&secret)
-            && let Err(obstacle) = read_secret(&context.cluster, &namespace, reference).await?
-        {
-            return Ok(Err(obstacle));
-        }
-        versions.insert(secret);
-    }
-    Ok(Ok(versions.into_iter().collect()))
+/// What is said when the set resource of a flow does not exist. Without it, nobody knows through which connection the flow
+/// is reached.
+fn set_missing(flow: &ProvisioningFlow) -> Obstacle {
+    let reference = flow.spec.flow_set_ref.as_ref();
+    let name = reference.map_or("", |reference| reference.name.as_str());
+    Obstacle::missing(
+        reason::FLOW_SET_NOT_FOUND,
+        format!(
+            "the OutboundProvisioningFlowSet {name} that spec.flowSetRef names does not exist: create it, or delete this resource"
+        ),
+    )
 }
 
-/// A Secret that went missing since it was looked at ends the run; the next one tells.
+/// The passwords that the spec refers to, as their Secrets hold them now.
+async fn passwords_of(
+    flow: &ProvisioningFlow,
+    context: &Context,
+) -> Result<Result<Vec<Password>, Obstacle>, Error> {
+    let namespace = namespace(flow);
+    let mut found = Vec::new();
+    for (role_group, reference) in passwords(&flow.spec) {
+        let value = match context.secrets.value(&namespace, reference).await? {
+            Ok(value) => value,
+            Err(obstacle) => return Ok(Err(obstacle)),
+        };
+        found.push(Password {
+            source: AppliedSecret {
+                role_group: role_group.to_owned(),
+                name: reference.name.clone(),
+                key: reference.key.clone(),
+                uid: value.version.uid,
+                resource_version: value.version.resource_version,
+            },
+            digest: value.digest,
+        });
+    }
+    found.sort_by(|one, other| one.source.cmp(&other.source));
+    found.dedup();
+    Ok(Ok(found))
+}
+
+/// A Secret that went missing since it was looked at ends the run; the next one reports it.
 async fn read_passwords(flow: &ProvisioningFlow, context: &Context) -> Result<Passwords, Error> {
     let mut values = Passwords::new();
     for (role_group, reference) in passwords(&flow.spec) {
-        match read_secret(&context.cluster, &namespace(flow), reference).await? {
-            Ok(password) => values.insert(role_group.to_owned(), password),
-            Err(_) => {
-                return Err(Error::Outdated {
-                    object: format!("Secret {}/{}", namespace(flow), reference.name),
-                });
-            }
-        };
+        let read = context.secrets.read(&namespace(flow), reference).await?;
+        let (password, _) = read.map_err(|_| Error::Outdated {
+            object: format!("Secret {}/{}", namespace(flow), reference.name),
+        })?;
+        values.insert(role_group.to_owned(), password);
     }
     Ok(values)
 }

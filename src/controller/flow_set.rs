@@ -8,11 +8,11 @@ use uuid::Uuid;
 use crate::api::{FilterAttribute, OutboundProvisioningFlowSet};
 use crate::graph::model::{FlowSet, FlowSetId};
 use crate::graph::verdict::Verdict;
-use crate::graph::{Client, FilterDefinition, FlowSetDefinition, Lane};
+use crate::graph::{Client, FilterDefinition, FlowSetDefinition, Lane, Operation};
 use crate::metrics::KindLabel;
 use crate::plan::definition::FlowSetBody;
 use crate::plan::flow_set::{Change, Surroundings};
-use crate::plan::{Action, Place};
+use crate::plan::{Action, Fetched, Permit, Place};
 use crate::poll::Snapshot;
 
 use super::connection::reach;
@@ -20,9 +20,11 @@ use super::context::Context;
 use super::error::Error;
 use super::notebook::Notebook;
 use super::relations::Relations;
-use super::remote::{Changed, Located, Remote, Way, verdict_on_id};
+use super::remote::{Changed, Located, Remote, Way, fetched, verdict_on_id};
 
 impl Remote for OutboundProvisioningFlowSet {
+    type Secrets = ();
+
     const LABEL: KindLabel = KindLabel::OutboundProvisioningFlowSet;
 
     fn notebook(context: &Context) -> &Notebook<Self> {
@@ -35,16 +37,17 @@ impl Remote for OutboundProvisioningFlowSet {
 
     async fn locate(&self, context: &Context) -> Result<Located, Error> {
         let session = reach(self, &self.spec.connection_ref.name, context).await?;
-        Ok(session.map(|session| {
-            let place = Place {
-                set: None,
-                route: session.route.clone(),
-            };
-            Way { session, place }
+        Ok(session.map(|(session, route)| {
+            let place = Place { set: None, route };
+            Way {
+                session,
+                place,
+                refused: None,
+            }
         }))
     }
 
-    async fn around(&self, context: &Context) -> Result<Surroundings, Error> {
+    async fn around(&self, _way: Option<&Way>, context: &Context) -> Result<Surroundings, Error> {
         Ok(Surroundings {
             rival: context.world.rival_of_set(self),
             held: context.world.held_by_others(self),
@@ -60,12 +63,26 @@ impl Remote for OutboundProvisioningFlowSet {
         Some(way.session.poller.sets_since(moment, lane).await)
     }
 
-    async fn change(
-        &self,
-        change: Change,
-        way: &Way,
-        _context: &Context,
-    ) -> Result<Changed<FlowSet>, Error> {
+    async fn fetch(way: &Way, id: &str) -> Fetched {
+        let Ok(id) = set_id(id) else {
+            return Fetched::Absent;
+        };
+        fetched(way.session.client.get_flow_set(&id, Lane::Change).await)
+    }
+
+    fn operation(_permit: &Permit) -> Operation {
+        Operation::CreateFlowSet
+    }
+
+    fn action(change: &Change) -> Action {
+        match change {
+            Change::Create { .. } => Action::Create,
+            Change::Update { .. } => Action::Update,
+            Change::Delete { .. } => Action::Delete,
+        }
+    }
+
+    async fn change(change: Change, way: &Way, (): ()) -> Changed<FlowSet> {
         let client = &way.session.client;
         let changed = match change {
             Change::Create { attempt, body } => {
@@ -83,7 +100,7 @@ impl Remote for OutboundProvisioningFlowSet {
         };
         let created = changed.created().cloned();
         way.session.poller.amend_sets(|sets| sets.extend(created));
-        Ok(changed)
+        changed
     }
 }
 
@@ -99,12 +116,9 @@ async fn update(client: &Client, id: &str, body: FlowSetBody) -> Result<(), Verd
     updated.map_err(|error| error.verdict())
 }
 
-/// A set that is not there is as good as deleted.
 async fn delete(client: &Client, id: &str) -> Result<(), Verdict> {
-    match client.delete_flow_set(&set_id(id)?).await {
-        Err(error) if !error.is_not_found() => Err(error.verdict()),
-        _ => Ok(()),
-    }
+    let deleted = client.delete_flow_set(&set_id(id)?).await;
+    deleted.map_err(|error| error.verdict())
 }
 
 fn definition(body: FlowSetBody) -> FlowSetDefinition {

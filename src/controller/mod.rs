@@ -17,6 +17,7 @@ mod notebook;
 mod relations;
 mod remote;
 mod run;
+mod secrets;
 mod session;
 mod watch;
 mod world;

@@ -49,7 +49,7 @@ impl<K: ResourceExt> Notebook<K> {
 
     /// What earlier runs remembered.
     pub fn memory(&self, resource: &K) -> Memory {
-        self.page(resource, |page| page.memory)
+        self.page(resource, |page| page.memory.clone())
     }
 
     /// Remembers until the next run.

@@ -161,7 +161,7 @@ impl Relations {
     }
 
     /// Wakes a connection and all that is reached through it.
-    fn wake_users(&self, connection: &GraphConnection) {
+    pub fn wake_users(&self, connection: &GraphConnection) {
         self.wake_connection(connection, WakeSource::Related);
         self.wake_sets(self.world.sets_through(connection), WakeSource::Related);
         self.wake_flows(self.world.flows_through(connection), WakeSource::Related);

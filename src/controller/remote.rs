@@ -1,16 +1,17 @@
 //! What is particular to each kind when it meets the service.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::failpoint;
-use crate::graph::Lane;
 use crate::graph::model::InvalidId;
 use crate::graph::verdict::{Certainty, Disposition, Reason, Verdict};
+use crate::graph::{Error as GraphError, Lane, Operation};
 use crate::metrics::{KindLabel, Metrics};
-use crate::plan::{Action, Kind, Obstacle, Place};
+use crate::plan::{Action, Fetched, Kind, Obstacle, Permit, Place};
 use crate::poll::Snapshot;
 
 use super::cluster::Written;
@@ -29,6 +30,9 @@ pub trait Remote:
         Surroundings: Send + Sync,
     > + Written
 {
+    /// What its changes need of Secrets.
+    type Secrets: Default + Send + Sync;
+
     /// The kind's name in metrics.
     const LABEL: KindLabel;
 
@@ -47,6 +51,7 @@ pub trait Remote:
     /// What else has to be known.
     fn around(
         &self,
+        way: Option<&Way>,
         context: &Context,
     ) -> impl Future<Output = Result<Self::Surroundings, Error>> + Send;
 
@@ -60,13 +65,30 @@ pub trait Remote:
         lane: Lane,
     ) -> impl Future<Output = Option<Arc<Snapshot<Self::Item>>>> + Send;
 
+    /// Whether the service has the object of this id, whatever its lists show.
+    fn fetch(way: &Way, id: &str) -> impl Future<Output = Fetched> + Send;
+
+    /// Reads what a change needs of Secrets, before the lease is asked whether it covers the request.
+    fn secrets(
+        &self,
+        _action: Action,
+        _context: &Context,
+    ) -> impl Future<Output = Result<Self::Secrets, Error>> + Send {
+        ready(Ok(Self::Secrets::default()))
+    }
+
     /// Changes something at the service. A created object comes back.
     fn change(
-        &self,
         change: Self::Change,
         way: &Way,
-        context: &Context,
-    ) -> impl Future<Output = Result<Changed<Self::Item>, Error>> + Send;
+        secrets: Self::Secrets,
+    ) -> impl Future<Output = Changed<Self::Item>> + Send;
+
+    /// The request that a permit allows.
+    fn operation(permit: &Permit) -> Operation;
+
+    /// What a change does.
+    fn action(change: &Self::Change) -> Action;
 }
 
 /// Where a remote object lives and how to get there, or what is in the way.
@@ -78,6 +100,8 @@ pub struct Way {
     pub session: Arc<Session>,
     /// The place.
     pub place: Place,
+    /// Why a new credential of the connection cannot be used yet, if there is one.
+    pub refused: Option<Verdict>,
 }
 
 /// How a change at the service ended.
@@ -99,10 +123,6 @@ impl<Item> Changed<Item> {
         Self { action, outcome }
     }
 
-    pub(super) fn failed(action: Action, verdict: Verdict) -> Self {
-        Self::of(action, Err(verdict))
-    }
-
     /// The object that was created, if one was.
     pub(super) fn created(&self) -> Option<&Item> {
         self.outcome.as_ref().ok()?.as_ref()
@@ -116,5 +136,14 @@ pub(super) fn verdict_on_id(error: InvalidId) -> Verdict {
         certainty: Certainty::NotSent,
         reason: Reason::InvalidRequest,
         message: format!("status holds no usable id: {error}"),
+    }
+}
+
+/// What an answer to a read by id says.
+pub(super) fn fetched<T>(read: Result<T, GraphError>) -> Fetched {
+    match read {
+        Ok(_) => Fetched::Present,
+        Err(error) if error.is_not_found() => Fetched::Absent,
+        Err(error) => Fetched::Unknown(error.verdict()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::jiff::SignedDuration;
 use kube::runtime::events::{Event as ClusterEvent, EventType};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -9,11 +10,13 @@ use uuid::Uuid;
 use crate::clock;
 use crate::failpoint;
 use crate::graph::Lane;
+use crate::graph::verdict::{Certainty, Verdict};
 use crate::metrics::{ReconcileOutcome, Write};
 use crate::plan::event::{self, Event, Severity};
 use crate::plan::resource::{is_deleting, is_held};
 use crate::plan::{
-    self, Action, Observed, Outcome, Permit, Plan, Read, ResourceStep, SharedStatus, Step, View,
+    self, Action, Memory, Observed, Outcome, Permit, Plan, Read, ResourceStep, SharedStatus, Step,
+    Unreadable, View,
 };
 use crate::poll::Snapshot;
 use crate::telemetry::with_causes;
@@ -21,7 +24,7 @@ use crate::telemetry::with_causes;
 use super::cluster::{self, Precondition};
 use super::context::Context;
 use super::error::Error;
-use super::remote::{Located, Remote};
+use super::remote::{Located, Remote, Way};
 
 /// One run for one resource.
 pub(super) struct Run<'a, K: Remote> {
@@ -29,6 +32,8 @@ pub(super) struct Run<'a, K: Remote> {
     started: Instant,
     located: Located,
     observed: Observed<K>,
+    /// What a change needs of Secrets, once it was read.
+    secrets: Option<K::Secrets>,
     events: Vec<Event>,
 }
 
@@ -38,8 +43,9 @@ impl<'a, K: Remote> Run<'a, K> {
         let started = Instant::now();
         let resource = newest(seen, context).await?;
         let located = resource.locate(context).await?;
-        let around = resource.around(context).await?;
-        let latest = located.as_ref().ok().and_then(K::latest);
+        let way = located.as_ref().ok();
+        let around = resource.around(way, context).await?;
+        let latest = way.and_then(K::latest);
         let observed = Observed {
             status: resource.status().cloned().unwrap_or_default(),
             now: clock::now(),
@@ -48,7 +54,7 @@ impl<'a, K: Remote> Run<'a, K> {
                 .as_ref()
                 .map(|way| way.place.clone())
                 .map_err(Clone::clone),
-            collection: latest.map(|snapshot| read(&snapshot, started)),
+            collection: latest.map(|snapshot| read(&snapshot, started, context)),
             around,
             memory: K::notebook(context).memory(&resource),
             run: plan::Run::default(),
@@ -60,6 +66,7 @@ impl<'a, K: Remote> Run<'a, K> {
             started,
             located,
             observed,
+            secrets: None,
             events: Vec::new(),
         })
     }
@@ -70,9 +77,8 @@ impl<'a, K: Remote> Run<'a, K> {
         let mut plan = K::plan(&self.observed);
         self.observed.run.outcome = None;
         self.observed.status = plan.status.clone();
-        self.observed.memory = plan.memory;
+        self.remember(plan.memory.clone());
         self.events.append(&mut plan.events);
-        K::notebook(self.context).remember(&self.observed.resource, plan.memory);
         plan
     }
 
@@ -80,6 +86,7 @@ impl<'a, K: Remote> Run<'a, K> {
     pub(super) async fn execute(&mut self, step: Step<K::Change>) -> Result<(), Error> {
         match step {
             Step::Look => self.look().await,
+            Step::Fetch => self.fetch().await,
             Step::Resource(step) => self.write(step).await?,
             Step::Remote(change) => self.change(change).await?,
         }
@@ -121,52 +128,106 @@ impl<'a, K: Remote> Run<'a, K> {
     async fn look(&mut self) {
         if let Ok(way) = &self.located {
             let snapshot = K::look(way, self.started, Lane::Change).await;
-            self.observed.collection = snapshot.map(|snapshot| read(&snapshot, self.started));
+            self.observed.collection =
+                snapshot.map(|snapshot| read(&snapshot, self.started, self.context));
+        }
+    }
+
+    async fn fetch(&mut self) {
+        if let (Ok(way), Some(id)) = (&self.located, self.observed.status.id()) {
+            self.observed.run.fetched = Some(K::fetch(way, id).await);
         }
     }
 
     async fn write(&mut self, step: ResourceStep) -> Result<(), Error> {
+        let permit = step.grants();
+        if let Some(permit) = &permit
+            && let Err(verdict) = self.prepare(permit).await?
+        {
+            let action = permit.action();
+            self.observed.run.outcome = Some(Outcome::Failed(action, verdict));
+            return Ok(());
+        }
         let (client, resource) = (&self.context.cluster, &*self.observed.resource);
         let (written, write) = match step {
             ResourceStep::Hold => (cluster::hold(client, resource).await?, Write::Hold),
-            ResourceStep::Claim(attempt) => {
-                self.observed.run.permit = Some(Permit::Create);
-                (
-                    cluster::claim(client, resource, &attempt).await?,
-                    Write::Claim,
-                )
-            }
+            ResourceStep::Claim { attempt, .. } => (
+                cluster::claim(client, resource, &attempt).await?,
+                Write::Claim,
+            ),
             ResourceStep::Unclaim => (cluster::unclaim(client, resource).await?, Write::Unclaim),
             ResourceStep::Release => (cluster::release(client, resource).await?, Write::Release),
-            ResourceStep::Record => {
-                self.observed.run.permit = Some(Permit::Reset);
-                return self
-                    .write_status(Precondition::Unchanged, Write::Record)
-                    .await;
+            ResourceStep::Record(_) => {
+                let status = &self.observed.status;
+                let unchanged = Precondition::Unchanged;
+                let written = cluster::write_status(client, resource, status, unchanged).await?;
+                (written, Write::Record)
             }
         };
         self.wrote(written, write);
+        if permit.is_some() {
+            self.permit(permit);
+        }
         Ok(())
     }
 
+    /// Asks for everything that can fail before the first byte of a request leaves, so that no intent is written for a
+    /// request that cannot be sent.
+    async fn prepare(&mut self, permit: &Permit) -> Result<Result<(), Verdict>, Error> {
+        self.read_secrets(permit.action()).await?;
+        let Ok(way) = &self.located else {
+            return Ok(Ok(()));
+        };
+        if let Err(error) = way.session.client.prepare(K::operation(permit)).await {
+            return Ok(Err(error.verdict()));
+        }
+        self.covered(way)?;
+        Ok(Ok(()))
+    }
+
+    /// Reads what a change needs of Secrets, once for each run.
+    async fn read_secrets(&mut self, action: Action) -> Result<(), Error> {
+        if self.secrets.is_none() {
+            let secrets = self.observed.resource.secrets(action, self.context);
+            self.secrets = Some(secrets.await?);
+        }
+        Ok(())
+    }
+
+    fn covered(&self, way: &Way) -> Result<(), Error> {
+        let covers = self
+            .context
+            .holding
+            .covers(way.session.client.longest_call());
+        covers.then_some(()).ok_or_else(|| Error::NotLeading {
+            object: cluster::called(&*self.observed.resource),
+        })
+    }
+
+    /// Changes something at the service. What ends the run before the request is about to leave keeps the permit, so that
+    /// the next run of this process goes on.
     async fn change(&mut self, change: K::Change) -> Result<(), Error> {
-        self.observed.run.permit = None;
+        self.read_secrets(K::action(&change)).await?;
         let Ok(way) = &self.located else {
             return Ok(());
         };
-        if !self
-            .context
-            .holding
-            .covers(way.session.client.longest_call())
-        {
-            return Err(Error::NotLeading {
-                object: cluster::called(&*self.observed.resource),
-            });
+        self.covered(way)?;
+        let secrets = self.secrets.take().unwrap_or_default();
+        let used = self.observed.memory.permit.take();
+        self.observed.run.used.clone_from(&used);
+        K::notebook(self.context).remember(&self.observed.resource, self.observed.memory.clone());
+        let changed = failpoint::around(K::change(change, way, secrets)).await;
+        if changed.action == Action::Delete {
+            // What was listed before says nothing about what the request has done.
+            self.observed.collection = None;
         }
-        let change = self.observed.resource.change(change, way, self.context);
-        let changed = failpoint::around(change).await?;
         self.observed.run.outcome = Some(match changed.outcome {
-            Err(verdict) => Outcome::Failed(changed.action, verdict),
+            Err(verdict) => {
+                if verdict.certainty == Certainty::NotSent {
+                    self.permit(used);
+                }
+                Outcome::Failed(changed.action, verdict)
+            }
             Ok(created) => {
                 if let Some(item) = created {
                     show(&mut self.observed.collection, item);
@@ -177,6 +238,19 @@ impl<'a, K: Remote> Run<'a, K> {
             }
         });
         Ok(())
+    }
+
+    fn permit(&mut self, permit: Option<Permit>) {
+        let memory = Memory {
+            permit,
+            ..self.observed.memory.clone()
+        };
+        self.remember(memory);
+    }
+
+    fn remember(&mut self, memory: Memory) {
+        K::notebook(self.context).remember(&self.observed.resource, memory.clone());
+        self.observed.memory = memory;
     }
 
     async fn write_status(
@@ -241,14 +315,22 @@ async fn newest<K: Remote>(seen: Arc<K>, context: &Context) -> Result<Arc<K>, Er
     })
 }
 
-fn read<T: Clone>(snapshot: &Snapshot<T>, started: Instant) -> Read<T> {
+fn read<T: Clone>(snapshot: &Snapshot<T>, run: Instant, context: &Context) -> Read<T> {
     match &snapshot.outcome {
-        Err(verdict) => Read::Unknown(verdict.clone()),
-        Ok(listing) => Read::Known(View {
-            listing: listing.clone(),
-            began: snapshot.began_at,
-            fresh: snapshot.began >= started,
+        Err(verdict) => Read::Unknown(Unreadable {
+            verdict: verdict.clone(),
+            failures: snapshot.failures,
         }),
+        Ok(listing) => {
+            let uptime = snapshot.began.saturating_duration_since(context.started);
+            Read::Known(View {
+                listing: listing.clone(),
+                container: snapshot.container,
+                began: snapshot.began_at,
+                uptime: SignedDuration::try_from(uptime).unwrap_or(SignedDuration::MAX),
+                fresh: snapshot.began >= run,
+            })
+        }
     }
 }
 

@@ -4,103 +4,185 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
-use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
-use kube::api::Api;
 use kube::runtime::reflector::ObjectRef;
 use secrecy::SecretString;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::api::{GraphConnection, SecretKeyReference, reason};
-use crate::graph::{Budget, Client, Credential, Limits, Observer, Tenant, Transport, USUAL_WAIT};
-use crate::plan::{Obstacle, resource, retry};
+use crate::graph::verdict::Verdict;
+use crate::graph::{Account, Client, Limits, Observer, Tenant, Transport, USUAL_WAIT};
+use crate::plan::{Digest, Obstacle, resource, retry};
 use crate::poll::Poller;
 
 use super::error::Error;
 use super::relations::Relations;
+use super::secrets::Secrets;
 use super::world::namespace;
 
-/// A client and a poller for one connection as it is now.
+/// A client and a poller for one application and credential.
 pub struct Session {
     /// Talks to the service.
     pub client: Client,
     /// Looks at the service.
     pub poller: Arc<Poller>,
-    /// Changes when the connection's spec or its credential does.
-    pub route: String,
+    identity: Identity,
+    /// Counts the sessions of a connection in this process.
+    number: u32,
     _stop: DropGuard,
+}
+
+/// What a session stands for. Neither another label on the Secret nor another poll interval makes it another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Identity {
+    client_id: String,
+    credential: Digest,
+}
+
+/// A session and the fingerprint of everything that leads to it, which changes when a failure may be over.
+pub type Route = (Arc<Session>, String);
+
+/// A session, and why the credential that is to replace it cannot be used yet, if there is one.
+pub struct Renewed {
+    /// The session.
+    pub route: Route,
+    /// What the authority, or the way to it, answers to the new credential.
+    pub refused: Option<Verdict>,
 }
 
 /// Starts a task that ends with the operator.
 pub type Spawn = Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>;
 
-/// The sessions of all connections. A session lives as long as its connection and credential stay as they are.
+/// The sessions of all connections, and what outlives them.
 pub struct Sessions {
-    cluster: kube::Client,
+    secrets: Arc<Secrets>,
     relations: Relations,
     transport: Transport,
     observer: Observer,
     spawn: Spawn,
     slots: Mutex<HashMap<String, Arc<Slot>>>,
+    /// Budget, tokens and pauses belong to the application in the tenant, not to a resource: they survive a connection that
+    /// is deleted and applied again. They are not shared between namespaces, so that none can use up another's.
+    accounts: Mutex<HashMap<AccountKey, Account>>,
 }
 
 type Slot = tokio::sync::Mutex<Option<Arc<Session>>>;
 
+/// Namespace, tenant and client id, in lower case.
+type AccountKey = (String, String, String);
+
 impl Sessions {
     /// No session yet.
     pub fn new(
-        cluster: kube::Client,
+        secrets: Arc<Secrets>,
         relations: Relations,
         transport: Transport,
         observer: Observer,
         spawn: Spawn,
     ) -> Self {
         Self {
-            cluster,
+            secrets,
             relations,
             transport,
             observer,
             spawn,
             slots: Mutex::default(),
+            accounts: Mutex::default(),
         }
     }
 
-    /// The session of a connection: the one there is, unless the connection or its credential has changed.
+    /// The session of a connection: the one there is, or a new one. Another credential takes its place by
+    /// [`renew`](Self::renew) only.
     ///
     /// # Errors
     ///
-    /// If the cluster could not be asked for the Secret. What a person has to mend is an [`Obstacle`] instead.
+    /// If the cluster could not be asked for the Secret. What a person has to correct is an [`Obstacle`] instead.
     pub async fn open(
         &self,
         connection: &GraphConnection,
-    ) -> Result<Result<Arc<Session>, Obstacle>, Error> {
+    ) -> Result<Result<Route, Obstacle>, Error> {
         let reference = match secret_reference(connection) {
             Ok(reference) => reference,
             Err(obstacle) => return Ok(Err(obstacle)),
         };
-        let route = match self.route(connection, reference) {
+        let namespace = namespace(connection);
+        if let Err(obstacle) = self.secrets.value(&namespace, reference).await? {
+            return Ok(Err(obstacle));
+        }
+        let slot = self.slot(connection);
+        let mut session = slot.lock().await;
+        if let Some(open) = session.as_ref() {
+            return Ok(Ok(route(connection, open)));
+        }
+        let (secret, value) = match self.secrets.read(&namespace, reference).await? {
+            Ok(read) => read,
+            Err(obstacle) => return Ok(Err(obstacle)),
+        };
+        let client = match self.client(connection, secret) {
+            Ok(client) => client,
+            Err(obstacle) => return Ok(Err(obstacle)),
+        };
+        let opened = self.start(connection, client, identity(connection, value.digest), 0);
+        *session = Some(opened.clone());
+        Ok(Ok(route(connection, &opened)))
+    }
+
+    /// The session of a connection whose run this is: here a new credential takes the place of the one before, as soon as
+    /// the authority gives a token for it. Until then the session before goes on.
+    ///
+    /// # Errors
+    ///
+    /// If the cluster could not be asked for the Secret. What a person has to correct is an [`Obstacle`] instead.
+    pub async fn renew(
+        &self,
+        connection: &GraphConnection,
+    ) -> Result<Result<Renewed, Obstacle>, Error> {
+        let (session, known) = match self.open(connection).await? {
             Ok(route) => route,
             Err(obstacle) => return Ok(Err(obstacle)),
         };
-        let slot = self.slot(connection);
-        let mut session = slot.lock().await;
-        if let Some(open) = session.as_ref().filter(|open| open.route == route) {
-            return Ok(Ok(open.clone()));
-        }
-        let secret = match read_secret(&self.cluster, &namespace(connection), reference).await? {
-            Ok(secret) => secret,
+        self.limit(connection);
+        let unchanged = |refused| Renewed {
+            route: (session.clone(), known.clone()),
+            refused,
+        };
+        let reference = match secret_reference(connection) {
+            Ok(reference) => reference,
             Err(obstacle) => return Ok(Err(obstacle)),
         };
-        let opened = self.start(connection, secret, route);
-        if let Ok(opened) = &opened {
-            *session = Some(opened.clone());
+        let namespace = namespace(connection);
+        let value = match self.secrets.value(&namespace, reference).await? {
+            Ok(value) => value,
+            Err(obstacle) => return Ok(Err(obstacle)),
+        };
+        if session.identity == identity(connection, value.digest) {
+            return Ok(Ok(unchanged(None)));
         }
-        Ok(opened)
+        let (secret, value) = match self.secrets.read(&namespace, reference).await? {
+            Ok(read) => read,
+            Err(obstacle) => return Ok(Err(obstacle)),
+        };
+        let client = match self.client(connection, secret) {
+            Ok(client) => client,
+            Err(obstacle) => return Ok(Err(obstacle)),
+        };
+        if let Err(error) = client.obtain_token().await {
+            return Ok(Ok(unchanged(Some(error.verdict()))));
+        }
+        let (identity, number) = (identity(connection, value.digest), session.number + 1);
+        let renewed = self.start(connection, client, identity, number);
+        *self.slot(connection).lock().await = Some(renewed.clone());
+        self.relations.wake_users(connection);
+        Ok(Ok(Renewed {
+            route: route(connection, &renewed),
+            refused: None,
+        }))
     }
 
     /// The session that a connection had last, even if its credential is gone since: deletions may still work with it.
-    pub async fn last(&self, connection: &GraphConnection) -> Option<Arc<Session>> {
-        self.slot(connection).lock().await.clone()
+    pub async fn last(&self, connection: &GraphConnection) -> Option<Route> {
+        let session = self.slot(connection).lock().await.clone()?;
+        Some(route(connection, &session))
     }
 
     /// Ends the session of a connection that is gone.
@@ -112,27 +194,13 @@ impl Sessions {
             .remove(&uid);
     }
 
-    fn route(
-        &self,
-        connection: &GraphConnection,
-        reference: &SecretKeyReference,
-    ) -> Result<String, Obstacle> {
-        let namespace = namespace(connection);
-        let secret = self.relations.world.secret(&namespace, &reference.name);
-        let secret = secret.ok_or_else(|| secret_missing(reference))?;
-        let uid = connection.uid().unwrap_or_default();
-        let generation = resource::generation(connection).to_string();
-        let parts = [&uid, &generation, &secret.uid, &secret.resource_version];
-        Ok(retry::fingerprint(parts.map(String::as_str)))
-    }
-
     fn start(
         &self,
         connection: &GraphConnection,
-        secret: SecretString,
-        route: String,
-    ) -> Result<Arc<Session>, Obstacle> {
-        let client = self.client(connection, secret)?;
+        client: Client,
+        identity: Identity,
+        number: u32,
+    ) -> Arc<Session> {
         let reference = ObjectRef::from_obj(connection);
         let (asked, told) = (self.relations.clone(), self.relations.clone());
         let (about, concerning) = (reference.clone(), reference);
@@ -144,12 +212,13 @@ impl Sessions {
         let stop = CancellationToken::new();
         let (running, stopped) = (poller.clone(), stop.clone());
         (self.spawn)(Box::pin(async move { running.run(stopped).await }));
-        Ok(Arc::new(Session {
+        Arc::new(Session {
             client,
             poller,
-            route,
+            identity,
+            number,
             _stop: stop.drop_guard(),
-        }))
+        })
     }
 
     fn client(
@@ -164,23 +233,33 @@ impl Sessions {
                 format!("spec.tenantId is no tenant: {error}; create another GraphConnection with the right one"),
             )
         })?;
-        let credential = Credential::ClientSecret {
-            tenant,
-            client_id: spec.client_id.clone(),
+        let mut accounts = self.accounts();
+        let account = accounts.entry(account_key(connection));
+        let account = account
+            .or_insert_with(|| Account::new(tenant, spec.client_id.clone(), limits(connection)));
+        let (transport, observer) = (self.transport.clone(), self.observer.clone());
+        let credential = crate::graph::Credential::ClientSecret {
+            tenant: account.tenant.clone(),
+            client_id: account.client_id.clone(),
             secret,
         };
-        let budget = Budget::new(Limits {
-            per_second: f64::from(spec.request_budget.per_second),
-            burst: u32::try_from(spec.request_budget.burst).unwrap_or(1),
-            max_wait: USUAL_WAIT,
-        });
-        let (transport, observer) = (self.transport.clone(), self.observer.clone());
         Ok(Client::new(
             transport,
             credential,
-            Arc::new(budget),
+            account.budget.clone(),
             observer,
         ))
+    }
+
+    /// Applies the limits of a connection whose spec may have changed.
+    fn limit(&self, connection: &GraphConnection) {
+        if let Some(account) = self.accounts().get(&account_key(connection)) {
+            account.budget().set_limits(limits(connection));
+        }
+    }
+
+    fn accounts(&self) -> std::sync::MutexGuard<'_, HashMap<AccountKey, Account>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn slot(&self, connection: &GraphConnection) -> Arc<Slot> {
@@ -190,62 +269,38 @@ impl Sessions {
     }
 }
 
-/// Reads one key of a Secret.
-///
-/// # Errors
-///
-/// If the cluster could not be asked. What a person has to mend is an [`Obstacle`] instead.
-pub async fn read_secret(
-    cluster: &kube::Client,
-    namespace: &str,
-    reference: &SecretKeyReference,
-) -> Result<Result<SecretString, Obstacle>, Error> {
-    let secrets: Api<Secret> = Api::namespaced(cluster.clone(), namespace);
-    let secret = secrets
-        .get_opt(&reference.name)
-        .await
-        .map_err(|source| Error::Cluster {
-            operation: "read",
-            object: format!("Secret {namespace}/{}", reference.name),
-            source: Box::new(source),
-        })?;
-    let Some(secret) = secret else {
-        return Ok(Err(secret_missing(reference)));
-    };
-    let value = secret
-        .data
-        .as_ref()
-        .and_then(|data| data.get(&reference.key));
-    let Some(value) = value.filter(|value| !value.0.is_empty()) else {
-        return Ok(Err(key_unusable(reference, "has no key")));
-    };
-    // A line feed at the end comes from files and `echo`, never from a person's mind.
-    Ok(match std::str::from_utf8(&value.0) {
-        Ok(text) => Ok(SecretString::from(text.trim_end_matches(['\r', '\n']))),
-        Err(_) => Err(key_unusable(reference, "has no text under the key")),
-    })
+/// The number stands for the credential: a digest of it must not be written down, and this ends up in a status.
+fn route(connection: &GraphConnection, session: &Arc<Session>) -> Route {
+    let uid = connection.uid().unwrap_or_default();
+    let generation = resource::generation(connection).to_string();
+    let parts = [&uid, &generation, &session.number.to_string()];
+    let fingerprint = retry::fingerprint(parts.map(String::as_str));
+    (session.clone(), fingerprint)
 }
 
-/// What is said when a Secret does not exist.
-#[must_use]
-pub fn secret_missing(reference: &SecretKeyReference) -> Obstacle {
-    Obstacle::person(
-        reason::SECRET_NOT_FOUND,
-        format!(
-            "the Secret {} does not exist: create it, with the key {}",
-            reference.name, reference.key
-        ),
+fn identity(connection: &GraphConnection, credential: Digest) -> Identity {
+    Identity {
+        client_id: connection.spec.client_id.to_ascii_lowercase(),
+        credential,
+    }
+}
+
+fn account_key(connection: &GraphConnection) -> AccountKey {
+    let spec = &connection.spec;
+    (
+        namespace(connection),
+        spec.tenant_id.to_ascii_lowercase(),
+        spec.client_id.to_ascii_lowercase(),
     )
 }
 
-fn key_unusable(reference: &SecretKeyReference, how: &str) -> Obstacle {
-    Obstacle::person(
-        reason::SECRET_NOT_FOUND,
-        format!(
-            "the Secret {} {how} {}: add it",
-            reference.name, reference.key
-        ),
-    )
+fn limits(connection: &GraphConnection) -> Limits {
+    let budget = &connection.spec.request_budget;
+    Limits {
+        per_second: f64::from(budget.per_second),
+        burst: u32::try_from(budget.burst).unwrap_or(1),
+        max_wait: USUAL_WAIT,
+    }
 }
 
 fn secret_reference(connection: &GraphConnection) -> Result<&SecretKeyReference, Obstacle> {

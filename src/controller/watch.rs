@@ -36,6 +36,7 @@ use super::context::Context;
 use super::notebook::Notebook;
 use super::relations::{Relations, Wakes};
 use super::remote::Remote;
+use super::secrets::Secrets;
 use super::session::{Sessions, Spawn};
 use super::world::World;
 use super::{after_error, reconcile};
@@ -107,8 +108,9 @@ async fn stopped_before_ready(world: &World, stop: &CancellationToken) {
 
 impl Scope {
     fn context(&self, relations: &Relations) -> Context {
+        let secrets = Arc::new(Secrets::new(self.cluster.clone(), relations.world.clone()));
         let sessions = Sessions::new(
-            self.cluster.clone(),
+            secrets.clone(),
             relations.clone(),
             self.transport.clone(),
             self.metrics.graph_observer(),
@@ -118,6 +120,8 @@ impl Scope {
             cluster: self.cluster.clone(),
             world: relations.world.clone(),
             sessions,
+            secrets,
+            started: tokio::time::Instant::now(),
             holding: self.holding.clone(),
             recorder: self.recorder.clone(),
             metrics: self.metrics.clone(),

@@ -40,6 +40,7 @@ pub struct World {
 }
 
 /// Which Secret of a name it is, and how it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretVersion {
     /// `metadata.uid`
     pub uid: String,

@@ -112,6 +112,9 @@ impl Budget {
         }
     }
 
+    /// STUB
+    pub fn set_limits(&self, _limits: Limits) {}
+
     /// The longest time that [`acquire`](Self::acquire) waits.
     #[must_use]
     pub const fn max_wait(&self) -> Duration {

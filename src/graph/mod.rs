@@ -17,6 +17,7 @@
 //!
 //! The module knows nothing of Kubernetes.
 
+mod account;
 mod answer;
 mod body;
 mod budget;
@@ -34,6 +35,7 @@ pub mod verdict;
 
 pub(crate) use self::transport::ensure_crypto_provider;
 pub use self::{
+    account::Account,
     answer::{ErrorCode, Refusal},
     body::{FilterDefinition, FlowDefinition, FlowSetDefinition},
     budget::{Budget, Closed, Lane, Limits, USUAL_WAIT},

@@ -14,14 +14,29 @@ use super::definition::FlowSetBody;
 
 const LONGEST_TEXT: usize = 256;
 
-/// Where a flow differs from its definition; empty: nowhere.
+/// What comparing a flow with its definition has shown.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Comparison {
+    /// Where the flow differs.
+    pub drift: Vec<Drift>,
+    /// Where the service does not show what it has, so that nothing can be compared.
+    pub unseen: Vec<Drift>,
+}
+
+/// Compares a flow with its definition.
 ///
 /// Texts are compared without regard to case: all of a flow's texts are codes, enum members and GUIDs.
 #[must_use]
-pub fn flow(desired: &Map<String, Value>, actual: &Map<String, Value>) -> Vec<Drift> {
-    let mut drift = Vec::new();
-    members("", desired, actual, &mut drift);
-    drift
+pub fn flow(desired: &Map<String, Value>, actual: &Map<String, Value>) -> Comparison {
+    let mut comparison = Comparison::default();
+    for (name, wanted) in desired {
+        match actual.get(name) {
+            // Complex properties are never absent at the service, so an answer without one is a shortened one.
+            None if wanted.is_object() => comparison.unseen.push(unseen(name, wanted)),
+            shown => value(name, wanted, shown.unwrap_or(&Value::Null), &mut comparison),
+        }
+    }
+    comparison
 }
 
 /// Where a set differs from its definition; empty: nowhere.
@@ -49,35 +64,31 @@ fn members(
     path: &str,
     desired: &Map<String, Value>,
     actual: &Map<String, Value>,
-    drift: &mut Vec<Drift>,
+    found: &mut Comparison,
 ) {
     for (name, wanted) in desired {
-        let path = join(path, name);
-        value(
-            &path,
-            wanted,
-            actual.get(name).unwrap_or(&Value::Null),
-            drift,
-        );
+        let shown = actual.get(name).unwrap_or(&Value::Null);
+        value(&format!("{path}.{name}"), wanted, shown, found);
     }
 }
 
-fn value(path: &str, desired: &Value, actual: &Value, drift: &mut Vec<Drift>) {
+fn value(path: &str, desired: &Value, actual: &Value, found: &mut Comparison) {
     match (desired, actual) {
-        (Value::Object(desired), Value::Object(actual)) => members(path, desired, actual, drift),
-        (Value::Array(desired), Value::Array(actual)) => list(path, desired, actual, drift),
+        (Value::Object(desired), Value::Object(actual)) => members(path, desired, actual, found),
+        (Value::Array(desired), Value::Array(actual)) => list(path, desired, actual, found),
         _ if same_scalar(desired, actual) || (is_nothing(desired) && is_nothing(actual)) => {}
-        _ => drift.push(difference(path, desired, actual)),
+        _ => found.drift.push(difference(path, desired, actual)),
     }
 }
 
 /// Lists have no order. Their items are compared one by one where an item has a key, else as wholes.
-fn list(path: &str, desired: &[Value], actual: &[Value], drift: &mut Vec<Drift>) {
+fn list(path: &str, desired: &[Value], actual: &[Value], found: &mut Comparison) {
     if is_unexpanded(desired, actual) {
+        found.unseen.push(unseen(path, &Value::from(desired)));
         return;
     }
     if !same_keys(desired, actual) {
-        drift.push(difference(
+        found.drift.push(difference(
             path,
             &Value::from(desired),
             &Value::from(actual),
@@ -91,7 +102,7 @@ fn list(path: &str, desired: &[Value], actual: &[Value], drift: &mut Vec<Drift>)
             &format!("{path}[{key}]"),
             item,
             twin.unwrap_or(&Value::Null),
-            drift,
+            found,
         );
     }
 }
@@ -108,7 +119,7 @@ fn is_unexpanded(desired: &[Value], actual: &[Value]) -> bool {
 }
 
 /// What makes an item itself among its siblings: the role group of a configuration, the code of a mapping, a text.
-fn key(item: &Value) -> String {
+pub(super) fn key(item: &Value) -> String {
     let identity = item
         .pointer("/roleGroup/id")
         .or_else(|| item.get("code"))
@@ -165,16 +176,16 @@ fn difference(path: &str, desired: &Value, actual: &Value) -> Drift {
     }
 }
 
-fn text(value: &Value) -> String {
-    value.to_string().chars().take(LONGEST_TEXT).collect()
+fn unseen(path: &str, desired: &Value) -> Drift {
+    Drift {
+        path: path.to_owned(),
+        desired: text(desired),
+        actual: "not shown by the service".to_owned(),
+    }
 }
 
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+fn text(value: &Value) -> String {
+    value.to_string().chars().take(LONGEST_TEXT).collect()
 }
 
 #[cfg(test)]
@@ -187,8 +198,36 @@ mod tests {
 
     fn paths(desired: &Value, actual: &Value) -> Vec<String> {
         let members = |value: &Value| value.as_object().unwrap().clone();
-        let drift = flow(&members(desired), &members(actual));
+        let drift = flow(&members(desired), &members(actual)).drift;
         drift.into_iter().map(|drift| drift.path).collect()
+    }
+
+    fn unseen_paths(desired: &Value, actual: &Value) -> Vec<String> {
+        let members = |value: &Value| value.as_object().unwrap().clone();
+        let unseen = flow(&members(desired), &members(actual)).unseen;
+        unseen.into_iter().map(|drift| drift.path).collect()
+    }
+
+    #[test]
+    fn what_the_service_does_not_show_is_neither_the_same_nor_different() {
+        let groups = json!({ "a": { "b": [{ "roleGroup": { "id": "staff" } }] } });
+        let cases = [
+            (
+                groups.clone(),
+                json!({ "a": { "b": [{ "skus": [] }] } }),
+                vec!["a.b"],
+            ),
+            (groups.clone(), json!({}), vec!["a"]),
+            (groups.clone(), groups, vec![]),
+            (json!({ "a": true }), json!({}), vec![]),
+        ];
+        for (desired, actual, unseen) in cases {
+            assert_eq!(
+                unseen_paths(&desired, &actual),
+                unseen,
+                "{desired} {actual}"
+            );
+        }
     }
 
     #[test]
@@ -200,7 +239,7 @@ mod tests {
             (json!({ "a": [] }), json!({ "a": null })),
             (json!({ "a": null }), json!({ "a": [] })),
             (json!({ "a": null }), json!({ "a": false })),
-            (json!({ "a": { "b": null, "c": [] } }), json!({})),
+            (json!({ "a": { "b": null, "c": [] } }), json!({ "a": null })),
             (json!({ "a": null }), json!({ "a": { "b": false } })),
             (json!({ "a": "minor" }), json!({ "a": "Minor" })),
             (json!({ "a": ["x", "y"] }), json!({ "a": ["Y", "X"] })),
@@ -256,7 +295,7 @@ mod tests {
     #[test]
     fn long_values_are_cut_in_characters() {
         let desired = json!({ "a": "ä".repeat(1000) });
-        let drift = flow(desired.as_object().unwrap(), &Map::new());
+        let drift = flow(desired.as_object().unwrap(), &Map::new()).drift;
         assert_eq!(drift[0].desired.chars().count(), 256);
         assert_eq!(drift[0].actual, "null");
     }

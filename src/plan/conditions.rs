@@ -23,7 +23,9 @@ pub enum Standing {
         /// Why.
         progress: Progress,
     },
-    /// Nothing is done because a user said so. `Ready` stays what it was.
+    /// Whether the remote object is as declared is not known: it cannot be read, or an edit has not reached it yet.
+    Unknown(Statement),
+    /// Nothing is done because a user said so. The status of `Ready` stays what it was.
     Suspended(Statement),
 }
 
@@ -124,6 +126,15 @@ impl Standing {
             progress: Progress::after(verdict),
         }
     }
+
+    /// What a failure means for an object that exists: unknown while it is retried, not synced once a person is needed.
+    #[must_use]
+    pub fn in_doubt(verdict: &Verdict) -> Self {
+        match Progress::after(verdict) {
+            Progress::Reconciling(statement) => Self::Unknown(statement),
+            progress => Self::NotSynced { progress },
+        }
+    }
 }
 
 /// The conditions for a standing. `lastTransitionTime` moves only where a status flips.
@@ -145,6 +156,7 @@ pub fn render(
         Standing::Suspended(statement) => scribe.suspended(&statement),
         Standing::Synced { progress } => scribe.synced(readiness, progress),
         Standing::NotSynced { progress } => scribe.not_synced(&progress),
+        Standing::Unknown(statement) => scribe.unknown(statement),
     }
 }
 
@@ -169,12 +181,18 @@ struct Scribe<'a> {
 impl Scribe<'_> {
     fn synced(&self, readiness: &Readiness, progress: Progress) -> Vec<Condition> {
         let synced = Statement::new(reason::SYNCED, "the remote object is as declared");
-        let progress = match progress {
-            Progress::Settled => readiness.progress.clone(),
-            other => other,
+        let (status, progress) = match progress {
+            Progress::Settled => (readiness.status, readiness.progress.clone()),
+            // What was known of its readiness may be about to change.
+            Progress::Reconciling(_) => (ConditionStatus::Unknown, progress),
+            Progress::Stalled(_) => (ConditionStatus::False, progress),
+        };
+        let headline = match &progress {
+            Progress::Settled => &readiness.statement,
+            Progress::Reconciling(statement) | Progress::Stalled(statement) => statement,
         };
         self.all([
-            Some(self.condition(READY, readiness.status, &readiness.statement)),
+            Some(self.condition(READY, status, headline)),
             Some(self.condition(SYNCED, ConditionStatus::True, &synced)),
             self.progress(&progress),
         ])
@@ -193,9 +211,22 @@ impl Scribe<'_> {
         ])
     }
 
-    fn suspended(&self, statement: &Statement) -> Vec<Condition> {
+    fn unknown(&self, statement: Statement) -> Vec<Condition> {
         self.all([
-            find(self.old, READY).cloned(),
+            Some(self.condition(READY, ConditionStatus::Unknown, &statement)),
+            Some(self.condition(SYNCED, ConditionStatus::Unknown, &statement)),
+            self.progress(&Progress::Reconciling(statement)),
+        ])
+    }
+
+    /// A suspended resource without `Ready` would pass for finished with tools that follow kstatus.
+    fn suspended(&self, statement: &Statement) -> Vec<Condition> {
+        let old = find(self.old, READY).map(|ready| ready.status.as_str());
+        let ready = [ConditionStatus::True, ConditionStatus::False]
+            .into_iter()
+            .find(|status| old == Some(status.as_str()));
+        self.all([
+            Some(self.condition(READY, ready.unwrap_or(ConditionStatus::Unknown), statement)),
             Some(self.condition(SYNCED, ConditionStatus::False, statement)),
             None,
         ])
@@ -243,7 +274,7 @@ mod tests {
     use super::*;
     use crate::plan::testing::{at, start, told};
 
-    fn ready() -> Readiness {
+    fn existing() -> Readiness {
         Readiness::of_existence("it is there")
     }
 
@@ -256,7 +287,11 @@ mod tests {
                 progress: Progress::stalled("ResetUnknown", "give a new token"),
             },
             Standing::reconciling("Creating", "wait"),
+            Standing::Synced {
+                progress: Progress::reconciling("Resetting", "wait"),
+            },
             Standing::stalled("Forbidden", "grant it"),
+            Standing::Unknown(Statement::new("TimedOut", "wait")),
             Standing::Suspended(Statement::new("Suspended", "off")),
         ]
     }
@@ -272,13 +307,15 @@ mod tests {
     fn each_standing_has_its_conditions() {
         let expected = [
             ["True/Ready", "True/Synced", "", ""],
-            ["True/Ready", "True/Synced", "", "True/ResetUnknown"],
+            ["False/ResetUnknown", "True/Synced", "", "True/ResetUnknown"],
             ["False/Creating", "False/Creating", "True/Creating", ""],
+            ["Unknown/Resetting", "True/Synced", "True/Resetting", ""],
             ["False/Forbidden", "False/Forbidden", "", "True/Forbidden"],
-            ["", "False/Suspended", "", ""],
+            ["Unknown/TimedOut", "Unknown/TimedOut", "True/TimedOut", ""],
+            ["Unknown/Suspended", "False/Suspended", "", ""],
         ];
         for (standing, expected) in standings().into_iter().zip(expected) {
-            let conditions = render(standing, &ready(), &[], 4, start());
+            let conditions = render(standing, &existing(), &[], 4, start());
             let said = [READY, SYNCED, RECONCILING, STALLED].map(|type_| told(&conditions, type_));
             assert_eq!(said, expected);
             assert!(
@@ -293,8 +330,8 @@ mod tests {
     fn a_transition_time_moves_only_where_a_status_flips() {
         for before in standings() {
             for after in standings() {
-                let old = render(before.clone(), &ready(), &[], 1, start());
-                let new = render(after.clone(), &ready(), &old, 2, at(60));
+                let old = render(before.clone(), &existing(), &[], 1, start());
+                let new = render(after.clone(), &existing(), &old, 2, at(60));
                 for condition in &new {
                     let same = find(&old, &condition.type_)
                         .is_some_and(|old| old.status == condition.status);
@@ -305,34 +342,48 @@ mod tests {
                     );
                 }
                 assert!(!(is_true(&new, RECONCILING) && is_true(&new, STALLED)));
+                assert!(!(is_true(&new, READY) && is_true(&new, STALLED)));
+                assert!(find(&new, READY).is_some(), "{after:?}");
             }
         }
     }
 
     #[test]
     fn what_others_wrote_stays_at_the_end() {
-        let mut foreign = render(Standing::stalled("Odd", "odd"), &ready(), &[], 1, start());
+        let mut foreign = render(
+            Standing::stalled("Odd", "odd"),
+            &existing(),
+            &[],
+            1,
+            start(),
+        );
         foreign.truncate(1);
         foreign[0].type_ = "Theirs".to_owned();
         for standing in standings() {
-            let conditions = render(standing, &ready(), &foreign, 1, start());
+            let conditions = render(standing, &existing(), &foreign, 1, start());
             assert_eq!(types(&conditions).last(), Some(&"Theirs"));
         }
     }
 
     #[test]
-    fn a_suspended_resource_keeps_what_it_said_of_readiness() {
-        let old = render(
-            Standing::stalled("Failed", "look"),
-            &ready(),
-            &[],
-            1,
-            start(),
-        );
-        let suspended = Standing::Suspended(Statement::new("Suspended", "off"));
-        let new = render(suspended, &ready(), &old, 2, at(60));
-        assert_eq!(find(&new, READY), find(&old, READY));
-        assert_eq!(types(&new), [READY, SYNCED]);
-        assert_eq!(render(Standing::Unchanged, &ready(), &new, 3, at(90)), new);
+    fn a_suspended_resource_keeps_the_status_of_ready_and_names_the_suspension() {
+        for (before, ready) in [
+            (Standing::stalled("Failed", "look"), "False/Suspended"),
+            (standings().remove(0), "True/Suspended"),
+        ] {
+            let old = render(before, &existing(), &[], 1, start());
+            let suspended = Standing::Suspended(Statement::new("Suspended", "off"));
+            let new = render(suspended, &existing(), &old, 2, at(60));
+            assert_eq!(told(&new, READY), ready);
+            let since = |conditions| {
+                find(conditions, READY).map(|ready| ready.last_transition_time.clone())
+            };
+            assert_eq!(since(&new), since(&old));
+            assert_eq!(types(&new), [READY, SYNCED]);
+            assert_eq!(
+                render(Standing::Unchanged, &existing(), &new, 3, at(90)),
+                new
+            );
+        }
     }
 }

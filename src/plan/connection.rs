@@ -2,6 +2,9 @@
 
 use std::convert::Infallible;
 
+use k8s_openapi::jiff::SignedDuration;
+
+use crate::api::condition::READY;
 use crate::api::{GraphConnection, GraphConnectionStatus, reason};
 use crate::graph::model::FlowSet;
 use crate::graph::verdict::Verdict;
@@ -9,19 +12,20 @@ use crate::graph::verdict::Verdict;
 use super::conditions::{Progress, Readiness, Standing, is_true};
 use super::{Kind, Observed, Obstacle, Plan, Read, ResourceStep, draft, resource};
 
-/// A poll that fails once is no news; the third in a row is.
-const FAILURES_WORTH_TELLING: u32 = 3;
+/// How often a new credential is tried that the authority has not accepted yet. How often the authority is really asked
+/// is decided where tokens are fetched.
+const RETRY_CREDENTIAL: SignedDuration = SignedDuration::from_secs(10);
 
 type Draft<'a> = draft::Draft<'a, GraphConnection>;
 type Decision = draft::Decision<Infallible>;
 
 /// What else has to be known to decide about a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Surroundings {
     /// How many sets and flows refer to the connection.
     pub users: usize,
-    /// How many polls in a row have failed.
-    pub failures: u32,
+    /// What the authority answers to a new credential, while the one before is still in use.
+    pub refused: Option<Verdict>,
 }
 
 impl Kind for GraphConnection {
@@ -30,19 +34,23 @@ impl Kind for GraphConnection {
     type Change = Infallible;
     type Surroundings = Surroundings;
 
+    fn id_of(item: &FlowSet) -> &str {
+        item.id.as_str()
+    }
+
     fn status(&self) -> Option<&GraphConnectionStatus> {
         self.status.as_ref()
     }
 
     fn plan(observed: &Observed<Self>) -> Plan<Self> {
-        let draft = Draft::new(observed, String::new());
-        let decision = decide(&draft);
+        let mut draft = Draft::new(observed, String::new());
+        let decision = decide(&mut draft);
         let readiness = Readiness::of_existence("the service answers with this credential");
         draft.finish(decision, &readiness)
     }
 }
 
-fn decide(draft: &Draft) -> Decision {
+fn decide(draft: &mut Draft) -> Decision {
     let observed = draft.observed;
     let resource = &*observed.resource;
     if resource::is_deleting(resource) {
@@ -61,18 +69,27 @@ fn decide(draft: &Draft) -> Decision {
         (Err(obstacle), _) => draft.obstructed(obstacle),
         (Ok(_), None) => Decision::look(),
         (Ok(_), Some(_)) if draft.wants_look() => Decision::look(),
-        (Ok(_), Some(Read::Unknown(verdict))) => unreadable(draft, verdict),
-        (Ok(_), Some(Read::Known(_))) => Decision::stand(Standing::Synced {
-            progress: Progress::Settled,
-        }),
+        (Ok(_), Some(Read::Unknown(unreadable))) => {
+            let ready = is_true(&draft.status.conditions, READY);
+            draft.unreadable(unreadable, ready)
+        }
+        (Ok(_), Some(Read::Known(_))) => match &observed.around.refused {
+            Some(verdict) => not_accepted(draft, verdict),
+            None => Decision::stand(Standing::Synced {
+                progress: Progress::Settled,
+            }),
+        },
     }
 }
 
-fn unreadable(draft: &Draft, verdict: &Verdict) -> Decision {
-    let conditions = &draft.status.conditions;
-    let ready = is_true(conditions, crate::api::condition::READY);
-    let news = draft.observed.around.failures >= FAILURES_WORTH_TELLING;
-    Draft::unreadable(verdict, ready && !news)
+/// The authority may need a minute to learn of a credential, and what the one before can still do must not stop for it.
+fn not_accepted(draft: &mut Draft, verdict: &Verdict) -> Decision {
+    let message = format!(
+        "The Secret holds a new credential that cannot be used yet; the one before stays in use as long as it works. {}",
+        verdict.message
+    );
+    let obstacle = Obstacle::missing(verdict.reason.as_str(), message);
+    draft.obstructed(&obstacle).sooner(RETRY_CREDENTIAL)
 }
 
 fn delete(draft: &Draft) -> Decision {

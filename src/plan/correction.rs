@@ -27,7 +27,7 @@ impl<K: Kind> Draft<'_, K> {
         let Some(update) = self.memory.update else {
             return Correction::Send;
         };
-        let left = self.patience(update) - self.observed.now.duration_since(update.at);
+        let left = self.patience(update.times) - self.observed.now.duration_since(update.at);
         if update.generation == self.generation() && left.is_positive() {
             self.wake_in(Some(left));
             return if update.times > 1 {
@@ -49,6 +49,17 @@ impl<K: Kind> Draft<'_, K> {
         let overtaken =
             |update: UpdateMemory| update.generation != self.generation() && !self.shows(update);
         self.memory.update.is_some_and(overtaken)
+    }
+
+    /// The list shows what is declared.
+    ///
+    /// The update is remembered until the window is over: another replica of the service may show the old values for a
+    /// while, which is no reason to send it once more.
+    pub(super) fn note_shown(&mut self) {
+        let window = self.observed.limits.visibility_window;
+        let recent = |update: &UpdateMemory| self.observed.now.duration_since(update.at) < window;
+        let update = self.memory.update.filter(recent);
+        self.memory.update = update.map(|update| UpdateMemory { times: 0, ..update });
     }
 
     /// An update was just accepted; it is looked for once the visibility window is over.
@@ -79,9 +90,10 @@ impl<K: Kind> Draft<'_, K> {
         resource::generation(&*self.observed.resource)
     }
 
-    /// Twice as long after each update that does not show.
-    fn patience(&self, update: UpdateMemory) -> SignedDuration {
-        let doublings = update.times.saturating_sub(1).min(6);
+    /// How long a change that the service has accepted may take to show: the window, and twice as long after each further
+    /// one that does not.
+    pub(super) fn patience(&self, times: u32) -> SignedDuration {
+        let doublings = times.saturating_sub(1).min(6);
         self.observed.limits.visibility_window * (1 << doublings)
     }
 }

@@ -1,19 +1,26 @@
 //! Creates a remote object, never twice.
 //!
-//! 1. A fresh, complete list lacks the object.
+//! 1. A fresh, complete list lacks the object. An object that was there before is also read by its id, as a list that is
+//!    empty for a minute must not make the operator rebuild a tenant.
 //! 2. The intent is written to the resource, under precondition ([`ResourceStep::Claim`]).
-//! 3. The request is sent, by the very run that wrote the intent.
-//! 4. Refused for certain: the intent is taken back. Anything but a clear answer: the intent stays, and whoever comes
-//!    next starts at 1, where absence is only believed after the visibility window.
+//! 3. The request is sent, by the very process that wrote the intent, while it knows that none has left for it
+//!    ([`Permit::Create`]).
+//! 4. Refused for certain, or never sent: the intent is taken back. Anything but a clear answer: the intent stays, and
+//!    the next run starts at 1, where absence is only believed after the visibility window.
 
 use k8s_openapi::jiff::SignedDuration;
 
 use crate::api::{DriftPolicy, reason};
-use crate::graph::verdict::{Certainty, Reason, Verdict};
+use crate::graph::verdict::{Certainty, Verdict};
 
-use super::conditions::Standing;
+use super::conditions::{Standing, Statement};
 use super::draft::{Decision, Draft};
-use super::{Action, Attempt, Kind, Obstacle, Permit, ResourceStep, SharedStatus, View, resource};
+use super::{
+    Action, Attempt, Fetched, Kind, Obstacle, Permit, ResourceStep, SharedStatus, View, resource,
+};
+
+/// When to list again while absence is not proved. Each such list may end the wait.
+const SOON: SignedDuration = SignedDuration::from_secs(10);
 
 /// How sure it is that the remote object does not exist.
 pub(super) enum Absence {
@@ -52,7 +59,7 @@ impl Missing<'_> {
             return (self.drift == DriftPolicy::Report).then(|| {
                 Standing::stalled(
                     reason::NOT_FOUND,
-                    "the remote object is gone: set spec.driftPolicy to Correct to have it made anew",
+                    "the remote object no longer exists: set spec.driftPolicy to Correct to recreate it",
                 )
             });
         }
@@ -81,29 +88,72 @@ impl<K: Kind> Draft<'_, K> {
         if let Some(obstacle) = missing.obstacle {
             return self.obstructed(obstacle);
         }
-        if self.may(Permit::Create) {
-            self.memory.absent_since = None;
-            let change = resource::attempt(&*self.observed.resource).and_then(change);
-            return change.map_or_else(Decision::look, Decision::change);
-        }
         if let Some(wait) = self.wait() {
             return Decision::stand(Standing::Unchanged).after(Some(wait));
         }
         if !view.fresh {
             return Decision::look();
         }
+        if let Some(attempt) = self.unsent() {
+            self.memory.absent_since = None;
+            return change(attempt).map_or_else(Decision::look, Decision::change);
+        }
         match self.absence(view) {
-            Absence::Believed => {
-                Decision::write(ResourceStep::Claim(self.attempt(view, missing.name)))
-            }
+            Absence::Believed if self.status.id().is_some() => self.claim_if_gone(view, missing),
+            Absence::Believed => self.claim(view, missing),
             Absence::Unproved(wait) => self.wait_for_proof(wait),
         }
     }
 
-    /// The intent to create whose outcome nobody has seen.
+    /// Writes the intent to create an object that was there before, unless the service still has it under its id.
+    fn claim_if_gone(&self, view: &View<K::Item>, missing: &Missing) -> Decision<K::Change> {
+        match &self.observed.run.fetched {
+            None => Decision::fetch(),
+            Some(Fetched::Absent) => self.claim(view, missing),
+            Some(Fetched::Unknown(verdict)) => {
+                Decision::stand(Standing::in_doubt(verdict)).after(Some(SOON))
+            }
+            Some(Fetched::Present) => {
+                let statement = Statement::new(
+                    reason::UNLISTED,
+                    "the service has the remote object but leaves it out of its lists: it is neither changed nor recreated until they show it",
+                );
+                Decision::stand(Standing::Unknown(statement)).after(Some(SOON))
+            }
+        }
+    }
+
+    fn claim(&self, view: &View<K::Item>, missing: &Missing) -> Decision<K::Change> {
+        Decision::write(ResourceStep::Claim {
+            attempt: self.attempt(view, missing.name),
+            repeated: self.unresolved().is_some(),
+        })
+    }
+
+    /// The intent to create for which this process knows that no request has left.
+    fn unsent(&self) -> Option<Attempt> {
+        let attempt = resource::attempt(&*self.observed.resource)?;
+        let permit = self.memory.permit.as_ref();
+        let allows = |permit: &Permit| matches!(permit, Permit::Create { attempt: allowed, .. } if *allowed == attempt.id);
+        permit.is_some_and(allows).then_some(attempt)
+    }
+
+    /// The intent to create whose outcome is not known.
     pub(super) fn unresolved(&self) -> Option<Attempt> {
-        let status = &self.status;
-        resource::unresolved_attempt(&*self.observed.resource, status.id(), status.made_at())
+        resource::unresolved_attempt(
+            &*self.observed.resource,
+            self.status.resolved_attempt(),
+            self.memory.permit.as_ref(),
+        )
+    }
+
+    /// Notes that the outcome of the last intent to create is known.
+    pub(super) fn resolve_attempt(&mut self) {
+        let attempt = resource::attempt(&*self.observed.resource);
+        let id = attempt.map(|attempt| attempt.id);
+        if id.is_some() {
+            self.status.set_resolved_attempt(id);
+        }
     }
 
     /// What a list without the object is worth.
@@ -111,14 +161,20 @@ impl<K: Kind> Draft<'_, K> {
     /// One list is enough for an object that was never there. Where it was, or a create may still be on its way, all
     /// lists over the visibility window have to agree.
     pub(super) fn absence(&mut self, view: &View<K::Item>) -> Absence {
-        let date = view.listing.date;
-        let first = *self.memory.absent_since.get_or_insert(date);
-        let attempt = self.unresolved();
-        if attempt.is_none() && self.status.id().is_none() {
+        let first = *self.memory.absent_since.get_or_insert(view.uptime);
+        if self.unresolved().is_none() && self.status.id().is_none() {
             return Absence::Believed;
         }
-        let since = attempt.map_or(first, |attempt| first.max(attempt.time));
-        let left = self.observed.limits.visibility_window - date.duration_since(since);
+        self.absent_for_the_window(view, first)
+    }
+
+    /// What it is worth that all lists since `first` lack the object.
+    pub(super) fn absent_for_the_window(
+        &self,
+        view: &View<K::Item>,
+        first: SignedDuration,
+    ) -> Absence {
+        let left = self.observed.limits.visibility_window - (view.uptime - first);
         if left.is_positive() {
             Absence::Unproved(left)
         } else {
@@ -141,35 +197,43 @@ impl<K: Kind> Draft<'_, K> {
     /// What follows a create that failed: a refusal takes the intent back; anything else has to be looked into.
     ///
     /// Where an earlier attempt is unresolved, a refusal of this one says nothing about that one, so the intent stays.
-    pub(super) fn create_failed(&self, verdict: &Verdict) -> Decision<K::Change> {
-        let date = self.view().map(|view| view.listing.date);
-        let repeated = self
-            .unresolved()
-            .is_some_and(|attempt| Some(attempt.time) < date);
+    fn create_failed(&self, verdict: &Verdict) -> Decision<K::Change> {
+        let failed = || Decision::stand(Standing::failed(verdict)).after(self.wait());
+        let attempted = resource::attempt(&*self.observed.resource).is_some();
         match verdict.certainty {
-            Certainty::NotSent | Certainty::Refused if !repeated => {
+            Certainty::NotSent | Certainty::Refused if attempted && !self.is_repeated() => {
                 Decision::write(ResourceStep::Unclaim).standing(Standing::failed(verdict))
             }
-            Certainty::Refused if verdict.reason != Reason::Conflict => {
-                Decision::stand(Standing::failed(verdict)).after(self.wait())
+            Certainty::NotSent | Certainty::Refused => failed(),
+            Certainty::Throttled | Certainty::Unknown => {
+                self.wait_for_proof(SignedDuration::from_secs(1))
             }
-            _ => self.wait_for_proof(SignedDuration::from_secs(1)),
         }
+    }
+
+    /// Whether attempts before the last one may be unresolved.
+    fn is_repeated(&self) -> bool {
+        let permit = self
+            .observed
+            .run
+            .used
+            .as_ref()
+            .or(self.memory.permit.as_ref());
+        matches!(permit, Some(Permit::Create { repeated: true, .. }))
     }
 
     pub(super) fn wait_for_proof(&self, wait: SignedDuration) -> Decision<K::Change> {
         let standing = if self.unresolved().is_some() {
             Standing::reconciling(
                 reason::CREATE_UNRESOLVED,
-                "a create was sent and its answer was lost: the service is watched until its outcome is certain",
+                "a create was sent and its answer was lost: the service's lists are watched until its outcome is certain",
             )
         } else {
-            Standing::reconciling(
+            Standing::Unknown(Statement::new(
                 reason::CREATING,
-                "the remote object is gone: the service is watched until that is certain, then it is made anew",
-            )
+                "the service's lists lack the remote object: it is recreated once all lists over the visibility window agree",
+            ))
         };
-        let soon = wait.min(SignedDuration::from_secs(10));
-        Decision::stand(standing).after(Some(soon))
+        Decision::stand(standing).after(Some(wait.min(SOON)))
     }
 }

@@ -11,6 +11,8 @@ use crate::api::{
 };
 use crate::graph::model::FlowType;
 
+use super::compare::key;
+
 /// Properties of a flow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlowBody {
@@ -53,17 +55,61 @@ impl FlowBody {
         })
     }
 
-    /// The same, with only the properties that `keep` names.
+    /// What to send to correct the properties that `keep` names, each whole, over what the service shows of them: nobody
+    /// knows how it merges parts, and what it holds beside what is declared must survive.
     #[must_use]
-    pub fn only(&self, keep: impl Fn(&str) -> bool) -> Self {
+    pub fn over(&self, shown: &Map<String, Value>, keep: impl Fn(&str) -> bool) -> Self {
         let kept = self.properties.iter().filter(|(name, _)| keep(name));
+        let overlaid = |(name, wanted): (&String, &Value)| {
+            let shown = shown.get(name).unwrap_or(&Value::Null);
+            (name.clone(), overlay(wanted, shown))
+        };
         Self {
             flow_type: self.flow_type,
-            properties: kept
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
+            properties: kept.map(overlaid).collect(),
         }
     }
+
+    /// Tells this definition from others. Part of a status, so it must stay the same from version to version.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let properties = Value::from(self.properties.clone()).to_string();
+        super::retry::fingerprint([self.flow_type.as_str(), &properties])
+    }
+}
+
+/// What is declared, with the members of `shown` that are not.
+fn overlay(wanted: &Value, shown: &Value) -> Value {
+    match (wanted, shown) {
+        (Value::Object(wanted), Value::Object(shown)) => {
+            let extra = shown.iter().filter(|(name, _)| is_kept(name));
+            let mut all: Map<_, _> = extra.map(|(n, v)| (n.clone(), v.clone())).collect();
+            for (name, value) in wanted {
+                let value = match shown.get(name) {
+                    // A reference: the rest of it belongs to the role group.
+                    Some(shown) if name != "roleGroup" => overlay(value, shown),
+                    _ => value.clone(),
+                };
+                all.insert(name.clone(), value);
+            }
+            all.into()
+        }
+        (Value::Array(wanted), Value::Array(shown)) => {
+            let item = |wanted: &Value| {
+                let twin = shown.iter().find(|shown| key(shown) == key(wanted));
+                twin.map_or_else(|| wanted.clone(), |twin| overlay(wanted, twin))
+            };
+            wanted.iter().map(item).collect()
+        }
+        _ => wanted.clone(),
+    }
+}
+
+/// Whether a member that nobody declared is sent back: no annotation, but for the type of what is polymorphic, and no
+/// password, which the service masks.
+fn is_kept(name: &str) -> bool {
+    let annotation = name.contains("@odata.") && name != "@odata.type";
+    !annotation && !name.eq_ignore_ascii_case("defaultPasswordSettings")
 }
 
 impl FlowSetBody {
@@ -231,13 +277,46 @@ mod tests {
     }
 
     #[test]
-    fn a_part_keeps_whole_properties() {
+    fn what_is_sent_keeps_what_the_service_holds_beside_what_is_declared() {
         let body = FlowBody::of(&flow(FlowType::User).spec).unwrap();
-        let part = body.only(|name| name == "managementOptions");
-        assert_eq!(part.properties.len(), 1);
-        assert_eq!(
-            part.properties["managementOptions"],
-            body.properties["managementOptions"]
-        );
+        let shown = json!({
+            "managementOptions": {
+                "@odata.context": "somewhere", "@odata.type": "#kind", "unheardOf": [1],
+                "additionalAttributes": ["userNumber"],
+                "additionalOptions": { "studentAgeGroup": "adult", "more": true },
+            },
+            "creationOptions": { "configurations": [
+                { "roleGroup": { "id": "STUDENTS", "displayName": "Students" }, "extra": 1,
+                  "defaultPasswordSettings": { "password": "***************" } },
+                { "roleGroup": { "id": "others" }, "extra": 2 },
+            ] },
+        });
+        let sent = body.over(shown.as_object().unwrap(), |name| {
+            name != "createUnmatchedUsers"
+        });
+        let sent = Value::from(sent.properties);
+        let options = json!({ "studentAgeGroup": "minor", "allowStudentContactAssociation": false, "more": true });
+        assert_eq!(sent["managementOptions"]["additionalOptions"], options);
+        assert_eq!(sent["managementOptions"]["unheardOf"], json!([1]));
+        assert_eq!(sent["managementOptions"]["@odata.type"], "#kind");
+        assert_eq!(sent["managementOptions"].get("@odata.context"), None);
+        let configurations = sent["creationOptions"]["configurations"]
+            .as_array()
+            .unwrap();
+        assert_eq!(configurations.len(), 2);
+        let students = &configurations[1];
+        assert_eq!(students["roleGroup"], json!({ "id": "students" }));
+        assert_eq!(students["extra"], json!(1));
+        assert!(!sent.to_string().to_lowercase().contains("password"));
+        assert_eq!(sent.get("createUnmatchedUsers"), None);
+    }
+
+    #[test]
+    fn a_fingerprint_tells_definitions_apart() {
+        let prints: std::collections::BTreeSet<String> = FlowType::ALL
+            .into_iter()
+            .map(|kind| FlowBody::of(&flow(kind).spec).unwrap().fingerprint())
+            .collect();
+        assert_eq!(prints.len(), 4);
     }
 }

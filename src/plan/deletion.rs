@@ -1,15 +1,26 @@
-//! Lets a resource go whose remote object goes with it.
+//! Lets a resource go whose remote object goes with it: after a list has shown that it is gone.
 
 use std::ops::ControlFlow;
 
+use k8s_openapi::jiff::SignedDuration;
+
 use crate::api::reason;
-use crate::graph::verdict::{Disposition, Verdict};
+use crate::graph::verdict::{Certainty, Disposition, Verdict};
 
 use super::conditions::Standing;
 use super::creation::Absence;
 use super::draft::{Decision, Draft};
 use super::event::Event;
-use super::{Action, Kind, Read, ResourceStep, SharedStatus, View};
+use super::{
+    Action, Container, DeletionMemory, Kind, Read, ResourceStep, SharedStatus, View, resource,
+};
+
+/// When to list again while it is not certain that the object is gone.
+const SOON: SignedDuration = SignedDuration::from_secs(10);
+
+/// The way out of a deletion that waits.
+const LET_GO: &str =
+    "To let go of it without deleting it, set the annotation industrydata.dev/abandon to \"true\"";
 
 /// What a complete list shows of the outcome of a create that nobody has seen.
 pub(super) enum Trace {
@@ -35,17 +46,6 @@ impl<K: Kind> Draft<'_, K> {
         trace: impl FnOnce(&Self, &View<K::Item>) -> Trace,
         change: impl FnOnce(String) -> K::Change,
     ) -> Decision<K::Change> {
-        if self.just_did(Action::Delete) {
-            let event = Event::normal("Deleted", format!("deleted the remote {noun}"));
-            self.events.push(event);
-            return release();
-        }
-        if let Some(verdict) = self.failure_of(Action::Delete) {
-            return blocked(noun, &verdict).after(self.wait());
-        }
-        if let Some(wait) = self.wait() {
-            return Decision::stand(Standing::Unchanged).after(Some(wait));
-        }
         let id = match self.unresolved() {
             None => self.status.id().map(str::to_owned),
             Some(_) => match self.resolve(noun, trace) {
@@ -53,11 +53,110 @@ impl<K: Kind> Draft<'_, K> {
                 ControlFlow::Break(decision) => return decision,
             },
         };
-        match (id, &self.observed.place) {
-            (None, _) => release(),
-            (Some(_), Err(obstacle)) => stuck(noun, &obstacle.statement.message).within_a_minute(),
-            (Some(id), Ok(_)) => Decision::change(change(id)),
+        let Some(id) = id else {
+            return release();
+        };
+        if let Err(obstacle) = &self.observed.place {
+            return stuck(noun, &obstacle.statement.message).within_a_minute();
         }
+        if let Some(verdict) = self.failure_of(Action::Delete)
+            && verdict.certainty == Certainty::NotSent
+        {
+            return blocked(noun, &verdict).after(self.wait());
+        }
+        self.note_deletion(&id);
+        match self.memory.deletion.clone().filter(|sent| sent.id == id) {
+            Some(sent) => self.verify(noun, &sent, change),
+            None => self.send(&id, change),
+        }
+    }
+
+    fn send(&mut self, id: &str, change: impl FnOnce(String) -> K::Change) -> Decision<K::Change> {
+        if let Some(wait) = self.wait() {
+            return Decision::stand(Standing::Unchanged).after(Some(wait));
+        }
+        self.memory.absent_since = None;
+        Decision::change(change(id.to_owned()))
+    }
+
+    /// Remembers that a request to delete has left, and how it was answered.
+    fn note_deletion(&mut self, id: &str) {
+        let failure = self.failure_of(Action::Delete);
+        if failure.is_none() && !self.just_did(Action::Delete) {
+            return;
+        }
+        let before = self.memory.deletion.as_ref().filter(|sent| sent.id == id);
+        let times = before.map_or(0, |sent| sent.times).saturating_add(1);
+        self.memory.deletion = Some(DeletionMemory {
+            id: id.to_owned(),
+            at: self.observed.now,
+            times,
+            failure,
+        });
+    }
+
+    /// Lets the resource go if a list that is newer than the request lacks the object. The answer to the request proves
+    /// nothing: gateways answer for the service, and one of its replicas may not know the object yet.
+    fn verify(
+        &mut self,
+        noun: &str,
+        sent: &DeletionMemory,
+        change: impl FnOnce(String) -> K::Change,
+    ) -> Decision<K::Change> {
+        let view = match &self.observed.collection {
+            Some(Read::Known(view)) if view.fresh || view.began > sent.at => view,
+            Some(Read::Unknown(unreadable)) => {
+                return blocked(noun, &unreadable.verdict).after(Some(SOON));
+            }
+            _ => return Decision::look(),
+        };
+        let mut ids = view.listing.items.iter().map(K::id_of);
+        if ids.any(|listed| listed.eq_ignore_ascii_case(&sent.id)) {
+            return self.delete_again(noun, sent, change);
+        }
+        let first = *self.memory.absent_since.get_or_insert(view.uptime);
+        let absence = if self.is_settled(view) {
+            Absence::Believed
+        } else {
+            self.absent_for_the_window(view, first)
+        };
+        match absence {
+            Absence::Believed => {
+                let event = Event::normal("Deleted", format!("deleted the remote {noun}"));
+                self.events.push(event);
+                release()
+            }
+            Absence::Unproved(left) => Decision::stand(deleting(noun)).after(Some(left.min(SOON))),
+        }
+    }
+
+    /// The object is still listed.
+    fn delete_again(
+        &mut self,
+        noun: &str,
+        sent: &DeletionMemory,
+        change: impl FnOnce(String) -> K::Change,
+    ) -> Decision<K::Change> {
+        self.memory.absent_since = None;
+        let age = self.observed.now.duration_since(sent.at);
+        let (standing, left) = match &sent.failure {
+            Some(verdict) => (blocked_standing(noun, verdict), self.wait()),
+            // It may be a replica that does not know yet.
+            None => (deleting(noun), Some(self.patience(sent.times) - age)),
+        };
+        match left.filter(|left| left.is_positive()) {
+            Some(left) => Decision::stand(standing).after(Some(left)),
+            None => self.send(&sent.id, change).standing(standing),
+        }
+    }
+
+    /// Whether the object was made longer ago than lists may lag, so that one list proves as much as several.
+    fn is_settled(&self, view: &View<K::Item>) -> bool {
+        let attempt = resource::attempt(&*self.observed.resource).map(|attempt| attempt.time);
+        let made = attempt.max(self.status.made_at());
+        let age = made.map(|made| view.listing.date.duration_since(made));
+        view.container == Container::Exists
+            && age.is_some_and(|age| age >= self.observed.limits.visibility_window)
     }
 
     /// A create may have taken effect unseen: nothing goes before it is certain what there is to delete.
@@ -71,8 +170,8 @@ impl<K: Kind> Draft<'_, K> {
         }
         let view = match &self.observed.collection {
             Some(Read::Known(view)) if view.fresh => view,
-            Some(Read::Unknown(verdict)) => {
-                return ControlFlow::Break(blocked(noun, verdict).within_a_minute());
+            Some(Read::Unknown(unreadable)) => {
+                return ControlFlow::Break(blocked(noun, &unreadable.verdict).within_a_minute());
             }
             _ => return ControlFlow::Break(Decision::look()),
         };
@@ -82,7 +181,10 @@ impl<K: Kind> Draft<'_, K> {
                 // From an old picture of a resource that is gone, the object of another would be taken for ours. So what
                 // is found is written down, under precondition, before it is touched.
                 self.status.set_object(id, created);
-                ControlFlow::Break(Decision::write(ResourceStep::Record).standing(deleting(noun)))
+                self.resolve_attempt();
+                ControlFlow::Break(
+                    Decision::write(ResourceStep::Record(None)).standing(deleting(noun)),
+                )
             }
             Trace::Unclear(why) => ControlFlow::Break(stuck(noun, why).within_a_minute()),
             Trace::Absent => match self.absence(view) {
@@ -103,20 +205,29 @@ pub(super) fn release<Change>() -> Decision<Change> {
 fn deleting(noun: &str) -> Standing {
     Standing::reconciling(
         reason::DELETING,
-        format!("the remote {noun} is being deleted"),
+        format!(
+            "the remote {noun} is being deleted: this resource goes when the service's lists no longer show it. {LET_GO}"
+        ),
     )
 }
 
 fn blocked<Change>(noun: &str, verdict: &Verdict) -> Decision<Change> {
+    Decision::stand(blocked_standing(noun, verdict))
+}
+
+fn blocked_standing(noun: &str, verdict: &Verdict) -> Standing {
     match verdict.disposition {
-        Disposition::Retry | Disposition::Throttled { .. } => Decision::stand(deleting(noun)),
-        Disposition::User | Disposition::Bug => stuck(noun, &verdict.message),
+        Disposition::Retry | Disposition::Throttled { .. } => deleting(noun),
+        Disposition::User | Disposition::Bug => stuck_standing(noun, &verdict.message),
     }
 }
 
 fn stuck<Change>(noun: &str, why: &str) -> Decision<Change> {
-    let message = format!(
-        "the remote {noun} cannot be deleted: {why}. To let go of it instead, set the annotation industrydata.dev/abandon to \"true\""
-    );
-    Decision::stand(Standing::stalled(reason::DELETION_BLOCKED, message))
+    Decision::stand(stuck_standing(noun, why))
+}
+
+fn stuck_standing(noun: &str, why: &str) -> Standing {
+    let why = why.trim_end_matches('.');
+    let message = format!("the remote {noun} cannot be deleted: {why}. {LET_GO}");
+    Standing::stalled(reason::DELETION_BLOCKED, message)
 }

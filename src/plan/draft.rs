@@ -1,14 +1,21 @@
 //! A plan while it is being made: what all kinds do alike.
 
-use k8s_openapi::jiff::SignedDuration;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
+use crate::api::condition::{READY, STALLED};
+use crate::api::reason;
 use crate::graph::verdict::{Disposition, Verdict};
 
-use super::conditions::{self, Readiness, Standing};
+use super::conditions::{self, Readiness, Standing, Statement};
+use super::obstacle::ObstacleKind;
 use super::{
-    Action, Event, Kind, Memory, Observed, Obstacle, Outcome, Permit, Plan, Read, ResourceStep,
-    SharedStatus, Step, View, resource, retry,
+    Action, Event, FAILURES_WORTH_TELLING, Kind, Memory, Observed, Obstacle, Outcome, Plan, Read,
+    ResourceStep, SharedStatus, Step, Unreadable, View, resource, retry,
 };
+
+/// How long a dependency may be missing before a person is needed: manifests and Secrets of one release arrive in any
+/// order, from several tools, and a pipeline that waits for the result gives up at once on what is `Stalled`.
+const PATIENCE_FOR_DEPENDENCIES: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is to happen next, and how the resource stands until then.
 pub(super) struct Decision<Change> {
@@ -26,11 +33,17 @@ pub(super) struct Draft<'a, K: Kind> {
     failure: Option<(Action, Verdict)>,
     inputs: String,
     again: Option<SignedDuration>,
+    /// The dependency that was missing in the run before, and since when.
+    was_missing: Option<(&'static str, Timestamp)>,
 }
 
 impl<Change> Decision<Change> {
     pub(super) fn look() -> Self {
         Self::step(Step::Look)
+    }
+
+    pub(super) fn fetch() -> Self {
+        Self::step(Step::Fetch)
     }
 
     pub(super) fn write(step: ResourceStep) -> Self {
@@ -69,6 +82,12 @@ impl<Change> Decision<Change> {
         weightier.after(again)
     }
 
+    /// The same, and looked at again within this time.
+    pub(super) fn sooner(mut self, pause: SignedDuration) -> Self {
+        self.again = earlier(self.again, Some(pause));
+        self
+    }
+
     /// For what is decided elsewhere and nothing tells us of.
     pub(super) fn within_a_minute(self) -> Self {
         self.after(Some(SignedDuration::from_mins(1)))
@@ -88,12 +107,14 @@ impl<'a, K: Kind> Draft<'a, K> {
         let mut draft = Self {
             observed,
             status: observed.status.clone(),
-            memory: observed.memory,
+            memory: observed.memory.clone(),
             events: Vec::new(),
             failure: None,
             inputs,
             again: None,
+            was_missing: observed.memory.missing,
         };
+        draft.memory.missing = None;
         draft.fold_outcome();
         draft
     }
@@ -107,10 +128,6 @@ impl<'a, K: Kind> Draft<'a, K> {
     /// Whether `action` was the last step, and done.
     pub(super) fn just_did(&self, action: Action) -> bool {
         self.observed.run.outcome == Some(Outcome::Done(action))
-    }
-
-    pub(super) fn may(&self, permit: Permit) -> bool {
-        self.observed.run.permit == Some(permit)
     }
 
     /// How long past failures keep us from changing anything at the service.
@@ -149,27 +166,61 @@ impl<'a, K: Kind> Draft<'a, K> {
         stale && wish.is_some() && wish != self.status.handled()
     }
 
-    pub(super) fn obstructed(&self, obstacle: &Obstacle) -> Decision<K::Change> {
+    pub(super) fn obstructed(&mut self, obstacle: &Obstacle) -> Decision<K::Change> {
         let unseen = self.status.conditions().is_empty();
         let since = resource::created(&*self.observed.resource).filter(|_| unseen);
         let grace = self.observed.limits.dependency_grace;
-        let (standing, again) = obstacle.standing(since, grace, self.observed.now);
-        Decision::stand(standing).after(again)
+        let left = since.map_or(SignedDuration::ZERO, |since| {
+            grace - self.observed.now.duration_since(since)
+        });
+        if left.is_positive() {
+            return Decision::stand(Standing::Unchanged).after(Some(left));
+        }
+        if obstacle.kind == ObstacleKind::Missing
+            && let Some(left) = self.patience_for(obstacle.statement.reason)
+        {
+            let Statement { reason, message } = &obstacle.statement;
+            return Decision::stand(Standing::reconciling(reason, message.clone()))
+                .after(Some(left));
+        }
+        Decision::stand(obstacle.standing())
     }
 
-    /// The collection could not be listed. What is known of a `settled` object stays true until the service says
-    /// otherwise, unless a person has to act.
-    pub(super) fn unreadable(verdict: &Verdict, settled: bool) -> Decision<K::Change> {
+    /// How much longer a missing dependency is waited for; `None` if a person is needed.
+    fn patience_for(&mut self, reason: &'static str) -> Option<SignedDuration> {
+        let now = self.observed.now;
+        let since = self.was_missing.filter(|(was, _)| *was == reason);
+        let since = since.map_or(now, |(_, since)| since);
+        self.memory.missing = Some((reason, since));
+        // A restart is no reason to wait once more.
+        let stalled = conditions::find(self.status.conditions(), STALLED);
+        let left = PATIENCE_FOR_DEPENDENCIES - now.duration_since(since);
+        (stalled.is_none_or(|stalled| stalled.reason != reason) && left.is_positive())
+            .then_some(left)
+    }
+
+    /// The collection could not be listed. What is known of a `settled` object stays true for a while, unless a person has
+    /// to act or the spec has changed since.
+    pub(super) fn unreadable(&self, unreadable: &Unreadable, settled: bool) -> Decision<K::Change> {
+        let Unreadable { verdict, failures } = unreadable;
         let passes = match verdict.disposition {
             Disposition::Retry | Disposition::Throttled { .. } => true,
             Disposition::User | Disposition::Bug => false,
         };
-        let standing = if passes && settled {
+        let standing = if !settled {
+            Standing::failed(verdict)
+        } else if passes && *failures < FAILURES_WORTH_TELLING && !self.is_edited() {
             Standing::Unchanged
         } else {
-            Standing::failed(verdict)
+            Standing::in_doubt(verdict)
         };
         Decision::stand(standing)
+    }
+
+    /// Whether the conditions speak of an earlier spec.
+    fn is_edited(&self) -> bool {
+        let generation = resource::generation(&*self.observed.resource);
+        self.status.observed_generation() < generation
     }
 
     pub(super) fn finish(
@@ -177,8 +228,9 @@ impl<'a, K: Kind> Draft<'a, K> {
         decision: Decision<K::Change>,
         readiness: &Readiness,
     ) -> Plan<K> {
-        if decision.standing != Standing::Unchanged {
-            self.stand(decision.standing, readiness);
+        let standing = self.unless_outdated(decision.standing, decision.step.is_some());
+        if standing != Standing::Unchanged {
+            self.stand(standing, readiness);
         }
         Plan {
             again: earlier(decision.again, self.again),
@@ -187,6 +239,18 @@ impl<'a, K: Kind> Draft<'a, K> {
             memory: self.memory,
             events: self.events,
         }
+    }
+
+    /// An edit that has not reached the service must not be reported as ready, whatever keeps it from being sent.
+    fn unless_outdated(&self, standing: Standing, goes_on: bool) -> Standing {
+        let ready = conditions::is_true(self.status.conditions(), READY);
+        if standing != Standing::Unchanged || goes_on || !ready || !self.is_edited() {
+            return standing;
+        }
+        Standing::Unknown(Statement::new(
+            reason::UPDATING,
+            "the last change of the spec has not reached the service yet",
+        ))
     }
 
     /// Writes down how the resource stands, and that a wish for a look has led there.

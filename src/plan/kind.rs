@@ -26,6 +26,9 @@ pub trait Kind: ResourceExt + Clone + Debug + PartialEq + Sized {
     /// What else has to be known to decide.
     type Surroundings: Clone + Debug;
 
+    /// The id of a member of the collection.
+    fn id_of(item: &Self::Item) -> &str;
+
     /// The status that the cluster holds.
     fn status(&self) -> Option<&Self::Status>;
 
@@ -76,6 +79,8 @@ pub struct Place {
 pub trait SharedStatus: Clone + Debug + Default + PartialEq {
     /// The conditions.
     fn conditions(&self) -> &[Condition];
+    /// The generation that the conditions speak of; -1 if nothing was observed yet.
+    fn observed_generation(&self) -> i64;
     /// Replaces the conditions, and the generation that they speak of.
     fn set_conditions(&mut self, conditions: Vec<Condition>, generation: i64);
     /// The wish for a look that was handled last.
@@ -90,6 +95,10 @@ pub trait SharedStatus: Clone + Debug + Default + PartialEq {
     fn id(&self) -> Option<&str>;
     /// Sets the remote object's id, and when the service says that it made it.
     fn set_object(&mut self, id: String, created: Option<String>);
+    /// The create attempt whose outcome is known.
+    fn resolved_attempt(&self) -> Option<Uuid>;
+    /// Sets the create attempt whose outcome is known.
+    fn set_resolved_attempt(&mut self, attempt: Option<Uuid>);
     /// When the service made the remote object.
     fn made_at(&self) -> Option<Timestamp>;
 }
@@ -98,6 +107,10 @@ macro_rules! shared_status {
     (common) => {
         fn conditions(&self) -> &[Condition] {
             &self.conditions
+        }
+
+        fn observed_generation(&self) -> i64 {
+            self.observed_generation
         }
 
         fn set_conditions(&mut self, conditions: Vec<Condition>, generation: i64) {
@@ -134,6 +147,14 @@ macro_rules! shared_status {
                 self.created_date_time = created;
             }
 
+            fn resolved_attempt(&self) -> Option<Uuid> {
+                self.resolved_attempt.as_deref()?.parse().ok()
+            }
+
+            fn set_resolved_attempt(&mut self, attempt: Option<Uuid>) {
+                self.resolved_attempt = attempt.map(|attempt| attempt.to_string());
+            }
+
             fn made_at(&self) -> Option<Timestamp> {
                 self.created_date_time.as_deref()?.parse().ok()
             }
@@ -159,6 +180,12 @@ impl SharedStatus for GraphConnectionStatus {
     }
 
     fn set_object(&mut self, _id: String, _created: Option<String>) {}
+
+    fn resolved_attempt(&self) -> Option<Uuid> {
+        None
+    }
+
+    fn set_resolved_attempt(&mut self, _attempt: Option<Uuid>) {}
 
     fn made_at(&self) -> Option<Timestamp> {
         None

@@ -6,11 +6,13 @@
 //!
 //! A controller runs a plan like this: observe, then plan and execute the plan's one [`Step`] until there is none, each
 //! time with the outcome of the step before; then write the plan's status. A step that must not be repeated by mistake
-//! is only planned with a [`Permit`], which a run gets by writing its intent down under precondition.
+//! is only planned with a [`Permit`], which a process gets by writing its intent down under precondition.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use crate::graph::model::Listing;
 use crate::graph::verdict::Verdict;
@@ -31,16 +33,22 @@ pub mod flow;
 pub mod flow_set;
 pub mod kind;
 pub mod obstacle;
+pub mod password;
 pub mod poll;
 pub mod resource;
 pub mod retry;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod text;
 
 pub use attempt::Attempt;
 pub use event::Event;
 pub use kind::{Kind, Observed, Place, SharedStatus};
 pub use obstacle::Obstacle;
+pub use password::{Digest, Password};
+
+/// A list that fails once or twice is no reason to doubt what was known before.
+pub const FAILURES_WORTH_TELLING: u32 = 3;
 
 /// Times that the protocols are built on. All come from the operator's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,18 +70,51 @@ pub enum Read<T> {
     /// A complete list.
     Known(View<T>),
     /// Anything else.
-    Unknown(Verdict),
+    Unknown(Unreadable),
 }
 
 /// A complete list and how old it is.
 #[derive(Clone, Debug)]
 pub struct View<T> {
-    /// The list, with the service's time.
+    /// The list, with the service's time. Empty if the container does not exist.
     pub listing: Arc<Listing<T>>,
+    /// What holds the collection.
+    pub container: Container,
     /// Local time at which the list was asked for.
     pub began: Timestamp,
+    /// The same as the time since this process started, on a clock that nobody can set.
+    pub uptime: SignedDuration,
     /// Whether it was asked for after the present run began.
     pub fresh: bool,
+}
+
+/// Whether the object that holds a collection exists: for flows, their set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Container {
+    /// It exists.
+    Exists,
+    /// The service answers that it does not exist, and the complete list of sets lacks it.
+    Gone,
+}
+
+/// A collection that could not be listed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unreadable {
+    /// Why the last attempt failed.
+    pub verdict: Verdict,
+    /// How many attempts in a row have failed.
+    pub failures: u32,
+}
+
+/// The outcome of reading an object by its recorded id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// The service has it, whatever its lists show.
+    Present,
+    /// The service answers that it does not exist.
+    Absent,
+    /// Anything else.
+    Unknown(Verdict),
 }
 
 /// What to do, and what to say about it.
@@ -96,6 +137,8 @@ pub struct Plan<K: Kind> {
 pub enum Step<Change> {
     /// List the collection freshly.
     Look,
+    /// Read the object by its recorded id.
+    Fetch,
     /// Write to the resource.
     Resource(ResourceStep),
     /// Change something at the service.
@@ -107,12 +150,17 @@ pub enum Step<Change> {
 pub enum ResourceStep {
     /// Add the finalizer.
     Hold,
-    /// Add the finalizer and the intent to create. Gives [`Permit::Create`].
-    Claim(Attempt),
+    /// Add the finalizer and the intent to create. Once written, it grants [`Permit::Create`].
+    Claim {
+        /// The intent.
+        attempt: Attempt,
+        /// Whether an earlier attempt is unresolved.
+        repeated: bool,
+    },
     /// Take the intent to create back.
     Unclaim,
-    /// Write the planned status at once. Gives [`Permit::Reset`].
-    Record,
+    /// Write the planned status at once. Once written, it grants the permit, if there is one.
+    Record(Option<Permit>),
     /// Remove the finalizer.
     Release,
 }
@@ -130,13 +178,53 @@ pub enum Action {
     Delete,
 }
 
-/// Allows a step that must not be repeated by mistake. It lives no longer than the run that earned it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Allows one request that must not be repeated by mistake.
+///
+/// The write of the intent grants it, after that write has succeeded; it ends when the request is about to leave. So a
+/// process that still has the permit for an intent knows that nothing was sent for it: whatever ended the run before the
+/// first byte, the next run of the same process goes on. It is never written down, so no other process has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Permit {
-    /// The intent to create was written down by this run.
-    Create,
-    /// The intent to reset was written down by this run.
-    Reset,
+    /// To create once for this attempt.
+    Create {
+        /// Names the attempt.
+        attempt: Uuid,
+        /// Whether earlier attempts may still be unresolved, which this permit says nothing about.
+        repeated: bool,
+    },
+    /// To reset once for this request.
+    Reset {
+        /// The value of `spec.resetToken` in the intent.
+        token: Option<String>,
+        /// The value of the annotation in the intent.
+        requested_at: Option<String>,
+    },
+}
+
+impl Permit {
+    /// What it allows.
+    #[must_use]
+    pub const fn action(&self) -> Action {
+        match self {
+            Self::Create { .. } => Action::Create,
+            Self::Reset { .. } => Action::Reset,
+        }
+    }
+}
+
+impl ResourceStep {
+    /// The permit that the write grants once it has succeeded.
+    #[must_use]
+    pub fn grants(&self) -> Option<Permit> {
+        match self {
+            Self::Claim { attempt, repeated } => Some(Permit::Create {
+                attempt: attempt.id,
+                repeated: *repeated,
+            }),
+            Self::Record(permit) => permit.clone(),
+            Self::Hold | Self::Unclaim | Self::Release => None,
+        }
+    }
 }
 
 /// How the last remote step of this run ended.
@@ -151,24 +239,35 @@ pub enum Outcome {
 /// What the present run has done so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Run {
-    /// What the run may do next.
-    pub permit: Option<Permit>,
     /// The outcome of the last remote step, told once.
     pub outcome: Option<Outcome>,
     /// The object was created or updated by this run: what the view shows of it is not to be compared.
     pub written: bool,
+    /// The permit that the last request of this run has used up.
+    pub used: Option<Permit>,
+    /// What the service answers for the recorded id, if this run has asked.
+    pub fetched: Option<Fetched>,
 }
 
 /// What is remembered of a resource from one run to the next. Losing it costs time, never safety.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
-    /// Service time of the first of the complete lists, since the last create, that all lacked the object.
-    pub absent_since: Option<Timestamp>,
-    /// The last update, until a list shows it.
+    /// When the first of the complete lists since the last create was asked for that all lacked the object, on the steady
+    /// clock of this process: neither the service's clocks nor this machine's wall clock can shorten the window.
+    pub absent_since: Option<SignedDuration>,
+    /// The last update, until the visibility window is over.
     pub update: Option<UpdateMemory>,
+    /// The last request to delete.
+    pub deletion: Option<DeletionMemory>,
+    /// The permit that was granted and not used yet.
+    pub permit: Option<Permit>,
+    /// What is known of the passwords.
+    pub passwords: PasswordMemory,
+    /// The dependency that is missing, by its reason, and since when.
+    pub missing: Option<(&'static str, Timestamp)>,
 }
 
-/// An update that no list has shown yet.
+/// An update that lists may not show yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpdateMemory {
     /// Local time of the answer.
@@ -177,4 +276,27 @@ pub struct UpdateMemory {
     pub generation: i64,
     /// How many updates in a row were accepted without showing.
     pub times: u32,
+}
+
+/// A request to delete whose effect has to be verified.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeletionMemory {
+    /// The object.
+    pub id: String,
+    /// Local time of the answer.
+    pub at: Timestamp,
+    /// How many requests there have been.
+    pub times: u32,
+    /// Why the last one failed, if it did.
+    pub failure: Option<Verdict>,
+}
+
+/// What is known of the passwords of a flow, by role group. Digests stay in memory: one of a short password could be
+/// guessed by whoever may read a status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PasswordMemory {
+    /// Those that the service was given last.
+    pub applied: Option<BTreeMap<String, Digest>>,
+    /// Those that the Secrets held at the last look.
+    pub seen: Option<BTreeMap<String, Digest>>,
 }

@@ -1,7 +1,5 @@
 //! What keeps a resource from being worked on at all.
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
-
 use super::conditions::{Standing, Statement};
 
 /// Something that has to change elsewhere first.
@@ -18,6 +16,8 @@ pub struct Obstacle {
 pub enum ObstacleKind {
     /// On another resource that is on its way.
     Progress,
+    /// On something that somebody has yet to apply: soon it is a person who is needed.
+    Missing,
     /// On a person.
     Person,
     /// On nobody: a user asked for it.
@@ -30,6 +30,11 @@ impl Obstacle {
         Self::new(ObstacleKind::Progress, reason, message)
     }
 
+    /// Something that the resource refers to does not exist yet.
+    pub fn missing(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(ObstacleKind::Missing, reason, message)
+    }
+
     /// A person is needed.
     pub fn person(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(ObstacleKind::Person, reason, message)
@@ -40,29 +45,17 @@ impl Obstacle {
         Self::new(ObstacleKind::Suspension, reason, message)
     }
 
-    /// What a resource in front of this obstacle says, and when to look again.
-    ///
-    /// `unseen_since`: creation of a resource that has never said anything. It stays silent for the grace time.
+    /// What a resource in front of this obstacle says, once it is told.
     #[must_use]
-    pub fn standing(
-        &self,
-        unseen_since: Option<Timestamp>,
-        grace: SignedDuration,
-        now: Timestamp,
-    ) -> (Standing, Option<SignedDuration>) {
-        let left = unseen_since.map_or(SignedDuration::ZERO, |since| {
-            grace - now.duration_since(since)
-        });
-        if left.is_positive() {
-            return (Standing::Unchanged, Some(left));
-        }
+    pub fn standing(&self) -> Standing {
         let Statement { reason, message } = &self.statement;
-        let standing = match self.kind {
+        match self.kind {
             ObstacleKind::Progress => Standing::reconciling(reason, message.clone()),
-            ObstacleKind::Person => Standing::stalled(reason, message.clone()),
+            ObstacleKind::Missing | ObstacleKind::Person => {
+                Standing::stalled(reason, message.clone())
+            }
             ObstacleKind::Suspension => Standing::Suspended(self.statement.clone()),
-        };
-        (standing, None)
+        }
     }
 
     fn new(kind: ObstacleKind, reason: &'static str, message: impl Into<String>) -> Self {
@@ -76,37 +69,17 @@ impl Obstacle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::testing::{at, start};
-
-    #[test]
-    fn a_new_resource_is_silent_for_the_grace_time() {
-        let obstacle = Obstacle::progress("Wait", "wait");
-        let grace = SignedDuration::from_secs(5);
-        let told = Standing::reconciling("Wait", "wait");
-        let cases = [
-            (Some(start()), 0, (Standing::Unchanged, Some(5))),
-            (Some(start()), 4, (Standing::Unchanged, Some(1))),
-            (Some(start()), 5, (told.clone(), None)),
-            (Some(start()), 3600, (told.clone(), None)),
-            (None, 0, (told, None)),
-        ];
-        for (unseen_since, seconds, (standing, left)) in cases {
-            let expected = (standing, left.map(SignedDuration::from_secs));
-            assert_eq!(
-                obstacle.standing(unseen_since, grace, at(seconds)),
-                expected
-            );
-        }
-    }
 
     #[test]
     fn each_kind_waits_for_somebody_else() {
-        let standing =
-            |obstacle: &Obstacle| obstacle.standing(None, SignedDuration::ZERO, start()).0;
-        let person = Obstacle::person("Mend", "mend it");
-        assert_eq!(standing(&person), Standing::stalled("Mend", "mend it"));
+        let progress = Obstacle::progress("Wait", "wait");
+        assert_eq!(progress.standing(), Standing::reconciling("Wait", "wait"));
+        for obstacle in [Obstacle::person, Obstacle::missing] {
+            let standing = obstacle("Create", "create it").standing();
+            assert_eq!(standing, Standing::stalled("Create", "create it"));
+        }
         let suspension = Obstacle::suspension("Off", "switched off");
         let statement = Statement::new("Off", "switched off");
-        assert_eq!(standing(&suspension), Standing::Suspended(statement));
+        assert_eq!(suspension.standing(), Standing::Suspended(statement));
     }
 }

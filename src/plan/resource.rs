@@ -3,10 +3,11 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
+use uuid::Uuid;
 
 use crate::api::{FINALIZER, annotation};
 
-use super::Attempt;
+use super::{Attempt, Permit};
 
 /// Whether a user asked for the resource's deletion.
 pub fn is_deleting(resource: &impl ResourceExt) -> bool {
@@ -50,15 +51,18 @@ pub fn attempt(resource: &impl ResourceExt) -> Option<Attempt> {
     Attempt::parse(annotated(resource, annotation::CREATE_ATTEMPT)?)
 }
 
-/// The intent to create that the resource carries and nobody has seen an outcome of.
+/// The intent to create that the resource carries and whose outcome is not known.
 ///
-/// A known object (`id`, `made_at`) settles every intent up to its creation.
+/// A status that names the attempt as resolved settles it, and so does the permit of a request that never left.
 pub fn unresolved_attempt(
     resource: &impl ResourceExt,
-    id: Option<&str>,
-    made_at: Option<Timestamp>,
+    resolved: Option<Uuid>,
+    permit: Option<&Permit>,
 ) -> Option<Attempt> {
     let attempt = attempt(resource)?;
-    let settled = id.is_some() && (made_at.is_none() || attempt.could_have_made(made_at));
-    (!settled).then_some(attempt)
+    let unsent = matches!(
+        permit,
+        Some(Permit::Create { attempt: unsent, repeated: false }) if *unsent == attempt.id
+    );
+    (resolved != Some(attempt.id) && !unsent).then_some(attempt)
 }

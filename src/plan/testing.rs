@@ -17,7 +17,7 @@ use crate::graph::model::{Flow, FlowSet, FlowType, Listing, PASSWORD_MASK};
 use crate::graph::verdict::{Certainty, Disposition, Reason, Verdict};
 
 use super::conditions::find;
-use super::{Attempt, Limits, Read, View};
+use super::{Attempt, Container, Limits, Read, Unreadable, View};
 
 mod rules;
 mod service;
@@ -87,6 +87,19 @@ pub(crate) fn unavailable() -> Verdict {
 /// A definite no that a person has to do something about.
 pub(crate) fn refused(reason: Reason) -> Verdict {
     verdict(reason, Certainty::Refused, Disposition::User)
+}
+
+/// 409, which says that something is there, not that nothing was done.
+pub(crate) fn conflicting() -> Verdict {
+    verdict(Reason::Conflict, Certainty::Unknown, Disposition::User)
+}
+
+/// A list that failed once.
+pub(crate) fn unread<T>(verdict: Verdict) -> Read<T> {
+    Read::Unknown(Unreadable {
+        verdict,
+        failures: 1,
+    })
 }
 
 /// 429.
@@ -247,7 +260,9 @@ pub(crate) fn listed<T>(items: Vec<T>, seconds: i64) -> Read<T> {
     let date = at(seconds);
     Read::Known(View {
         listing: Arc::new(Listing { items, date }),
+        container: Container::Exists,
         began: date,
+        uptime: date.duration_since(start()),
         fresh: true,
     })
 }

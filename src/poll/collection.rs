@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::graph::model::Listing;
 use crate::graph::verdict::Verdict;
+use crate::plan::Container;
 use crate::plan::poll::{Cadence, History, pause};
 
 /// Those who need a fresh list wait this long for others who do.
@@ -22,6 +23,10 @@ pub struct Snapshot<T> {
     pub began_at: Timestamp,
     /// The complete list, or why there is none.
     pub outcome: Result<Arc<Listing<T>>, Verdict>,
+    /// Whether what holds the collection exists.
+    pub container: Container,
+    /// How many lists in a row have failed, this one included.
+    pub failures: u32,
 }
 
 /// The last list of one collection, and how the polls before it went.
@@ -78,22 +83,24 @@ impl<T: Clone> Collection<T> {
     /// `is_news` tells whether the two differ; it decides how soon the next poll is.
     pub(super) fn replace(
         &self,
-        snapshot: &Arc<Snapshot<T>>,
-        is_news: impl FnOnce(Option<&Snapshot<T>>) -> bool,
-    ) -> Option<Arc<Snapshot<T>>> {
+        mut snapshot: Snapshot<T>,
+        is_news: impl FnOnce(Option<&Snapshot<T>>, &Snapshot<T>) -> bool,
+    ) -> (Option<Arc<Snapshot<T>>>, Arc<Snapshot<T>>) {
         let mut state = self.write();
-        let before = state.latest.replace(snapshot.clone());
         state.nudged = false;
         state.history.failures = match snapshot.outcome {
             Ok(_) => 0,
             Err(_) => state.history.failures.saturating_add(1),
         };
-        state.history.quiet = if is_news(before.as_deref()) {
+        snapshot.failures = state.history.failures;
+        let now = Arc::new(snapshot);
+        let before = state.latest.replace(now.clone());
+        state.history.quiet = if is_news(before.as_deref(), &now) {
             0
         } else {
             state.history.quiet.saturating_add(1)
         };
-        before
+        (before, now)
     }
 
     /// Adds to the latest list, or takes from it, what this process has just changed at the service.
@@ -113,11 +120,6 @@ impl<T: Clone> Collection<T> {
             outcome: Ok(Arc::new(listing)),
             ..Snapshot::clone(snapshot)
         }));
-    }
-
-    /// How many lists in a row have failed.
-    pub(super) fn failures(&self) -> u32 {
-        self.read().history.failures
     }
 
     /// How long until the next poll is due.

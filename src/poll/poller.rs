@@ -16,6 +16,7 @@ use crate::graph::model::{Flow, FlowSet, FlowSetId, FlowType, Listing};
 use crate::graph::verdict::Verdict;
 use crate::graph::{Client, Error, Lane};
 use crate::plan::poll::{Cadence, changed_sets, changed_types};
+use crate::plan::{Container, FAILURES_WORTH_TELLING as DOUBTED};
 
 use super::collection::{Collection, Snapshot};
 
@@ -121,11 +122,6 @@ impl Poller {
             .await
     }
 
-    /// How many lists of sets in a row have failed.
-    pub fn failures(&self) -> u32 {
-        self.sets.failures()
-    }
-
     /// Takes into account what this process has just changed among the sets.
     pub fn amend_sets(&self, change: impl FnOnce(&mut Vec<FlowSet>)) {
         self.sets.amend(change);
@@ -157,21 +153,39 @@ impl Poller {
     async fn list_sets(&self, lane: Lane) -> Arc<Snapshot<FlowSet>> {
         let began = Began::now();
         let listed = self.client.list_flow_sets(false, lane).await;
-        let snapshot = began.snapshot(listed);
-        let is_news = |before: Option<&Snapshot<FlowSet>>| differs(before, &snapshot);
-        let before = self.sets.replace(&snapshot, is_news);
-        self.tell_sets(before.as_deref(), &snapshot);
-        snapshot
+        let snapshot = began.snapshot(listed, Container::Exists);
+        let (before, now) = self.sets.replace(snapshot, differs);
+        self.tell_sets(before.as_deref(), &now);
+        now
     }
 
     async fn list_flows(&self, set: &FlowSetId, lane: Lane) -> Arc<Snapshot<Flow>> {
         let began = Began::now();
         let listed = self.client.list_flows(set, lane).await;
-        let snapshot = began.snapshot(listed);
-        let is_news = |before: Option<&Snapshot<Flow>>| differs(before, &snapshot);
-        let before = self.flows_of(set).replace(&snapshot, is_news);
-        self.tell_flows(set, before.as_deref(), &snapshot);
-        snapshot
+        let missing = listed.as_ref().is_err_and(Error::is_not_found);
+        let empty = match missing {
+            true => self.without(set, began.instant, lane).await,
+            false => None,
+        };
+        let (listed, container) = match empty {
+            Some(empty) => (Ok(empty), Container::Gone),
+            None => (listed, Container::Exists),
+        };
+        let snapshot = began.snapshot(listed, container);
+        let (before, now) = self.flows_of(set).replace(snapshot, differs);
+        self.tell_flows(set, before.as_deref(), &now);
+        now
+    }
+
+    /// The flows of a set that does not exist: none, as of the complete list of sets that lacks it.
+    async fn without(&self, set: &FlowSetId, moment: Instant, lane: Lane) -> Option<Listing<Flow>> {
+        let sets = self.sets_since(moment, lane).await;
+        let sets = sets.outcome.as_ref().ok()?;
+        let lacks = sets.items.iter().all(|other| other.id != *set);
+        lacks.then(|| Listing {
+            items: Vec::new(),
+            date: sets.date,
+        })
     }
 
     fn tell_sets(&self, before: Option<&Snapshot<FlowSet>>, now: &Snapshot<FlowSet>) {
@@ -185,20 +199,26 @@ impl Poller {
                     (self.tell)(News::Sets(ids, names));
                 }
             }
-            (Some(Err(old)), Err(new)) if old.reason == new.reason => {}
+            (Some(Err(old)), Err(new)) if old.reason == new.reason && now.failures != DOUBTED => {}
             _ => (self.tell)(News::SetsReadable),
         }
     }
 
     fn tell_flows(&self, set: &FlowSetId, before: Option<&Snapshot<Flow>>, now: &Snapshot<Flow>) {
         match (before.map(|before| &before.outcome), &now.outcome) {
+            (Some(Ok(_)), Ok(_))
+                if before.map(|before| before.container) != Some(now.container) =>
+            {
+                (self.tell)(News::FlowsReadable(set.clone()));
+            }
             (Some(Ok(old)), Ok(new)) => {
                 let types = changed_types(old, new);
                 if !types.is_empty() {
                     (self.tell)(News::Flows(set.clone(), types));
                 }
             }
-            (Some(Err(old)), Err(new)) if old.reason == new.reason => {}
+            // What is known of the flows is doubted after some failures in a row.
+            (Some(Err(old)), Err(new)) if old.reason == new.reason && now.failures != DOUBTED => {}
             _ => (self.tell)(News::FlowsReadable(set.clone())),
         }
     }
@@ -229,7 +249,7 @@ impl Began {
         }
     }
 
-    fn snapshot<T>(self, listed: Result<Listing<T>, Error>) -> Arc<Snapshot<T>> {
+    fn snapshot<T>(self, listed: Result<Listing<T>, Error>, container: Container) -> Snapshot<T> {
         let listed = match listed {
             Err(_) if failpoint::takes_unreadable_for_empty() => Ok(Listing {
                 items: Vec::new(),
@@ -237,11 +257,13 @@ impl Began {
             }),
             listed => listed,
         };
-        Arc::new(Snapshot {
+        Snapshot {
             began: self.instant,
             began_at: self.at,
             outcome: listed.map(Arc::new).map_err(|error| verdict(&error)),
-        })
+            container,
+            failures: 0,
+        }
     }
 }
 
@@ -253,7 +275,9 @@ fn verdict(error: &Error) -> Verdict {
 
 fn differs<T: PartialEq>(before: Option<&Snapshot<T>>, now: &Snapshot<T>) -> bool {
     match (before.map(|before| &before.outcome), &now.outcome) {
-        (Some(Ok(old)), Ok(new)) => old.items != new.items,
+        (Some(Ok(old)), Ok(new)) => {
+            old.items != new.items || before.is_some_and(|before| before.container != now.container)
+        }
         (Some(Err(old)), Err(new)) => old.reason != new.reason,
         _ => true,
     }

@@ -68,10 +68,13 @@ impl Explored for ProvisioningFlow {
     ) -> Result<(), String> {
         let phase = status.reset.as_ref().and_then(|reset| reset.phase);
         let times = Self::token(status).map_or(0, |token| state.ledger.resets(uid, &token));
+        let may_have_left = Self::token(status)
+            .is_none_or(|token| state.crashed || state.ledger.has_left(uid, &token));
         let is_true = match phase {
             None => times == 0,
             Some(ResetPhase::Accepted) => times == 1,
-            Some(ResetPhase::Unknown) => times <= 1,
+            // What never left is not in doubt, as long as the process that knows it lives.
+            Some(ResetPhase::Unknown) => times <= 1 && may_have_left,
             Some(ResetPhase::Sending | ResetPhase::Refused) => false,
         };
         is_true

@@ -1,6 +1,6 @@
 //! What the service was made to do, and for whom. Nothing in it may be repeated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the service was made to do, and for whom.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +11,8 @@ pub(super) struct Ledger {
     lost: Vec<String>,
     /// The resets that took effect, by uid and token.
     resets: BTreeMap<(String, String), u32>,
+    /// The resets that have left a process, by uid and token, whatever became of them.
+    left: BTreeSet<(String, String)>,
 }
 
 impl Ledger {
@@ -41,6 +43,16 @@ impl Ledger {
     pub(super) fn resets(&self, uid: &str, token: &str) -> u32 {
         let key = (uid.to_owned(), token.to_owned());
         self.resets.get(&key).copied().unwrap_or_default()
+    }
+
+    /// A reset leaves a process.
+    pub(super) fn left(&mut self, uid: &str, token: &str) {
+        self.left.insert((uid.to_owned(), token.to_owned()));
+    }
+
+    /// Whether a reset has left a process.
+    pub(super) fn has_left(&self, uid: &str, token: &str) -> bool {
+        self.left.contains(&(uid.to_owned(), token.to_owned()))
     }
 
     /// Whether the object was created by the operator, and for whom.

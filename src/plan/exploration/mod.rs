@@ -43,6 +43,14 @@ enum Variant {
     UnreadableIsEmpty,
     /// A status is written over whatever the cluster holds.
     BlindStatus,
+    /// The answer to a deletion is believed.
+    UnverifiedDeletion,
+    /// A permit outlives the request that it was for.
+    LastingPermit,
+    /// 409 after a create is taken for a refusal.
+    ConflictIsRefusal,
+    /// An object is recreated because lists lack it, without asking for its id.
+    UnfetchedRecreation,
 }
 
 /// What is explored.

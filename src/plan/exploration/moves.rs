@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use crate::graph::model::Listing;
 use crate::graph::verdict::{Certainty, Reason, Verdict};
-use crate::plan::testing::{check, not_sent, refused, steps, throttled, unavailable};
-use crate::plan::{Action, Kind, Read, ResourceStep, Step, View};
+use crate::plan::testing::{
+    check, conflicting, not_sent, refused, start, steps, throttled, unavailable, unread,
+};
+use crate::plan::{Action, Container, Fetched, Kind, Read, ResourceStep, Step, View};
 
 use super::part::Part;
 use super::state::Sent;
@@ -26,6 +28,10 @@ pub(super) enum Move {
     Darken,
     /// It can be listed again.
     Brighten,
+    /// From now on its lists are empty, and say that they are complete.
+    Blank,
+    /// They show what there is again.
+    Fill,
     /// Time passes.
     Tick,
     /// A change arrives that its sender has given up.
@@ -55,6 +61,12 @@ pub(super) enum Fate {
     Throttled,
     /// 429, and it takes place.
     ThrottledAfter,
+    /// 409, and it takes place.
+    ConflictAfter,
+    /// A success is answered, and it does not take place.
+    Pretended,
+    /// The run ends before the request leaves.
+    HeldBack,
 }
 
 impl Move {
@@ -88,6 +100,11 @@ impl Move {
             None if faulty => moves.push(Self::Darken),
             None => {}
         }
+        match state.service.lists_nothing {
+            true => moves.push(Self::Fill),
+            false if faulty && state.blanks => moves.push(Self::Blank),
+            false => {}
+        }
         moves.extend((0..state.on_the_way.len()).map(Self::Arrive));
         let deeds = (0..scenario.deeds.len()).filter(|deed| !state.done[*deed]);
         moves.extend(deeds.map(Self::Deed));
@@ -98,7 +115,7 @@ impl Move {
 impl Fate {
     /// What can become of a step; the first is the good one.
     fn of<K: Explored>(step: Option<&Step<K::Change>>) -> &'static [Self] {
-        const REMOTE: &[Fate] = &[
+        const RESET: &[Fate] = &[
             Fate::Works,
             Fate::ThenCrash,
             Fate::AnswerLost,
@@ -106,16 +123,56 @@ impl Fate {
             Fate::Late,
             Fate::Refused,
             Fate::NotSent,
+            Fate::HeldBack,
+            // One that takes place all the same is ruled out: that much is assumed of the service.
+            Fate::Throttled,
+        ];
+        const UPDATE: &[Fate] = &[
+            Fate::Works,
+            Fate::ThenCrash,
+            Fate::AnswerLost,
+            Fate::RequestLost,
+            Fate::Late,
+            Fate::Refused,
+            Fate::NotSent,
+            Fate::HeldBack,
             Fate::Throttled,
             Fate::ThrottledAfter,
         ];
+        const CREATE: &[Fate] = &[
+            Fate::Works,
+            Fate::ThenCrash,
+            Fate::AnswerLost,
+            Fate::RequestLost,
+            Fate::Late,
+            Fate::Refused,
+            Fate::NotSent,
+            Fate::HeldBack,
+            Fate::Throttled,
+            Fate::ThrottledAfter,
+            Fate::ConflictAfter,
+        ];
+        const DELETE: &[Fate] = &[
+            Fate::Works,
+            Fate::ThenCrash,
+            Fate::AnswerLost,
+            Fate::RequestLost,
+            Fate::Late,
+            Fate::Refused,
+            Fate::NotSent,
+            Fate::HeldBack,
+            Fate::Throttled,
+            Fate::ThrottledAfter,
+            Fate::Pretended,
+        ];
         match step {
-            Some(Step::Look) => &[Self::Works, Self::RequestLost],
-            // A reset that is throttled is one that was not carried out: that much is assumed of the service.
-            Some(Step::Remote(change)) if K::action(change) == Action::Reset => {
-                &REMOTE[..REMOTE.len() - 1]
-            }
-            Some(Step::Remote(_)) => REMOTE,
+            Some(Step::Look | Step::Fetch) => &[Self::Works, Self::RequestLost],
+            Some(Step::Remote(change)) => match K::action(change) {
+                Action::Reset => RESET,
+                Action::Create => CREATE,
+                Action::Update => UPDATE,
+                Action::Delete => DELETE,
+            },
             Some(Step::Resource(_)) | None => &[
                 Self::Works,
                 Self::ThenCrash,
@@ -128,13 +185,18 @@ impl Fate {
     fn takes_place(self) -> bool {
         matches!(
             self,
-            Self::Works | Self::ThenCrash | Self::AnswerLost | Self::ThrottledAfter
+            Self::Works
+                | Self::ThenCrash
+                | Self::AnswerLost
+                | Self::ThrottledAfter
+                | Self::ConflictAfter
         )
     }
 
     fn answer(self) -> Option<Verdict> {
         match self {
-            Self::Works | Self::ThenCrash => None,
+            Self::Works | Self::ThenCrash | Self::Pretended | Self::HeldBack => None,
+            Self::ConflictAfter => Some(conflicting()),
             Self::AnswerLost | Self::RequestLost | Self::Late => Some(unavailable()),
             Self::Refused => Some(refused(Reason::Forbidden)),
             Self::NotSent => Some(not_sent()),
@@ -169,6 +231,11 @@ impl<K: Explored> State<K> {
                 self.be_readable(Err(unavailable()));
             }
             Move::Brighten => self.be_readable(Ok(())),
+            Move::Blank => {
+                self.faults -= 1;
+                self.service.change(|service| service.lists_nothing = true);
+            }
+            Move::Fill => self.service.change(|service| service.lists_nothing = false),
             Move::Tick => {
                 self.ticks -= 1;
                 self.arrivals()?;
@@ -197,7 +264,7 @@ impl<K: Explored> State<K> {
             misread(read, variant, self.now);
         }
         let process = &mut self.processes[leader];
-        process.saw(slot, &observed.resource, observed.memory);
+        process.saw(slot, &observed.resource, observed.memory.clone());
         let run = Running {
             slot,
             observed,
@@ -215,7 +282,7 @@ impl<K: Explored> State<K> {
         check(&run.observed, &plan);
         run.observed.run.outcome = None;
         run.observed.status = plan.status;
-        run.observed.memory = plan.memory;
+        run.observed.memory = plan.memory.clone();
         run.step = plan.step;
         process.pages[run.slot].memory = plan.memory;
         process.run = Some(Part::new(run));
@@ -241,8 +308,12 @@ impl<K: Explored> State<K> {
                 self.look(process, &mut run, fate, variant);
                 true
             }
+            Some(Step::Fetch) => {
+                self.fetch(&mut run, fate, variant);
+                true
+            }
             Some(Step::Resource(step)) => self.write_step(&mut run, &step, fate, variant),
-            Some(Step::Remote(_)) if process != self.leader => false,
+            Some(Step::Remote(_)) if process != self.leader || fate == Fate::HeldBack => false,
             Some(Step::Remote(change)) => {
                 self.change(&mut run, change, fate, variant)?;
                 true
@@ -252,8 +323,8 @@ impl<K: Explored> State<K> {
             self.restart(process);
             return Ok(());
         }
-        let seen = (run.slot, run.observed.resource.clone(), run.observed.memory);
-        self.processes[process].saw(seen.0, &seen.1, seen.2);
+        let memory = run.observed.memory.clone();
+        self.processes[process].saw(run.slot, &run.observed.resource, memory);
         if goes_on {
             self.plan(process, run);
         }
@@ -268,6 +339,7 @@ impl<K: Explored> State<K> {
 
     /// A new process takes the place of one that ended.
     fn restart(&mut self, process: usize) {
+        self.crashed = true;
         self.processes[process] = Process::new(self.cluster.len());
     }
 
@@ -306,10 +378,18 @@ impl<K: Explored> State<K> {
             self.poll(process);
             self.service.read(self.now, true)
         } else {
-            Read::Unknown(unavailable())
+            unread(unavailable())
         };
         misread(&mut read, variant, self.now);
         run.observed.collection = Some(read);
+    }
+
+    fn fetch(&mut self, run: &mut Running<K>, fate: Fate, variant: Variant) {
+        run.observed.run.fetched = Some(match variant {
+            Variant::UnfetchedRecreation => Fetched::Absent,
+            _ if fate == Fate::Works => self.service.fetch::<K>(&run.observed.status),
+            _ => Fetched::Unknown(unavailable()),
+        });
     }
 
     /// Writes to the resource; `false`: the run is over.
@@ -320,11 +400,11 @@ impl<K: Explored> State<K> {
         fate: Fate,
         variant: Variant,
     ) -> bool {
-        run.observed.run.permit = steps::permit(step).or(run.observed.run.permit);
         let mut resource = (*run.observed.resource).clone();
         steps::write(step, &run.observed.status, &mut resource);
-        if variant == Variant::NoIntent && matches!(step, ResourceStep::Claim(_)) {
+        if variant == Variant::NoIntent && matches!(step, ResourceStep::Claim { .. }) {
             run.observed.resource = Arc::new(resource);
+            run.observed.memory.permit = step.grants();
             return true;
         }
         if !self.cluster[run.slot].is_at(&run.observed.resource) || !fate.takes_place() {
@@ -333,6 +413,9 @@ impl<K: Explored> State<K> {
         self.write(run.slot, Some(resource.clone()));
         let written = self.resource(run.slot).cloned();
         run.observed.resource = Arc::new(written.unwrap_or(resource));
+        if fate == Fate::Works {
+            run.observed.memory.permit = step.grants().or(run.observed.memory.permit.take());
+        }
         fate == Fate::Works
     }
 
@@ -344,12 +427,20 @@ impl<K: Explored> State<K> {
         variant: Variant,
     ) -> Result<(), String> {
         let action = K::action(&change);
-        run.observed.run.permit = None;
+        let permit = run.observed.memory.permit.clone();
+        steps::leave(&mut run.observed);
+        if variant == Variant::LastingPermit {
+            run.observed.memory.permit = permit;
+        }
         let sent = Sent {
             change,
             uid: run.observed.resource.uid().unwrap_or_default(),
             token: K::token(&run.observed.status),
         };
+        if fate != Fate::NotSent && action == Action::Reset {
+            let token = sent.token.clone().unwrap_or_default();
+            self.ledger.change(|ledger| ledger.left(&sent.uid, &token));
+        }
         let mut outcome = Ok(None);
         if fate.takes_place() {
             outcome = self.carry_out(&sent)?;
@@ -361,6 +452,13 @@ impl<K: Explored> State<K> {
         }
         let outcome = outcome.map_err(|verdict| misjudge(verdict, variant));
         steps::hear(&mut run.observed, action, outcome);
+        if variant == Variant::UnverifiedDeletion
+            && action == Action::Delete
+            && let Read::Known(mut view) = self.service.read(self.now, true)
+        {
+            Arc::make_mut(&mut view.listing).items.clear();
+            run.observed.collection = Some(Read::Known(view));
+        }
         Ok(())
     }
 
@@ -393,14 +491,22 @@ fn misread<Item>(read: &mut Read<Item>, variant: Variant, now: k8s_openapi::jiff
         };
         *read = Read::Known(View {
             listing: Arc::new(listing),
+            container: Container::Exists,
             began: now,
+            uptime: now.duration_since(start()),
             fresh: true,
         });
     }
 }
 
 fn misjudge(mut verdict: Verdict, variant: Variant) -> Verdict {
-    if variant == Variant::AmbiguousIsRefusal && verdict.certainty == Certainty::Unknown {
+    let conflict = verdict.reason == Reason::Conflict;
+    let misjudged = match variant {
+        Variant::AmbiguousIsRefusal => !conflict,
+        Variant::ConflictIsRefusal => conflict,
+        _ => false,
+    };
+    if misjudged && verdict.certainty == Certainty::Unknown {
         verdict.certainty = Certainty::Refused;
     }
     verdict

@@ -24,6 +24,9 @@ pub(super) fn settle<K: Explored>(
     scenario: &Scenario<K>,
 ) -> Result<State<K>, String> {
     state.be_readable(Ok(()));
+    state
+        .service
+        .change(|service| service.lists_nothing = false);
     let mut quiet = 0;
     for _ in 0..MOST_TICKS {
         let before = state.visible();

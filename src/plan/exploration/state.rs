@@ -29,6 +29,10 @@ pub(super) struct State<K: Explored> {
     pub(super) faults: u8,
     /// How often the clock may still move.
     pub(super) ticks: u8,
+    /// Whether lists may become empty although there is something.
+    pub(super) blanks: bool,
+    /// Whether a process has ended, or was replaced, since the start.
+    pub(super) crashed: bool,
     /// The deeds that have been done.
     pub(super) done: Vec<bool>,
     pub(super) ledger: Part<Ledger>,
@@ -93,6 +97,8 @@ impl<K: Explored> State<K> {
             leader: 0,
             faults: 0,
             ticks: 0,
+            blanks: false,
+            crashed: false,
             done: Vec::new(),
             ledger: Part::new(Ledger::default()),
             version: 1,
@@ -113,6 +119,12 @@ impl<K: Explored> State<K> {
     /// With so many things that may go wrong, and so many ticks.
     pub(super) fn allowing(mut self, faults: u8, ticks: u8) -> Self {
         (self.faults, self.ticks) = (faults, ticks);
+        self
+    }
+
+    /// With lists that may become empty although there is something.
+    pub(super) fn blanking(mut self) -> Self {
+        self.blanks = true;
         self
     }
 
@@ -188,7 +200,7 @@ impl<K: Explored> State<K> {
             collection: self.processes[process].snapshot.as_deref().cloned(),
             around: K::around(self, slot),
             memory: if remembers {
-                page.memory
+                page.memory.clone()
             } else {
                 Memory::default()
             },
@@ -233,7 +245,13 @@ impl<K: Explored> State<K> {
         let processes: Vec<_> = processes.map(Process::digest).collect();
         let sent: Vec<u64> = self.on_the_way.iter().map(|sent| sent.digest).collect();
         let service = (self.service.digest, sent, self.ledger.digest);
-        let limits = (self.faults, self.ticks, &self.done);
+        let limits = (
+            self.faults,
+            self.ticks,
+            self.blanks,
+            self.crashed,
+            &self.done,
+        );
         digest(&(
             self.now,
             cluster,

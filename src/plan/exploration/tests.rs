@@ -186,6 +186,7 @@ fn flows() -> Vec<Scenario<ProvisioningFlow>> {
         scenario("lose a flow", old().allowing(1, 3), &[lose()]),
         scenario("correct a flow", old().allowing(1, 3), &[edit_object()]),
         scenario("delete a flow", old().allowing(2, 1), &[delete()]),
+        scenario("a flow is not listed", old().blanking().allowing(1, 3), &[]),
         scenario(
             "apply a flow again",
             old().allowing(0, 1),
@@ -211,6 +212,7 @@ fn sets() -> Vec<Scenario<OutboundProvisioningFlowSet>> {
         scenario("lose a set", old().allowing(1, 3), &[lose()]),
         scenario("correct a set", old().allowing(1, 3), &[edit_object()]),
         scenario("delete a set", old().allowing(2, 1), &[delete()]),
+        scenario("a set is not listed", old().blanking().allowing(1, 3), &[]),
         scenario(
             "apply a set again",
             old().allowing(0, 1),
@@ -254,6 +256,10 @@ fn every_broken_variant_is_caught() {
         Variant::NoIntent,
         Variant::AmbiguousIsRefusal,
         Variant::UnreadableIsEmpty,
+        Variant::UnverifiedDeletion,
+        Variant::LastingPermit,
+        Variant::ConflictIsRefusal,
+        Variant::UnfetchedRecreation,
     ] {
         assert_caught(flows(), variant);
         assert_caught(sets(), variant);

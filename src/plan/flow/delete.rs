@@ -26,6 +26,8 @@ fn trace(draft: &Draft) -> Trace {
             created: flow.created,
         },
         Found::Several(_) => Trace::Unclear("the set shows several flows of this type"),
-        Found::Present(_) | Found::Absent | Found::Unread | Found::Unknown => Trace::Absent,
+        Found::Present(_) | Found::Absent | Found::SetGone | Found::Unread | Found::Unknown => {
+            Trace::Absent
+        }
     }
 }

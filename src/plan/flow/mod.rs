@@ -11,16 +11,18 @@
 //! | may the resource go? | `delete.rs`, `../deletion.rs` |
 
 use crate::api::{
-    AppliedSecret, ManagementPolicy, ProvisioningFlow, ProvisioningFlowStatus, ResetPhase,
-    annotation, reason,
+    ManagementPolicy, ProvisioningFlow, ProvisioningFlowStatus, ResetPhase, annotation, reason,
 };
 use crate::graph::model::{Flow, FlowSetId, FlowType};
 
 use super::conditions::Standing;
-use super::creation::Missing;
+use super::creation::{Absence, Missing};
 use super::definition::{self, FlowBody};
 use super::draft;
-use super::{Attempt, Kind, Observed, Obstacle, Place, Plan, Read, ResourceStep, resource, retry};
+use super::{
+    Attempt, Container, Kind, Observed, Obstacle, Password, Place, Plan, Read, ResourceStep,
+    password, resource, retry, text,
+};
 
 mod delete;
 mod own;
@@ -68,8 +70,8 @@ pub enum Change {
 pub struct Surroundings {
     /// An older resource that declares the same flow, in words that a user of this namespace may read.
     pub rival: Option<String>,
-    /// The versions of the password Secrets that the spec refers to, or what is missing of them.
-    pub secrets: Result<Vec<AppliedSecret>, Obstacle>,
+    /// The passwords that the spec refers to, as their Secrets hold them now, or what is missing of them.
+    pub passwords: Result<Vec<Password>, Obstacle>,
 }
 
 impl Kind for ProvisioningFlow {
@@ -77,6 +79,10 @@ impl Kind for ProvisioningFlow {
     type Item = Flow;
     type Change = Change;
     type Surroundings = Surroundings;
+
+    fn id_of(item: &Flow) -> &str {
+        item.id.as_str()
+    }
 
     fn status(&self) -> Option<&ProvisioningFlowStatus> {
         self.status.as_ref()
@@ -92,6 +98,7 @@ impl Kind for ProvisioningFlow {
 
     fn plan(observed: &Observed<Self>) -> Plan<Self> {
         let mut draft = Draft::new(observed, inputs(observed));
+        draft.note_passwords();
         let decision = decide(&mut draft);
         let spec = &observed.resource.spec;
         let (readiness, deadline) = readiness::judge(&draft.status, spec, observed.now);
@@ -108,7 +115,7 @@ impl Kind for ProvisioningFlow {
 /// Whether a value of `readinessStatus` is one that this version knows the meaning of.
 #[must_use]
 pub fn knows_readiness(word: &str) -> bool {
-    readiness::KNOWN.contains(&word)
+    readiness::knows(word)
 }
 
 fn decide(draft: &mut Draft) -> Decision {
@@ -142,6 +149,7 @@ fn placed(draft: &mut Draft, place: &Place) -> Decision {
     match find(draft) {
         Found::Unread => Decision::look(),
         Found::Unknown => unknown(draft),
+        Found::SetGone => set_gone(draft),
         Found::Absent => create(draft),
         Found::Present(flow) => own::decide(draft, &flow),
         Found::Several(ids) => several(draft, &ids),
@@ -159,6 +167,7 @@ fn enter(draft: &mut Draft, set: Option<&FlowSetId>) {
             readiness_status: None,
             drift: Vec::new(),
             applied_secrets: Vec::new(),
+            applied_definition: None,
             ..draft.status.clone()
         };
     }
@@ -184,7 +193,7 @@ fn create(draft: &mut Draft) -> Decision {
         drift: spec.drift_policy,
         wanted: wanted_id(&observed.resource),
         name: None,
-        obstacle: observed.around.secrets.as_ref().err(),
+        obstacle: observed.around.passwords.as_ref().err(),
     };
     draft.create(view, &missing, |attempt| {
         let body = FlowBody::of(spec)?;
@@ -195,6 +204,8 @@ fn create(draft: &mut Draft) -> Decision {
 enum Found {
     Unread,
     Unknown,
+    /// The set itself does not exist.
+    SetGone,
     Absent,
     Present(Flow),
     Several(Vec<String>),
@@ -206,6 +217,7 @@ fn find(draft: &Draft) -> Found {
     let listing = match &draft.observed.collection {
         None => return Found::Unread,
         Some(Read::Unknown(_)) => return Found::Unknown,
+        Some(Read::Known(view)) if view.container == Container::Gone => return Found::SetGone,
         Some(Read::Known(view)) => &view.listing,
     };
     let recorded = draft.status.id.as_deref();
@@ -223,12 +235,37 @@ fn find(draft: &Draft) -> Found {
 
 fn unknown(draft: &Draft) -> Decision {
     match &draft.observed.collection {
-        Some(Read::Unknown(verdict)) => Draft::unreadable(verdict, draft.status.id.is_some()),
+        Some(Read::Unknown(unreadable)) => draft.unreadable(unreadable, draft.status.id.is_some()),
         _ => Decision::look(),
     }
 }
 
-fn suspended(draft: &Draft) -> Decision {
+/// The set does not exist, so neither does a flow in it, and none can be created.
+///
+/// Of a flow that was there before, the lists over the visibility window have to agree.
+fn set_gone(draft: &mut Draft) -> Decision {
+    let Some(view) = draft.view().filter(|view| view.fresh) else {
+        return Decision::look();
+    };
+    if draft.status.id.is_some()
+        && let Absence::Unproved(wait) = draft.absence(view)
+    {
+        return draft.wait_for_proof(wait);
+    }
+    let standing = match &draft.observed.resource.spec.flow_set_id {
+        Some(_) => Standing::stalled(
+            reason::FLOW_SET_NOT_FOUND,
+            "the service has no set with the id that spec.flowSetId names: create another ProvisioningFlow with the right id",
+        ),
+        None => Standing::reconciling(
+            reason::FLOW_SET_NOT_READY,
+            "the remote set no longer exists: the flow follows once the OutboundProvisioningFlowSet has created it again",
+        ),
+    };
+    Decision::stand(standing).within_a_minute()
+}
+
+fn suspended(draft: &mut Draft) -> Decision {
     draft.obstructed(&Obstacle::suspension(
         reason::SUSPENDED,
         "spec.suspend is true: the remote flow is left as it is and not looked at",
@@ -248,7 +285,7 @@ fn several(draft: &Draft, ids: &[String]) -> Decision {
     let message = format!(
         "the set shows {} {kind} flows ({}), of which it can hold one: delete the surplus at the service",
         ids.len(),
-        ids.join(", ")
+        text::list_ids(ids)
     );
     Decision::stand(Standing::stalled(reason::DUPLICATE_REMOTE, message))
 }
@@ -269,14 +306,7 @@ fn inputs(observed: &Observed<ProvisioningFlow>) -> String {
         .place
         .as_ref()
         .map_or("", |place| place.route.as_str());
-    let secrets = observed.around.secrets.iter().flatten();
-    let versions = secrets.map(|secret| secret.resource_version.as_str());
-    retry::fingerprint(
-        [generation.as_str(), route]
-            .into_iter()
-            .chain(annotated)
-            .chain(versions),
-    )
+    retry::fingerprint([generation.as_str(), route].into_iter().chain(annotated))
 }
 
 /// Whether the operator may write to the service for this resource.
@@ -290,6 +320,19 @@ fn wanted_id(flow: &ProvisioningFlow) -> Option<&str> {
 }
 
 impl Draft<'_> {
+    /// A password that is another than at the last look could be what failures have waited for. It is noticed in memory
+    /// only: what the status keeps of the inputs must tell nothing of a password.
+    fn note_passwords(&mut self) {
+        let Ok(passwords) = &self.observed.around.passwords else {
+            return;
+        };
+        let now = password::digests(passwords);
+        let before = self.memory.passwords.seen.replace(now);
+        if before.is_some() && before != self.memory.passwords.seen {
+            self.status.retry = None;
+        }
+    }
+
     fn flow_type(&self) -> Option<FlowType> {
         definition::flow_type(&self.observed.resource.spec)
     }

@@ -34,6 +34,7 @@ pub(super) fn decide(draft: &mut Draft, flow: &Flow) -> Decision {
     if proof != Proof::Recorded {
         take_over(draft, flow, proof);
     }
+    draft.resolve_attempt();
     readiness::mirror(&mut draft.status, flow, draft.observed.now);
     let difference = match update::decide(draft, flow) {
         Finding::First(decision) => return decision,
@@ -66,9 +67,9 @@ pub(super) fn prove(draft: &Draft, flow: &Flow) -> Option<Proof> {
     if recorded.is_some_and(is) {
         return Some(Proof::Recorded);
     }
-    let attempt = draft.unresolved();
-    let made = attempt.is_some_and(|attempt| attempt.could_have_made(flow.created_at()));
-    if made || draft.just_did(Action::Create) {
+    // A set holds one flow of each type, and the list before the attempt lacked it: what is there now is its outcome,
+    // whatever date the service gives it.
+    if draft.unresolved().is_some() || draft.just_did(Action::Create) {
         return Some(Proof::Attempt);
     }
     let managed = is_managed(&observed.resource);
@@ -106,9 +107,11 @@ fn not_ours(draft: &Draft, flow: &Flow) -> Decision {
 /// Starts to speak of a flow that the status does not know.
 fn take_over(draft: &mut Draft, flow: &Flow, proof: Proof) {
     let id = &flow.id;
+    draft.memory.passwords.applied = None;
     draft.status = ProvisioningFlowStatus {
         drift: Vec::new(),
         applied_secrets: Vec::new(),
+        applied_definition: None,
         readiness_history: Vec::new(),
         reset: reset::note(&draft.observed.resource),
         ..draft.status.clone()

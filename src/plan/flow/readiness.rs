@@ -3,16 +3,26 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
+use crate::api::condition::RECONCILING;
 use crate::api::{
     ConditionStatus, ProvisioningFlowSpec, ProvisioningFlowStatus, ReadinessEntry, reason,
 };
 use crate::graph::model::Flow;
-use crate::plan::conditions::{Progress, Readiness, Statement};
+use crate::plan::conditions::{Progress, Readiness, Statement, find};
 
 const LONGEST_HISTORY: usize = 10;
 
+const FAILED: &str = "the service says that the flow failed: look at the run's activities in the School Data Sync portal, then reset the flow";
+const EXPIRED: &str = "the service says that the flow has expired: look at the school year and the inbound flow in the School Data Sync portal";
+const UNKNOWN: &str = "the readiness of the flow is not known: status.readinessStatus is absent or a word that this version does not know";
+
 /// The values of `readinessStatus` that [`judge`] knows the meaning of.
-pub(super) const KNOWN: [&str; 5] = ["notReady", "ready", "failed", "disabled", "expired"];
+const KNOWN: [&str; 5] = ["notReady", "ready", "failed", "disabled", "expired"];
+
+/// Whether a word is one whose meaning is known, in any letter case.
+pub(super) fn knows(word: &str) -> bool {
+    KNOWN.iter().any(|known| known.eq_ignore_ascii_case(word))
+}
 
 /// Takes over what the service says of the flow.
 pub(super) fn mirror(status: &mut ProvisioningFlowStatus, flow: &Flow, now: Timestamp) {
@@ -41,57 +51,43 @@ pub(super) fn judge(
     spec: &ProvisioningFlowSpec,
     now: Timestamp,
 ) -> (Readiness, Option<SignedDuration>) {
-    let word = status.readiness_status.as_deref().unwrap_or("");
-    let (reason, message) = match word {
+    let word = status.readiness_status.as_deref().unwrap_or_default();
+    let pending = match word.to_ascii_lowercase().as_str() {
         "ready" => return (Readiness::of_existence("the flow is ready"), None),
-        "failed" => {
-            return (
-                stuck(
-                    reason::FAILED,
-                    "the service says that the flow failed: look at the run's activities in the School Data Sync portal, then reset the flow",
-                ),
-                None,
-            );
-        }
-        "expired" => {
-            return (
-                stuck(
-                    reason::EXPIRED,
-                    "the service says that the flow has expired: look at the school year and the inbound flow in the School Data Sync portal",
-                ),
-                None,
-            );
-        }
-        "disabled" => (
+        "failed" => return (stuck(reason::FAILED, FAILED), None),
+        "expired" => return (stuck(reason::EXPIRED, EXPIRED), None),
+        "disabled" => waiting(
+            ConditionStatus::False,
             reason::DISABLED,
             "the service says that the flow is disabled",
         ),
-        "notReady" => (reason::NOT_READY, "the service is still preparing the flow"),
-        _ => return (unknown(), None),
+        "notready" => waiting(
+            ConditionStatus::False,
+            reason::NOT_READY,
+            "the service is still preparing the flow",
+        ),
+        // The service is beta: a word that we do not know is passed on, and is no failure.
+        _ => waiting(ConditionStatus::Unknown, reason::READINESS_UNKNOWN, UNKNOWN),
     };
     match time_left(status, spec, now) {
-        Some(left) => (waiting(reason, message), Some(left)),
-        None => (overdue(reason, message), None),
+        Some(left) => (pending, Some(left)),
+        None => (overdue(&pending.statement.message), None),
     }
 }
 
-fn waiting(reason: &'static str, message: &str) -> Readiness {
+fn waiting(status: ConditionStatus, reason: &'static str, message: &str) -> Readiness {
     Readiness {
-        status: ConditionStatus::False,
+        status,
         statement: Statement::new(reason, message),
         progress: Progress::reconciling(reason, message),
     }
 }
 
-fn overdue(reason: &'static str, message: &str) -> Readiness {
-    let told = format!(
+fn overdue(message: &str) -> Readiness {
+    let message = format!(
         "{message}, for longer than spec.progressDeadline: look at the inbound flow and the last run in the School Data Sync portal"
     );
-    Readiness {
-        status: ConditionStatus::False,
-        statement: Statement::new(reason, message),
-        progress: Progress::stalled(reason::PROGRESS_DEADLINE_EXCEEDED, told),
-    }
+    stuck(reason::PROGRESS_DEADLINE_EXCEEDED, &message)
 }
 
 fn stuck(reason: &'static str, message: &str) -> Readiness {
@@ -102,26 +98,25 @@ fn stuck(reason: &'static str, message: &str) -> Readiness {
     }
 }
 
-/// The service is beta: a word that we do not know is passed on, and no failure.
-fn unknown() -> Readiness {
-    let message = "the service's word for the flow's readiness, in status.readinessStatus, is none that this version knows";
-    Readiness {
-        status: ConditionStatus::Unknown,
-        statement: Statement::new(reason::READINESS_UNKNOWN, message),
-        progress: Progress::reconciling(reason::READINESS_UNKNOWN, message),
-    }
-}
-
 /// How long the flow may still be not ready; `None`: not at all any more.
 fn time_left(
     status: &ProvisioningFlowStatus,
     spec: &ProvisioningFlowSpec,
     now: Timestamp,
 ) -> Option<SignedDuration> {
-    let pending =
-        |entry: &&ReadinessEntry| matches!(entry.status.as_str(), "notReady" | "disabled");
+    let pending = |entry: &&ReadinessEntry| {
+        let settled = ["ready", "failed", "expired"];
+        !settled
+            .iter()
+            .any(|word| word.eq_ignore_ascii_case(&entry.status))
+    };
     let run = status.readiness_history.iter().rev().take_while(pending);
-    let since = run.last().map_or(now, |entry| entry.since.0);
+    let since = match run.last() {
+        Some(entry) => entry.since.0,
+        // The service gives no word at all, so there is no entry for it.
+        None => find(&status.conditions, RECONCILING)
+            .map_or(now, |reconciling| reconciling.last_transition_time.0),
+    };
     let deadline = std::time::Duration::from(spec.progress_deadline);
     let left = SignedDuration::try_from(deadline).ok()? - now.duration_since(since);
     left.is_positive().then_some(left)

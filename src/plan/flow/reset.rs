@@ -1,8 +1,9 @@
 //! Resets a flow, at most once for each token.
 //!
 //! A reset has no key and no operation to watch. So it is first written down as `Sending`, under precondition
-//! ([`ResourceStep::Record`]); only the run that wrote it may send the request. Whoever finds `Sending` without having
-//! written it cannot know whether the request left, and says `Unknown`.
+//! ([`ResourceStep::Record`]); only the process that wrote it may send the request, and only while it knows that none has
+//! left ([`Permit::Reset`]). Any other process that finds `Sending` cannot know whether the request left, and records
+//! `Unknown`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::SignedDuration;
@@ -55,7 +56,7 @@ pub(super) fn decide(draft: &mut Draft, flow: &Flow) -> Option<Decision> {
     }
     match draft.status.reset.as_ref()?.phase? {
         ResetPhase::Accepted => settling(draft),
-        ResetPhase::Sending if draft.may(Permit::Reset) => Some(Decision::change(Change::Reset {
+        ResetPhase::Sending if is_unsent(draft) => Some(Decision::change(Change::Reset {
             id: flow.id.to_string(),
         })),
         ResetPhase::Sending => Some(lost(draft)),
@@ -97,7 +98,7 @@ fn is_withdrawn(draft: &Draft) -> bool {
     asked(&draft.observed.resource) == Reset::default()
 }
 
-/// Writes down that the reset is about to be sent.
+/// Takes up a new request to reset.
 fn begin(draft: &mut Draft) -> Decision {
     let asked = asked(&draft.observed.resource);
     let known = draft.status.reset.take().unwrap_or_default();
@@ -108,16 +109,34 @@ fn begin(draft: &mut Draft) -> Decision {
         requested_at: asked.requested_at.or(known.requested_at),
         ..Reset::default()
     });
-    enter(draft, ResetPhase::Sending);
-    Decision::write(ResourceStep::Record)
+    send(draft)
 }
 
 fn again(draft: &mut Draft) -> Decision {
     if let Some(wait) = draft.wait() {
         return Decision::stand(Standing::Unchanged).after(Some(wait));
     }
+    send(draft)
+}
+
+/// Writes down that the reset is about to be sent.
+fn send(draft: &mut Draft) -> Decision {
     enter(draft, ResetPhase::Sending);
-    Decision::write(ResourceStep::Record)
+    Decision::write(ResourceStep::Record(permit(draft)))
+}
+
+/// Whether this process wrote the intent that the status shows, and knows that no request has left for it.
+fn is_unsent(draft: &Draft) -> bool {
+    draft.memory.permit.is_some() && draft.memory.permit == permit(draft)
+}
+
+/// What the intent that the status shows permits once it is written.
+fn permit(draft: &Draft) -> Option<Permit> {
+    let reset = draft.status.reset.clone()?;
+    Some(Permit::Reset {
+        token: reset.token,
+        requested_at: reset.requested_at,
+    })
 }
 
 /// Somebody wrote `Sending` and did not live to tell the outcome.

@@ -43,16 +43,20 @@ fn plan(observed: &Observation) -> Plan<ProvisioningFlow> {
 fn owned(resource: ProvisioningFlow) -> World<ProvisioningFlow> {
     let mut remote = remote_flow(1, &resource, 10);
     remote.readiness = Some("ready".to_owned());
+    let noted = super::reset::note(&resource);
     let resource = resource
         .held()
         .attempted(9)
         .knowing(|status: &mut ProvisioningFlowStatus| {
+            status.reset = noted;
             status.id = Some(id(1));
+            status.resolved_attempt = Some(attempt(9).id.to_string());
             status.flow_set_id = Some(SET.to_owned());
             status.created_date_time = Some(at(10).to_string());
         });
     let mut world = World::new(resource).holding(vec![remote]);
-    world.now = at(30);
+    // Older than lists may lag.
+    world.now = at(60);
     world.poll();
     world.reconcile();
     assert_eq!(told(&world.status().conditions, READY), "True/Ready");

@@ -66,6 +66,10 @@ impl Kind for OutboundProvisioningFlowSet {
     type Change = Change;
     type Surroundings = Surroundings;
 
+    fn id_of(item: &FlowSet) -> &str {
+        item.id.as_str()
+    }
+
     fn status(&self) -> Option<&OutboundProvisioningFlowSetStatus> {
         self.status.as_ref()
     }

@@ -4,7 +4,7 @@ use crate::plan::compare;
 use crate::plan::correction::Correction;
 use crate::plan::creation::Missing;
 use crate::plan::event::Event;
-use crate::plan::{Action, Read, ResourceStep, View};
+use crate::plan::{Action, Read, ResourceStep, View, text};
 
 use super::{
     AdoptionPolicy, Change, Decision, Draft, DriftPolicy, FlowSet, FlowSetBody, Progress, Standing,
@@ -35,8 +35,8 @@ pub(super) enum Found {
 pub(super) fn decide(draft: &mut Draft) -> Decision {
     let view = match &draft.observed.collection {
         None => return Decision::look(),
-        Some(Read::Unknown(verdict)) => {
-            return Draft::unreadable(verdict, draft.status.id.is_some());
+        Some(Read::Unknown(unreadable)) => {
+            return draft.unreadable(unreadable, draft.status.id.is_some());
         }
         Some(Read::Known(view)) => view,
     };
@@ -92,9 +92,15 @@ pub(super) fn find(draft: &Draft, sets: &[FlowSet]) -> Found {
     };
     let display_name = resource.spec.display_name.as_str();
     let namesakes = called(display_name);
+    // The list before the attempt had no free set of this name, so the one that is there now is its outcome, whatever
+    // date the service gives it. Where there are several, dates may still tell them apart.
     let made = draft.unresolved().map_or_else(Vec::new, |attempt| {
         let mut sets = called(attempt.name.as_deref().unwrap_or(display_name));
-        sets.retain(|set| attempt.could_have_made(set.created_at()));
+        if sets.len() > 1 {
+            let by_date = |set: &&FlowSet| attempt.could_have_made(set.created_at());
+            let dated: Vec<&FlowSet> = sets.iter().copied().filter(by_date).collect();
+            sets = if dated.is_empty() { sets } else { dated };
+        }
         sets
     });
     let adopts = resource.spec.adoption_policy == AdoptionPolicy::IfExists || !is_managed(resource);
@@ -124,7 +130,7 @@ fn undecided(draft: &Draft, ids: &[String]) -> Decision {
     if !draft.has_looked() {
         return Decision::look();
     }
-    let ids = ids.join(", ");
+    let ids = text::list_ids(ids);
     let (reason, message) = if draft.unresolved().is_some() {
         (
             reason::AMBIGUOUS_CREATE,
@@ -157,6 +163,7 @@ fn keep(draft: &mut Draft, set: &FlowSet, proof: Proof) -> Decision {
         }
         Proof::Permission => Some(Event::normal("Found", format!("found set {}", set.id))),
     });
+    draft.resolve_attempt();
     mirror(draft, set);
     if let Some(decision) = update(draft, set) {
         return decision;
@@ -182,7 +189,7 @@ fn update(draft: &mut Draft, set: &FlowSet) -> Option<Decision> {
         return written(draft, set);
     }
     if let Some(verdict) = draft.failure_of(Action::Update) {
-        return Some(Decision::stand(Standing::failed(&verdict)).after(draft.wait()));
+        return Some(Decision::stand(Standing::in_doubt(&verdict)).after(draft.wait()));
     }
     let body = FlowSetBody::of(&draft.observed.resource.spec);
     draft.status.drift = compare::flow_set(&body, set);
@@ -190,7 +197,7 @@ fn update(draft: &mut Draft, set: &FlowSet) -> Option<Decision> {
         if draft.is_overtaken() {
             return Some(Decision::look());
         }
-        draft.memory.update = None;
+        draft.note_shown();
         return None;
     }
     let reports = draft.observed.resource.spec.drift_policy == DriftPolicy::Report;
@@ -224,7 +231,7 @@ fn correct(draft: &mut Draft, set: &FlowSet, body: FlowSetBody) -> Option<Decisi
     match draft.correction() {
         // Before the cluster knows its id, the set is only known by its name, which must not change.
         Correction::Send if !draft.records(set.id.as_str()) => {
-            Some(Decision::write(ResourceStep::Record))
+            Some(Decision::write(ResourceStep::Record(None)))
         }
         Correction::Send => {
             let id = set.id.to_string();

@@ -1,6 +1,6 @@
 //! What holds for every plan, whatever was observed.
 
-use crate::api::condition::{RECONCILING, STALLED};
+use crate::api::condition::{READY, RECONCILING, STALLED};
 use crate::plan::conditions::{find, is_true};
 use crate::plan::resource::is_deleting;
 use crate::plan::{Action, Kind, Observed, Permit, Plan, Read, ResourceStep, SharedStatus, Step};
@@ -19,11 +19,9 @@ pub(crate) fn check<K: Simulated>(observed: &Observed<K>, plan: &Plan<K>) {
 }
 
 fn permits<K: Simulated>(observed: &Observed<K>, plan: &Plan<K>) {
-    let permit = observed.run.permit;
-    match action(plan) {
-        Some(Action::Create) => assert_eq!(permit, Some(Permit::Create)),
-        Some(Action::Reset) => assert_eq!(permit, Some(Permit::Reset)),
-        _ => {}
+    let permit = observed.memory.permit.as_ref().map(Permit::action);
+    if let Some(action @ (Action::Create | Action::Reset)) = action(plan) {
+        assert_eq!(permit, Some(action));
     }
 }
 
@@ -60,6 +58,9 @@ fn conditions<K: Simulated>(observed: &Observed<K>, plan: &Plan<K>) {
     let old = Kind::status(&*observed.resource).map_or(&[][..], SharedStatus::conditions);
     let new = plan.status.conditions();
     assert!(!(is_true(new, RECONCILING) && is_true(new, STALLED)));
+    if *new != *old {
+        assert!(!(is_true(new, READY) && is_true(new, STALLED)), "{new:?}");
+    }
     assert!(K::generation_told(&plan.status) >= K::generation_told(&observed.status));
     for condition in new {
         let before = find(old, &condition.type_);

@@ -7,15 +7,18 @@ use kube::core::object::{HasSpec, HasStatus};
 use serde_json::Value;
 
 use crate::api::{
-    AppliedSecret, ManagementPolicy, OutboundProvisioningFlowSet,
-    OutboundProvisioningFlowSetStatus, ProvisioningFlow, ProvisioningFlowStatus,
+    ManagementPolicy, OutboundProvisioningFlowSet, OutboundProvisioningFlowSetStatus,
+    ProvisioningFlow, ProvisioningFlowStatus,
 };
 use crate::graph::model::{Flow, FlowSet, Listing};
 use crate::graph::verdict::{Reason, Verdict};
 use crate::plan::definition::{FlowBody, FlowSetBody};
-use crate::plan::{Action, Kind, Observed, Place, Read, View, flow, flow_set};
+use crate::plan::{
+    Action, Container, Fetched, Kind, Observed, Place, Read, SharedStatus, Unreadable, View, flow,
+    flow_set,
+};
 
-use super::{SET, as_shown, id, refused};
+use super::{SET, as_shown, conflicting, id, refused, start};
 
 /// The service's side.
 #[derive(Clone, Debug)]
@@ -26,6 +29,12 @@ pub(crate) struct Service<Item> {
     pub(crate) skew: SignedDuration,
     /// Why it cannot be listed.
     pub(crate) unreadable: Option<Verdict>,
+    /// How many lists in a row have failed when one fails.
+    pub(crate) failures: u32,
+    /// Whether its lists are empty, whatever it has.
+    pub(crate) lists_nothing: bool,
+    /// Whether what holds the collection exists.
+    pub(crate) container: Container,
     /// Whether it keeps the rule of one flow of each type.
     pub(crate) strict: bool,
     states: Vec<(Timestamp, Vec<Item>)>,
@@ -63,6 +72,9 @@ impl<Item: Clone> Service<Item> {
             lag: SignedDuration::ZERO,
             skew: SignedDuration::ZERO,
             unreadable: None,
+            failures: 1,
+            lists_nothing: false,
+            container: Container::Exists,
             strict: true,
             states: vec![(Timestamp::MIN, Vec::new())],
             made: 0,
@@ -114,22 +126,45 @@ impl<Item: Clone> Service<Item> {
 
     pub(crate) fn read(&self, now: Timestamp, fresh: bool) -> Read<Item> {
         if let Some(verdict) = &self.unreadable {
-            return Read::Unknown(verdict.clone());
+            return Read::Unknown(Unreadable {
+                verdict: verdict.clone(),
+                failures: self.failures,
+            });
         }
         let shown = self
             .states
             .iter()
             .rev()
-            .find(|(since, _)| now.duration_since(*since) >= self.lag);
+            .find(|(since, _)| now.duration_since(*since) >= self.lag)
+            .filter(|_| !self.lists_nothing && self.container == Container::Exists);
         let seconds = (now + self.skew).as_second();
         Read::Known(View {
             listing: Arc::new(Listing {
                 items: shown.map_or_else(Vec::new, |(_, items)| items.clone()),
                 date: Timestamp::from_second(seconds).unwrap(),
             }),
+            container: self.container,
             began: now,
+            uptime: now.duration_since(start()),
             fresh,
         })
+    }
+
+    /// What it answers for the id that a status records.
+    pub(crate) fn fetch<K: Simulated<Item = Item>>(&self, status: &<K as Kind>::Status) -> Fetched {
+        if let Some(verdict) = &self.unreadable {
+            return Fetched::Unknown(verdict.clone());
+        }
+        let id = status.id().unwrap_or_default();
+        let has = self
+            .items()
+            .iter()
+            .any(|item| K::id_of(item).eq_ignore_ascii_case(id));
+        if has && self.container == Container::Exists {
+            Fetched::Present
+        } else {
+            Fetched::Absent
+        }
     }
 }
 
@@ -139,7 +174,7 @@ impl Simulated for ProvisioningFlow {
             return None;
         };
         let twin = |flow: &Flow| flow.flow_type == Some(body.flow_type);
-        items.iter().any(twin).then(|| refused(Reason::Conflict))
+        items.iter().any(twin).then(conflicting)
     }
     fn action(change: &flow::Change) -> Action {
         match change {
@@ -186,7 +221,7 @@ impl Simulated for ProvisioningFlow {
     fn surroundings() -> flow::Surroundings {
         flow::Surroundings {
             rival: None,
-            secrets: Ok(Vec::<AppliedSecret>::new()),
+            passwords: Ok(Vec::new()),
         }
     }
 

@@ -3,19 +3,10 @@
 use std::sync::Arc;
 
 use crate::api::{FINALIZER, annotation};
-use crate::graph::verdict::Verdict;
-use crate::plan::{Action, Kind, Observed, Outcome, Permit, Read, ResourceStep};
+use crate::graph::verdict::{Certainty, Verdict};
+use crate::plan::{Action, Kind, Observed, Outcome, Read, ResourceStep};
 
 use super::Simulated;
-
-/// What a run may do next that is about to write this.
-pub(crate) fn permit(step: &ResourceStep) -> Option<Permit> {
-    match step {
-        ResourceStep::Claim(_) => Some(Permit::Create),
-        ResourceStep::Record => Some(Permit::Reset),
-        ResourceStep::Hold | ResourceStep::Unclaim | ResourceStep::Release => None,
-    }
-}
 
 /// What a write does to the resource. `status` is the one that is planned.
 pub(crate) fn write<K: Simulated>(
@@ -25,7 +16,7 @@ pub(crate) fn write<K: Simulated>(
 ) {
     match step {
         ResourceStep::Hold => hold(resource),
-        ResourceStep::Claim(attempt) => {
+        ResourceStep::Claim { attempt, .. } => {
             hold(resource);
             let name = annotation::CREATE_ATTEMPT.to_owned();
             resource.annotations_mut().insert(name, attempt.to_string());
@@ -35,7 +26,7 @@ pub(crate) fn write<K: Simulated>(
                 .annotations_mut()
                 .remove(annotation::CREATE_ATTEMPT);
         }
-        ResourceStep::Record => *resource.status_mut() = Some(status.clone()),
+        ResourceStep::Record(_) => *resource.status_mut() = Some(status.clone()),
         ResourceStep::Release => release(resource),
     }
 }
@@ -46,8 +37,17 @@ pub(crate) fn hear<K: Simulated>(
     action: Action,
     outcome: Result<Option<K::Item>, Verdict>,
 ) {
+    if action == Action::Delete {
+        // What was listed before says nothing about what the request has done.
+        observed.collection = None;
+    }
     observed.run.outcome = Some(match outcome {
-        Err(verdict) => Outcome::Failed(action, verdict),
+        Err(verdict) => {
+            if verdict.certainty == Certainty::NotSent {
+                observed.memory.permit.clone_from(&observed.run.used);
+            }
+            Outcome::Failed(action, verdict)
+        }
         Ok(created) => {
             observed.run.written |= matches!(action, Action::Create | Action::Update);
             if let Some(Read::Known(view)) = &mut observed.collection {
@@ -56,6 +56,11 @@ pub(crate) fn hear<K: Simulated>(
             Outcome::Done(action)
         }
     });
+}
+
+/// Uses up the permit, as a request is about to leave.
+pub(crate) fn leave<K: Simulated>(observed: &mut Observed<K>) {
+    observed.run.used = observed.memory.permit.take();
 }
 
 fn hold<K: Simulated>(resource: &mut K) {

@@ -71,15 +71,17 @@ pub(crate) enum Answer {
     Failure(Verdict),
     /// The process ends before it hears anything, and another one starts.
     Crash,
+    /// The run ends before the request leaves, for instance as the lease does not cover it.
+    HeldBack,
 }
 
 impl Effect {
     fn of(step: &ResourceStep) -> Self {
         match step {
             ResourceStep::Hold => Self::Hold,
-            ResourceStep::Claim(_) => Self::Claim,
+            ResourceStep::Claim { .. } => Self::Claim,
             ResourceStep::Unclaim => Self::Unclaim,
-            ResourceStep::Record => Self::Record,
+            ResourceStep::Record(_) => Self::Record,
             ResourceStep::Release => Self::Release,
         }
     }
@@ -116,6 +118,13 @@ impl Fate {
         Self {
             happens: false,
             answer: Answer::Crash,
+        }
+    }
+
+    pub(crate) fn held_back() -> Self {
+        Self {
+            happens: false,
+            answer: Answer::HeldBack,
         }
     }
 
@@ -233,7 +242,7 @@ impl<K: Simulated> World<K> {
             place: self.place.clone(),
             collection: self.snapshot.clone(),
             around: self.around.clone(),
-            memory: self.memory,
+            memory: self.memory.clone(),
             run: Run::default(),
             limits: limits(),
         })
@@ -247,8 +256,8 @@ impl<K: Simulated> World<K> {
         check(observed, &plan);
         observed.run.outcome = None;
         observed.status = plan.status.clone();
-        observed.memory = plan.memory;
-        self.memory = plan.memory;
+        observed.memory = plan.memory.clone();
+        self.memory = plan.memory.clone();
         plan
     }
 
@@ -259,6 +268,10 @@ impl<K: Simulated> World<K> {
             Step::Look => {
                 self.poll();
                 observed.collection = Some(self.service.read(self.now, true));
+                true
+            }
+            Step::Fetch => {
+                observed.run.fetched = Some(self.service.fetch::<K>(&observed.status));
                 true
             }
             Step::Resource(step) => self.write(observed, &step),
@@ -287,7 +300,6 @@ impl<K: Simulated> World<K> {
     }
 
     fn write(&mut self, observed: &mut Observed<K>, step: &ResourceStep) -> bool {
-        observed.run.permit = steps::permit(step).or(observed.run.permit);
         let status = observed.status.clone();
         let done = self.apply(Effect::of(step), |resource| {
             steps::write(step, &status, resource);
@@ -297,6 +309,10 @@ impl<K: Simulated> World<K> {
         } else {
             let finalizers = Arc::make_mut(&mut observed.resource).finalizers_mut();
             finalizers.retain(|name| name != FINALIZER);
+        }
+        if done && let Some(permit) = step.grants() {
+            observed.memory.permit = Some(permit);
+            self.memory = observed.memory.clone();
         }
         done
     }
@@ -317,9 +333,13 @@ impl<K: Simulated> World<K> {
     }
 
     fn change(&mut self, observed: &mut Observed<K>, change: &K::Change) -> bool {
-        observed.run.permit = None;
         let action = K::action(change);
         let fate = self.fate(Effect::Remote(action));
+        if fate.answer == Answer::HeldBack {
+            return false;
+        }
+        steps::leave(observed);
+        self.memory = observed.memory.clone();
         let mut outcome = Ok(None);
         if fate.happens {
             self.journal.push(Effect::Remote(action));
@@ -332,6 +352,7 @@ impl<K: Simulated> World<K> {
             outcome = Err(verdict);
         }
         steps::hear(observed, action, outcome);
+        self.memory = observed.memory.clone();
         true
     }
 

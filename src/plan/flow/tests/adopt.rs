@@ -48,7 +48,7 @@ fn a_flow_is_taken_over_only_with_a_proof_or_a_permission() {
                     if let Some(number) = name {
                         resource = resource.annotated(annotation::REMOTE_ID, &id(number));
                     }
-                    let made = attempt.is_some_and(|seconds| seconds <= 21);
+                    let made = attempt.is_some();
                     let expected = match (made, name, management, adoption) {
                         (true, ..) => Ours("Created"),
                         (_, Some(2), ..) => Foreign("RemoteIdNotFound"),
@@ -66,36 +66,54 @@ fn a_flow_is_taken_over_only_with_a_proof_or_a_permission() {
 }
 
 #[test]
-fn a_flow_created_before_the_attempt_is_not_adopted() {
-    assert_eq!(becomes(small().attempted(22)), Foreign("AlreadyExists"));
+fn after_an_attempt_the_flow_of_the_type_is_its_outcome_whatever_its_date() {
+    for seconds in [-7200, 22, 7200] {
+        assert_eq!(becomes(small().attempted(seconds)), Ours("Created"));
+    }
+}
+
+#[test]
+fn a_flow_that_is_there_before_the_request_has_left_is_not_ours() {
+    let remote = remote_flow(1, &small(), 20);
+    let mut observed = observed(small().held().attempted(20), Some(vec![remote]));
+    observed.memory.permit = Some(Permit::Create {
+        attempt: attempt(20).id,
+        repeated: false,
+    });
+    assert_eq!(stalled(&plan(&observed)), "True/AlreadyExists");
+    observed.memory.permit = Some(Permit::Create {
+        attempt: attempt(20).id,
+        repeated: true,
+    });
+    assert_eq!(
+        plan(&observed).status.id,
+        Some(id(1)),
+        "an earlier request made it"
+    );
 }
 
 #[test]
 fn a_recorded_flow_needs_no_other_proof() {
-    let known = |number: u32, made: i64| {
+    let known = |number: u32, resolved: Option<uuid::Uuid>| {
         small()
             .attempted(9)
             .knowing(move |status: &mut ProvisioningFlowStatus| {
                 status.id = Some(id(number).to_uppercase());
-                status.created_date_time = Some(at(made).to_string());
+                status.resolved_attempt = resolved.map(|id| id.to_string());
             })
     };
-    assert_eq!(becomes(known(1, 20)), Known);
+    let resolved = Some(attempt(9).id);
+    assert_eq!(becomes(known(1, None)), Known);
+    assert_eq!(becomes(known(1, resolved)), Known);
     assert_eq!(
-        becomes(known(2, 10)),
+        becomes(known(2, resolved)),
         Foreign("AlreadyExists"),
         "the attempt made another flow"
     );
     assert_eq!(
-        becomes(known(2, 5)),
+        becomes(known(2, Some(uuid::Uuid::nil()))),
         Ours("Created"),
         "the attempt is younger than what is known"
-    );
-    let tolerated = known(2, 8);
-    assert_eq!(
-        becomes(tolerated),
-        Foreign("AlreadyExists"),
-        "clocks differ by a second"
     );
 }
 
@@ -143,7 +161,10 @@ fn flows_of_other_and_of_unknown_types_are_not_ours() {
     unknown.flow_type = None;
     let others = vec![unknown, remote_flow(2, &flow(FlowType::User), 20)];
     let step = plan(&observed(small(), Some(others))).step;
-    assert!(matches!(step, Some(Step::Resource(ResourceStep::Claim(_)))));
+    assert!(matches!(
+        step,
+        Some(Step::Resource(ResourceStep::Claim { .. }))
+    ));
 }
 
 #[test]

@@ -1,4 +1,6 @@
 use super::*;
+use crate::api::AppliedSecret;
+use crate::plan::{Digest, Password};
 
 fn after_lost_create(fate: Fate) -> World<ProvisioningFlow> {
     let mut world = World::new(small()).when(CREATE, fate);
@@ -66,7 +68,10 @@ fn a_flow_is_looked_for_freshly_before_it_is_claimed() {
 #[test]
 fn an_absent_flow_is_claimed_as_of_the_service_time_of_the_list() {
     let step = plan(&observed(small(), Some(Vec::new()))).step;
-    let Some(Step::Resource(ResourceStep::Claim(claimed))) = step else {
+    let Some(Step::Resource(ResourceStep::Claim {
+        attempt: claimed, ..
+    })) = step
+    else {
         panic!("{step:?}")
     };
     assert_eq!(claimed.time, at(30));
@@ -89,9 +94,14 @@ fn every_fault_on_the_way_ends_with_one_flow() {
         Fate::crash_after(),
         Fate::failed(throttled(3)),
         Fate::failed(not_sent()),
+        Fate::held_back(),
         Fate {
             happens: true,
             ..Fate::failed(throttled(3))
+        },
+        Fate {
+            happens: true,
+            ..Fate::failed(conflicting())
         },
     ];
     for first in &fates {
@@ -172,8 +182,8 @@ fn a_second_attempt_keeps_the_time_of_the_first() {
 
 #[test]
 fn a_flow_that_shows_up_after_the_second_attempt_is_still_ours() {
-    let mut world = after_lost_create(Fate::request_lost())
-        .when(CREATE, Fate::failed(refused(Reason::Conflict)));
+    let mut world =
+        after_lost_create(Fate::request_lost()).when(CREATE, Fate::failed(conflicting()));
     world.live(40);
     let late = remote_flow(1, &small(), 1);
     let now = world.now;
@@ -190,7 +200,6 @@ fn a_refusal_takes_the_intent_back_and_is_told() {
         (Reason::Unauthorized, "True/Unauthorized"),
         (Reason::Forbidden, "True/Forbidden"),
         (Reason::NotFound, "True/NotFound"),
-        (Reason::Conflict, "True/Conflict"),
     ];
     for (reason, stalled) in refusals {
         let mut world = World::new(small()).when(CREATE, Fate::failed(refused(reason)));
@@ -224,8 +233,8 @@ fn a_request_that_was_never_sent_leaves_no_doubt() {
 
 #[test]
 fn a_conflict_after_a_lost_answer_is_ambiguous() {
-    let mut world = after_lost_create(Fate::request_lost())
-        .when(CREATE, Fate::failed(refused(Reason::Conflict)));
+    let mut world =
+        after_lost_create(Fate::request_lost()).when(CREATE, Fate::failed(conflicting()));
     world.live(40);
     assert_eq!(world.count(Effect::Claim), 2);
     assert_eq!(world.count(Effect::Unclaim), 0);
@@ -291,7 +300,7 @@ fn a_refused_create_is_repeated_slowly_and_at_once_when_something_changes() {
             world.place.as_mut().unwrap().route = "another".into();
         }),
         ("secret", |world| {
-            world.around.secrets = Ok(vec![secret("2")]);
+            world.around.passwords = Ok(vec![password("2")]);
         }),
     ];
     for (what, change) in changes {
@@ -312,7 +321,7 @@ fn a_missing_password_secret_comes_before_the_claim() {
         reason::SECRET_NOT_FOUND,
         "the Secret passwords does not exist",
     );
-    observed.around.secrets = Err(missing);
+    observed.around.passwords = Err(missing);
     let plan = plan(&observed);
     assert_eq!(plan.step, None);
     assert_eq!(stalled(&plan), "True/SecretNotFound");
@@ -426,6 +435,14 @@ fn the_service_may_be_an_hour_ahead_or_behind() {
         world.live(60);
         assert_eq!(world.count(CREATE), 1);
         assert_eq!(world.status().id.as_deref(), Some(id(101).as_str()));
+    }
+}
+
+/// A password from a version of a Secret, where each version holds another value.
+pub(super) fn password(version: &str) -> Password {
+    Password {
+        source: secret(version),
+        digest: Digest::new([version.bytes().next().unwrap(); 32]),
     }
 }
 

@@ -100,14 +100,74 @@ fn a_flow_that_shows_up_late_is_deleted_too() {
 }
 
 #[test]
-fn the_flow_of_somebody_else_survives_an_unresolved_create() {
-    let foreign = remote_flow(2, &small(), -60);
-    let mut world = World::new(small().held().attempted(0)).holding(vec![foreign]);
-    world.now = at(5);
+fn the_flow_of_somebody_else_survives_a_create_that_never_left() {
+    let foreign = remote_flow(2, &small(), 10);
+    let mut world = World::new(small()).when(CREATE, Fate::held_back());
+    world.reconcile();
+    let now = world.now;
+    world.service.meddle(now, |flows| flows.push(foreign));
     world.edit(Building::deleting);
     world.live(60);
     assert_eq!(world.count(DELETE), 0);
     assert!(world.resource.is_none());
+}
+
+#[test]
+fn whatever_a_deletion_is_answered_the_resource_stays_until_a_list_lacks_the_flow() {
+    let pretended = Fate {
+        happens: false,
+        ..Fate::done()
+    };
+    let answers = [
+        pretended,
+        Fate::failed(refused(Reason::NotFound)),
+        Fate::failed(verdict(
+            Reason::UnexpectedAnswer,
+            crate::graph::verdict::Certainty::Unknown,
+            crate::graph::verdict::Disposition::Retry,
+        )),
+    ];
+    for answer in answers {
+        let mut world = owned(small()).when(DELETE, answer.clone());
+        delete(&mut world);
+        assert!(world.resource.is_some(), "{answer:?}");
+        world.live(90);
+        assert!(world.resource.is_none(), "{answer:?}");
+        assert!(world.service.items().is_empty(), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_young_flow_counts_as_deleted_only_after_the_window() {
+    let mut world = World::new(small());
+    world.reconcile();
+    delete(&mut world);
+    assert_eq!(world.count(DELETE), 1);
+    assert!(
+        world.resource.is_some(),
+        "a replica may not know the flow yet"
+    );
+    assert_eq!(
+        told(&world.status().conditions, RECONCILING),
+        "True/Deleting"
+    );
+    world.live(60);
+    assert_eq!(world.count(DELETE), 1);
+    assert!(world.resource.is_none());
+}
+
+#[test]
+fn a_set_that_is_gone_settles_a_deletion_and_an_unresolved_create_after_the_window() {
+    let unresolved = World::new(small().held().attempted(0).deleting());
+    let mut known = owned(small());
+    known.edit(Building::deleting);
+    for mut world in [unresolved, known] {
+        world.service.container = crate::plan::Container::Gone;
+        world.live(25);
+        assert!(world.resource.is_some());
+        world.live(30);
+        assert!(world.resource.is_none());
+    }
 }
 
 #[test]

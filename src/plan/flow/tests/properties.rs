@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
+use k8s_openapi::jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::create::secret;
+use super::create::password;
 use super::*;
 use crate::api::{AdoptionPolicy, DeletionPolicy, DriftPolicy, Reset, ResetPhase, Retry};
 use crate::graph::verdict::Verdict;
-use crate::plan::{Memory, Run, UpdateMemory};
+use crate::plan::{Memory, Run, Unreadable, UpdateMemory};
 
 fn chance() -> impl Strategy<Value = bool> {
     prop::bool::weighted(0.25)
@@ -19,7 +20,7 @@ fn failures() -> impl Strategy<Value = Verdict> {
         throttled(7),
         throttled(1_000_000_000_000),
         not_sent(),
-        refused(Reason::Conflict),
+        conflicting(),
         refused(Reason::Forbidden),
     ])
 }
@@ -85,10 +86,10 @@ prop_compose! {
     fn listings()(
         flows in prop::collection::vec((1..4_u32, select(FlowType::ALL.to_vec()), 0..40_i64, select(vec!["ready", "notReady", "odd"]), chance()), 0..3),
         fresh in any::<bool>(),
-        unread in prop::option::weighted(0.2, prop::option::of(failures())),
+        unread in prop::option::weighted(0.2, prop::option::of((failures(), 1..5_u32))),
     ) -> Option<Read<Flow>> {
         if let Some(unread) = unread {
-            return unread.map(Read::Unknown);
+            return unread.map(|(verdict, failures)| Read::Unknown(Unreadable { verdict, failures }));
         }
         let flows = flows.into_iter().map(|(number, kind, created, word, drifted)| {
             let mut remote = remote_flow(number, &flow(kind), created);
@@ -104,7 +105,6 @@ prop_compose! {
 
 prop_compose! {
     fn runs()(
-        permit in select(vec![None, Some(Permit::Create), Some(Permit::Reset)]),
         outcome in prop::option::of((
             select(vec![Action::Create, Action::Update, Action::Reset, Action::Delete]),
             prop::option::of(failures()),
@@ -115,8 +115,28 @@ prop_compose! {
             Some(verdict) => Outcome::Failed(action, verdict),
             None => Outcome::Done(action),
         });
-        Run { permit, outcome, written }
+        Run { outcome, written, ..Run::default() }
     }
+}
+
+fn permits() -> impl Strategy<Value = Option<Permit>> {
+    let reset = |token: &str| Permit::Reset {
+        token: Some(token.to_owned()),
+        requested_at: None,
+    };
+    select(vec![
+        None,
+        Some(Permit::Create {
+            attempt: attempt(0).id,
+            repeated: false,
+        }),
+        Some(Permit::Create {
+            attempt: attempt(0).id,
+            repeated: true,
+        }),
+        Some(reset("a")),
+        Some(reset("b")),
+    ])
 }
 
 fn obstacles() -> impl Strategy<Value = Option<Obstacle>> {
@@ -137,7 +157,8 @@ prop_compose! {
         run in runs(),
         obstacle in obstacles(),
         rival in chance(),
-        secrets in select(vec![Ok(Vec::new()), Ok(vec![secret("1")]), Err(Obstacle::person(reason::SECRET_NOT_FOUND, "create it"))]),
+        permit in permits(),
+        passwords in select(vec![Ok(Vec::new()), Ok(vec![password("1")]), Err(Obstacle::missing(reason::SECRET_NOT_FOUND, "create it"))]),
         (absent, updated, later) in (prop::option::of(0..40_i64), prop::option::of((0..40_i64, 1..4_u32, 2..4_i64)), 0..4000_i64),
     ) -> Observation {
         resource.status = told_before.or(Some(status.clone()));
@@ -149,10 +170,12 @@ prop_compose! {
         observed.run = run;
         if let Some(obstacle) = obstacle { observed.place = Err(obstacle); }
         if rival { observed.around.rival = Some("older".to_owned()); }
-        observed.around.secrets = secrets;
+        observed.around.passwords = passwords;
         observed.memory = Memory {
-            absent_since: absent.map(at),
+            absent_since: absent.map(SignedDuration::from_secs),
+            permit,
             update: updated.map(|(seconds, times, generation)| UpdateMemory { at: at(seconds), generation, times }),
+            ..Memory::default()
         };
         observed
     }
@@ -165,7 +188,7 @@ fn next_run(observed: &Observation, plan: &Plan<ProvisioningFlow>) -> Observatio
     Observed {
         resource: Arc::new(resource),
         status: plan.status.clone(),
-        memory: plan.memory,
+        memory: plan.memory.clone(),
         run: Run::default(),
         ..observed.clone()
     }

@@ -284,10 +284,19 @@ fn a_reset_that_a_clock_of_tomorrow_has_dated_is_settled_by_one_look() {
 
 #[test]
 fn the_permit_to_reset_is_needed() {
+    let reset = |token: &str| Permit::Reset {
+        token: Some(token.to_owned()),
+        requested_at: None,
+    };
+    let create = Permit::Create {
+        attempt: attempt(0).id,
+        repeated: false,
+    };
     for (permit, sends) in [
         (None, false),
-        (Some(Permit::Create), false),
-        (Some(Permit::Reset), true),
+        (Some(create), false),
+        (Some(reset("a")), false),
+        (Some(reset("b")), true),
     ] {
         let resource = asking("b")
             .held()
@@ -301,8 +310,23 @@ fn the_permit_to_reset_is_needed() {
             });
         let remote = remote_flow(1, &resource, 10);
         let mut observed = observed(resource, Some(vec![remote]));
-        observed.run.permit = permit;
+        observed.memory.permit.clone_from(&permit);
         let sent = plan(&observed).step == Some(Step::Remote(Change::Reset { id: id(1) }));
         assert_eq!(sent, sends, "{permit:?}");
     }
+}
+
+#[test]
+fn a_reset_that_never_left_is_sent_by_the_next_run_of_the_same_process() {
+    let mut world = owned(asking("a")).when(RESET, Fate::held_back());
+    ask(&mut world, Some("b"));
+    world.reconcile();
+    assert_eq!((world.count(RESET), phase(&world)), (0, Some(Sending)));
+    world.reconcile();
+    assert_eq!((world.count(RESET), phase(&world)), (1, Some(Accepted)));
+    assert_eq!(
+        world.count(Effect::Record),
+        1,
+        "the intent is not written twice"
+    );
 }

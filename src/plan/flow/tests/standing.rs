@@ -26,7 +26,7 @@ fn a_suspended_flow_keeps_its_readiness_and_is_left_alone() {
     world.live(120);
     assert_eq!(world.journal, [Effect::Status]);
     let status = world.status();
-    assert_eq!(told(&status.conditions, READY), "True/Ready");
+    assert_eq!(told(&status.conditions, READY), "True/Suspended");
     assert_eq!(told(&status.conditions, SYNCED), "False/Suspended");
     assert_eq!(told(&status.conditions, RECONCILING), "");
     assert_eq!(status.observed_generation, 2);
@@ -67,7 +67,7 @@ fn obstacles_wait_for_whom_they_say() {
             Obstacle::suspension("Suspended", "off"),
             "",
             "",
-            "True/Ready",
+            "True/Suspended",
         ),
     ];
     for (obstacle, reconciling, stalled, ready) in cases {
@@ -142,4 +142,86 @@ fn a_wish_for_a_look_is_a_fresh_list_and_is_echoed() {
 #[test]
 fn without_a_list_the_first_step_is_to_look() {
     assert_eq!(plan(&observed(small(), None)).step, Some(Step::Look));
+}
+
+#[test]
+fn a_list_that_fails_for_long_or_before_an_edit_has_arrived_leaves_readiness_unknown() {
+    for (failures, edited, ready) in [
+        (1, false, "True/Ready"),
+        (2, false, "True/Ready"),
+        (3, false, "Unknown/ServiceUnavailable"),
+        (1, true, "Unknown/ServiceUnavailable"),
+    ] {
+        let mut world = owned(small());
+        world.service.unreadable = Some(unavailable());
+        world.service.failures = failures;
+        if edited {
+            world.edit(|flow| flow.with(|spec| spec.reset_token = Some("a".to_owned())));
+        }
+        world.poll();
+        world.reconcile();
+        let conditions = &world.status().conditions;
+        assert_eq!(told(conditions, READY), ready, "{failures} {edited}");
+        world.service.unreadable = None;
+        world.live(30);
+        assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+    }
+}
+
+#[test]
+fn a_missing_dependency_needs_a_person_after_five_minutes_only() {
+    let mut world = owned(small());
+    world.place = Err(Obstacle::missing(reason::CONNECTION_NOT_FOUND, "create it"));
+    world.live(290);
+    let told = |world: &World<_>| {
+        let status: &ProvisioningFlowStatus = world.status();
+        [RECONCILING, STALLED].map(|type_| told(&status.conditions, type_))
+    };
+    assert_eq!(told(&world), ["True/ConnectionNotFound", ""]);
+    world.live(20);
+    assert_eq!(told(&world), ["", "True/ConnectionNotFound"]);
+    world.memory = crate::plan::Memory::default();
+    world.live(20);
+    assert_eq!(
+        told(&world),
+        ["", "True/ConnectionNotFound"],
+        "also after a restart"
+    );
+    world.place = Ok(ProvisioningFlow::place());
+    world.live(20);
+    assert_eq!(told(&world), ["", ""]);
+}
+
+#[test]
+fn a_set_that_the_service_does_not_have_is_reported_where_it_was_named_by_id() {
+    for (by_id, expected) in [
+        (true, ["", "True/FlowSetNotFound"]),
+        (false, ["True/FlowSetNotReady", ""]),
+    ] {
+        let mut world = World::new(small().with(|spec| {
+            if by_id {
+                spec.flow_set_id = Some(SET.to_owned());
+                spec.flow_set_ref = None;
+            }
+        }));
+        world.service.container = crate::plan::Container::Gone;
+        world.live(60);
+        let status = world.status();
+        let told = [RECONCILING, STALLED].map(|type_| told(&status.conditions, type_));
+        assert_eq!(told, expected);
+        assert_eq!(world.journal, [Effect::Status]);
+    }
+}
+
+#[test]
+fn a_flow_that_lists_leave_out_is_not_recreated_while_its_id_is_answered_for() {
+    let mut world = owned(small());
+    world.service.lists_nothing = true;
+    world.live(120);
+    assert_eq!(world.count(CREATE), 0);
+    assert_eq!(world.count(Effect::Claim), 0);
+    assert_eq!(told(&world.status().conditions, READY), "Unknown/Unlisted");
+    world.service.lists_nothing = false;
+    world.live(20);
+    assert_eq!(told(&world.status().conditions, READY), "True/Ready");
 }

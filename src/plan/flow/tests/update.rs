@@ -1,9 +1,10 @@
 use serde_json::{Value, json};
 
-use super::create::secret;
+use super::create::{password, secret};
 use super::*;
 use crate::api::DriftPolicy::{Correct, Report};
 use crate::api::{DriftPolicy, ManagementPolicy};
+use crate::plan::Password;
 
 fn update(step: Option<Step<Change>>) -> Vec<String> {
     match step {
@@ -25,6 +26,8 @@ fn sent(kind: FlowType, change: impl FnOnce(&mut Value)) -> (Vec<String>, Vec<St
         .held()
         .knowing(|status: &mut ProvisioningFlowStatus| {
             status.id = Some(id(1));
+            let declared = crate::plan::definition::FlowBody::of(&flow(kind).spec);
+            status.applied_definition = declared.map(|body| body.fingerprint());
         });
     let plan = plan(&observed(resource, Some(vec![remote])));
     let paths = plan.status.drift.iter().map(|drift| drift.path.clone());
@@ -288,9 +291,9 @@ fn under_report_and_for_observers_a_difference_is_only_told() {
 #[test]
 fn a_new_password_is_sent_with_its_creation_options() {
     let mut world = owned(flow(FlowType::User));
-    world.around.secrets = Ok(vec![secret("1")]);
+    world.around.passwords = Ok(vec![password("1")]);
     world.reconcile();
-    world.around.secrets = Ok(vec![secret("2")]);
+    world.around.passwords = Ok(vec![password("2")]);
     world.reconcile();
     assert_eq!(
         world.count(UPDATE),
@@ -316,7 +319,7 @@ fn a_new_password_differs_in_creation_options_only_and_says_nothing_of_itself() 
     resource.spec.drift_policy = Report;
     let remote = remote_flow(1, &resource, 10);
     let mut observed = observed(resource, Some(vec![remote]));
-    observed.around.secrets = Ok(vec![secret("2")]);
+    observed.around.passwords = Ok(vec![password("2")]);
     let told = plan(&observed);
     assert_eq!(told.status.drift.len(), 1);
     assert!(told.status.drift[0].path.starts_with("creationOptions."));
@@ -327,12 +330,85 @@ fn a_new_password_differs_in_creation_options_only_and_says_nothing_of_itself() 
 }
 
 #[test]
+fn a_secret_that_changes_around_the_password_is_no_difference() {
+    let mut world = owned(flow(FlowType::User));
+    world.around.passwords = Ok(vec![password("1")]);
+    world.reconcile();
+    world.journal.clear();
+    let touched = Password {
+        source: secret("2"),
+        ..password("1")
+    };
+    world.around.passwords = Ok(vec![touched]);
+    world.live(100);
+    assert_eq!(
+        world.journal,
+        [],
+        "another version of the Secret with the same value"
+    );
+    world.memory = crate::plan::Memory::default();
+    world.live(100);
+    assert_eq!(
+        world.count(UPDATE),
+        1,
+        "a new process sends what it has not seen"
+    );
+}
+
+#[test]
+fn what_lists_do_not_show_is_sent_once_after_it_was_declared() {
+    let mut world = owned(flow(FlowType::User));
+    let hide = |flows: &mut Vec<Flow>| {
+        let options = &mut flows[0].properties["creationOptions"];
+        options["configurations"] = json!([{ "licenseSkus": [] }]);
+    };
+    let now = world.now;
+    world.service.meddle(now, hide);
+    world.live(60);
+    assert_eq!(world.journal, [], "nothing was declared since");
+    world.edit(|flow| {
+        flow.with(|spec| {
+            let user = spec.user.as_mut().unwrap();
+            user.creation_options.as_mut().unwrap().configurations[0]
+                .license_skus
+                .clear();
+        })
+    });
+    let now = world.now;
+    world.reconcile();
+    assert_eq!(world.count(UPDATE), 1);
+    world.service.meddle(now, hide);
+    world.live(300);
+    assert_eq!(world.count(UPDATE), 1);
+    assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+}
+
+#[test]
+fn a_replica_that_shows_the_old_values_for_a_while_is_no_reason_for_another_update() {
+    let mut world = owned(small());
+    let old = world.service.items().to_vec();
+    drift(&mut world);
+    world.reconcile();
+    let new = world.service.items().to_vec();
+    for round in 0..8 {
+        let shown = if round % 2 == 0 { &new } else { &old };
+        let mut shown = shown.clone();
+        shown[0].properties["creationOptions"]["createBasedOnRoleGroup"] = json!(round % 2 == 0);
+        let now = world.now;
+        world.service.meddle(now, |flows| *flows = shown);
+        world.live(3);
+    }
+    assert_eq!(world.count(UPDATE), 1);
+    assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+}
+
+#[test]
 fn under_report_a_password_that_was_never_sent_is_no_difference() {
     let mut resource = flow(FlowType::User).annotated(annotation::REMOTE_ID, &id(1));
     resource.spec.drift_policy = Report;
     let remote = remote_flow(1, &resource, 10);
     let mut world = World::new(resource).holding(vec![remote]);
-    world.around.secrets = Ok(vec![secret("1")]);
+    world.around.passwords = Ok(vec![password("1")]);
     world.live(30);
     assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
     world.edit(|flow| flow.with(|spec| spec.drift_policy = Correct));
@@ -343,7 +419,7 @@ fn under_report_a_password_that_was_never_sent_is_no_difference() {
 #[test]
 fn a_missing_password_secret_stops_an_owned_flow() {
     let mut world = owned(flow(FlowType::User));
-    world.around.secrets = Err(Obstacle::person(reason::SECRET_NOT_FOUND, "create it"));
+    world.around.passwords = Err(Obstacle::person(reason::SECRET_NOT_FOUND, "create it"));
     world.reconcile();
     assert_eq!(
         told(&world.status().conditions, STALLED),

@@ -1,0 +1,205 @@
+//! Reads Secrets. What counts is the value under a key, not the version of the Secret around it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+use kube::api::Api;
+use ring::digest::{SHA256, digest};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::api::{SecretKeyReference, reason};
+use crate::plan::{Digest, Obstacle};
+
+use super::error::Error;
+use super::world::{SecretVersion, World};
+
+/// Reads Secrets, and remembers which value each used key had under which version. The values themselves are not kept.
+pub struct Secrets {
+    cluster: kube::Client,
+    world: World,
+    known: Mutex<HashMap<Key, Value>>,
+}
+
+/// Namespace, name and key.
+type Key = (String, String, String);
+
+/// Which value a key has, and the version of the Secret that holds it.
+#[derive(Clone, Debug)]
+pub struct Value {
+    /// The version.
+    pub version: SecretVersion,
+    /// Which value.
+    pub digest: Digest,
+}
+
+impl Secrets {
+    /// Secrets of the scope that `world` shows.
+    pub fn new(cluster: kube::Client, world: World) -> Self {
+        Self {
+            cluster,
+            world,
+            known: Mutex::default(),
+        }
+    }
+
+    /// Which value a key has now. The Secret is read only if its version is another than at the last look.
+    ///
+    /// # Errors
+    ///
+    /// If the cluster could not be asked. What a person has to correct is an [`Obstacle`] instead.
+    pub async fn value(
+        &self,
+        namespace: &str,
+        reference: &SecretKeyReference,
+    ) -> Result<Result<Value, Obstacle>, Error> {
+        let key = key(namespace, reference);
+        let Some(version) = self.world.secret(namespace, &reference.name) else {
+            self.lock().remove(&key);
+            return Ok(Err(missing(reference)));
+        };
+        let known = self.lock().get(&key).cloned();
+        if let Some(known) = known.filter(|known| known.version == version) {
+            return Ok(Ok(known));
+        }
+        let read = self.read(namespace, reference).await?;
+        Ok(read.map(|(_, value)| value))
+    }
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    ///
+    /// If the cluster could not be asked. What a person has to correct is an [`Obstacle`] instead.
+    pub async fn read(
+        &self,
+        namespace: &str,
+        reference: &SecretKeyReference,
+    ) -> Result<Result<(SecretString, Value), Obstacle>, Error> {
+        let secrets: Api<Secret> = Api::namespaced(self.cluster.clone(), namespace);
+        let secret = secrets.get_opt(&reference.name).await;
+        let secret = secret.map_err(|source| Error::Cluster {
+            operation: "read",
+            object: format!("Secret {namespace}/{}", reference.name),
+            source: Box::new(source),
+        })?;
+        let Some(secret) = secret else {
+            return Ok(Err(missing(reference)));
+        };
+        let text = match text(&secret, reference) {
+            Ok(text) => text,
+            Err(obstacle) => return Ok(Err(obstacle)),
+        };
+        let value = Value {
+            version: SecretVersion {
+                uid: secret.uid().unwrap_or_default(),
+                resource_version: secret.resource_version().unwrap_or_default(),
+            },
+            digest: digest_of(&text),
+        };
+        self.lock().insert(key(namespace, reference), value.clone());
+        Ok(Ok((text, value)))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Value>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(namespace: &str, reference: &SecretKeyReference) -> Key {
+    let (name, key) = (reference.name.clone(), reference.key.clone());
+    (namespace.to_owned(), name, key)
+}
+
+fn digest_of(text: &SecretString) -> Digest {
+    let hash = digest(&SHA256, text.expose_secret().as_bytes());
+    let mut bytes = [0; 32];
+    // SHA-256 has 32 bytes.
+    bytes.copy_from_slice(hash.as_ref());
+    Digest::new(bytes)
+}
+
+/// The text under a key. Line ends at its end come from files and `echo`, and are no part of it.
+fn text(secret: &Secret, reference: &SecretKeyReference) -> Result<SecretString, Obstacle> {
+    let data = secret.data.as_ref();
+    let Some(value) = data.and_then(|data| data.get(&reference.key)) else {
+        return Err(unusable(reference, "has no key", "add it"));
+    };
+    let Ok(text) = std::str::from_utf8(&value.0) else {
+        return Err(unusable(
+            reference,
+            "holds no text under the key",
+            "correct it",
+        ));
+    };
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        return Err(unusable(
+            reference,
+            "has an empty value under the key",
+            "give it one",
+        ));
+    }
+    Ok(SecretString::from(text))
+}
+
+fn missing(reference: &SecretKeyReference) -> Obstacle {
+    Obstacle::missing(
+        reason::SECRET_NOT_FOUND,
+        format!(
+            "the Secret {} does not exist: create it, with the key {}",
+            reference.name, reference.key
+        ),
+    )
+}
+
+fn unusable(reference: &SecretKeyReference, how: &str, remedy: &str) -> Obstacle {
+    let SecretKeyReference { name, key } = reference;
+    let message = format!("the Secret {name} {how} {key}: {remedy}");
+    Obstacle::missing(reason::SECRET_NOT_FOUND, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::ByteString;
+
+    use super::*;
+
+    fn reading(value: &[u8]) -> Result<String, String> {
+        let reference = SecretKeyReference {
+            name: "passwords".to_owned(),
+            key: "students".to_owned(),
+        };
+        let secret = Secret {
+            data: Some([("students".to_owned(), ByteString(value.to_vec()))].into()),
+            ..Secret::default()
+        };
+        let text = text(&secret, &reference).map_err(|obstacle| obstacle.statement.message);
+        text.map(|text| text.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn line_ends_are_cut_and_nothing_else() {
+        assert_eq!(reading(b" a b \r\n\n"), Ok(" a b ".to_owned()));
+    }
+
+    #[test]
+    fn what_is_empty_or_no_text_is_refused_with_the_name_of_the_key() {
+        for value in [&b""[..], b"\n", b"\r\n\r\n", b"\xff"] {
+            let message = reading(value).unwrap_err();
+            assert!(
+                message.contains("passwords") && message.contains("students"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_digest_tells_values_apart_and_shows_nothing() {
+        let digest = |text: &str| digest_of(&SecretString::from(text));
+        assert_eq!(digest("a"), digest("a"));
+        assert_ne!(digest("a"), digest("b"));
+        assert_eq!(format!("{:?}", digest("a")), "Digest");
+    }
+}
