@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SecretKeyReference;
+use super::{HandledRequests, SecretKeyReference};
 
 /// How to reach the School Data Sync service of one Microsoft Entra tenant.
 #[expect(
@@ -144,6 +144,10 @@ pub struct GraphConnectionStatus {
     /// The value of `industrydata.dev/requested-at` (or of Flux's `reconcile.fluxcd.io/requestedAt`) handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+
+    /// The values of both of these annotations that were handled last; written only while both are set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_requests: Option<HandledRequests>,
 
     /// `Ready` and `Synced`; `Reconciling` and `Stalled` only while True.
     #[serde(default)]

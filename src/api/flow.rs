@@ -194,6 +194,16 @@ pub struct ProvisioningFlowStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub applied_secrets: Vec<AppliedSecret>,
 
+    /// Fingerprint of the definition that the service accepted last; parts that lists do not show are sent again when
+    /// it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_definition: Option<String>,
+
+    /// UUID of the create attempt whose outcome is known: the last segment of `industrydata.dev/create-attempt` that
+    /// needs no more looking into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_attempt: Option<String>,
+
     /// The failures since the last success, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
@@ -201,6 +211,10 @@ pub struct ProvisioningFlowStatus {
     /// The value of `industrydata.dev/requested-at` (or of Flux's `reconcile.fluxcd.io/requestedAt`) handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+
+    /// The values of both of these annotations that were handled last; written only while both are set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_requests: Option<HandledRequests>,
 
     /// `Ready` and `Synced`; `Reconciling` and `Stalled` only while True.
     #[serde(default)]
@@ -287,6 +301,20 @@ pub struct Retry {
     pub not_before: Time,
     /// A fingerprint of what a person could mend; the failures are forgotten when it changes.
     pub inputs: String,
+}
+
+/// The values of the two annotations that ask for a reconciliation, as they were handled last.
+///
+/// `lastHandledReconcileAt` has room for one of them only, so with both set it cannot show which value is new.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HandledRequests {
+    /// The value of `industrydata.dev/requested-at` that was handled last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<String>,
+    /// The value of `reconcile.fluxcd.io/requestedAt` that was handled last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flux_requested_at: Option<String>,
 }
 
 /// `status.observedGeneration` of an object that was never looked at.

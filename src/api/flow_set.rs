@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdoptionPolicy, DeletionPolicy, Drift, DriftPolicy, LocalReference, ManagementPolicy, Retry,
+    AdoptionPolicy, DeletionPolicy, Drift, DriftPolicy, HandledRequests, LocalReference,
+    ManagementPolicy, Retry,
 };
 
 /// A set of provisioning flows for the same schools.
@@ -146,6 +147,11 @@ pub struct OutboundProvisioningFlowSetStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<Drift>,
 
+    /// UUID of the create attempt whose outcome is known: the last segment of `industrydata.dev/create-attempt` that
+    /// needs no more looking into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_attempt: Option<String>,
+
     /// The failures since the last success, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
@@ -153,6 +159,10 @@ pub struct OutboundProvisioningFlowSetStatus {
     /// The value of `industrydata.dev/requested-at` (or of Flux's `reconcile.fluxcd.io/requestedAt`) handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+
+    /// The values of both of these annotations that were handled last; written only while both are set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_requests: Option<HandledRequests>,
 
     /// `Ready` and `Synced`; `Reconciling` and `Stalled` only while True.
     #[serde(default)]

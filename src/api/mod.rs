@@ -30,8 +30,8 @@ pub use connection::{
 };
 pub use definition::{custom_resource_definitions, definition_as_yaml, definitions_as_yaml};
 pub use flow::{
-    AppliedSecret, Drift, ProvisioningFlow, ProvisioningFlowSpec, ProvisioningFlowStatus,
-    ReadinessEntry, Reset, ResetPhase, Retry,
+    AppliedSecret, Drift, HandledRequests, ProvisioningFlow, ProvisioningFlowSpec,
+    ProvisioningFlowStatus, ReadinessEntry, Reset, ResetPhase, Retry,
 };
 pub use flow_set::{
     FilterAttribute, FlowCount, FlowSetFilter, OutboundProvisioningFlowSet,
