@@ -94,7 +94,7 @@ async fn null_is_the_same_as_absent() {
     let expected = json!({
         "flowSetRef": { "name": "north" },
         "administrativeUnit": unit,
-        "progressDeadline": "30m",
+        "progressDeadline": "26h",
         "managementPolicy": "Manage",
         "deletionPolicy": "Delete",
         "adoptionPolicy": "Never",
