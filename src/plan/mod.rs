@@ -32,10 +32,12 @@ pub mod flow_set;
 pub mod kind;
 pub mod obstacle;
 pub mod poll;
+pub mod request;
 pub mod resource;
 pub mod retry;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod text;
 
 pub use attempt::Attempt;
 pub use event::Event;
