@@ -39,10 +39,10 @@ pub fn pending_request(
         requested_at: echoed(own),
         flux_requested_at: echoed(flux),
     });
-    let is_new = |value: &Option<&str>, handled: &Option<String>| *value != handled.as_deref();
+    let is_new = |value: &str, handled: &Option<String>| handled.as_deref() != Some(value);
     let value = own
-        .filter(|own| is_new(&Some(own), &before.requested_at))
-        .or(flux.filter(|flux| is_new(&Some(flux), &before.flux_requested_at)))?;
+        .filter(|own| is_new(own, &before.requested_at))
+        .or(flux.filter(|flux| is_new(flux, &before.flux_requested_at)))?;
     // One look answers both annotations if they hold the same value.
     let after = |annotation: Option<&str>, handled: Option<String>| {
         annotation
@@ -94,7 +94,7 @@ mod tests {
         resource: &DynamicObject,
         last: Option<&str>,
         record: Option<HandledRequests>,
-    ) -> Vec<String> {
+    ) -> String {
         let (mut last, mut record) = (last.map(str::to_owned), record);
         let mut echoes = Vec::new();
         while let Some(request) = pending_request(resource, last.as_deref(), record.as_ref()) {
@@ -102,141 +102,79 @@ mod tests {
             assert!(echoes.len() < 3, "{resource:?} {echoes:?}");
             (last, record) = (Some(request.value), request.handled);
         }
-        echoes
+        echoes.join(" ")
+    }
+
+    /// A value, or `-` for none.
+    fn value(text: &str) -> Option<&str> {
+        (text != "-").then_some(text)
+    }
+
+    /// The operator's own annotation and Flux's.
+    fn pair(text: &str) -> (Option<&str>, Option<&str>) {
+        let (own, flux) = text.split_once(' ').unwrap();
+        (value(own), value(flux))
     }
 
     #[test]
     fn each_new_value_is_echoed_once() {
-        type Pair = (Option<&'static str>, Option<&'static str>);
-        type Case = (
-            Pair,
-            Option<&'static str>,
-            Option<Pair>,
-            &'static [&'static str],
-        );
-        let cases: &[Case] = &[
+        // What is set, what was echoed last, the record, and what is echoed then.
+        let cases = [
             // One annotation.
-            ((None, None), None, None, &[]),
-            ((None, None), Some("a"), None, &[]),
-            ((Some("a"), None), None, None, &["a"]),
-            ((Some("a"), None), Some("a"), None, &[]),
-            ((Some("b"), None), Some("a"), None, &["b"]),
-            ((Some("a"), None), Some("b"), None, &["a"]),
-            (
-                (None, Some("1764000000")),
-                Some("2026-11-26"),
-                None,
-                &["1764000000"],
-            ),
-            ((None, Some("1764000000")), Some("1764000000"), None, &[]),
-            // Both, without a record: an older value of the one must not hide a newer one of the other.
-            (
-                (Some("today-1"), Some("1764000000")),
-                Some("today-1"),
-                None,
-                &["1764000000"],
-            ),
-            ((Some("2026"), Some("17")), Some("17"), None, &["2026"]),
-            ((Some("a"), Some("b")), None, None, &["a", "b"]),
-            ((Some("b"), Some("a")), Some("c"), None, &["b", "a"]),
+            ("- -", "-", "", ""),
+            ("- -", "a", "", ""),
+            ("a -", "-", "", "a"),
+            ("a -", "a", "", ""),
+            ("b -", "a", "", "b"),
+            ("a -", "b", "", "a"),
+            ("- 1764000000", "2026-11-26", "", "1764000000"),
+            ("- 1764000000", "1764000000", "", ""),
+            // Both, without a record: an older value of one must not hide a newer one of the other.
+            ("today-1 1764000000", "today-1", "", "1764000000"),
+            ("2026 17", "17", "", "2026"),
+            ("a b", "-", "", "a b"),
+            ("b a", "c", "", "b a"),
             // Both, with a record.
-            (
-                (Some("a"), Some("b")),
-                Some("b"),
-                Some((Some("a"), Some("b"))),
-                &[],
-            ),
-            (
-                (Some("a"), Some("b")),
-                Some("a"),
-                Some((Some("a"), Some("b"))),
-                &[],
-            ),
-            (
-                (Some("c"), Some("b")),
-                Some("b"),
-                Some((Some("a"), Some("b"))),
-                &["c"],
-            ),
-            (
-                (Some("a"), Some("c")),
-                Some("b"),
-                Some((Some("a"), Some("b"))),
-                &["c"],
-            ),
-            (
-                (Some("c"), Some("d")),
-                Some("b"),
-                Some((Some("a"), Some("b"))),
-                &["c", "d"],
-            ),
-            (
-                (Some("b"), Some("b")),
-                Some("b"),
-                Some((Some("a"), Some("b"))),
-                &["b"],
-            ),
-            (
-                (Some("a"), Some("b")),
-                Some("a"),
-                Some((Some("a"), None)),
-                &["b"],
-            ),
+            ("a b", "b", "a b", ""),
+            ("a b", "a", "a b", ""),
+            ("c b", "b", "a b", "c"),
+            ("a c", "b", "a b", "c"),
+            ("c d", "b", "a b", "c d"),
+            ("b b", "b", "a b", "b"),
+            ("a b", "a", "a -", "b"),
             // The same value in both is one request.
-            ((Some("a"), Some("a")), None, None, &["a"]),
-            ((Some("a"), Some("a")), Some("a"), None, &[]),
-            (
-                (Some("c"), Some("c")),
-                Some("b"),
-                Some((Some("a"), Some("b"))),
-                &["c"],
-            ),
+            ("a a", "-", "", "a"),
+            ("a a", "a", "", ""),
+            ("c c", "b", "a b", "c"),
             // One of both is taken away: what is left was handled before.
-            (
-                (Some("a"), None),
-                Some("b"),
-                Some((Some("a"), Some("b"))),
-                &[],
-            ),
-            (
-                (None, Some("b")),
-                Some("a"),
-                Some((Some("a"), Some("b"))),
-                &[],
-            ),
-            (
-                (Some("c"), None),
-                Some("b"),
-                Some((Some("a"), Some("b"))),
-                &["c"],
-            ),
-            (
-                (None, Some("c")),
-                Some("b"),
-                Some((Some("a"), Some("b"))),
-                &["c"],
-            ),
+            ("a -", "b", "a b", ""),
+            ("- b", "a", "a b", ""),
+            ("c -", "b", "a b", "c"),
+            ("- c", "b", "a b", "c"),
         ];
         for (set, last, handled, expected) in cases {
-            let handled = handled.map(|(own, flux)| record(own, flux));
-            let echoed = echoes(&resource(set.0, set.1), *last, handled.clone());
-            assert_eq!(echoed, *expected, "{set:?} after {last:?} {handled:?}");
+            let (own, flux) = pair(set);
+            let known = (!handled.is_empty()).then(|| pair(handled));
+            let known = known.map(|(own, flux)| record(own, flux));
+            let echoed = echoes(&resource(own, flux), value(last), known);
+            assert_eq!(echoed, expected, "{set:?} after {last:?} and {handled:?}");
         }
     }
 
     #[test]
     fn the_record_is_kept_only_while_both_are_set() {
-        let next = |own, flux, record: Option<&HandledRequests>| {
+        let next = |set, record: Option<&HandledRequests>| {
+            let (own, flux) = pair(set);
             pending_request(&resource(own, flux), None, record)
                 .unwrap()
                 .handled
         };
-        assert_eq!(next(Some("a"), None, None), None);
-        assert_eq!(next(None, Some("a"), None), None);
-        let first = next(Some("a"), Some("b"), None);
+        assert_eq!(next("a -", None), None);
+        assert_eq!(next("- a", None), None);
+        let first = next("a b", None);
         assert_eq!(first, Some(record(Some("a"), None)));
-        let second = next(Some("a"), Some("b"), first.as_ref());
+        let second = next("a b", first.as_ref());
         assert_eq!(second, Some(record(Some("a"), Some("b"))));
-        assert_eq!(next(Some("c"), None, second.as_ref()), None);
+        assert_eq!(next("c -", second.as_ref()), None);
     }
 }

@@ -193,7 +193,7 @@ impl Argo {
     async fn healths(&self, objects: &[&Value]) -> Vec<String> {
         let mut argo = Tool::ArgoHealth.command().await.unwrap();
         argo.arg(self.config.path());
-        let input: String = objects.iter().map(|object| object.to_string()).collect();
+        let input: String = objects.iter().map(ToString::to_string).collect();
         let healths = run_with_input(&mut argo, &input).await.unwrap();
         assert_eq!(healths.lines().count(), objects.len());
         healths.lines().map(str::to_owned).collect()
