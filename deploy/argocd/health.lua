@@ -9,8 +9,9 @@ for _, condition in ipairs(status.conditions) do
   found[condition.type] = condition
 end
 local synced, ready = found.Synced or {}, found.Ready or {}
-if synced.reason == "Suspended" then
-  return { status = "Suspended", message = synced.message }
+-- `Ready` keeps its status while a resource is suspended: its reason shows it.
+if ready.reason == "Suspended" or synced.reason == "Suspended" then
+  return { status = "Suspended", message = (ready.reason == "Suspended" and ready or synced).message }
 end
 if found.Stalled ~= nil then
   return { status = "Degraded", message = found.Stalled.message }
@@ -18,4 +19,5 @@ end
 if found.Reconciling == nil and ready.status == "True" then
   return { status = "Healthy", message = ready.message }
 end
+-- Not ready yet, or `Ready` is Unknown: a reset is in progress, an edit was not applied, or a list cannot be read.
 return { status = "Progressing", message = (found.Reconciling or ready).message or "" }

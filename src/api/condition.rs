@@ -5,13 +5,14 @@
 //! [kstatus]: https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
 
 words! {
-    /// The remote object is as declared and ready to work.
+    /// The remote object is as declared and ready to work. Its reason and message are the headline: those of `Stalled`,
+    /// else `Suspended`, else those of `Reconciling`. Unknown while it cannot be determined.
     READY = "Ready";
     /// The remote object exists and is as declared.
     SYNCED = "Synced";
     /// Something is under way; no person is needed.
     RECONCILING = "Reconciling";
-    /// A person is needed; the message says for what.
+    /// A person is needed; the message says for what. `Ready` is not True then.
     STALLED = "Stalled";
 }
 

@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{HandledRequests, SecretKeyReference};
+use super::{HandledRequests, SecretKeyReference, rules};
 
 /// How to reach the School Data Sync service of one Microsoft Entra tenant.
 #[expect(
@@ -52,17 +52,13 @@ use super::{HandledRequests, SecretKeyReference};
 #[serde(rename_all = "camelCase")]
 pub struct GraphConnectionSpec {
     /// The tenant: its id (a GUID) or one of its verified domains, for instance `contoso.edu`. Cannot be changed.
-    #[schemars(
-        length(max = 253),
-        regex(
-            pattern = "^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|([a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?[.])+[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)$"
-        )
-    )]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("tenantId cannot be changed: create another GraphConnection for another tenant"))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::tenant(), validation = Rule::new("self == oldSelf").message("tenantId cannot be changed: create another GraphConnection for another tenant"))]
     pub tenant_id: String,
 
     /// The application (client) id of the app registration, a GUID.
-    #[schemars(regex(pattern = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::guid("clientId"))]
     pub client_id: String,
 
     /// The cloud that the tenant lives in. The service exists in the global cloud only (GCC tenants use it too). The
@@ -76,11 +72,8 @@ pub struct GraphConnectionSpec {
     /// How often settled flows are looked at, from `1s` to `24h`, for instance `60s`, `5m` or `1h30m`. Each poll is a
     /// few list requests for all flows together.
     #[serde(default = "default_poll_interval")]
-    #[schemars(
-        length(max = 32),
-        regex(pattern = r"^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$")
-    )]
-    #[x_kube(validation = Rule::new("!self.matches('^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$') || (!self.matches('[0-9]{6}h') && duration(self) >= duration('1s') && duration(self) <= duration('24h'))").message("pollInterval must be between 1s and 24h"))]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::duration("pollInterval", "24h"))]
     pub poll_interval: Duration,
 
     /// The ceiling for requests to the service; lowered by itself while the service throttles.
@@ -145,7 +138,8 @@ pub struct GraphConnectionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
 
-    /// The values of both of these annotations that were handled last; written only while both are set.
+    /// The values of `industrydata.dev/requested-at` and `reconcile.fluxcd.io/requestedAt` that were handled last;
+    /// written only while both annotations are set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_requests: Option<HandledRequests>,
 

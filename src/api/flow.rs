@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AdministrativeUnitFlow, AdoptionPolicy, ClassGroupFlow, DeletionPolicy, DriftPolicy,
-    LocalReference, ManagementPolicy, SecurityGroupFlow, UserFlow,
+    LocalReference, ManagementPolicy, SecurityGroupFlow, UserFlow, rules,
 };
 
 /// One outbound provisioning flow: which kind of record is provisioned for the schools of a set.
@@ -80,7 +80,8 @@ pub struct ProvisioningFlowSpec {
 
     /// The id (a GUID) of a remote set that no resource stands for; needs `connectionRef`. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::guid("flowSetId"))]
     pub flow_set_id: Option<String>,
 
     /// The `GraphConnection` of the same namespace through which `flowSetId` is reached. Cannot be changed.
@@ -107,21 +108,20 @@ pub struct ProvisioningFlowSpec {
     /// created, restored or adopted with is only noted. Absent or unchanged: no reset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = rules::trimmed("resetToken"), validation = rules::printable("resetToken"))]
     pub reset_token: Option<String>,
 
     /// How often the settled flow is looked at, from `1s` to `24h`; overrides the connection's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 32),
-        regex(pattern = r"^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$")
-    )]
-    #[x_kube(validation = Rule::new("!self.matches('^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$') || (!self.matches('[0-9]{6}h') && duration(self) >= duration('1s') && duration(self) <= duration('24h'))").message("pollInterval must be between 1s and 24h"))]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::duration("pollInterval", "24h"))]
     pub poll_interval: Option<Duration>,
 
-    /// How long the flow may be not ready before it counts as stalled, from `1s` to `720h`.
+    /// How long the flow may be not ready before it counts as stalled, from `1s` to `720h`. The service runs every 12
+    /// hours: the default is two runs and two hours of slack.
     #[serde(default = "default_progress_deadline")]
-    #[schemars(extend("default" = "30m"), length(max = 32), regex(pattern = r"^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$"))]
-    #[x_kube(validation = Rule::new("!self.matches('^([0-9]{1,7}([.][0-9]{1,3})?(ms|s|m|h))+$') || (!self.matches('[0-9]{6}h') && duration(self) >= duration('1s') && duration(self) <= duration('720h'))").message("progressDeadline must be between 1s and 720h"))]
+    #[schemars(extend("default" = "26h"), length(max = 32))]
+    #[x_kube(validation = rules::duration("progressDeadline", "720h"))]
     pub progress_deadline: Duration,
 
     /// `Manage`, or `Observe`: never write to the service.
@@ -212,7 +212,8 @@ pub struct ProvisioningFlowStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
 
-    /// The values of both of these annotations that were handled last; written only while both are set.
+    /// The values of `industrydata.dev/requested-at` and `reconcile.fluxcd.io/requestedAt` that were handled last;
+    /// written only while both annotations are set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_requests: Option<HandledRequests>,
 
@@ -323,5 +324,5 @@ pub(super) fn never_observed() -> i64 {
 }
 
 fn default_progress_deadline() -> Duration {
-    std::time::Duration::from_mins(30).into()
+    std::time::Duration::from_hours(26).into()
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AdoptionPolicy, DeletionPolicy, Drift, DriftPolicy, HandledRequests, LocalReference,
-    ManagementPolicy, Retry,
+    ManagementPolicy, Retry, rules,
 };
 
 /// A set of provisioning flows for the same schools.
@@ -70,6 +70,7 @@ pub struct OutboundProvisioningFlowSetSpec {
 
     /// The set's name as people see it in the School Data Sync portal, 1 to 256 characters.
     #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = rules::trimmed("displayName"), validation = rules::printable("displayName"))]
     pub display_name: String,
 
     /// The schools whose records the set's flows provision. None: all schools.
@@ -106,7 +107,11 @@ pub struct FlowSetFilter {
 
     /// The values that select a school, 1 to 1000 of at most 256 characters. Their order has no meaning.
     #[serde(rename = "in")]
-    #[schemars(length(min = 1, max = 1000), inner(length(min = 1, max = 256)))]
+    #[schemars(
+        length(min = 1, max = 1000),
+        inner(length(min = 1, max = 256)),
+        transform = rules::of_members(vec![rules::trimmed("a value in filter.in"), rules::printable("a value in filter.in")])
+    )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub values: Vec<String>,
 }
@@ -160,7 +165,8 @@ pub struct OutboundProvisioningFlowSetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
 
-    /// The values of both of these annotations that were handled last; written only while both are set.
+    /// The values of `industrydata.dev/requested-at` and `reconcile.fluxcd.io/requestedAt` that were handled last;
+    /// written only while both annotations are set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_requests: Option<HandledRequests>,
 

@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SecretKeyReference;
+use super::{SecretKeyReference, rules};
 
 /// Provisions administrative units.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -104,12 +104,12 @@ pub struct EnrollmentMappings {
     /// Roles in a class whose holders own the group, for instance `teacher`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["code".into()]))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["code".into()]), validation = rules::distinct("ownerEnrollmentMappings", ".code"))]
     pub owner_enrollment_mappings: Vec<SectionRole>,
     /// Roles in a class whose holders are members of the group, for instance `student`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["code".into()]))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["code".into()]), validation = rules::distinct("memberEnrollmentMappings", ".code"))]
     pub member_enrollment_mappings: Vec<SectionRole>,
 }
 
@@ -118,6 +118,7 @@ pub struct EnrollmentMappings {
 pub struct SectionRole {
     /// The code, for instance `teacher`, `student` or `aide`. Letter case has no meaning.
     #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = rules::trimmed("code"), validation = rules::printable("code"))]
     pub code: String,
 }
 
@@ -189,7 +190,7 @@ pub struct UserCreationOptions {
     /// One entry for each role group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["roleGroup".into()]))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["roleGroup".into()]), validation = rules::distinct("configurations", ".roleGroup"))]
     pub configurations: Vec<UserConfiguration>,
 }
 
@@ -199,6 +200,7 @@ pub struct UserCreationOptions {
 pub struct UserConfiguration {
     /// The id of the role group, for instance `staff` or `students`.
     #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = rules::trimmed("roleGroup"), validation = rules::printable("roleGroup"))]
     pub role_group: String,
     /// The password that new users get. A change of the Secret is sent to the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -207,9 +209,10 @@ pub struct UserConfiguration {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 64),
-        inner(regex(pattern = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))
+        inner(length(max = 64)),
+        transform = rules::of_members(vec![rules::guid("a SKU id in licenseSkus")])
     )]
-    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[x_kube(merge_strategy = ListMerge::Set, validation = rules::distinct("licenseSkus", ""))]
     pub license_skus: Vec<String>,
 }
 

@@ -22,6 +22,7 @@ mod flow_type;
 mod policy;
 pub mod reason;
 mod reference;
+mod rules;
 
 pub use condition::ConditionStatus;
 pub use connection::{

@@ -13,7 +13,7 @@ words! {
     DISABLED = "Disabled";
     /// The service says that the flow's time is over.
     EXPIRED = "Expired";
-    /// The service used a word for readiness that this version does not know.
+    /// The service returned no readiness, or a word that this version does not know.
     READINESS_UNKNOWN = "ReadinessUnknown";
     /// The flow was not ready for longer than `spec.progressDeadline`.
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded";
@@ -39,13 +39,13 @@ words! {
     CONFLICT = "Conflict";
     /// The remote object differs from what is declared.
     DRIFTED = "Drifted";
-    /// A reset was accepted and the service has not been looked at since.
+    /// A reset was accepted and the service has not been looked at since: `Ready` is Unknown.
     RESETTING = "Resetting";
     /// A reset was sent and nobody knows whether it took effect.
     RESET_UNKNOWN = "ResetUnknown";
     /// `spec.suspend` of the resource or of what it refers to.
     SUSPENDED = "Suspended";
-    /// The flow set that is referred to does not exist.
+    /// The flow set that is referred to does not exist, in the cluster or, for `spec.flowSetId`, at the service.
     FLOW_SET_NOT_FOUND = "FlowSetNotFound";
     /// The flow set that is referred to has no remote set yet.
     FLOW_SET_NOT_READY = "FlowSetNotReady";
@@ -53,7 +53,7 @@ words! {
     CONNECTION_NOT_FOUND = "ConnectionNotFound";
     /// `spec.tenantId` is neither a GUID nor a domain name.
     INVALID_TENANT = "InvalidTenant";
-    /// The Secret, or the key in it, does not exist.
+    /// The Secret, or the key in it, does not exist or holds no text.
     SECRET_NOT_FOUND = "SecretNotFound";
     /// The remote object is being deleted.
     DELETING = "Deleting";

@@ -35,6 +35,7 @@ pub mod kind;
 pub mod obstacle;
 pub mod password;
 pub mod poll;
+pub mod request;
 pub mod resource;
 pub mod retry;
 #[cfg(test)]

@@ -1,23 +1,81 @@
-//! Texts for people, kept within bounds.
+//! Lengths of what people read: event notes and lists in messages.
 
-use std::fmt::Display;
+use std::borrow::Cow;
+use std::fmt::Write;
 
-/// How many ids a message names.
+/// Kubernetes refuses a note of more than 1,024 bytes; the rest is room for what a client adds.
+pub const MAX_NOTE: usize = 1000;
+
+/// More ids than these help nobody who reads a message.
 const MAX_IDS: usize = 10;
 
-/// The ids, of which no more than ten are named: `a, b and 7 more`.
+const ELLIPSIS: &str = "…";
+
+/// A text of at most `max` bytes, whose end is replaced by an ellipsis if it was longer.
 #[must_use]
-pub fn list_ids<T: Display>(ids: impl IntoIterator<Item = T>) -> String {
-    let ids: Vec<String> = ids.into_iter().map(|id| id.to_string()).collect();
-    let (named, rest) = ids.split_at(ids.len().min(MAX_IDS));
-    match rest.len() {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
+pub fn cut_bytes(text: &str, max: usize) -> Cow<'_, str> {
+    if text.len() <= max {
+        return Cow::Borrowed(text);
     }
+    let kept = text.floor_char_boundary(max.saturating_sub(ELLIPSIS.len()));
+    Cow::Owned(format!("{}{ELLIPSIS}", &text[..kept]))
 }
 
-/// The text, cut to at most `bytes` bytes between two characters.
+/// The first ten of some ids, and how many more there are: `a, b … and 7 more`.
 #[must_use]
-pub fn cut_bytes(text: &str, bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes)]
+pub fn list_ids<T: AsRef<str>>(ids: impl IntoIterator<Item = T>) -> String {
+    let mut ids = ids.into_iter();
+    let mut text = String::new();
+    for id in ids.by_ref().take(MAX_IDS) {
+        if !text.is_empty() {
+            text += ", ";
+        }
+        text += id.as_ref();
+    }
+    let more = ids.count();
+    if more > 0 {
+        let _ = write!(text, " … and {more} more");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        for text in ["", "a", "1234567890", "ääääää", "学校学校", "🏫🏫🏫"] {
+            for max in 3..14 {
+                let cut = cut_bytes(text, max);
+                assert!(cut.len() <= max, "{cut} has more than {max} bytes");
+                if text.len() <= max {
+                    assert_eq!(cut, text);
+                } else {
+                    let kept = cut.strip_suffix(ELLIPSIS).unwrap();
+                    assert!(text.starts_with(kept));
+                    // No character that would have fitted is lost.
+                    assert!(kept.len() + ELLIPSIS.len() + 4 > max, "{cut} of {max}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_note_of_the_greatest_length_is_accepted_by_kubernetes() {
+        let cut = cut_bytes(&"ä".repeat(2000), MAX_NOTE).into_owned();
+        assert_eq!(cut.len(), 999);
+        assert!(cut.ends_with("ä…"));
+    }
+
+    #[test]
+    fn ten_ids_are_listed_and_the_others_counted() {
+        let ids = |count: usize| list_ids((1..=count).map(|id| id.to_string()));
+        assert_eq!(ids(0), "");
+        assert_eq!(ids(1), "1");
+        assert_eq!(ids(2), "1, 2");
+        assert_eq!(ids(10), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10");
+        assert_eq!(ids(11), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 … and 1 more");
+        assert_eq!(ids(17), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 … and 7 more");
+    }
 }

@@ -115,7 +115,7 @@ fn defaults_read_as_people_write_them() {
         ("ProvisioningFlow.spec.deletionPolicy", json!("Delete")),
         ("ProvisioningFlow.spec.driftPolicy", json!("Correct")),
         ("ProvisioningFlow.spec.managementPolicy", json!("Manage")),
-        ("ProvisioningFlow.spec.progressDeadline", json!("30m")),
+        ("ProvisioningFlow.spec.progressDeadline", json!("26h")),
         ("ProvisioningFlow.spec.suspend", json!(false)),
     ];
     let found: Vec<(String, Value)> = properties()

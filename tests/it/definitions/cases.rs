@@ -21,6 +21,13 @@ pub const FLOW_BY_ID: &str = "
     connectionRef: { name: contoso }
     user: { managementOptions: { additionalOptions: {} } }";
 
+pub const TENANT: &str = "tenantId must be a GUID or a domain name, for instance contoso.edu";
+pub const OBJECT_NAME: &str =
+    "name must be the name of an object in the cluster: lower-case letters, digits, '-' and '.'";
+pub const NAME_TRIMMED: &str = "displayName must not begin or end with white space";
+pub const NAME_PRINTABLE: &str =
+    "displayName must not contain control characters, such as line breaks and tabs";
+
 pub const CONNECTION_ACCEPTED: &[&str] = &[
     "{}",
     "tenantId: contoso.edu",
@@ -41,13 +48,18 @@ pub const CONNECTION_ACCEPTED: &[&str] = &[
 
 pub const CONNECTION_REFUSED: &[Refusal] = &[
     ("tenantId: null", "spec.tenantId: Required value"),
-    ("tenantId: contoso", "spec.tenantId in body should match"),
-    (
-        "tenantId: https://contoso.edu",
-        "spec.tenantId in body should match",
-    ),
+    ("tenantId: contoso", TENANT),
+    ("tenantId: https://contoso.edu", TENANT),
+    ("tenantId: 'contoso.edu '", TENANT),
     ("clientId: null", "spec.clientId: Required value"),
-    ("clientId: sds", "spec.clientId in body should match"),
+    (
+        "clientId: sds",
+        "clientId must be a GUID, for instance 66666666-7777-4888-8999-000000000000",
+    ),
+    (
+        "clientId: '66666666-7777-4888-8999-000000000000 '",
+        "clientId must be a GUID",
+    ),
     (
         "cloud: China",
         r#"spec.cloud: Unsupported value: "China": supported values: "Global""#,
@@ -71,20 +83,31 @@ pub const CONNECTION_REFUSED: &[Refusal] = &[
     ),
     (
         "credential: { clientSecret: { secretKeyRef: { key: client/secret } } }",
-        "spec.credential.clientSecret.secretKeyRef.key in body should match '^[-._a-zA-Z0-9]+$'",
+        "key must be a key of a Secret: letters, digits, '-', '_' and '.'",
+    ),
+    (
+        "credential: { clientSecret: { secretKeyRef: { name: Contoso } } }",
+        OBJECT_NAME,
+    ),
+    (
+        "credential: { clientSecret: { secretKeyRef: { name: 'contoso ' } } }",
+        OBJECT_NAME,
     ),
     (
         "pollInterval: soon",
-        "spec.pollInterval in body should match",
+        "pollInterval must be between 1s and 24h, for instance 60s, 5m or 1h30m",
     ),
-    ("pollInterval: 1d", "spec.pollInterval in body should match"),
+    (
+        "pollInterval: 1d",
+        "pollInterval must be between 1s and 24h, for instance 60s, 5m or 1h30m",
+    ),
     (
         "pollInterval: -1s",
-        "spec.pollInterval in body should match",
+        "pollInterval must be between 1s and 24h, for instance 60s, 5m or 1h30m",
     ),
     (
         "pollInterval: 99999999h",
-        "spec.pollInterval in body should match",
+        "pollInterval must be between 1s and 24h, for instance 60s, 5m or 1h30m",
     ),
     (
         "pollInterval: 9999999h",
@@ -135,7 +158,9 @@ pub const CONNECTION_REFUSED: &[Refusal] = &[
 pub const SET_ACCEPTED: &[&str] = &[
     "{}",
     "displayName: X",
+    "displayName: 'Distrito «Norte»: 北区, O’Connor & Söhne 🏫'",
     "filter: { attribute: orgExternalId, in: [school-17] }",
+    "filter: { attribute: orgExternalId, in: [school-17, School-17, 'school 17'] }",
     "managementPolicy: Observe",
     "deletionPolicy: Retain",
     "adoptionPolicy: IfExists",
@@ -154,9 +179,30 @@ pub const SET_REFUSED: &[Refusal] = &[
         "displayName: ''",
         "spec.displayName in body should be at least 1 chars long",
     ),
+    (r#"displayName: "District north\n""#, NAME_TRIMMED),
+    (r#"displayName: "District north\n""#, NAME_PRINTABLE),
+    ("displayName: 'District north '", NAME_TRIMMED),
+    ("displayName: ' District north'", NAME_TRIMMED),
+    (r#"displayName: "\tDistrict north""#, NAME_TRIMMED),
+    (r#"displayName: "District north\u00A0""#, NAME_TRIMMED),
+    (r#"displayName: "\uFEFFDistrict north""#, NAME_TRIMMED),
+    ("displayName: ' '", NAME_TRIMMED),
+    (r#"displayName: "District\tnorth""#, NAME_PRINTABLE),
+    (r#"displayName: "District\nnorth""#, NAME_PRINTABLE),
+    (r#"displayName: "District\u0000north""#, NAME_PRINTABLE),
+    (r#"displayName: "District\u0085north""#, NAME_PRINTABLE),
+    (r#"displayName: "District\u2028north""#, NAME_PRINTABLE),
     (
         "filter: { attribute: orgExternalId }",
         "spec.filter.in: Required value",
+    ),
+    (
+        "filter: { attribute: orgExternalId, in: [school-17, 'school-42 '] }",
+        "a value in filter.in must not begin or end with white space",
+    ),
+    (
+        r#"filter: { attribute: orgExternalId, in: ["school\t17"] }"#,
+        "a value in filter.in must not contain control characters, such as line breaks and tabs",
     ),
     (
         "filter: { in: [school-17] }",
@@ -222,7 +268,16 @@ pub const FLOW_ACCEPTED: &[&str] = &[
           - roleGroup: students
             defaultPassword: { secretKeyRef: { name: passwords, key: students } }
             licenseSkus: [00000000-0000-4000-8000-000000000002]",
+    "
+    user:
+      managementOptions: { additionalOptions: {} }
+      creationOptions:
+        configurations:
+          - roleGroup: students
+            licenseSkus: [00000000-0000-4000-8000-00000000000A, 00000000-0000-4000-8000-00000000000b]
+          - roleGroup: studentsAbroad",
     "resetToken: '2026-11-23'",
+    "resetToken: after the summer",
     "pollInterval: 5m",
     "progressDeadline: 1s",
     "progressDeadline: 720h",
@@ -257,7 +312,7 @@ pub const FLOW_REFUSED: &[Refusal] = &[
     ),
     (
         "{ flowSetRef: null, flowSetId: north, connectionRef: { name: contoso } }",
-        "spec.flowSetId in body should match",
+        "flowSetId must be a GUID, for instance 66666666-7777-4888-8999-000000000000",
     ),
     (
         "flowSetRef: { name: '' }",
@@ -268,8 +323,17 @@ pub const FLOW_REFUSED: &[Refusal] = &[
         "spec.resetToken in body should be at least 1 chars long",
     ),
     (
+        r#"resetToken: "2026-11-23\n""#,
+        "resetToken must not begin or end with white space",
+    ),
+    (
+        r#"resetToken: "2026\t11""#,
+        "resetToken must not contain control characters, such as line breaks and tabs",
+    ),
+    ("flowSetRef: { name: North }", OBJECT_NAME),
+    (
         "pollInterval: soon",
-        "spec.pollInterval in body should match",
+        "pollInterval must be between 1s and 24h, for instance 60s, 5m or 1h30m",
     ),
     (
         "pollInterval: 9999999h",
@@ -285,7 +349,7 @@ pub const FLOW_REFUSED: &[Refusal] = &[
     ),
     (
         "progressDeadline: soon",
-        "spec.progressDeadline in body should match",
+        "progressDeadline must be between 1s and 720h, for instance 60s, 5m or 1h30m",
     ),
     (
         "progressDeadline: 9999999h",
@@ -340,12 +404,28 @@ pub const FLOW_REFUSED: &[Refusal] = &[
         r#"spec.user.creationOptions.configurations[1]: Duplicate value: {"roleGroup":"students"}"#,
     ),
     (
+        "user: { creationOptions: { configurations: [{ roleGroup: students }, { roleGroup: Students }] } }",
+        "configurations must not list the same value twice; letter case has no meaning",
+    ),
+    (
+        "user: { creationOptions: { configurations: [{ roleGroup: 'students ' }] } }",
+        "roleGroup must not begin or end with white space",
+    ),
+    (
+        r#"user: { creationOptions: { configurations: [{ roleGroup: "stu\tdents" }] } }"#,
+        "roleGroup must not contain control characters, such as line breaks and tabs",
+    ),
+    (
+        "user: { creationOptions: { configurations: [{ roleGroup: students, licenseSkus: [00000000-0000-4000-8000-00000000000A, 00000000-0000-4000-8000-00000000000a] }] } }",
+        "licenseSkus must not list the same value twice; letter case has no meaning",
+    ),
+    (
         "user: { creationOptions: { configurations: [{ licenseSkus: [] }] } }",
         "spec.user.creationOptions.configurations[0].roleGroup: Required value",
     ),
     (
         "user: { creationOptions: { configurations: [{ roleGroup: students, licenseSkus: [A3] }] } }",
-        "spec.user.creationOptions.configurations[0].licenseSkus[0] in body should match",
+        "a SKU id in licenseSkus must be a GUID, for instance 66666666-7777-4888-8999-000000000000",
     ),
     (
         "user: { creationOptions: { configurations: [{ roleGroup: students, defaultPassword: {} }] } }",
@@ -353,7 +433,7 @@ pub const FLOW_REFUSED: &[Refusal] = &[
     ),
     (
         "user: { creationOptions: { configurations: [{ roleGroup: students, defaultPassword: { secretKeyRef: { name: passwords, key: a b } } }] } }",
-        "configurations[0].defaultPassword.secretKeyRef.key in body should match '^[-._a-zA-Z0-9]+$'",
+        "key must be a key of a Secret: letters, digits, '-', '_' and '.'",
     ),
     (
         "{ user: null, classGroup: {} }",
@@ -370,6 +450,22 @@ pub const FLOW_REFUSED: &[Refusal] = &[
     (
         "{ user: null, classGroup: { configuration: { enrollmentMappings: { ownerEnrollmentMappings: [{ code: teacher }, { code: teacher }] } } } }",
         r#"ownerEnrollmentMappings[1]: Duplicate value: {"code":"teacher"}"#,
+    ),
+    (
+        "{ user: null, classGroup: { configuration: { additionalOptions: { createTeam: true, writeDisplayNameOnCreateOnly: true }, enrollmentMappings: { ownerEnrollmentMappings: [{ code: teacher }, { code: Teacher }] } } } }",
+        "ownerEnrollmentMappings must not list the same value twice; letter case has no meaning",
+    ),
+    (
+        "{ user: null, classGroup: { configuration: { additionalOptions: { createTeam: true, writeDisplayNameOnCreateOnly: true }, enrollmentMappings: { memberEnrollmentMappings: [{ code: AIDE }, { code: aide }] } } } }",
+        "memberEnrollmentMappings must not list the same value twice; letter case has no meaning",
+    ),
+    (
+        "{ user: null, classGroup: { configuration: { additionalOptions: { createTeam: true, writeDisplayNameOnCreateOnly: true }, enrollmentMappings: { memberEnrollmentMappings: [{ code: ' aide' }] } } } }",
+        "code must not begin or end with white space",
+    ),
+    (
+        r#"{ user: null, classGroup: { configuration: { additionalOptions: { createTeam: true, writeDisplayNameOnCreateOnly: true }, enrollmentMappings: { memberEnrollmentMappings: [{ code: "ai\tde" }] } } } }"#,
+        "code must not contain control characters, such as line breaks and tabs",
     ),
     (
         "{ user: null, administrativeUnit: {} }",

@@ -73,6 +73,33 @@ async fn sizes_have_limits() {
     );
 }
 
+/// A rule that takes too long is refused as if it were broken.
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_have_time_for_the_largest_lists() {
+    let stage = Stage::set_up("definitions-largest", Options::default()).await;
+    let flows = Door::<ProvisioningFlow>::of(&stage);
+    let text = |number: usize| format!("{number:x>256}");
+    let codes: Vec<Value> = (0..64)
+        .map(|number| json!({ "code": text(number) }))
+        .collect();
+    let largest = json!({ "user": null, "classGroup": { "configuration": {
+        "additionalOptions": { "createTeam": true, "writeDisplayNameOnCreateOnly": true },
+        "enrollmentMappings": {
+            "ownerEnrollmentMappings": codes,
+            "memberEnrollmentMappings": codes,
+        },
+    } } });
+    flows.create(FLOW, &largest).await.unwrap();
+    let skus: Vec<String> = (0..64)
+        .map(|number| format!("00000000-0000-4000-8000-{number:012}"))
+        .collect();
+    let configurations: Vec<Value> = (0..16)
+        .map(|number| json!({ "roleGroup": text(number), "licenseSkus": skus }))
+        .collect();
+    let largest = json!({ "user": { "creationOptions": { "configurations": configurations } } });
+    flows.create(FLOW, &largest).await.unwrap();
+}
+
 /// Tools like Helm write `user: null` for what is not given.
 #[tokio::test(flavor = "multi_thread")]
 async fn null_is_the_same_as_absent() {
@@ -94,7 +121,7 @@ async fn null_is_the_same_as_absent() {
     let expected = json!({
         "flowSetRef": { "name": "north" },
         "administrativeUnit": unit,
-        "progressDeadline": "30m",
+        "progressDeadline": "26h",
         "managementPolicy": "Manage",
         "deletionPolicy": "Delete",
         "adoptionPolicy": "Never",

@@ -50,6 +50,8 @@ async fn argo_cd_takes_each_stage_for_what_it_is() {
     stage
         .patch_flow(flow, json!({ "driftPolicy": "Report" }))
         .await;
+    // The operator would correct a difference that it sees before this edit.
+    says(&stage, "Healthy").await;
     let drift = json!({ "configuration": {
         "additionalOptions": { "createTeam": false, "writeDisplayNameOnCreateOnly": false },
         "enrollmentMappings": {
@@ -65,9 +67,11 @@ async fn argo_cd_takes_each_stage_for_what_it_is() {
     says(&stage, "Healthy").await;
     stage.patch_flow(flow, json!({ "suspend": true })).await;
     says(&stage, "Suspended").await;
-    let secretless = sample("connection.yaml").replace("name: contoso", "name: fabrikam");
-    let (_, connection) = secretless.split_once("---").unwrap();
-    stage.apply(connection).await.unwrap();
+    // A missing Secret is waited for, but one that holds a wrong value needs a person.
+    let refused = sample("connection.yaml")
+        .replace("name: contoso", "name: fabrikam")
+        .replace("simulator-secret", "expired-secret");
+    stage.apply(&refused).await.unwrap();
     argo.says(&stage, &[("fabrikam", "Degraded")]).await;
     stage.stop_operator().await;
     stage.patch_flow(flow, json!({ "suspend": false })).await;
@@ -79,6 +83,70 @@ async fn argo_cd_takes_each_stage_for_what_it_is() {
     stage.start_operator(&[]).await;
     let all = ["delete", "industrydata", "--all"];
     stage.kubectl(&all).await.unwrap();
+}
+
+/// What no test can hold for long enough on a live object.
+#[tokio::test(flavor = "multi_thread")]
+async fn argo_cd_knows_each_combination_of_conditions() {
+    let argo = Argo::new();
+    let with = |ready: (&str, &str), other: Option<(&str, &str)>| {
+        let condition = |type_: &str, status: &str, reason: &str| json!({ "type": type_, "status": status, "reason": reason, "message": format!("{type_} is {reason}") });
+        let ready = condition("Ready", ready.0, ready.1);
+        let other = other.map(|(type_, reason)| condition(type_, "True", reason));
+        json!({
+            "apiVersion": "industrydata.dev/v1alpha1",
+            "kind": "ProvisioningFlow",
+            "metadata": { "name": "users", "namespace": "default", "generation": 2 },
+            "status": { "observedGeneration": 2, "conditions": other.into_iter().chain([ready]).collect::<Vec<_>>() },
+        })
+    };
+    let reconciling = |reason| Some(("Reconciling", reason));
+    let stalled = |reason| Some(("Stalled", reason));
+    let mut table = vec![
+        (with(("True", "Ready"), None), "Healthy"),
+        (
+            with(("False", "NotReady"), reconciling("NotReady")),
+            "Progressing",
+        ),
+        (
+            with(("False", "SecretNotFound"), reconciling("SecretNotFound")),
+            "Progressing",
+        ),
+        (
+            with(("False", "SecretNotFound"), stalled("SecretNotFound")),
+            "Degraded",
+        ),
+        // A reset is in progress, or an edit was not applied.
+        (
+            with(("Unknown", "Resetting"), reconciling("Resetting")),
+            "Progressing",
+        ),
+        // A list cannot be read.
+        (
+            with(("Unknown", "Unreachable"), reconciling("Unreachable")),
+            "Progressing",
+        ),
+        (with(("Unknown", "Unreachable"), None), "Progressing"),
+        (
+            with(("Unknown", "ResetUnknown"), stalled("ResetUnknown")),
+            "Degraded",
+        ),
+    ];
+    for status in ["True", "False", "Unknown"] {
+        let suspended = (status, "Suspended");
+        table.push((with(suspended, None), "Suspended"));
+        table.push((with(suspended, stalled("Failed")), "Suspended"));
+        table.push((with(suspended, reconciling("NotReady")), "Suspended"));
+    }
+    let mut edited = with(("True", "Ready"), None);
+    edited["metadata"]["generation"] = json!(3);
+    table.push((edited, "Progressing"));
+    let objects: Vec<&Value> = table.iter().map(|(object, _)| object).collect();
+    let healths = argo.healths(&objects).await;
+    assert_eq!(healths.len(), table.len());
+    for ((object, expected), health) in table.iter().zip(&healths) {
+        assert_eq!(health, expected, "{object}");
+    }
 }
 
 /// Argo CD, as it is configured by us.
@@ -114,17 +182,21 @@ impl Argo {
             .await
             .unwrap();
         let list: Value = serde_json::from_str(&list).unwrap();
-        let items = list["items"].as_array().unwrap();
-        let mut argo = Tool::ArgoHealth.command().await.unwrap();
-        argo.arg(self.config.path());
-        let input: String = items.iter().map(Value::to_string).collect();
-        let healths = run_with_input(&mut argo, &input).await.unwrap();
-        assert_eq!(healths.lines().count(), items.len());
+        let items: Vec<&Value> = list["items"].as_array().unwrap().iter().collect();
+        let healths = self.healths(&items).await;
         let names = items
             .iter()
             .map(|item| item["metadata"]["name"].as_str().unwrap());
-        let names = names.map(str::to_owned);
-        names.zip(healths.lines().map(str::to_owned)).collect()
+        names.map(str::to_owned).zip(healths).collect()
+    }
+
+    async fn healths(&self, objects: &[&Value]) -> Vec<String> {
+        let mut argo = Tool::ArgoHealth.command().await.unwrap();
+        argo.arg(self.config.path());
+        let input: String = objects.iter().map(ToString::to_string).collect();
+        let healths = run_with_input(&mut argo, &input).await.unwrap();
+        assert_eq!(healths.lines().count(), objects.len());
+        healths.lines().map(str::to_owned).collect()
     }
 }
 

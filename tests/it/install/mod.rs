@@ -12,6 +12,7 @@ mod policies;
 mod release;
 mod roles;
 mod samples;
+mod takeover;
 mod values;
 
 use std::path::Path;

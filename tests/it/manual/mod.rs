@@ -49,6 +49,7 @@ pages! {
     the_page_on_resources_does_what_it_says: Samples, "docs/concepts/resources.md";
     the_page_on_conditions_does_what_it_says: Samples, "docs/concepts/conditions.md";
     the_page_on_identity_does_what_it_says: Samples, "docs/concepts/identity.md";
+    the_guide_to_existing_definitions_does_what_it_says: Cluster, "docs/guides/install.md";
     the_guide_to_import_does_what_it_says: Samples, "docs/guides/import.md";
     the_guide_to_resets_does_what_it_says: Samples, "docs/guides/reset.md";
     the_guide_to_credentials_does_what_it_says: Samples, "docs/guides/credentials.md";

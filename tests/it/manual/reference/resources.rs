@@ -77,13 +77,15 @@ fn object(kind: &str, path: &str, schema: &Value, text: &mut String) {
         .iter()
         .filter(|(_, property)| !has_section(property))
         .flat_map(|(name, property)| {
-            rules(property).map(move |message| {
-                if message.contains(name.as_str()) {
-                    message.to_owned()
-                } else {
-                    format!("{name}: {message}")
-                }
-            })
+            rules(property)
+                .chain(rules(&property["items"]))
+                .map(move |message| {
+                    if message.contains(name.as_str()) {
+                        message.to_owned()
+                    } else {
+                        format!("{name}: {message}")
+                    }
+                })
         });
     let rules: Vec<String> = own
         .chain(of_fields)
