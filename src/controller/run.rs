@@ -16,7 +16,7 @@ use crate::plan::event::{self, Event, Severity};
 use crate::plan::resource::{is_deleting, is_held};
 use crate::plan::{
     self, Action, Memory, Observed, Outcome, Permit, Plan, Read, ResourceStep, SharedStatus, Step,
-    Unreadable, View,
+    Unreadable, View, text,
 };
 use crate::poll::Snapshot;
 use crate::telemetry::with_causes;
@@ -287,7 +287,7 @@ impl<'a, K: Remote> Run<'a, K> {
                 Severity::Warning => EventType::Warning,
             },
             reason: reason.to_owned(),
-            note: Some(message),
+            note: Some(text::cut_bytes(&message, text::MAX_NOTE).into_owned()),
             action: "Reconcile".to_owned(),
             secondary: None,
         };

@@ -13,6 +13,9 @@ use super::{
     ResourceStep, SharedStatus, Step, Unreadable, View, resource, retry,
 };
 
+/// A pause must not be zero.
+const AT_ONCE: SignedDuration = SignedDuration::from_millis(100);
+
 /// How long a dependency may be missing before a person is needed: manifests and Secrets of one release arrive in any
 /// order, from several tools, and a pipeline that waits for the result gives up at once on what is `Stalled`.
 const PATIENCE_FOR_DEPENDENCIES: SignedDuration = SignedDuration::from_mins(5);
@@ -161,9 +164,9 @@ impl<'a, K: Kind> Draft<'a, K> {
 
     /// Whether the user asked for a look and this run has not looked yet.
     pub(super) fn wants_look(&self) -> bool {
-        let wish = resource::requested_at(&*self.observed.resource);
+        let pending = self.status.pending_request(&*self.observed.resource);
         let stale = self.view().is_some_and(|view| !view.fresh);
-        stale && wish.is_some() && wish != self.status.handled()
+        stale && pending.is_some()
     }
 
     pub(super) fn obstructed(&mut self, obstacle: &Obstacle) -> Decision<K::Change> {
@@ -261,8 +264,11 @@ impl<'a, K: Kind> Draft<'a, K> {
         let now = self.observed.now;
         let conditions = conditions::render(standing, readiness, original, generation, now);
         self.status.set_conditions(conditions, generation);
-        if let Some(wish) = resource::requested_at(resource) {
-            self.status.set_handled(wish.to_owned());
+        if let Some(request) = self.status.pending_request(resource) {
+            self.status.set_handled(request);
+            // With two new values each is echoed once.
+            let more = self.status.pending_request(resource).is_some();
+            self.wake_in(more.then_some(AT_ONCE));
         }
     }
 

@@ -13,6 +13,7 @@ use crate::api::{
 };
 use crate::graph::model::FlowSetId;
 
+use super::request::{Request, pending_request};
 use super::{Limits, Memory, Obstacle, Plan, Read, Run};
 
 /// A kind of resource that stands for something at the service.
@@ -83,10 +84,10 @@ pub trait SharedStatus: Clone + Debug + Default + PartialEq {
     fn observed_generation(&self) -> i64;
     /// Replaces the conditions, and the generation that they speak of.
     fn set_conditions(&mut self, conditions: Vec<Condition>, generation: i64);
-    /// The wish for a look that was handled last.
-    fn handled(&self) -> Option<&str>;
-    /// Sets the wish for a look that was handled last.
-    fn set_handled(&mut self, wish: String);
+    /// The request for a look that is to be handled next.
+    fn pending_request(&self, resource: &impl ResourceExt) -> Option<Request>;
+    /// Notes that a request was handled.
+    fn set_handled(&mut self, request: Request);
     /// The failures since the last success.
     fn retry(&self) -> Option<&Retry>;
     /// Replaces the failures since the last success.
@@ -118,12 +119,14 @@ macro_rules! shared_status {
             self.observed_generation = generation;
         }
 
-        fn handled(&self) -> Option<&str> {
-            self.last_handled_reconcile_at.as_deref()
+        fn pending_request(&self, resource: &impl ResourceExt) -> Option<Request> {
+            let last = self.last_handled_reconcile_at.as_deref();
+            pending_request(resource, last, self.last_handled_requests.as_ref())
         }
 
-        fn set_handled(&mut self, wish: String) {
-            self.last_handled_reconcile_at = Some(wish);
+        fn set_handled(&mut self, request: Request) {
+            self.last_handled_reconcile_at = Some(request.value);
+            self.last_handled_requests = request.handled;
         }
     };
     ($status:ty) => {

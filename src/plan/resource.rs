@@ -40,12 +40,6 @@ pub fn annotated<'a>(resource: &'a impl ResourceExt, name: &str) -> Option<&'a s
     resource.annotations().get(name).map(String::as_str)
 }
 
-/// The user's latest wish for a look at the service, in either spelling. The values are times, so the greater is later.
-pub fn requested_at(resource: &impl ResourceExt) -> Option<&str> {
-    let own = annotated(resource, annotation::REQUESTED_AT);
-    own.max(annotated(resource, annotation::FLUX_REQUESTED_AT))
-}
-
 /// The last intent to create, whatever became of it.
 pub fn attempt(resource: &impl ResourceExt) -> Option<Attempt> {
     Attempt::parse(annotated(resource, annotation::CREATE_ATTEMPT)?)
