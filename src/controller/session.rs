@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::api::{GraphConnection, SecretKeyReference, reason};
-use crate::graph::{Budget, Client, Credential, Limits, Observer, Tenant, Transport, USUAL_WAIT};
+use crate::graph::{Account, Client, Limits, Observer, Tenant, Transport, USUAL_WAIT};
 use crate::plan::{Obstacle, resource, retry};
 use crate::poll::Poller;
 
@@ -164,23 +164,14 @@ impl Sessions {
                 format!("spec.tenantId is no tenant: {error}; create another GraphConnection with the right one"),
             )
         })?;
-        let credential = Credential::ClientSecret {
-            tenant,
-            client_id: spec.client_id.clone(),
-            secret,
-        };
-        let budget = Budget::new(Limits {
+        let limits = Limits {
             per_second: f64::from(spec.request_budget.per_second),
             burst: u32::try_from(spec.request_budget.burst).unwrap_or(1),
             max_wait: USUAL_WAIT,
-        });
+        };
+        let account = Account::new(tenant, &spec.client_id, limits);
         let (transport, observer) = (self.transport.clone(), self.observer.clone());
-        Ok(Client::new(
-            transport,
-            credential,
-            Arc::new(budget),
-            observer,
-        ))
+        Ok(Client::new(transport, account, secret, observer))
     }
 
     fn slot(&self, connection: &GraphConnection) -> Arc<Slot> {

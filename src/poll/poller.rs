@@ -233,6 +233,7 @@ impl Began {
         let listed = match listed {
             Err(_) if failpoint::takes_unreadable_for_empty() => Ok(Listing {
                 items: Vec::new(),
+                unread: 0,
                 date: self.at,
             }),
             listed => listed,
