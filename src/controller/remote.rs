@@ -140,10 +140,10 @@ pub(super) fn verdict_on_id(error: InvalidId) -> Verdict {
 }
 
 /// What an answer to a read by id says.
-pub(super) fn fetched<T>(read: Result<T, GraphError>) -> Fetched {
+pub(super) fn fetched<T>(read: Result<Option<T>, GraphError>) -> Fetched {
     match read {
-        Ok(_) => Fetched::Present,
-        Err(error) if error.is_not_found() => Fetched::Absent,
+        Ok(Some(_)) => Fetched::Present,
+        Ok(None) => Fetched::Absent,
         Err(error) => Fetched::Unknown(error.verdict()),
     }
 }

@@ -235,20 +235,10 @@ impl Sessions {
         })?;
         let mut accounts = self.accounts();
         let account = accounts.entry(account_key(connection));
-        let account = account
-            .or_insert_with(|| Account::new(tenant, spec.client_id.clone(), limits(connection)));
+        let account =
+            account.or_insert_with(|| Account::new(tenant, &spec.client_id, limits(connection)));
         let (transport, observer) = (self.transport.clone(), self.observer.clone());
-        let credential = crate::graph::Credential::ClientSecret {
-            tenant: account.tenant.clone(),
-            client_id: account.client_id.clone(),
-            secret,
-        };
-        Ok(Client::new(
-            transport,
-            credential,
-            account.budget.clone(),
-            observer,
-        ))
+        Ok(Client::new(transport, account.clone(), secret, observer))
     }
 
     /// Applies the limits of a connection whose spec may have changed.

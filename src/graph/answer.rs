@@ -6,19 +6,66 @@ use std::{fmt, iter::successors, time::Duration};
 use k8s_openapi::jiff::Timestamp;
 use reqwest::{
     StatusCode,
-    header::{DATE, HeaderMap, RETRY_AFTER},
+    header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER},
 };
 use serde_json::Value;
 
 use crate::clock;
 
-use super::error::Failure;
+use super::{error::Failure, model::Malformed};
 
-/// An answer whose status is a success.
+/// An answer whose status is a success. Whether the body belongs to one is for [`Self::json`] and
+/// [`Self::done`] to find out.
 pub(super) struct Answer {
+    pub(super) status: StatusCode,
     pub(super) headers: Headers,
-    /// The body, or why it could not be read; only some answers need one.
+    /// The body, or why it could not be read.
     pub(super) body: Result<Vec<u8>, Failure>,
+}
+
+impl Answer {
+    /// The object that reads and creates are answered with: the body of a 200 or 201.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] for everything that a gateway may put in its place: another status, another
+    /// content type, an error in the error shape, or no JSON.
+    pub(super) fn json(self) -> Result<Value, Failure> {
+        if ![StatusCode::OK, StatusCode::CREATED].contains(&self.status) {
+            return Err(Failure::Malformed(Malformed::Status));
+        }
+        let body = self.body?;
+        if self.headers.other_than_json {
+            return Err(Failure::Malformed(Malformed::ContentType));
+        }
+        good(&body).map_err(Failure::Malformed)
+    }
+
+    /// Makes sure that a change was accepted: by a 202 or 204, or by a 200 or 201 with an object.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::json`].
+    pub(super) fn done(self) -> Result<(), Failure> {
+        if ![StatusCode::ACCEPTED, StatusCode::NO_CONTENT].contains(&self.status) {
+            return self.json().map(drop);
+        }
+        let body = self.body?;
+        if body.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        good(&body).map(drop).map_err(Failure::Malformed)
+    }
+}
+
+/// The object in the body of a success.
+fn good(body: &[u8]) -> Result<Value, Malformed> {
+    let value: Value = serde_json::from_slice(body).map_err(|_| Malformed::Syntax)?;
+    let members = value.as_object().ok_or(Malformed::NotAnObject)?;
+    match members.get("error") {
+        None | Some(Value::Null) => Ok(value),
+        Some(_) => Err(Malformed::Error),
+    }
 }
 
 /// What the headers of an answer say.
@@ -30,6 +77,8 @@ pub(super) struct Headers {
     pub(super) retry_after: Option<Duration>,
     /// The service's id of the request, for a support case.
     pub(super) request_id: Option<ErrorCode>,
+    /// The body is said to be something else than JSON.
+    pub(super) other_than_json: bool,
 }
 
 impl Headers {
@@ -40,8 +89,28 @@ impl Headers {
             date,
             retry_after: text(RETRY_AFTER.as_str()).and_then(|pause| retry_after(pause, date)),
             request_id: text("request-id").and_then(ErrorCode::new),
+            other_than_json: text(CONTENT_TYPE.as_str()).is_some_and(|given| !is_json(given)),
         }
     }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    essence == "application/json"
+        || essence.starts_with("application/") && essence.ends_with("+json")
+}
+
+/// Whose error shape a body has: who has answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// That of Microsoft Graph: `error` is an object with a `code`.
+    Graph,
+    /// That of the authority: `error` is text.
+    Authority,
+    /// Neither: the answer may be that of a gateway, a proxy or a portal.
+    #[default]
+    Other,
 }
 
 /// An answer whose status is not a success.
@@ -49,6 +118,8 @@ impl Headers {
 pub struct Refusal {
     /// The HTTP status.
     pub status: u16,
+    /// Whose error shape the body has.
+    pub shape: Shape,
     /// The error code of the body.
     pub code: Option<ErrorCode>,
     /// The more specific code inside the error: the innermost `innerError` of Microsoft Graph, or
@@ -62,14 +133,28 @@ pub struct Refusal {
 
 impl Refusal {
     pub(super) fn read(status: StatusCode, headers: Headers, body: &[u8]) -> Self {
-        let (code, detail) = codes(body);
+        let Error {
+            shape,
+            code,
+            detail,
+        } = Error::read(body);
         Self {
             status: status.as_u16(),
+            shape,
             code,
             detail,
             retry_after: headers.retry_after,
             request_id: headers.request_id,
         }
+    }
+
+    /// Whether the service itself, by its error shape, says that it did not carry the request out.
+    ///
+    /// A closed list: a 409 or 412 may be the answer to a repetition of what an intermediary has sent
+    /// already, and every status that is not here may be somebody else's.
+    pub(super) fn is_definite(&self) -> bool {
+        const DEFINITE: [u16; 8] = [400, 401, 403, 404, 405, 413, 415, 422];
+        self.shape == Shape::Graph && DEFINITE.contains(&self.status)
     }
 
     /// Whether either code is this one.
@@ -120,20 +205,41 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// Finds the codes in an error body, of Microsoft Graph (`error` is an object) or of the authority
-/// (`error` is text).
-fn codes(body: &[u8]) -> (Option<ErrorCode>, Option<ErrorCode>) {
-    let Ok(body) = serde_json::from_slice::<Value>(body) else {
-        return (None, None);
-    };
-    match &body["error"] {
-        Value::String(code) => (ErrorCode::new(code), authority_number(&body)),
-        error => (code_of(error), innermost_code(error)),
+/// What an error body shows.
+#[derive(Default)]
+struct Error {
+    shape: Shape,
+    code: Option<ErrorCode>,
+    detail: Option<ErrorCode>,
+}
+
+impl Error {
+    fn read(body: &[u8]) -> Self {
+        let body = serde_json::from_slice(body).unwrap_or(Value::Null);
+        match &body["error"] {
+            Value::String(code) => Self {
+                shape: Shape::Authority,
+                code: ErrorCode::new(code),
+                detail: authority_number(&body),
+            },
+            error if error["code"].is_string() => Self {
+                shape: Shape::Graph,
+                code: code_of(error),
+                detail: innermost_code(error),
+            },
+            _ => Self::default(),
+        }
     }
 }
 
+/// The authority's number, which it gives twice: in a list, and at the beginning of the text.
 fn authority_number(body: &Value) -> Option<ErrorCode> {
-    let number = body["error_codes"][0].as_u64()?;
+    let listed = || body["error_codes"][0].as_u64();
+    let told = || {
+        let text = body["error_description"].as_str()?.strip_prefix("AADSTS")?;
+        text.split_once(':')?.0.parse().ok()
+    };
+    let number = listed().or_else(told)?;
     ErrorCode::new(&format!("AADSTS{number}"))
 }
 
@@ -212,6 +318,34 @@ mod tests {
     fn an_unreadable_pause_is_none() {
         for text in ["", "soon", "-1", "NaN", "inf", "1e400", "10 s"] {
             assert_eq!(pause(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_the_authority_is_also_read_from_its_text() {
+        let body = r#"{"error":"invalid_grant","error_description":"AADSTS50196: A loop."}"#;
+        assert_eq!(refusal(body), "HTTP 403, invalid_grant, AADSTS50196");
+        for text in ["AADSTSx: y", "AADSTS1", "see AADSTS7: y"] {
+            let body = json!({"error": "a", "error_description": text}).to_string();
+            assert_eq!(refusal(&body), "HTTP 403, a", "{text}");
+        }
+    }
+
+    #[test]
+    fn the_shape_of_a_body_is_that_of_its_error() {
+        for (body, shape) in [
+            (r#"{"error":{"code":""}}"#, Shape::Graph),
+            (
+                r#"{"error":{"code":"x","innerError":{}},"a":1}"#,
+                Shape::Graph,
+            ),
+            (r#"{"error":"invalid_client"}"#, Shape::Authority),
+            (r#"{"error":{"code":null}}"#, Shape::Other),
+            ("", Shape::Other),
+        ] {
+            let status = StatusCode::FORBIDDEN;
+            let refusal = Refusal::read(status, Headers::default(), body.as_bytes());
+            assert_eq!(refusal.shape, shape, "{body}");
         }
     }
 

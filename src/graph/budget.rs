@@ -74,12 +74,12 @@ pub struct Closed {
 /// made while the budget is closed; [`acquire`](Self::acquire) returns within [`Limits::max_wait`].
 #[derive(Debug)]
 pub struct Budget {
-    max_wait: Duration,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
+    max_wait: Duration,
     bucket: Bucket,
     queue: Queue,
 }
@@ -103,22 +103,30 @@ impl Budget {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let state = State {
+            max_wait: limits.max_wait.min(LONGEST_WAIT),
             bucket: Bucket::new(limits.per_second, limits.burst, Instant::now()),
             queue: Queue::default(),
         };
         Self {
-            max_wait: limits.max_wait.min(LONGEST_WAIT),
             state: Mutex::new(state),
         }
     }
 
-    /// STUB
-    pub fn set_limits(&self, _limits: Limits) {}
+    /// Changes the limits. A pause that the service asked for stays, and so does a rate that it forced
+    /// down, as far as the new ceiling allows.
+    pub fn set_limits(&self, limits: Limits) {
+        let mut state = self.lock();
+        state.max_wait = limits.max_wait.min(LONGEST_WAIT);
+        state
+            .bucket
+            .set_limits(limits.per_second, limits.burst, Instant::now());
+        state.queue.wake_first();
+    }
 
     /// The longest time that [`acquire`](Self::acquire) waits.
     #[must_use]
-    pub const fn max_wait(&self) -> Duration {
-        self.max_wait
+    pub fn max_wait(&self) -> Duration {
+        self.lock().max_wait
     }
 
     /// Waits until one request may go.
@@ -131,8 +139,21 @@ impl Budget {
     /// service asked for a longer pause, or because too many are waiting. Also later, if either
     /// turns out so while waiting.
     pub async fn acquire(&self, lane: Lane) -> Result<(), Closed> {
-        self.acquire_before(lane, Instant::now() + self.max_wait)
+        self.acquire_before(lane, Instant::now() + self.max_wait())
             .await
+    }
+
+    /// Whether the budget is closed for longer than [`acquire`](Self::acquire) would wait.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if it is.
+    pub fn check(&self) -> Result<(), Closed> {
+        let remaining = self.closed_for();
+        if remaining > self.max_wait() {
+            return Err(Closed { remaining });
+        }
+        Ok(())
     }
 
     /// As [`acquire`](Self::acquire), with a deadline of the caller's.

@@ -10,6 +10,7 @@ use std::{
 
 use k8s_openapi::jiff::Timestamp;
 use reqwest::Method;
+use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
@@ -17,22 +18,23 @@ use uuid::Uuid;
 use crate::clock;
 
 use super::{
+    account::Account,
     answer::Answer,
     body::{FlowDefinition, FlowSetDefinition},
-    budget::{Budget, Lane},
+    budget::Lane,
     connection::{Connection, Request},
     error::{Error, Failure},
     model::{Flow, FlowId, FlowSet, FlowSetId, Listing, Malformed},
     operation::{Observer, Operation},
     page::{Page, Trail},
-    token::{Credential, TokenSource},
+    token::TokenSource,
     transport::Transport,
 };
 
 /// A connection to one tenant. Cheap to clone; clones share token, budget and connection pool.
 ///
 /// Every method returns within [`longest_call`](Self::longest_call) (lists: each page), and sends
-/// its request at most once, or twice if the first answer was 401. Every error can be asked for its
+/// its request at most once, or twice if the first answer refused the token. Every error can be asked for its
 /// [`verdict`](Error::verdict), which for changes also says whether they may have been carried out.
 ///
 /// Dropping the future of a method abandons the request, which then may or may not have been
@@ -49,21 +51,27 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client that has no token yet and has connected to nothing.
+    /// A client that shows this client secret, and has connected to nothing yet.
     ///
-    /// The budget is passed in so that it can outlive a change of credential.
+    /// What the account knows outlives the client: its budget, and the tokens and failures that this
+    /// very secret brought before.
     #[must_use]
     pub fn new(
         transport: Transport,
-        credential: Credential,
-        budget: Arc<Budget>,
+        account: Account,
+        secret: SecretString,
         observer: Observer,
     ) -> Self {
-        let tokens = TokenSource::new(transport.clone(), credential, Arc::clone(&observer));
+        let tokens = TokenSource::new(
+            transport.clone(),
+            account.clone(),
+            secret,
+            Arc::clone(&observer),
+        );
         let connection = Connection {
             transport,
             tokens,
-            budget,
+            account,
             observer,
         };
         Self {
@@ -71,22 +79,35 @@ impl Client {
         }
     }
 
-    /// STUB
-    pub async fn obtain_token(&self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    /// STUB
-    pub async fn prepare(&self, _operation: Operation) -> Result<(), Error> {
-        Ok(())
-    }
-
     /// The longest time from calling a method (of a list: from asking for a page) to its return,
     /// and so the longest time after which its request can still be on its way. Whoever may only
     /// write while holding a lease compares the rest of the lease with this.
     #[must_use]
     pub fn longest_call(&self) -> Duration {
-        self.connection.budget.max_wait() + self.connection.transport.request_timeout()
+        self.connection.account.budget().max_wait() + self.connection.transport.request_timeout()
+    }
+
+    /// Makes sure that a token can be had, by asking the authority for one if there is none. Whoever has
+    /// a new credential can try it so, while another client goes on with the old one.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no token, possibly remembered from a while ago: asking often costs nothing.
+    pub async fn obtain_token(&self) -> Result<(), Error> {
+        self.connection.obtain_token().await
+    }
+
+    /// Makes sure that nothing on this side keeps a request from leaving: that the budget lets it go soon, and that there is
+    /// a token. Asked before an intent is written that only a request that has left can settle.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from leaving.
+    pub async fn prepare(&self, operation: Operation) -> Result<(), Error> {
+        let budget = self.connection.account.budget();
+        let open = budget.check();
+        open.map_err(|closed| Error::closed(operation, closed))?;
+        self.connection.obtain_token().await
     }
 
     /// All flow sets; with `expand_flows` also their flows, as far as the service gives these
@@ -94,7 +115,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// If any page fails, or any set or flow cannot be read. Whether the service supports expansion
+    /// If any page fails. Whether the service supports expansion
     /// is not documented; a refusal would be a 400.
     pub async fn list_flow_sets(
         &self,
@@ -111,18 +132,20 @@ impl Client {
         Ok(distinct(listing, |set| set.id.clone()))
     }
 
-    /// One flow set, without its flows.
+    /// One flow set, without its flows, or `None` if the service itself answers that there is none: a
+    /// 404 in its error shape.
     ///
     /// # Errors
     ///
-    /// If the request fails or the answer cannot be read. A set that does not exist is an error
-    /// with [`is_not_found`](Error::is_not_found).
-    pub async fn get_flow_set(&self, id: &FlowSetId, lane: Lane) -> Result<FlowSet, Error> {
+    /// If the request fails or the answer cannot be read. Then nothing is known about the set.
+    pub async fn get_flow_set(&self, id: &FlowSetId, lane: Lane) -> Result<Option<FlowSet>, Error> {
         let url = self.url(&[id.as_str()]);
         let request = Request::new(Operation::GetFlowSet, Method::GET, url, lane);
-        self.connection
-            .call(&request, |answer| read_one(answer, FlowSet::parse))
-            .await
+        let read = |answer| {
+            let set = read_one(answer, FlowSet::parse)?;
+            only(set.id == *id, set)
+        };
+        present(self.connection.call(&request, read).await)
     }
 
     /// Creates a flow set and returns it as the service made it.
@@ -172,8 +195,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// If the request fails. A set that does not exist is an error with
-    /// [`is_not_found`](Error::is_not_found): only the caller knows whether that is a success.
+    /// If the request fails. Neither success nor [`is_not_found`](Error::is_not_found) proves that the
+    /// set is gone: only a list does.
     pub async fn delete_flow_set(&self, id: &FlowSetId) -> Result<(), Error> {
         let url = self.url(&[id.as_str()]);
         let request = Request::new(Operation::DeleteFlowSet, Method::DELETE, url, Lane::User);
@@ -184,7 +207,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// If any page fails, or any flow cannot be read.
+    /// If any page fails.
     pub async fn list_flows(&self, set: &FlowSetId, lane: Lane) -> Result<Listing<Flow>, Error> {
         let url = self.flows(set, &[]);
         let listing = self
@@ -193,18 +216,25 @@ impl Client {
         Ok(distinct(listing, |flow| flow.id.clone()))
     }
 
-    /// One flow.
+    /// One flow, or `None` if the service itself answers that there is none, or no such set: a 404 in its
+    /// error shape.
     ///
     /// # Errors
     ///
-    /// If the request fails or the answer cannot be read. A flow that does not exist is an error
-    /// with [`is_not_found`](Error::is_not_found).
-    pub async fn get_flow(&self, set: &FlowSetId, id: &FlowId, lane: Lane) -> Result<Flow, Error> {
+    /// If the request fails or the answer cannot be read. Then nothing is known about the flow.
+    pub async fn get_flow(
+        &self,
+        set: &FlowSetId,
+        id: &FlowId,
+        lane: Lane,
+    ) -> Result<Option<Flow>, Error> {
         let url = self.flows(set, &[id.as_str()]);
         let request = Request::new(Operation::GetFlow, Method::GET, url, lane);
-        self.connection
-            .call(&request, |answer| read_one(answer, Flow::parse))
-            .await
+        let read = |answer| {
+            let flow = read_one(answer, Flow::parse)?;
+            only(flow.id == *id, flow)
+        };
+        present(self.connection.call(&request, read).await)
     }
 
     /// Creates a flow and returns it as the service made it, which may be shorter than what a read
@@ -255,31 +285,32 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// If the request fails. A flow that does not exist is an error with
-    /// [`is_not_found`](Error::is_not_found): only the caller knows whether that is a success.
+    /// If the request fails. Neither success nor [`is_not_found`](Error::is_not_found) proves that the
+    /// flow is gone: only a list does.
     pub async fn delete_flow(&self, set: &FlowSetId, id: &FlowId) -> Result<(), Error> {
         let url = self.flows(set, &[id.as_str()]);
         let request = Request::new(Operation::DeleteFlow, Method::DELETE, url, Lane::User);
         self.change(&request).await
     }
 
-    /// Resets a flow: the service clears its errors and provisions everything anew at the next run.
+    /// Resets a flow: the service clears its errors and provisions everything again at the next run.
     ///
-    /// Not idempotent, and nothing to be read tells whether it happened.
+    /// Not idempotent, and nothing that can be read shows whether it happened. So it never goes out on a
+    /// connection that was idle, which the peer may be closing at that moment.
     ///
     /// # Errors
     ///
     /// If the request fails.
     pub async fn reset_flow(&self, set: &FlowSetId, id: &FlowId) -> Result<(), Error> {
         let url = self.flows(set, &[id.as_str(), "reset"]);
-        let request = Request::new(Operation::ResetFlow, Method::POST, url, Lane::User);
+        let request = Request::new(Operation::ResetFlow, Method::POST, url, Lane::User).alone();
         self.change(&request).await
     }
 
-    /// Makes a request that is answered by its status alone: 204 or 202 as documented, but a 200
-    /// with a body is as good.
+    /// Makes a request whose answer need not show anything: 204 or 202 as documented, or a 200 with the
+    /// object.
     async fn change(&self, request: &Request) -> Result<(), Error> {
-        self.connection.call(request, |_| Ok(())).await
+        self.connection.call(request, Answer::done).await
     }
 
     async fn list<T>(
@@ -291,7 +322,7 @@ impl Client {
     ) -> Result<Listing<T>, Error> {
         let mut trail = Trail::new(start.clone());
         let asked = clock::now();
-        let mut items = Vec::new();
+        let (mut items, mut unread) = (Vec::new(), 0);
         let mut date = None;
         let mut next = Some(start);
         while let Some(url) = next {
@@ -299,11 +330,16 @@ impl Client {
             let read = |answer| read_page(answer, parse, &mut trail);
             let page = self.connection.call(&request, read).await?;
             items.extend(page.items);
+            unread += page.unread;
             date.get_or_insert(page.date.unwrap_or(asked));
             next = page.next;
         }
+        if unread > 0 {
+            tracing::debug!(%operation, unread, "items of a list cannot be understood");
+        }
         Ok(Listing {
             items,
+            unread,
             date: date.unwrap_or(asked),
         })
     }
@@ -329,6 +365,7 @@ impl Client {
 /// A page whose items have been read and whose link has been checked.
 struct ReadPage<T> {
     items: Vec<T>,
+    unread: usize,
     next: Option<Url>,
     date: Option<Timestamp>,
 }
@@ -338,20 +375,36 @@ fn read_page<T>(
     parse: fn(Value) -> Result<T, Malformed>,
     trail: &mut Trail,
 ) -> Result<ReadPage<T>, Failure> {
-    let page = Page::read(&answer.body?).map_err(Failure::Malformed)?;
+    let date = answer.headers.date;
+    let bytes = answer.body.as_ref().map_or(0, Vec::len);
+    let page = Page::read(answer.json()?, bytes).map_err(Failure::Malformed)?;
     let next = trail.next(&page)?;
-    let items = page.items.into_iter().map(parse).collect::<Result<_, _>>();
+    let shown = page.items.len();
+    let items: Vec<T> = page.items.into_iter().flat_map(parse).collect();
     Ok(ReadPage {
-        items: items.map_err(Failure::Malformed)?,
+        unread: shown - items.len(),
+        items,
         next,
-        date: answer.headers.date,
+        date,
     })
 }
 
 fn read_one<T>(answer: Answer, parse: fn(Value) -> Result<T, Malformed>) -> Result<T, Failure> {
-    let value =
-        serde_json::from_slice(&answer.body?).map_err(|_| Failure::Malformed(Malformed::Syntax))?;
-    parse(value).map_err(Failure::Malformed)
+    parse(answer.json()?).map_err(Failure::Malformed)
+}
+
+/// The object, if it is the one that was asked for.
+fn only<T>(same: bool, object: T) -> Result<T, Failure> {
+    same.then_some(object)
+        .ok_or(Failure::Malformed(Malformed::Id))
+}
+
+/// Tells an object that is not there from a failure to find out.
+fn present<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Err(error) if error.is_absence() => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 /// Leaves each id once: an object may move to a later page while the pages are being read. The

@@ -1,5 +1,5 @@
-//! One request from budget to meaning: budget, token, exchange, one renewal after a 401, reading,
-//! telling.
+//! One request from budget to meaning: budget, token, exchange, one repetition with another token,
+//! reading, telling.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,8 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{
-    answer::Answer,
+    account::Account,
+    answer::{Answer, Refusal, Shape},
     body::Body,
     budget::{Budget, Lane},
     error::{Error, Failure},
@@ -21,6 +22,15 @@ use super::{
     transport::Transport,
 };
 
+/// Which connection a request may take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Route {
+    /// Any.
+    Pooled,
+    /// One of its own.
+    Alone,
+}
+
 /// A request to Microsoft Graph.
 pub(super) struct Request {
     operation: Operation,
@@ -28,6 +38,7 @@ pub(super) struct Request {
     method: Method,
     url: Url,
     body: Option<Body>,
+    route: Route,
     /// Sent as `client-request-id`. The service repeats it in its own logs; it does not make a
     /// request idempotent.
     id: Uuid,
@@ -42,12 +53,21 @@ impl Request {
             method,
             url,
             body: None,
+            route: Route::Pooled,
             id: Uuid::new_v4(),
         }
     }
 
     pub(super) fn with_id(self, id: Uuid) -> Self {
         Self { id, ..self }
+    }
+
+    /// On a connection of its own; see [`Transport::unpooled`].
+    pub(super) fn alone(self) -> Self {
+        Self {
+            route: Route::Alone,
+            ..self
+        }
     }
 
     pub(super) fn with_body(self, body: Body) -> Self {
@@ -62,22 +82,23 @@ impl Request {
 pub(super) struct Connection {
     pub(super) transport: Transport,
     pub(super) tokens: TokenSource,
-    pub(super) budget: Arc<Budget>,
+    pub(super) account: Account,
     pub(super) observer: Observer,
 }
 
 impl Connection {
     /// Makes a request and reads its answer.
     ///
-    /// *Guarantees*: the request is sent at most once, and once more if the answer was 401. From
-    /// leaving the budget to the return takes no longer than the request time-out.
+    /// *Guarantees*: the request is sent at most once, and once more, with another token, if the service
+    /// refused the first. From leaving the budget to the return takes no longer than the request
+    /// time-out.
     pub(super) async fn call<T>(
         &self,
         request: &Request,
         read: impl FnOnce(Answer) -> Result<T, Failure>,
     ) -> Result<T, Error> {
         let operation = request.operation;
-        let admitted = self.budget.acquire(request.lane).await;
+        let admitted = self.budget().acquire(request.lane).await;
         let start = Instant::now();
         let result = match admitted {
             Ok(()) => {
@@ -93,30 +114,56 @@ impl Connection {
     }
 
     async fn exchange(&self, request: &Request, deadline: Instant) -> Result<Answer, Error> {
+        let failed = |failure| Error::request(request.operation, failure);
         let token = self.token(request.operation, deadline).await?;
         let answer = self.send(request, &token, deadline).await;
-        if !self.worth_repeating(&answer, &token, deadline).await {
-            return answer.map_err(|failure| Error::request(request.operation, failure));
-        }
-        let token = self.token(request.operation, deadline).await?;
-        let admitted = self.budget.acquire_before(request.lane, deadline).await;
+        let Err(Failure::Refused(refusal)) = &answer else {
+            return answer.map_err(failed);
+        };
+        let Some(other) = self.other(request, refusal, &token, deadline).await? else {
+            return answer.map_err(failed);
+        };
+        let admitted = self.budget().acquire_before(request.lane, deadline).await;
         admitted.map_err(|closed| Error::closed(request.operation, closed))?;
-        let answer = self.send(request, &token, deadline).await;
-        answer.map_err(|failure| Error::request(request.operation, failure))
+        self.send(request, &other, deadline).await.map_err(failed)
     }
 
-    /// Whether the token was refused, which proves that nothing was done, and another can be had.
-    async fn worth_repeating(
+    /// Another token, if the first was refused and the request may be repeated with one.
+    async fn other(
         &self,
-        answer: &Result<Answer, Failure>,
+        request: &Request,
+        refusal: &Refusal,
         token: &AccessToken,
         deadline: Instant,
-    ) -> bool {
-        let refused = answer.as_ref().is_err_and(Failure::is_unauthorized);
-        refused
-            && timeout_at(deadline, self.tokens.refused(token))
-                .await
-                .unwrap_or(false)
+    ) -> Result<Option<AccessToken>, Error> {
+        let theirs = refusal.shape == Shape::Graph;
+        match refusal.status {
+            401 => {
+                let renewed = timeout_at(deadline, self.tokens.refused(token)).await;
+                // A 401 of somebody else does not prove that nothing was done; to do it twice is harmless
+                // but for creates and resets.
+                let repeatable = theirs || request.method != Method::POST;
+                if repeatable && renewed.unwrap_or(false) {
+                    return self.token(request.operation, deadline).await.map(Some);
+                }
+                Ok(None)
+            }
+            403 if theirs => {
+                let newer = timeout_at(deadline, self.tokens.instead_of(token)).await;
+                Ok(newer.ok().flatten())
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn budget(&self) -> &Budget {
+        self.account.budget()
+    }
+
+    /// Makes sure that there is a token.
+    pub(super) async fn obtain_token(&self) -> Result<(), Error> {
+        let deadline = Instant::now() + self.transport.request_timeout();
+        self.token(Operation::FetchToken, deadline).await.map(drop)
     }
 
     async fn token(&self, operation: Operation, deadline: Instant) -> Result<AccessToken, Error> {
@@ -131,12 +178,19 @@ impl Connection {
         token: &AccessToken,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
-        let mut http = self
-            .transport
-            .http()
+        let client = match request.route {
+            Route::Pooled => self.transport.http(),
+            Route::Alone => self.transport.unpooled(),
+        };
+        let mut http = client
             .request(request.method.clone(), request.url.clone())
             .header(AUTHORIZATION, token.header.clone())
             .header("client-request-id", request.id.to_string());
+        if request.method == Method::GET {
+            // Without it the service may show a word that is newer than the interface as
+            // `unknownFutureValue`, and hide what it is.
+            http = http.header("Prefer", "include-unknown-enum-members");
+        }
         if let Some(body) = &request.body {
             http = http
                 .header(CONTENT_TYPE, "application/json")
@@ -149,11 +203,11 @@ impl Connection {
 
     fn feed_budget(&self, answer: &Result<Answer, Failure>) {
         match answer {
-            Ok(_) => self.budget.succeeded(),
+            Ok(_) => self.budget().succeeded(),
             Err(Failure::Refused(refusal)) => match refusal.status {
-                429 | 503 | 509 => self.budget.throttled(refusal.retry_after),
+                429 | 503 | 509 => self.budget().throttled(refusal.retry_after),
                 500..=599 => {}
-                _ => self.budget.succeeded(),
+                _ => self.budget().succeeded(),
             },
             Err(_) => {}
         }

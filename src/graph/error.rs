@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
 use super::{
-    answer::Refusal,
+    answer::{Refusal, Shape},
     budget::Closed,
     model::Malformed,
     operation::Operation,
@@ -96,10 +96,20 @@ impl Error {
         }
     }
 
-    /// Whether the service answered that the object does not exist (404).
+    /// Whether the answer was a 404 or a 410, whoever gave it.
+    ///
+    /// A reason to look again, and no proof that the object does not exist: a gateway answers so too,
+    /// and so does a service that has not heard of the object yet.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        self.refusal().is_some_and(|refusal| refusal.status == 404)
+        self.refusal()
+            .is_some_and(|refusal| [404, 410].contains(&refusal.status))
+    }
+
+    /// Whether the service itself answered that there is no such object: a 404 in its error shape.
+    pub(super) fn is_absence(&self) -> bool {
+        self.refusal()
+            .is_some_and(|refusal| refusal.status == 404 && refusal.shape == Shape::Graph)
     }
 
     /// The answer of the service, if it gave one and it was no success.
@@ -174,6 +184,14 @@ impl Class {
         }
     }
 
+    /// An answer that is hardly the service's.
+    const fn foreign() -> Self {
+        Self {
+            advice: CHECK_NETWORK,
+            ..Self::passing(Reason::UnexpectedAnswer)
+        }
+    }
+
     const fn throttled(reason: Reason, after: Option<Duration>) -> Self {
         Self {
             disposition: Disposition::Throttled { after },
@@ -201,11 +219,6 @@ impl Failure {
         self.class(authority_refusal).reason
     }
 
-    /// Whether the service did not accept the token.
-    pub(super) fn is_unauthorized(&self) -> bool {
-        matches!(self, Self::Refused(refusal) if refusal.status == 401)
-    }
-
     fn class(&self, refusal_class: fn(&Refusal) -> Class) -> Class {
         match self {
             Self::Unconnected(_) => Class {
@@ -224,13 +237,10 @@ impl Failure {
     fn certainty(&self) -> Certainty {
         match self {
             Self::Unconnected(_) => Certainty::NotSent,
-            Self::Refused(refusal) => match refusal.status {
-                429 => Certainty::Throttled,
-                408 => Certainty::Unknown,
-                400..=499 => Certainty::Refused,
-                _ => Certainty::Unknown,
-            },
-            Self::Interrupted(_)
+            Self::Refused(refusal) if refusal.status == 429 => Certainty::Throttled,
+            Self::Refused(refusal) if refusal.is_definite() => Certainty::Refused,
+            Self::Refused(_)
+            | Self::Interrupted(_)
             | Self::TimedOut
             | Self::TooLarge
             | Self::Malformed(_)
@@ -253,12 +263,25 @@ impl Failure {
     }
 }
 
-/// What a refusal by Microsoft Graph means.
+/// What a refusal by Microsoft Graph, or by something on the way to it, means.
 ///
 /// The status decides; codes are not documented for this service and serve where the status alone
 /// is ambiguous.
 fn service_refusal(refusal: &Refusal) -> Class {
     let after = refusal.retry_after;
+    match refusal.status {
+        429 | 509 => Class::throttled(Reason::Throttled, after),
+        503 if after.is_some() => Class::throttled(Reason::ServiceUnavailable, after),
+        500..=599 => Class::passing(Reason::ServiceUnavailable),
+        408 => Class::passing(Reason::TimedOut),
+        400..=499 if refusal.shape == Shape::Graph => request_refusal(refusal),
+        400..=499 => Class::foreign(),
+        _ => Class::passing(Reason::UnexpectedAnswer),
+    }
+}
+
+/// What a refusal in Graph's error shape means, by its status.
+fn request_refusal(refusal: &Refusal) -> Class {
     match refusal.status {
         401 => Class::user(Reason::Unauthorized, CHECK_ADMISSION),
         402 | 403 => Class::user(Reason::Forbidden, GRANT_PERMISSION),
@@ -270,7 +293,9 @@ fn service_refusal(refusal: &Refusal) -> Class {
             reason: Reason::InvalidRequest,
             advice: "The interface may have changed; please report it.",
         },
-        408 => Class::passing(Reason::TimedOut),
+        // They speak of the way, the protocol or the connection, and those from 440 on are private to
+        // gateways: nothing in a resource would help.
+        407 | 421 | 425 | 426 | 431 | 440..=499 => Class::foreign(),
         409 if refusal.says("Directory_ConcurrencyViolation") => Class::passing(Reason::Conflict),
         409 => Class::user(
             Reason::Conflict,
@@ -278,26 +303,38 @@ fn service_refusal(refusal: &Refusal) -> Class {
         ),
         412 => Class::passing(Reason::Conflict),
         423 => Class::passing(Reason::Locked),
-        429 | 509 => Class::throttled(Reason::Throttled, after),
-        400..=499 => Class::user(Reason::Rejected, "Check the values in the resource's spec."),
-        503 if after.is_some() => Class::throttled(Reason::ServiceUnavailable, after),
-        500..=599 => Class::passing(Reason::ServiceUnavailable),
-        _ => Class::passing(Reason::UnexpectedAnswer),
+        _ => Class::user(Reason::Rejected, "Check the values in the resource's spec."),
     }
 }
 
-/// What a refusal by the token endpoint means.
+/// Refusals of the authority that pass by themselves, although they may come with a 400.
+///
+/// The numbers are those that the documented list of errors calls transient, retryable, temporarily
+/// unavailable or timed out; 50196 (a loop was detected) and 90055 (throttled) end with a pause.
+const PASSING: [&str; 11] = [
+    "temporarily_unavailable",
+    "server_error",
+    "AADSTS50087",
+    "AADSTS50196",
+    "AADSTS90006",
+    "AADSTS90012",
+    "AADSTS90024",
+    "AADSTS90033",
+    "AADSTS90055",
+    "AADSTS90090",
+    "AADSTS90091",
+];
+
+/// What a refusal by the token endpoint, or by something on the way to it, means.
 fn authority_refusal(refusal: &Refusal) -> Class {
-    let passing = ["temporarily_unavailable", "server_error"];
+    let after = refusal.retry_after;
+    let passes = PASSING.iter().any(|code| refusal.says(code));
     match refusal.status {
         408 => Class::passing(Reason::TimedOut),
-        429 => Class::throttled(Reason::Throttled, refusal.retry_after),
-        400..=499 if !passing.iter().any(|code| refusal.says(code)) => {
-            Class::user(Reason::CredentialRefused, CHECK_CREDENTIAL)
-        }
-        503 if refusal.retry_after.is_some() => {
-            Class::throttled(Reason::ServiceUnavailable, refusal.retry_after)
-        }
+        429 => Class::throttled(Reason::Throttled, after),
+        400..=499 if refusal.shape != Shape::Authority => Class::foreign(),
+        400..=499 if !passes => Class::user(Reason::CredentialRefused, CHECK_CREDENTIAL),
+        400..=499 | 503 if after.is_some() => Class::throttled(Reason::ServiceUnavailable, after),
         400..=599 => Class::passing(Reason::ServiceUnavailable),
         _ => Class::passing(Reason::UnexpectedAnswer),
     }

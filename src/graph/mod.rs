@@ -2,14 +2,16 @@
 //! flows.
 //!
 //! [`Client`] makes requests, [`model`] is what the service holds, [`verdict`] is what a failure
-//! means. Everything that a connection sends passes one [`Budget`] and carries a token from one
-//! token cache.
+//! means. Everything that is sent as one [`Account`] passes one [`Budget`]; tokens are shared by all
+//! who show the same credential.
 //!
 //! *Guarantees*
 //!
-//! * A request is sent once. The only repetition is after a 401, which proves that the first had no
-//!   effect.
-//! * A list is complete or an error.
+//! * A request is sent once. The only repetition is after a 401 or 403 in the service's error shape,
+//!   which proves that the first had no effect, with another token.
+//! * A success is a documented status with the documented shape. Whatever else comes with a 2xx, such
+//!   as the page of a gateway, is a failure that leaves the effect unknown.
+//! * A list is complete or an error, but for items that cannot be understood, which it counts.
 //! * The token goes to the configured endpoints only: redirects and links to other origins are not
 //!   followed.
 //! * Errors, their causes and their `Debug` output hold no token, secret, password or text of an
@@ -36,7 +38,7 @@ pub mod verdict;
 pub(crate) use self::transport::ensure_crypto_provider;
 pub use self::{
     account::Account,
-    answer::{ErrorCode, Refusal},
+    answer::{ErrorCode, Refusal, Shape},
     body::{FilterDefinition, FlowDefinition, FlowSetDefinition},
     budget::{Budget, Closed, Lane, Limits, USUAL_WAIT},
     client::Client,
@@ -44,7 +46,7 @@ pub use self::{
     model::{Flow, FlowId, FlowSet, FlowSetId, FlowType, InvalidId, Listing, Malformed},
     operation::{Observer, Operation, Outcome, unobserved},
     page::LinkError,
-    token::{Credential, InvalidTenant, Tenant},
+    token::{InvalidTenant, Tenant},
     transport::{EndpointError, Transport, TransportError, TransportSettings, check_endpoint},
     verdict::{Certainty, Disposition, Reason, Verdict},
 };

@@ -147,7 +147,7 @@ impl Flow {
 pub struct FlowSet {
     /// The service's id.
     pub id: FlowSetId,
-    /// Free text; two sets may have the same.
+    /// Free text; two sets may have the same. Empty where the service gave none.
     pub display_name: String,
     /// Which organisations it covers, verbatim. `None`: all.
     pub filter: Option<Value>,
@@ -157,8 +157,9 @@ pub struct FlowSet {
     pub last_modified: Option<String>,
     /// Its flows, where they were asked for and came *completely*.
     ///
-    /// `None` also where the service paged the flows inside the set: then they have to be listed by
-    /// themselves.
+    /// `None` also where the service paged the flows inside the set, or one of them cannot be
+    /// understood: then they have to be listed by themselves, so that a set never seems to have fewer
+    /// flows than it has.
     pub flows: Option<Vec<Flow>>,
 }
 
@@ -167,17 +168,16 @@ impl FlowSet {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if the value is no object, has no usable id or no display name, or if one of
-    /// its expanded flows cannot be read: a set must never seem to have fewer flows than it has.
+    /// [`Malformed`] if the value is no object or has no usable id.
     pub fn parse(value: Value) -> Result<Self, Malformed> {
         let mut members = object(value)?;
         let set = Self {
             id: take_id(&mut members)?,
-            display_name: take_text(&mut members, "displayName").ok_or(Malformed::DisplayName)?,
+            display_name: take_text(&mut members, "displayName").unwrap_or_default(),
             filter: members.remove("filter").filter(|filter| !filter.is_null()),
             created: take_text(&mut members, "createdDateTime"),
             last_modified: take_text(&mut members, "lastModifiedDateTime"),
-            flows: take_flows(&mut members)?,
+            flows: take_flows(&mut members),
         };
         Ok(set)
     }
@@ -195,11 +195,15 @@ impl FlowSet {
     }
 }
 
-/// A complete list: everything that the service showed, or there is no `Listing` at all.
+/// A complete list: everything that the service showed, or there is no `Listing` at all. Only items
+/// that cannot be understood are missing, and they are counted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listing<T> {
     /// The members, each id once, in the service's order.
     pub items: Vec<T>,
+    /// How many items cannot be understood: no object, or without a usable id. Where there are any,
+    /// an object that is not among [`items`](Self::items) may be there all the same.
+    pub unread: usize,
     /// The service's clock when it began to answer: the `Date` header of the first page, in whole
     /// seconds (cut, not rounded). The local clock at the start of the request where the header is
     /// missing or unreadable.
@@ -211,6 +215,15 @@ pub struct Listing<T> {
 /// Says what is wrong, never what the text was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Malformed {
+    /// A status of success that the interface does not have for this request.
+    #[error("an unexpected status of success")]
+    Status,
+    /// The content type is not that of JSON.
+    #[error("not sent as JSON")]
+    ContentType,
+    /// An error, although the status is one of success.
+    #[error("an error under a status of success")]
+    Error,
     /// Not JSON at all.
     #[error("not JSON")]
     Syntax,
@@ -220,12 +233,6 @@ pub enum Malformed {
     /// `id` is missing, or cannot be an id.
     #[error("no usable id")]
     Id,
-    /// `displayName` is missing, or not text.
-    #[error("no displayName")]
-    DisplayName,
-    /// `provisioningFlows` is not a list.
-    #[error("provisioningFlows is not a list")]
-    Flows,
     /// `value` is missing, or not a list.
     #[error("no list of values")]
     Values,
@@ -267,17 +274,14 @@ fn take_text(members: &mut Map<String, Value>, name: &str) -> Option<String> {
     }
 }
 
-fn take_flows(members: &mut Map<String, Value>) -> Result<Option<Vec<Flow>>, Malformed> {
+fn take_flows(members: &mut Map<String, Value>) -> Option<Vec<Flow>> {
     let partial = members.contains_key("provisioningFlows@odata.nextLink");
     match members.remove("provisioningFlows") {
-        None => Ok(None),
-        Some(_) if partial => Ok(None),
-        Some(Value::Array(flows)) => flows
+        Some(Value::Array(flows)) if !partial => flows
             .into_iter()
-            .map(Flow::parse)
-            .collect::<Result<_, _>>()
-            .map(Some),
-        Some(_) => Err(Malformed::Flows),
+            .map(|flow| Flow::parse(flow).ok())
+            .collect(),
+        _ => None,
     }
 }
 

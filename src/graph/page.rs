@@ -26,9 +26,6 @@ pub enum LinkError {
     /// The link leads to another origin or path, or holds a user name or password.
     #[error("it leads somewhere else")]
     Foreign,
-    /// The link leads to a page that has been read already.
-    #[error("it leads in a circle")]
-    Loop,
     /// There is no end to the list.
     #[error("too many pages")]
     TooLong,
@@ -43,22 +40,19 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn read(body: &[u8]) -> Result<Self, Malformed> {
-        let mut value: Value = serde_json::from_slice(body).map_err(|_| Malformed::Syntax)?;
+    /// Takes a page of so many bytes apart.
+    pub(super) fn read(mut value: Value, bytes: usize) -> Result<Self, Malformed> {
         let page = value.as_object_mut().ok_or(Malformed::NotAnObject)?;
         let Some(Value::Array(items)) = page.remove("value") else {
             return Err(Malformed::Values);
         };
         let next = match page.remove("@odata.nextLink") {
             None | Some(Value::Null) => None,
-            Some(Value::String(link)) => Some(link),
+            // An empty link is how some write that there is none.
+            Some(Value::String(link)) => Some(link).filter(|link| !link.trim().is_empty()),
             Some(_) => return Err(Malformed::NextLink),
         };
-        Ok(Self {
-            items,
-            next,
-            bytes: body.len(),
-        })
+        Ok(Self { items, next, bytes })
     }
 }
 
@@ -79,7 +73,9 @@ impl Trail {
         }
     }
 
-    /// Where the page after this one is. `None`: this was the last.
+    /// Where the page after this one is, or `None` if this was the last.
+    ///
+    /// A link to a page that has been read brings nothing new, so the list ends there.
     ///
     /// # Errors
     ///
@@ -92,23 +88,24 @@ impl Trail {
         let Some(link) = &page.next else {
             return Ok(None);
         };
-        self.follow(link).map(Some).map_err(Failure::Link)
+        self.follow(link).map_err(Failure::Link)
     }
 
-    fn follow(&mut self, link: &str) -> Result<Url, LinkError> {
+    fn follow(&mut self, link: &str) -> Result<Option<Url>, LinkError> {
         let mut url = self.start.join(link).map_err(|_| LinkError::Unreadable)?;
         url.set_fragment(None);
         let bare = url.username().is_empty() && url.password().is_none();
         if !bare || url.origin() != self.start.origin() || path(&url) != path(&self.start) {
             return Err(LinkError::Foreign);
         }
+        if self.visited.contains(&url) {
+            return Ok(None);
+        }
         if self.visited.len() >= MOST_PAGES {
             return Err(LinkError::TooLong);
         }
-        if !self.visited.insert(url.clone()) {
-            return Err(LinkError::Loop);
-        }
-        Ok(url)
+        self.visited.insert(url.clone());
+        Ok(Some(url))
     }
 }
 

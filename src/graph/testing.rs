@@ -3,7 +3,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,10 +18,11 @@ use tokio::{
 use url::Url;
 
 use super::{
-    budget::{Budget, Limits},
+    account::Account,
+    budget::Limits,
     client::Client,
     operation::{Observer, Operation, Outcome, unobserved},
-    token::{Credential, Tenant},
+    token::Tenant,
     transport::{Transport, TransportSettings},
 };
 
@@ -58,6 +62,12 @@ impl Reply {
             &[("content-type", "application/json")],
             &body.to_string(),
         )
+    }
+
+    /// A refusal in the error shape of Microsoft Graph.
+    pub(super) fn refused(status: u16) -> Self {
+        let error = serde_json::json!({"error": {"code": "", "message": "m"}});
+        Self::json(status, &error)
     }
 
     pub(super) fn status(status: u16) -> Self {
@@ -159,6 +169,11 @@ impl Server {
         self.script.lock().unwrap().replies.push_back(reply);
     }
 
+    /// Adds a reply to the next request for a token.
+    pub(super) fn then_token(&self, reply: Reply) {
+        self.script.lock().unwrap().tokens.push_back(reply);
+    }
+
     /// The requests to the service so far.
     pub(super) fn received(&self) -> Vec<Received> {
         let all = self.script.lock().unwrap().received.clone();
@@ -176,15 +191,7 @@ impl Server {
     }
 
     pub(super) fn transport(&self, request_timeout: Duration) -> Transport {
-        Transport::new(TransportSettings {
-            graph_endpoint: self.url.clone(),
-            authority_endpoint: self.url.clone(),
-            ca_certificates: None,
-            request_timeout,
-            connect_timeout: Duration::from_secs(1),
-            user_agent: "industrydata-operator/test".to_owned(),
-        })
-        .unwrap()
+        transport(&self.url, request_timeout)
     }
 
     pub(super) fn client(&self) -> Client {
@@ -195,24 +202,68 @@ impl Server {
         &self,
         request_timeout: Duration,
         observer: Observer,
-    ) -> (Client, Arc<Budget>) {
-        let budget = Arc::new(Budget::new(Limits {
-            per_second: 1000.0,
-            burst: 1000,
-            max_wait: Duration::from_secs(1),
-        }));
+    ) -> (Client, Account) {
+        let account = account();
         let transport = self.transport(request_timeout);
-        let client = Client::new(transport, credential(), Arc::clone(&budget), observer);
-        (client, budget)
+        let client = Client::new(transport, account.clone(), SECRET.into(), observer);
+        (client, account)
     }
 }
 
-pub(super) fn credential() -> Credential {
-    Credential::ClientSecret {
-        tenant: Tenant::new(TENANT).unwrap(),
-        client_id: "client".to_owned(),
-        secret: SECRET.into(),
+pub(super) fn transport(url: &Url, request_timeout: Duration) -> Transport {
+    Transport::new(TransportSettings {
+        graph_endpoint: url.clone(),
+        authority_endpoint: url.clone(),
+        ca_certificates: None,
+        request_timeout,
+        connect_timeout: Duration::from_secs(1),
+        user_agent: "industrydata-operator/test".to_owned(),
+    })
+    .unwrap()
+}
+
+pub(super) fn account() -> Account {
+    let limits = Limits {
+        per_second: 1000.0,
+        burst: 1000,
+        max_wait: Duration::from_secs(1),
+    };
+    Account::new(Tenant::new(TENANT).unwrap(), "client", limits)
+}
+
+/// A service and authority that keeps connections open, and closes each just as its second request
+/// arrives: what a peer with a short time-out does to a connection that was idle. The number is that of
+/// the requests that were answered.
+pub(super) async fn fickle() -> (Url, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let answered = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&answered);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answer_once(stream, Arc::clone(&count)));
+        }
+    });
+    (format!("http://{address}").parse().unwrap(), answered)
+}
+
+async fn answer_once(mut stream: TcpStream, answered: Arc<AtomicUsize>) {
+    let Some(request) = receive(&mut stream).await else {
+        return;
+    };
+    let token = r#"{"access_token":"token","expires_in":3599}"#;
+    let answer = if request.line.contains("/oauth2/") {
+        format!(
+            "HTTP/1.1 200 x\r\ncontent-length: {}\r\n\r\n{token}",
+            token.len()
+        )
+    } else {
+        "HTTP/1.1 202 x\r\ncontent-length: 0\r\n\r\n".to_owned()
+    };
+    if stream.write_all(answer.as_bytes()).await.is_ok() {
+        answered.fetch_add(1, Ordering::SeqCst);
     }
+    drop(receive(&mut stream).await);
 }
 
 /// What an observer was told.

@@ -16,27 +16,14 @@ use thiserror::Error;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
+    account::Account,
     answer::Answer,
     error::Failure,
     model::Malformed,
     operation::{Observer, Operation, Outcome},
     transport::Transport,
 };
-use memory::Memory;
-
-/// How the operator proves to the authority who it is.
-#[derive(Clone, Debug)]
-pub enum Credential {
-    /// A client secret of an application.
-    ClientSecret {
-        /// The tenant.
-        tenant: Tenant,
-        /// The application's client id.
-        client_id: String,
-        /// The secret.
-        secret: SecretString,
-    },
-}
+pub(super) use memory::Memory;
 
 /// A tenant: its id (a GUID) or one of its domains.
 ///
@@ -99,19 +86,28 @@ pub(super) struct AccessToken {
 /// Where a connection's requests get their token.
 pub(super) struct TokenSource {
     transport: Transport,
-    credential: Credential,
+    account: Account,
+    secret: SecretString,
     observer: Observer,
-    /// Held while a token is being fetched: whoever else needs one waits here, and then finds it.
-    memory: Mutex<Memory>,
+    /// The account's memory of this very secret. Held while a token is being fetched: whoever else
+    /// needs one waits here, and then finds it.
+    memory: Arc<Mutex<Memory>>,
 }
 
 impl TokenSource {
-    pub(super) fn new(transport: Transport, credential: Credential, observer: Observer) -> Self {
+    pub(super) fn new(
+        transport: Transport,
+        account: Account,
+        secret: SecretString,
+        observer: Observer,
+    ) -> Self {
+        let memory = account.memory(&secret);
         Self {
             transport,
-            credential,
+            account,
+            secret,
             observer,
-            memory: Mutex::default(),
+            memory,
         }
     }
 
@@ -122,11 +118,35 @@ impl TokenSource {
     /// What the authority, or the way to it, failed with; possibly a while ago.
     pub(super) async fn get(&self) -> Result<AccessToken, Arc<Failure>> {
         let mut memory = self.memory.lock().await;
-        if let Some(known) = memory.recall(Instant::now()) {
+        let now = Instant::now();
+        if let Some(known) = memory.recall(now) {
             return known;
         }
+        if let Some(failure) = self.account.quiet(now) {
+            return memory.unless_still_good(&failure, now);
+        }
         let fetched = self.fetch().await;
-        memory.record(fetched, Instant::now())
+        let recorded = memory.record(fetched, Instant::now());
+        if let Some((failure, until)) = memory.throttled() {
+            self.account.keep_quiet(failure, until);
+        }
+        recorded
+    }
+
+    /// A newer token than one that the service accepted, but not for what was asked; `None` if none is
+    /// to be had, or if that one is too young for another to be better.
+    pub(super) async fn instead_of(&self, denied: &AccessToken) -> Option<AccessToken> {
+        let worthwhile = self
+            .memory
+            .lock()
+            .await
+            .denied(denied.generation, Instant::now());
+        let token = if worthwhile {
+            self.get().await.ok()
+        } else {
+            None
+        };
+        token.filter(|token| token.generation != denied.generation)
     }
 
     /// Tells that the service did not accept a token, and answers whether [`get`](Self::get) is
@@ -153,21 +173,17 @@ impl TokenSource {
     }
 
     async fn request(&self, deadline: Instant) -> Result<Fetched, Failure> {
-        let Credential::ClientSecret {
-            tenant,
-            client_id,
-            secret,
-        } = &self.credential;
+        let tenant = self.account.tenant().as_str();
         let url = self
             .transport
             .authority()
-            .at([tenant.as_str(), "oauth2", "v2.0", "token"]);
+            .at([tenant, "oauth2", "v2.0", "token"]);
         let scope = format!("{}/.default", self.transport.graph().origin());
         let form = [
             ("grant_type", "client_credentials"),
-            ("client_id", client_id),
+            ("client_id", self.account.client_id()),
             ("scope", &scope),
-            ("client_secret", secret.expose_secret()),
+            ("client_secret", self.secret.expose_secret()),
         ];
         let request = self.transport.http().post(url).form(&form);
         let answer = self.transport.send(request, deadline).await?;
@@ -188,7 +204,10 @@ impl Fetched {
 
     fn read(answer: Answer) -> Result<Self, Failure> {
         let malformed = || Failure::Malformed(Malformed::Token);
-        let body: Value = serde_json::from_slice(&answer.body?).map_err(|_| malformed())?;
+        let body = answer.json().map_err(|failure| match failure {
+            Failure::Malformed(_) => malformed(),
+            other => other,
+        })?;
         let token = body["access_token"]
             .as_str()
             .filter(|token| !token.is_empty());

@@ -13,6 +13,23 @@ use super::{
     error::Failure,
 };
 
+// Connections that are kept, and for how long.
+//
+// A request is lost if its connection is closed just as it is sent. The peers close idle connections
+// after 55 to 75 s (load balancers and gateways; the shortest usual limit is 60 s, some allow 55 s), so
+// this side lets go first, with time to spare for requests that are on their way.
+const LONGEST_IDLE: Duration = Duration::from_secs(30);
+// A connection that has died without a word is found by TCP within 15 + 3 × 5 = 30 s, which is as long as
+// it could have been kept. There is no read time-out: it would fire on connections that are merely idle.
+const TCP_PROBE_AFTER: Duration = Duration::from_secs(15);
+const TCP_PROBE_INTERVAL: Duration = Duration::from_secs(5);
+const TCP_PROBES: u32 = 3;
+// With HTTP/2 all requests share one connection, which is in use as long as requests keep coming, so that a
+// dead one would take each of them along. Pings end it after 5 + 5 s, also while it is idle: not longer
+// than the usual time-out of the one request that found it dead.
+const PING_AFTER: Duration = Duration::from_secs(5);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Longer answers are not read to their end. A page of Microsoft Graph is far below a megabyte.
 const LARGEST_BODY: usize = 8 * 1024 * 1024;
 
@@ -53,6 +70,8 @@ impl fmt::Debug for TransportSettings {
 #[derive(Clone, Debug)]
 pub struct Transport {
     http: reqwest::Client,
+    /// Makes a connection for each request and keeps none.
+    unpooled: reqwest::Client,
     graph: Endpoint,
     authority: Endpoint,
     request_timeout: Duration,
@@ -167,20 +186,33 @@ impl Transport {
             certificates.extend(built_in()?);
         }
         ensure_crypto_provider();
-        let mut http = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .referer(false)
-            .connect_timeout(settings.connect_timeout)
-            .user_agent(settings.user_agent)
-            .tls_certs_merge(certificates);
-        if graph.is_loopback() || authority.is_loopback() {
-            // A proxy would see plain http, and could not reach this machine's loopback anyway.
-            http = http.no_proxy();
-        }
-        let http = http.build().map_err(TransportError::Setup)?;
+        let builder = || {
+            let http = reqwest::Client::builder()
+                .redirect(redirect::Policy::none())
+                .retry(retry::never())
+                .referer(false)
+                .connect_timeout(settings.connect_timeout)
+                .tcp_keepalive(TCP_PROBE_AFTER)
+                .tcp_keepalive_interval(TCP_PROBE_INTERVAL)
+                .tcp_keepalive_retries(TCP_PROBES)
+                .http2_keep_alive_interval(PING_AFTER)
+                .http2_keep_alive_timeout(PING_TIMEOUT)
+                .http2_keep_alive_while_idle(true)
+                .user_agent(&settings.user_agent)
+                .tls_certs_merge(certificates.clone());
+            if graph.is_loopback() || authority.is_loopback() {
+                // A proxy would see plain http, and could not reach this machine's loopback anyway.
+                http.no_proxy()
+            } else {
+                http
+            }
+        };
+        let pooled = builder().pool_idle_timeout(LONGEST_IDLE).build();
+        // Without room for idle connections the library has no pool at all.
+        let unpooled = builder().pool_max_idle_per_host(0).build();
         Ok(Self {
-            http,
+            http: pooled.map_err(TransportError::Setup)?,
+            unpooled: unpooled.map_err(TransportError::Setup)?,
             graph,
             authority,
             request_timeout: settings.request_timeout,
@@ -195,6 +227,12 @@ impl Transport {
 
     pub(super) const fn http(&self) -> &reqwest::Client {
         &self.http
+    }
+
+    /// For a request that must not be lost, as nothing shows afterwards whether it was: its connection is
+    /// made for it, and was never idle.
+    pub(super) const fn unpooled(&self) -> &reqwest::Client {
+        &self.unpooled
     }
 
     pub(super) const fn graph(&self) -> &Endpoint {
@@ -222,10 +260,13 @@ impl Transport {
         let body = timeout_at(deadline, read(response)).await;
         let body = body.unwrap_or(Err(Failure::TimedOut));
         if status.is_success() {
-            // A body that nobody needs, after a 204 say, must not make a success a failure.
-            return Ok(Answer { headers, body });
+            return Ok(Answer {
+                status,
+                headers,
+                body,
+            });
         }
-        // The status is as definite without its body.
+        // Without its body a refusal is still one, although nobody knows whose.
         let body = body.unwrap_or_default();
         Err(Failure::Refused(Refusal::read(status, headers, &body)))
     }
@@ -260,6 +301,8 @@ pub(crate) fn ensure_crypto_provider() {
     }
 }
 
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failure)? {
@@ -267,6 +310,10 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
             return Err(Failure::TooLarge);
         }
         body.extend_from_slice(&chunk);
+    }
+    // Parsers of JSON may ignore a byte order mark (RFC 8259, section 8.1), and ours does not.
+    if body.starts_with(BYTE_ORDER_MARK) {
+        body.drain(..BYTE_ORDER_MARK.len());
     }
     Ok(body)
 }

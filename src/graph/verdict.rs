@@ -36,7 +36,7 @@ pub enum Disposition {
     /// A person has to change something. Not final: try again slowly, as the change may be made
     /// elsewhere.
     User,
-    /// The request itself is wrong, which neither time nor the user mends.
+    /// The request itself is wrong, which neither time nor the user can change.
     Bug,
 }
 
@@ -47,13 +47,15 @@ pub enum Disposition {
 pub enum Certainty {
     /// The service never saw the request: no budget, no token or no connection.
     NotSent,
-    /// The service saw it and said no.
+    /// The service saw it and refused it: a status of a closed list (400, 401, 403, 404, 405, 413, 415,
+    /// 422), with a body in the error shape of Microsoft Graph. Whoever else answers on the way does
+    /// not know what became of the request.
     Refused,
     /// The service answered 429. Nearly always this means no; but there are reports of requests
     /// carried out all the same, so whoever must not repeat a request by mistake should look first.
     Throttled,
-    /// It may have been carried out: cut connection, time-out, 5xx, or an answer that could not be
-    /// understood.
+    /// It may have been carried out: cut connection, time-out, any other status, or an answer that is
+    /// not the service's or could not be understood.
     Unknown,
 }
 

@@ -144,7 +144,11 @@ mod tests {
     }
 
     fn listing<T>(items: Vec<T>) -> Listing<T> {
-        Listing { items, date: at(0) }
+        Listing {
+            items,
+            unread: 0,
+            date: at(0),
+        }
     }
 
     #[test]

@@ -184,6 +184,7 @@ impl Poller {
         let lacks = sets.items.iter().all(|other| other.id != *set);
         lacks.then(|| Listing {
             items: Vec::new(),
+            unread: 0,
             date: sets.date,
         })
     }
@@ -253,6 +254,7 @@ impl Began {
         let listed = match listed {
             Err(_) if failpoint::takes_unreadable_for_empty() => Ok(Listing {
                 items: Vec::new(),
+                unread: 0,
                 date: self.at,
             }),
             listed => listed,

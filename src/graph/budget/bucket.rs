@@ -41,11 +41,7 @@ pub(super) struct Bucket {
 
 impl Bucket {
     pub(super) fn new(per_second: f64, burst: u32, now: Instant) -> Self {
-        let ceiling = if per_second.is_nan() {
-            SLOWEST
-        } else {
-            per_second.clamp(SLOWEST, FASTEST)
-        };
+        let ceiling = ceiling(per_second);
         let burst = f64::from(burst.max(1));
         Self {
             ceiling,
@@ -57,6 +53,21 @@ impl Bucket {
             raised: now,
             throttlings: 0,
         }
+    }
+
+    /// A rate at the ceiling stays there; one that was forced down is kept, between the new
+    /// floor and the new ceiling. Tokens are neither given nor, within the new burst, taken.
+    pub(super) fn set_limits(&mut self, per_second: f64, burst: u32, now: Instant) {
+        self.count(now);
+        let free = self.rate >= self.ceiling && self.throttlings == 0;
+        self.ceiling = ceiling(per_second);
+        self.rate = if free {
+            self.ceiling
+        } else {
+            self.rate.clamp(self.ceiling * FLOOR, self.ceiling)
+        };
+        self.burst = f64::from(burst.max(1));
+        self.tokens = self.tokens.min(self.burst);
     }
 
     pub(super) const fn rate(&self) -> f64 {
@@ -131,6 +142,14 @@ impl Bucket {
     fn tokens_at(&self, time: Instant) -> f64 {
         let elapsed = time.saturating_duration_since(self.counted).as_secs_f64();
         (self.tokens + elapsed * self.rate).min(self.burst)
+    }
+}
+
+fn ceiling(per_second: f64) -> f64 {
+    if per_second.is_nan() {
+        SLOWEST
+    } else {
+        per_second.clamp(SLOWEST, FASTEST)
     }
 }
 

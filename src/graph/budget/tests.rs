@@ -14,6 +14,63 @@ fn budget(per_second: f64, burst: u32, max_wait: Duration) -> Arc<Budget> {
     }))
 }
 
+fn limits(per_second: f64, burst: u32) -> Limits {
+    Limits {
+        per_second,
+        burst,
+        max_wait: SECOND,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_limits_keep_a_pause_and_a_rate_that_was_forced_down() {
+    let budget = budget(64.0, 10, SECOND);
+    budget.set_limits(limits(32.0, 5));
+    assert!(
+        (budget.rate() - 32.0).abs() < f64::EPSILON,
+        "at the ceiling"
+    );
+    budget.throttled(Some(60 * SECOND));
+    assert!((budget.rate() - 16.0).abs() < f64::EPSILON);
+    for (ceiling, rate) in [(64.0, 16.0), (8.0, 8.0), (1024.0, 32.0)] {
+        budget.set_limits(limits(ceiling, 5));
+        assert!((budget.rate() - rate).abs() < f64::EPSILON, "{ceiling}");
+        assert_eq!(budget.closed_for(), 60 * SECOND);
+    }
+    assert!(budget.acquire(Lane::User).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_limits_hold_at_once() {
+    let budget = budget(0.01, 100, SECOND);
+    budget.set_limits(limits(0.01, 2));
+    for expected in [true, true, false] {
+        assert_eq!(budget.acquire(Lane::User).await.is_ok(), expected);
+    }
+    budget.set_limits(limits(10.0, 2));
+    assert!(budget.acquire(Lane::User).await.is_ok());
+    budget.set_limits(Limits {
+        max_wait: 9 * SECOND,
+        ..limits(10.0, 2)
+    });
+    assert_eq!(budget.max_wait(), 9 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiter_is_not_held_to_the_limits_of_before() {
+    let budget = budget(0.5, 1, 10 * SECOND);
+    budget.acquire(Lane::User).await.unwrap();
+    let start = Instant::now();
+    let waiting = tokio::spawn({
+        let budget = Arc::clone(&budget);
+        async move { budget.acquire(Lane::User).await }
+    });
+    tokio::task::yield_now().await;
+    budget.set_limits(limits(100.0, 1));
+    waiting.await.unwrap().unwrap();
+    assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+}
+
 /// How long it takes until the request may go, or until it is refused.
 async fn time(budget: &Budget, lane: Lane) -> (Duration, Result<(), Closed>) {
     let start = Instant::now();

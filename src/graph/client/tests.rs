@@ -10,7 +10,7 @@ use super::*;
 use crate::graph::{
     Certainty, Disposition, FlowType, Reason,
     operation::{Outcome, unobserved},
-    testing::{Reply, SECRET, Server, listener},
+    testing::{Reply, SECRET, Server, account, fickle, listener, transport},
 };
 
 const BASE: &str = "/beta/external/industryData/outboundProvisioningFlowSets";
@@ -61,17 +61,16 @@ async fn list_flows(replies: impl IntoIterator<Item = Reply>) -> Result<Listing<
 
 #[tokio::test]
 async fn each_method_is_one_request_with_the_right_line() {
-    let set = Reply::json(201, &json!({"id": "s", "displayName": "north"}));
-    let made = Reply::json(201, &flow("f"));
+    let shown = |status, id| Reply::json(status, &json!({"id": id, "displayName": "north"}));
     let done = Reply::status(204);
     let accepted = Reply::status(202);
     let server = Server::start([
-        set.clone(),
-        set,
+        shown(201, "s"),
+        shown(200, set_id().as_str()),
         done.clone(),
         done.clone(),
-        made.clone(),
-        made,
+        shown(201, "f"),
+        shown(200, flow_id().as_str()),
         done.clone(),
         done,
         accepted,
@@ -200,7 +199,7 @@ async fn a_list_that_is_not_whole_is_an_error() {
         Reply::status(500),
         Reply::Cut,
         Reply::new(200, &[], "<html>"),
-        Reply::json(200, &json!({"value": [{"no": "id"}]})),
+        Reply::json(200, &json!({"value": {"id": "a"}})),
         Reply::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"value\":[]".to_vec()),
     ] {
         let error = list_flows([first.clone(), second.clone()])
@@ -244,9 +243,13 @@ async fn an_update_may_be_answered_in_any_good_way() {
     let body = flow("f");
     for reply in [
         Reply::status(204),
-        Reply::status(200),
+        Reply::status(202),
+        Reply::new(202, &[], "\r\n"),
+        Reply::json(202, &body),
         Reply::json(200, &body),
-        Reply::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{".to_vec()),
+        Reply::new(200, &[], &body.to_string()),
+        Reply::new(200, &[("content-type", "application/problem+json")], "{}"),
+        Reply::new(201, &[("content-type", "Application/JSON;odata=x")], "{}"),
     ] {
         let server = Server::start([reply]).await;
         server
@@ -259,7 +262,7 @@ async fn an_update_may_be_answered_in_any_good_way() {
 
 #[tokio::test]
 async fn a_refused_token_is_replaced_and_the_request_repeated_once() {
-    let denied = Reply::status(401);
+    let denied = Reply::refused(401);
     let server = Server::start([denied.clone(), Reply::status(202), denied]).await;
     let client = server.client();
     client.reset_flow(&set_id(), &flow_id()).await.unwrap();
@@ -280,10 +283,302 @@ async fn a_refused_token_is_replaced_and_the_request_repeated_once() {
 }
 
 #[tokio::test]
+async fn a_401_of_somebody_else_repeats_only_what_may_be_done_twice() {
+    let page = Reply::new(401, &[("content-type", "text/html")], "<html>");
+    let server = Server::start([page.clone(), page.clone(), Reply::status(204)]).await;
+    let client = server.client();
+    let error = client.reset_flow(&set_id(), &flow_id()).await.unwrap_err();
+    assert_eq!(error.verdict().certainty, Certainty::Unknown);
+    assert_eq!(server.received().len(), 1);
+    let server = Server::start([page, Reply::status(204)]).await;
+    let client = server.client();
+    client.delete_flow(&set_id(), &flow_id()).await.unwrap();
+    assert_eq!(server.received().len(), 2);
+}
+
+/// Lets the program's time pass.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn what_an_old_token_is_denied_is_asked_once_more_with_a_new_one() {
+    let denied = Reply::refused(403);
+    let granted = Reply::status(202);
+    let server = Server::start([denied.clone(), denied.clone(), granted, denied]).await;
+    let client = server.client();
+    let reset = async || client.reset_flow(&set_id(), &flow_id()).await;
+    let verdict = reset().await.unwrap_err().verdict();
+    assert_eq!(
+        (verdict.certainty, verdict.reason),
+        (Certainty::Refused, Reason::Forbidden)
+    );
+    assert_eq!(server.received().len(), 1, "the token is young");
+    pass(Duration::from_secs(50)).await;
+    reset().await.unwrap();
+    let tokens = server.received();
+    let tokens = tokens.iter().map(|request| request.header("authorization"));
+    let expected = ["Bearer token-1", "Bearer token-1", "Bearer token-2"].map(Some);
+    assert_eq!(tokens.collect::<Vec<_>>(), expected);
+    reset().await.unwrap_err();
+    assert_eq!(
+        (server.received().len(), server.token_requests().len()),
+        (4, 2),
+        "the next is young again"
+    );
+}
+
+#[tokio::test]
+async fn a_gateway_that_denies_does_not_cost_the_token() {
+    let page = Reply::new(403, &[("content-type", "text/html")], "<html>");
+    let server = Server::start([page.clone(), page]).await;
+    let client = server.client();
+    client.obtain_token().await.unwrap();
+    pass(Duration::from_secs(60)).await;
+    let error = client.reset_flow(&set_id(), &flow_id()).await.unwrap_err();
+    assert_eq!(error.verdict().certainty, Certainty::Unknown);
+    assert_eq!(
+        (server.received().len(), server.token_requests().len()),
+        (1, 1)
+    );
+}
+
+#[tokio::test]
+async fn where_no_new_token_is_to_be_had_the_denial_stands() {
+    let first = Reply::json(200, &json!({"access_token": "token-1", "expires_in": 3599}));
+    let tokens = [first, Reply::status(503)];
+    let server = Server::with_tokens([Reply::refused(403), page(&[], None)], tokens).await;
+    let client = server.client();
+    client.obtain_token().await.unwrap();
+    pass(Duration::from_secs(50)).await;
+    let error = client.reset_flow(&set_id(), &flow_id()).await.unwrap_err();
+    assert_eq!(error.verdict().reason, Reason::Forbidden);
+    client.list_flows(&set_id(), Lane::Poll).await.unwrap();
+    assert_eq!(server.token_requests().len(), 2, "the old one goes on");
+}
+
+/// Each request that the client makes, by number.
+async fn attempt(client: &Client, operation: usize) -> Result<(), Error> {
+    let (set, id, lane) = (set_id(), flow_id(), Lane::Change);
+    match operation {
+        0 => client
+            .create_flow_set(Uuid::nil(), &flow_set())
+            .await
+            .map(drop),
+        1 => client
+            .create_flow(Uuid::nil(), &set, &user_flow())
+            .await
+            .map(drop),
+        2 => client.list_flow_sets(false, lane).await.map(drop),
+        3 => client.list_flows(&set, lane).await.map(drop),
+        4 => client.get_flow_set(&set, lane).await.map(drop),
+        5 => client.get_flow(&set, &id, lane).await.map(drop),
+        6 => client.update_flow_set(&set, &flow_set()).await,
+        7 => client.delete_flow_set(&set).await,
+        8 => client.update_flow(&set, &id, &user_flow()).await,
+        9 => client.delete_flow(&set, &id).await,
+        _ => client.reset_flow(&set, &id).await,
+    }
+}
+
+const OPERATIONS: usize = 11;
+/// Those before it are answered with something to read.
+const FIRST_CHANGE: usize = 6;
+
+async fn assert_unexpected(operation: usize, reply: Reply) {
+    let server = Server::start([reply.clone()]).await;
+    let verdict = attempt(&server.client(), operation)
+        .await
+        .unwrap_err()
+        .verdict();
+    assert_eq!(
+        (verdict.disposition, verdict.certainty, verdict.reason),
+        (
+            Disposition::Retry,
+            Certainty::Unknown,
+            Reason::UnexpectedAnswer
+        ),
+        "{operation}: {reply:?}"
+    );
+    assert_eq!(server.received().len(), 1, "{operation}: {reply:?}");
+}
+
+#[tokio::test]
+async fn a_2xx_that_is_not_the_services_is_no_success_of_anything() {
+    let html = [("content-type", "text/html; charset=utf-8")];
+    let error = json!({"error": {"code": "generalException", "message": "m"}});
+    let good = json!({"id": "x", "value": []});
+    let replies = [
+        Reply::new(200, &html, "<html>Maintenance</html>"),
+        Reply::new(200, &html, &good.to_string()),
+        Reply::new(200, &[("content-type", "text/plain")], &good.to_string()),
+        Reply::new(201, &[], "<html>"),
+        Reply::new(202, &html, "<html>"),
+        Reply::json(200, &error),
+        Reply::json(201, &error),
+        Reply::json(202, &error),
+        Reply::json(200, &json!({"error": "invalid_grant"})),
+        Reply::json(200, &json!(["a"])),
+        Reply::json(203, &good),
+        Reply::json(206, &good),
+        Reply::status(200),
+        Reply::status(201),
+        Reply::status(205),
+        Reply::status(299),
+    ];
+    for operation in 0..OPERATIONS {
+        for reply in &replies {
+            assert_unexpected(operation, reply.clone()).await;
+        }
+    }
+    for operation in 0..FIRST_CHANGE {
+        assert_unexpected(operation, Reply::status(204)).await;
+        assert_unexpected(operation, Reply::json(202, &good)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_success_whose_body_breaks_off_is_unknown() {
+    for head in ["200 OK", "202 Accepted"] {
+        let bytes = format!("HTTP/1.1 {head}\r\ncontent-length: 99\r\n\r\n{{");
+        let server = Server::start([Reply::Bytes(bytes.into_bytes())]).await;
+        let error = attempt(&server.client(), FIRST_CHANGE).await.unwrap_err();
+        assert_eq!(error.verdict().certainty, Certainty::Unknown);
+    }
+}
+
+#[tokio::test]
+async fn json_may_begin_with_a_byte_order_mark() {
+    let marked = |status, body: &Value| Reply::new(status, &[], &format!("\u{feff}{body}"));
+    let token = marked(200, &json!({"access_token": "marked", "expires_in": 3599}));
+    let replies = [
+        marked(200, &json!({"value": [flow("a")]})),
+        marked(202, &json!({})),
+        marked(400, &json!({"error": {"code": "BadRequest"}})),
+    ];
+    let server = Server::with_tokens(replies, [token]).await;
+    let client = server.client();
+    let listing = client.list_flows(&set_id(), Lane::Poll).await.unwrap();
+    assert_eq!(listing.items.len(), 1);
+    client.reset_flow(&set_id(), &flow_id()).await.unwrap();
+    let error = client.reset_flow(&set_id(), &flow_id()).await.unwrap_err();
+    let verdict = error.verdict();
+    assert_eq!(verdict.certainty, Certainty::Refused);
+    assert!(verdict.message.contains("HTTP 400, BadRequest"));
+    let sent = server.received().remove(0);
+    assert_eq!(sent.header("authorization"), Some("Bearer marked"));
+}
+
+#[tokio::test]
+async fn reads_ask_for_words_that_are_newer_than_the_interface() {
+    for operation in 0..OPERATIONS {
+        let server = Server::start([]).await;
+        attempt(&server.client(), operation).await.unwrap_err();
+        let request = server.received().remove(0);
+        let wanted = request
+            .line
+            .starts_with("GET ")
+            .then_some("include-unknown-enum-members");
+        assert_eq!(request.header("prefer"), wanted, "{}", request.line);
+    }
+}
+
+#[tokio::test]
+async fn only_the_service_says_that_an_object_is_not_there() {
+    let get = async |reply: Reply| {
+        let server = Server::start([reply.clone(), reply]).await;
+        let client = server.client();
+        let flow = client
+            .get_flow(&set_id(), &"F".parse().unwrap(), Lane::User)
+            .await;
+        let set = client.get_flow_set(&"F".parse().unwrap(), Lane::User).await;
+        assert_eq!(
+            (flow.is_ok(), set.is_ok()),
+            (set.is_ok(), flow.is_ok()),
+            "both the same"
+        );
+        flow.map(|flow| flow.map(|flow| flow.id.to_string()))
+    };
+    let there = get(Reply::json(200, &flow("f"))).await.unwrap();
+    assert_eq!(there.as_deref(), Some("f"));
+    assert_eq!(get(Reply::refused(404)).await.unwrap(), None);
+    for reply in [
+        Reply::status(404),
+        Reply::new(404, &[("content-type", "text/html")], "<html>"),
+        Reply::json(404, &json!({"error": "not_found"})),
+        Reply::json(404, &json!({"error": {"code": 404}})),
+        Reply::refused(410),
+        Reply::refused(403),
+        Reply::json(200, &flow("another")),
+        Reply::status(500),
+    ] {
+        get(reply).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn a_list_ends_with_an_empty_link_and_with_one_that_repeats() {
+    for last in ["", " \t", "?p", ""] {
+        let first = page(&[flow("a")], Some("?p"));
+        let listing = list_flows([first, page(&[flow("b")], Some(last))]).await;
+        let listing = listing.unwrap();
+        assert_eq!(ids(&listing, |flow| flow.id.to_string()), ["a", "b"]);
+        assert_eq!(listing.unread, 0);
+    }
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_understood_costs_itself_only() {
+    let odd = [json!(7), json!(null), json!({"no": "id"}), json!({"id": 7})];
+    let items = [&[flow("a")], &odd[..], &[flow("b")]].concat();
+    let replies = [
+        page(&items, Some("?p")),
+        page(&[json!("x"), flow("c")], None),
+    ];
+    let server = Server::start([replies.clone(), replies].concat()).await;
+    let client = server.client();
+    let flows = client.list_flows(&set_id(), Lane::Poll).await.unwrap();
+    assert_eq!(ids(&flows, |flow| flow.id.to_string()), ["a", "b", "c"]);
+    let sets = client.list_flow_sets(true, Lane::Poll).await.unwrap();
+    assert_eq!(ids(&sets, |set| set.id.to_string()), ["a", "b", "c"]);
+    assert_eq!((flows.unread, sets.unread), (5, 5));
+    assert_eq!(sets.items[0].display_name, "");
+}
+
+#[tokio::test]
+async fn a_reset_never_goes_out_on_a_connection_that_was_idle() {
+    let client = async || {
+        let (url, answered) = fickle().await;
+        let transport = transport(&url, Duration::from_secs(5));
+        let client = Client::new(transport, account(), SECRET.into(), unobserved());
+        client.obtain_token().await.unwrap();
+        (client, answered)
+    };
+    let (pooled, answered) = client().await;
+    let lost = pooled.delete_flow(&set_id(), &flow_id()).await;
+    assert_eq!(
+        lost.unwrap_err().verdict().certainty,
+        Certainty::Unknown,
+        "this is how a request is lost"
+    );
+    assert_eq!(answered.load(std::sync::atomic::Ordering::SeqCst), 1);
+
+    let (alone, answered) = client().await;
+    for _ in 0..3 {
+        alone.reset_flow(&set_id(), &flow_id()).await.unwrap();
+    }
+    assert_eq!(answered.load(std::sync::atomic::Ordering::SeqCst), 4);
+}
+
+#[tokio::test]
 async fn nothing_else_is_ever_repeated() {
     for reply in [
         Reply::Cut,
         Reply::status(400),
+        Reply::status(401),
+        Reply::refused(403),
         Reply::status(408),
         Reply::status(429),
         Reply::status(500),
@@ -354,7 +649,8 @@ async fn a_throttled_answer_closes_the_budget_for_the_other_requests() {
 #[tokio::test]
 async fn other_failures_leave_the_budget_open() {
     let server = Server::start([Reply::status(500), Reply::status(404), Reply::Cut]).await;
-    let (client, budget) = server.client_with(SHORT, unobserved());
+    let (client, account) = server.client_with(SHORT, unobserved());
+    let budget = account.budget();
     for _ in 0..3 {
         client.delete_flow(&set_id(), &flow_id()).await.unwrap_err();
     }
@@ -369,7 +665,7 @@ async fn the_observer_is_told_of_everything() {
     let replies = [
         page(&[], Some("?p")),
         page(&[], None),
-        Reply::status(404),
+        Reply::refused(404),
         throttled,
     ];
     let server = Server::start(replies).await;

@@ -33,6 +33,9 @@ fn summary(verdict: &Verdict) -> (Disposition, Certainty, Reason) {
     (verdict.disposition, verdict.certainty, verdict.reason)
 }
 
+/// The error shape of Microsoft Graph, at its shortest.
+const GRAPH: &str = r#"{"error":{"code":""}}"#;
+
 #[test]
 fn every_status_of_the_service_has_a_meaning() {
     use Certainty::{Refused, Unknown};
@@ -43,22 +46,30 @@ fn every_status_of_the_service_has_a_meaning() {
         (302, Retry, Unknown, Reason::UnexpectedAnswer),
         (400, User, Refused, Reason::Rejected),
         (401, User, Refused, Reason::Unauthorized),
-        (402, User, Refused, Reason::Forbidden),
+        (402, User, Unknown, Reason::Forbidden),
         (403, User, Refused, Reason::Forbidden),
         (404, Retry, Refused, Reason::NotFound),
         (405, Bug, Refused, Reason::InvalidRequest),
-        (406, Bug, Refused, Reason::InvalidRequest),
+        (406, Bug, Unknown, Reason::InvalidRequest),
+        (407, Retry, Unknown, Reason::UnexpectedAnswer),
         (408, Retry, Unknown, Reason::TimedOut),
-        (409, User, Refused, Reason::Conflict),
-        (410, Retry, Refused, Reason::NotFound),
-        (411, Bug, Refused, Reason::InvalidRequest),
-        (412, Retry, Refused, Reason::Conflict),
+        (409, User, Unknown, Reason::Conflict),
+        (410, Retry, Unknown, Reason::NotFound),
+        (411, Bug, Unknown, Reason::InvalidRequest),
+        (412, Retry, Unknown, Reason::Conflict),
         (413, User, Refused, Reason::Rejected),
         (415, Bug, Refused, Reason::InvalidRequest),
+        (417, User, Unknown, Reason::Rejected),
+        (421, Retry, Unknown, Reason::UnexpectedAnswer),
         (422, User, Refused, Reason::Rejected),
-        (423, Retry, Refused, Reason::Locked),
+        (423, Retry, Unknown, Reason::Locked),
+        (425, Retry, Unknown, Reason::UnexpectedAnswer),
+        (426, Retry, Unknown, Reason::UnexpectedAnswer),
         (429, now, Certainty::Throttled, Reason::Throttled),
-        (451, User, Refused, Reason::Rejected),
+        (431, Retry, Unknown, Reason::UnexpectedAnswer),
+        (440, Retry, Unknown, Reason::UnexpectedAnswer),
+        (451, Retry, Unknown, Reason::UnexpectedAnswer),
+        (499, Retry, Unknown, Reason::UnexpectedAnswer),
         (500, Retry, Unknown, Reason::ServiceUnavailable),
         (502, Retry, Unknown, Reason::ServiceUnavailable),
         (503, Retry, Unknown, Reason::ServiceUnavailable),
@@ -68,7 +79,7 @@ fn every_status_of_the_service_has_a_meaning() {
         (999, Retry, Unknown, Reason::UnexpectedAnswer),
     ];
     for (status, disposition, certainty, reason) in cases {
-        let verdict = service(refusal(status, "", Headers::default()));
+        let verdict = service(refusal(status, GRAPH, Headers::default()));
         assert_eq!(
             summary(&verdict),
             (disposition, certainty, reason),
@@ -83,6 +94,45 @@ fn every_status_of_the_service_has_a_meaning() {
 }
 
 #[test]
+fn a_4xx_that_is_not_in_the_services_shape_proves_nothing() {
+    for body in [
+        "",
+        "<html><h1>Forbidden</h1></html>",
+        "{}",
+        "[]",
+        r#"{"error":null}"#,
+        r#"{"error":"invalid_client"}"#,
+        r#"{"error":{}}"#,
+        r#"{"error":{"code":403}}"#,
+        r#"{"error":{"message":"m"}}"#,
+        r#"{"code":"BadRequest"}"#,
+        r#"{"error":{"code":"BadRequest""#,
+    ] {
+        for status in (400..500).filter(|status| ![408, 429].contains(status)) {
+            let verdict = service(refusal(status, body, Headers::default()));
+            assert_eq!(
+                summary(&verdict),
+                (
+                    Disposition::Retry,
+                    Certainty::Unknown,
+                    Reason::UnexpectedAnswer
+                ),
+                "{status} {body}"
+            );
+            assert!(!verdict.message.contains("spec"), "{}", verdict.message);
+        }
+        let throttled = service(refusal(429, body, pausing()));
+        let after = Some(PAUSE);
+        let expected = (
+            Disposition::Throttled { after },
+            Certainty::Throttled,
+            Reason::Throttled,
+        );
+        assert_eq!(summary(&throttled), expected);
+    }
+}
+
+#[test]
 fn a_pause_that_the_service_asks_for_is_passed_on() {
     let after = Some(PAUSE);
     for status in [429, 503, 509] {
@@ -93,8 +143,9 @@ fn a_pause_that_the_service_asks_for_is_passed_on() {
             "{status}"
         );
     }
-    for status in [429, 503] {
-        let verdict = authority(refusal(status, "", pausing()));
+    let passing = r#"{"error":"invalid_request","error_codes":[90033]}"#;
+    for (status, body) in [(429, ""), (503, ""), (400, passing)] {
+        let verdict = authority(refusal(status, body, pausing()));
         assert_eq!(
             verdict.disposition,
             Disposition::Throttled { after },
@@ -112,7 +163,7 @@ fn a_conflict_of_writers_passes_by_itself() {
 
 #[test]
 fn without_a_token_nothing_was_sent() {
-    let plain = |status, body| authority(refusal(status, body, Headers::default()));
+    let plain = |status, body: &str| authority(refusal(status, body, Headers::default()));
     let refused = (
         Disposition::User,
         Certainty::NotSent,
@@ -135,6 +186,27 @@ fn without_a_token_nothing_was_sent() {
         summary(&plain(400, r#"{"error":"temporarily_unavailable"}"#)),
         down
     );
+    for number in [
+        50_087, 50_196, 90_006, 90_012, 90_024, 90_033, 90_055, 90_090, 90_091,
+    ] {
+        let listed = format!(r#"{{"error":"invalid_grant","error_codes":[{number}]}}"#);
+        let told = format!(
+            r#"{{"error":"invalid_request","error_description":"AADSTS{number}: It passes."}}"#
+        );
+        for (status, body) in [(400, &listed), (401, &told)] {
+            assert_eq!(summary(&plain(status, body)), down, "{body}");
+        }
+    }
+    for body in ["", "<html>", GRAPH, "{}", r#"{"error":7}"#] {
+        let expected = (
+            Disposition::Retry,
+            Certainty::NotSent,
+            Reason::UnexpectedAnswer,
+        );
+        for status in [400, 401, 403, 404, 407] {
+            assert_eq!(summary(&plain(status, body)), expected, "{status} {body}");
+        }
+    }
     for (failure, reason) in [
         (Failure::TimedOut, Reason::TimedOut),
         (Failure::TooLarge, Reason::UnexpectedAnswer),
@@ -187,6 +259,7 @@ fn the_same_failure_always_reads_the_same() {
         date: format!("2026-01-05T08:00:0{number}Z").parse().ok(),
         retry_after: Some(Duration::from_secs(number)),
         request_id: super::super::answer::ErrorCode::new(&format!("request-{number}")),
+        ..Headers::default()
     };
     let body = r#"{"error":{"code":"TooManyRequests","message":"canary 1"}}"#;
     let [one, two] = [1, 2].map(|number| service(refusal(429, body, headers(number))));
@@ -199,19 +272,23 @@ fn the_same_failure_always_reads_the_same() {
 }
 
 #[test]
-fn only_404_is_not_found() {
-    let error = |status| {
-        let failure = refusal(status, "", Headers::default());
+fn not_found_is_a_status_and_absence_is_the_services_word() {
+    let error = |status, body| {
+        let failure = refusal(status, body, Headers::default());
         Error::request(Operation::DeleteFlow, failure)
     };
-    assert!(error(404).is_not_found());
-    assert!(!error(410).is_not_found());
+    let both = |error: &Error| (error.is_not_found(), error.is_absence());
+    assert_eq!(both(&error(404, GRAPH)), (true, true));
+    assert_eq!(both(&error(404, "<html>")), (true, false));
+    assert_eq!(both(&error(410, GRAPH)), (true, false));
+    assert_eq!(both(&error(400, GRAPH)), (false, false));
     let no_token = Error::NoToken {
         operation: Operation::DeleteFlow,
-        source: Arc::new(refusal(404, "", Headers::default())),
+        source: Arc::new(refusal(404, GRAPH, Headers::default())),
     };
-    assert!(
-        !no_token.is_not_found(),
+    assert_eq!(
+        both(&no_token),
+        (false, false),
         "a missing tenant is no missing flow"
     );
 }

@@ -3,34 +3,43 @@ use super::*;
 const LIST: &str = "https://graph.example/beta/external/Sets/7f-A%20b/flows";
 
 fn page(next: &str) -> Page {
-    let body = serde_json::json!({"value": [], "@odata.nextLink": next}).to_string();
-    Page::read(body.as_bytes()).unwrap()
+    let body = serde_json::json!({"value": [], "@odata.nextLink": next});
+    let bytes = body.to_string().len();
+    Page::read(body, bytes).unwrap()
 }
 
-fn follow(link: &str) -> Result<Url, LinkError> {
+fn read(body: &str) -> Result<Page, Malformed> {
+    Page::read(serde_json::from_str(body).unwrap(), body.len())
+}
+
+fn follow(link: &str) -> Result<Option<Url>, LinkError> {
     Trail::new(LIST.parse().unwrap()).follow(link)
 }
 
 #[test]
 fn a_page_holds_items_and_perhaps_a_link() {
-    let last = Page::read(br#"{"value":[1,2],"@odata.nextLink":null}"#).unwrap();
-    assert_eq!((last.items.len(), last.next), (2, None));
+    for last in [
+        r#"{"value":[1,2]}"#,
+        r#"{"value":[1,2],"@odata.nextLink":null}"#,
+        r#"{"value":[1,2],"@odata.nextLink":""}"#,
+        r#"{"value":[1,2],"@odata.nextLink":" \n"}"#,
+    ] {
+        let last = read(last).unwrap();
+        assert_eq!((last.items.len(), last.next), (2, None));
+    }
     assert_eq!(page("next").next.as_deref(), Some("next"));
 }
 
 #[test]
 fn what_is_no_page_is_an_error_and_not_an_empty_list() {
     let cases = [
-        ("", Malformed::Syntax),
-        ("<html></html>", Malformed::Syntax),
-        (r#"{"value":[1"#, Malformed::Syntax),
         ("[]", Malformed::NotAnObject),
         ("{}", Malformed::Values),
         (r#"{"value":null}"#, Malformed::Values),
         (r#"{"value":[],"@odata.nextLink":1}"#, Malformed::NextLink),
     ];
     for (body, expected) in cases {
-        assert_eq!(Page::read(body.as_bytes()).unwrap_err(), expected, "{body}");
+        assert_eq!(read(body).unwrap_err(), expected, "{body}");
     }
 }
 
@@ -44,10 +53,10 @@ fn links_to_the_same_list_are_followed_verbatim() {
         "https://graph.example/beta/x/../external/Sets/7f-A%20b/flows?$skip=3",
     ];
     for link in links {
-        assert_eq!(follow(link), Ok(link.parse().unwrap()), "{link}");
+        assert_eq!(follow(link), Ok(Some(link.parse().unwrap())), "{link}");
     }
     assert_eq!(
-        follow("?$skip=2").unwrap().as_str(),
+        follow("?$skip=2").unwrap().unwrap().as_str(),
         format!("{LIST}?$skip=2")
     );
 }
@@ -74,14 +83,13 @@ fn links_elsewhere_are_refused() {
 }
 
 #[test]
-fn circles_are_noticed_at_the_first_and_at_later_pages() {
-    assert_eq!(follow(LIST), Err(LinkError::Loop));
-    assert_eq!(follow(&format!("{LIST}#again")), Err(LinkError::Loop));
+fn a_circle_ends_where_it_closes_at_the_first_and_at_later_pages() {
+    assert_eq!(follow(LIST), Ok(None));
+    assert_eq!(follow(&format!("{LIST}#again")), Ok(None));
     let mut trail = Trail::new(LIST.parse().unwrap());
-    assert!(trail.next(&page("?a")).is_ok());
-    assert!(trail.next(&page("?b")).is_ok());
-    let again = trail.next(&page("?a"));
-    assert!(matches!(again, Err(Failure::Link(LinkError::Loop))));
+    assert!(trail.next(&page("?a")).unwrap().is_some());
+    assert!(trail.next(&page("?b")).unwrap().is_some());
+    assert!(trail.next(&page("?a")).unwrap().is_none());
 }
 
 #[test]

@@ -16,6 +16,14 @@ const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
 /// Tokens that the service refuses are replaced at most this often: if the next one is refused too,
 /// the reason is not the token.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(30);
+/// A token shows the permissions of the moment it was obtained. One that is older than a minute is
+/// replaced when the service denies it something, as the permission may have been granted since.
+///
+/// That minute is taken as 50 s. What is denied is tried again after a minute at the earliest, but the
+/// time is kept in whole seconds, cut (1 s less), and the token may have been obtained after the run
+/// began, by as much as the time limit of its request (5 s); with the full minute, that second attempt
+/// would meet the old token once more, and the permission would work a whole interval later.
+const OUTDATED: Duration = Duration::from_secs(50);
 
 /// First and longest time for which a failure is remembered: one that passes by itself, and one
 /// that waits for a person.
@@ -23,7 +31,7 @@ const PASSING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mi
 const WAITING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(5));
 
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(in crate::graph) struct Memory {
     token: Option<Token>,
     /// How many tokens there have been.
     generation: u64,
@@ -32,11 +40,14 @@ pub(super) struct Memory {
     failures: u32,
     /// When a refused token was last thrown away.
     renewed: Option<Instant>,
+    /// When a token was last replaced because the service denied it something, or was to be.
+    outdated: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Token {
     header: HeaderValue,
+    obtained: Instant,
     refresh: Instant,
     expiry: Instant,
 }
@@ -86,6 +97,37 @@ impl Memory {
         true
     }
 
+    /// Takes note that the service denied a token something. `false`: another would fare no better.
+    ///
+    /// The token stays good for everything else until there is another. None is asked for within 50 s
+    /// of the last, so that what is denied for good costs one request for a token in that time.
+    pub(super) fn denied(&mut self, generation: u64, now: Instant) -> bool {
+        if generation != self.generation {
+            return true;
+        }
+        let outdated = self.outdated;
+        let recent = |then| now.saturating_duration_since(then) < OUTDATED;
+        let Some(token) = &mut self.token else {
+            return false;
+        };
+        if recent(token.obtained) || outdated.is_some_and(recent) {
+            return false;
+        }
+        token.refresh = now;
+        self.outdated = Some(now);
+        true
+    }
+
+    /// The failure that is remembered, and until when, if it is a pause that the authority asks for.
+    pub(super) fn throttled(&self) -> Option<(Arc<Failure>, Instant)> {
+        let Remembered { failure, until } = self.failure.as_ref()?;
+        let throttled = matches!(
+            failure.authority_disposition(),
+            Disposition::Throttled { .. }
+        );
+        throttled.then(|| (Arc::clone(failure), *until))
+    }
+
     fn record_token(&mut self, fetched: Fetched, now: Instant) -> AccessToken {
         let lifetime = fetched.lifetime.min(LONGEST_LIFETIME);
         self.generation += 1;
@@ -93,6 +135,7 @@ impl Memory {
         self.failures = 0;
         self.token = Some(Token {
             header: fetched.header.clone(),
+            obtained: now,
             refresh: now + lifetime - MARGIN.min(lifetime / 10),
             expiry: now + lifetime,
         });
@@ -118,7 +161,7 @@ impl Memory {
     }
 
     /// A token that is due for replacement is better than none.
-    fn unless_still_good(
+    pub(super) fn unless_still_good(
         &self,
         failure: &Arc<Failure>,
         now: Instant,

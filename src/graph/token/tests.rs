@@ -5,7 +5,7 @@ use super::*;
 use crate::graph::{
     error::Error,
     operation::unobserved,
-    testing::{Reply, SECRET, Server, TENANT, credential},
+    testing::{Reply, SECRET, Server, TENANT, account},
 };
 
 const HOUR: u64 = 3600;
@@ -13,7 +13,8 @@ const HOUR: u64 = 3600;
 fn source(server: &Server) -> TokenSource {
     TokenSource::new(
         server.transport(Duration::from_secs(4)),
-        credential(),
+        account(),
+        SECRET.into(),
         unobserved(),
     )
 }
@@ -150,6 +151,32 @@ fn a_refused_token_is_replaced_once_in_a_while() {
     assert!(memory.refused(second.generation, later(now, 30)));
 }
 
+#[test]
+fn a_token_that_was_denied_something_is_replaced_if_it_is_old() {
+    let now = Instant::now();
+    let mut memory = Memory::default();
+    let first = memory.record(Ok(fetched("one", HOUR)), now).unwrap();
+    assert!(!memory.denied(first.generation, later(now, 49)));
+    assert_eq!(recall(&memory, later(now, 49)), "one");
+    assert!(memory.denied(first.generation, later(now, 50)));
+    assert_eq!(recall(&memory, later(now, 50)), "ask");
+    let failed = memory.record(Err(Failure::TimedOut), later(now, 51));
+    assert_eq!(failed.unwrap().header, "one", "still good for the rest");
+    assert!(
+        !memory.denied(first.generation, later(now, 99)),
+        "once in a while, also if no other could be had"
+    );
+    assert!(memory.denied(first.generation, later(now, 100)));
+    let second = memory.record(Ok(fetched("two", HOUR)), later(now, 101));
+    assert!(
+        memory.denied(first.generation, later(now, 101)),
+        "somebody else has replaced it already"
+    );
+    let second = second.unwrap();
+    assert!(!memory.denied(second.generation, later(now, 150)));
+    assert!(memory.denied(second.generation, later(now, 151)));
+}
+
 #[tokio::test]
 async fn the_request_is_the_client_credentials_grant() {
     let server = Server::start([]).await;
@@ -258,7 +285,9 @@ fn neither_credential_nor_token_shows_itself() {
         header,
         generation: 1,
     };
-    let shown = format!("{:?} {token:?}", credential());
+    let account = account();
+    drop(account.memory(&SECRET.into()));
+    let shown = format!("{account:?} {token:?}");
     assert!(!shown.contains("canary"), "{shown}");
 }
 

@@ -487,6 +487,7 @@ fn misread<Item>(read: &mut Read<Item>, variant: Variant, now: k8s_openapi::jiff
     if variant == Variant::UnreadableIsEmpty && matches!(read, Read::Unknown(_)) {
         let listing = Listing {
             items: Vec::new(),
+            unread: 0,
             date: now,
         };
         *read = Read::Known(View {

@@ -141,6 +141,7 @@ impl<Item: Clone> Service<Item> {
         Read::Known(View {
             listing: Arc::new(Listing {
                 items: shown.map_or_else(Vec::new, |(_, items)| items.clone()),
+                unread: 0,
                 date: Timestamp::from_second(seconds).unwrap(),
             }),
             container: self.container,
