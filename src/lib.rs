@@ -12,6 +12,7 @@
 
 pub mod admin;
 pub mod api;
+pub mod clients;
 pub mod clock;
 pub mod controller;
 pub mod failpoint;
