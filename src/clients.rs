@@ -7,11 +7,14 @@
 //! * A watch is bounded until it begins, and then in its silence.
 //! * Connections are given up when they have been idle for [`IDLE`], long before anybody in between does so: a request
 //!   never meets a connection that the peer is about to close.
+//! * What an answer holds that the types here cannot, costs nothing else: see `lenient`.
 //! * Nothing is repeated. kube's retries of 429, 503 and 504 would repeat writes whose precondition has to be looked at
 //!   afresh, and would hide from us for minutes that a watch fails. What is left is hyper's `retry_canceled_requests`,
 //!   which is on by default: a request that was handed to a reused connection, and that is still in its queue when
 //!   that turns out to be closed, is given to another connection. hyper hands it back only if it never began to write
 //!   it, so nothing can have been done about it. A request of which a byte has left is not repeated.
+
+mod lenient;
 
 use std::time::Duration;
 
@@ -188,7 +191,7 @@ async fn whole(
 ) -> Result<Answer, BoxError> {
     let received = async {
         let (head, body) = answer.await?.into_parts();
-        let bytes = body.collect().await?.to_bytes();
+        let bytes = lenient::readable(&body.collect().await?.to_bytes());
         let body = Full::new(bytes).map_err(|never| match never {});
         Ok(Response::from_parts(head, body.boxed_unsync()))
     };
@@ -206,17 +209,29 @@ async fn watched(
     Ok(answer.map(|body| StreamBody::new(heard(body, limits.silence)).boxed_unsync()))
 }
 
+/// The lines of a watch, each of which is an event.
 fn heard(
     body: Incoming,
     silence: Duration,
 ) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send + 'static {
-    stream::try_unfold(body, move |mut body| async move {
-        let heard = timeout(silence, body.frame()).await;
-        match heard.map_err(|_| Overdue::Silent(silence))? {
-            Some(frame) => Ok(Some((frame?, body))),
-            None => Ok(None),
-        }
-    })
+    stream::try_unfold(
+        (body, Vec::new()),
+        move |(mut body, mut begun)| async move {
+            loop {
+                if let Some(end) = begun.iter().position(|byte| *byte == b'\n') {
+                    let rest = begun.split_off(end + 1);
+                    let mut event = lenient::readable(&Bytes::from(begun)).to_vec();
+                    event.push(b'\n');
+                    return Ok(Some((Frame::data(Bytes::from(event)), (body, rest))));
+                }
+                let heard = timeout(silence, body.frame()).await;
+                match heard.map_err(|_| Overdue::Silent(silence))? {
+                    Some(frame) => begun.extend(frame?.into_data().unwrap_or_default()),
+                    None => return Ok(None),
+                }
+            }
+        },
+    )
 }
 
 #[cfg(test)]
