@@ -25,3 +25,4 @@ pub mod ready;
 pub mod runtime;
 pub mod settings;
 pub mod telemetry;
+pub mod watches;

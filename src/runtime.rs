@@ -4,9 +4,11 @@
 //! controllers (runs under way are finished), the pollers, the lease, the administration server. The lease is released
 //! last: to release it before would be to let two replicas write.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::join_all;
 use kube::api::{Api, ListParams};
 use kube::runtime::events::{Recorder, Reporter};
@@ -22,7 +24,7 @@ use crate::clients::Clients;
 use crate::controller::{DEFINITIONS_MISSING, FIELD_MANAGER, Scope, Spawn, run_scope};
 use crate::graph::{Transport, TransportError};
 use crate::lease::{self, Elector, Holding, LeaseLost, LeaseSettings};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Part};
 use crate::settings::{self, Settings};
 use crate::telemetry::with_causes;
 
@@ -158,7 +160,7 @@ impl Operator {
         self.readiness.set(State::Leading);
         let tasks = TaskTracker::new();
         let pollers = CancellationToken::new();
-        let spawn = spawner(&tasks, &pollers);
+        let spawn = spawner(&tasks, &pollers, &self.metrics);
         let scopes = self.namespaces().into_iter().map(|namespace| {
             run_scope(
                 self.scope(namespace, holding.clone(), spawn.clone()),
@@ -209,6 +211,7 @@ impl Operator {
             concurrency: self.settings.concurrency,
             relist_interval: self.settings.relist_interval,
             spawn,
+            health: self.readiness.watches().clone(),
         }
     }
 
@@ -249,12 +252,17 @@ where
     }
 }
 
-/// Starts tasks that end when `stop` is told, and that `tasks` waits for.
-fn spawner(tasks: &TaskTracker, stop: &CancellationToken) -> Spawn {
-    let (tasks, stop) = (tasks.clone(), stop.clone());
+/// Starts tasks that end when `stop` is told, and that `tasks` waits for. One that panics is counted.
+fn spawner(tasks: &TaskTracker, stop: &CancellationToken, metrics: &Metrics) -> Spawn {
+    let (tasks, stop, metrics) = (tasks.clone(), stop.clone(), metrics.clone());
     Arc::new(move |task| {
-        let stop = stop.clone();
-        tasks.spawn(async move { stop.run_until_cancelled(task).await });
+        let (stop, metrics) = (stop.clone(), metrics.clone());
+        tasks.spawn(async move {
+            let task = AssertUnwindSafe(stop.run_until_cancelled(task)).catch_unwind();
+            if task.await.is_err() {
+                metrics.panicked(Part::Task);
+            }
+        });
     })
 }
 

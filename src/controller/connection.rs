@@ -21,6 +21,7 @@ use super::notebook::Notebook;
 use super::relations::Relations;
 use super::remote::{Changed, Located, Remote, Way};
 use super::session::Session;
+use super::watch;
 use super::world::namespace;
 
 impl Remote for GraphConnection {
@@ -86,6 +87,8 @@ pub(super) async fn reach(
 ) -> Result<Result<Arc<Session>, Obstacle>, Error> {
     let Some(connection) = context.world.connection(&namespace(user), name) else {
         let message = format!("the GraphConnection {name} does not exist: create it");
+        let message =
+            watch::missing::<GraphConnection>(&namespace(user), name, context, message).await?;
         return Ok(Err(Obstacle::person(reason::CONNECTION_NOT_FOUND, message)));
     };
     let deleting = is_deleting(user);

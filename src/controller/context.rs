@@ -1,5 +1,6 @@
 //! What every run needs.
 
+use kube::core::Selector;
 use kube::runtime::events::Recorder;
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
@@ -28,6 +29,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Times that the protocols are built on.
     pub limits: Limits,
+    /// The labels of the resources that are watched, or `None` if all are.
+    pub selector: Option<Selector>,
     /// What is remembered of connections.
     pub connections: Notebook<GraphConnection>,
     /// What is remembered of sets.
