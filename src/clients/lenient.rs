@@ -6,8 +6,9 @@
 //!
 //! * `metadata.managedFields` are dropped. Nobody here reads them, anybody may write times into them, and they are the
 //!   larger part of many objects.
-//! * A time that cannot be held becomes the last one that can. That goes for times that people with a right to the object
-//!   can set: of conditions and the rest of a status, and of a Lease.
+//! * A time that cannot be held becomes the last one that can. That goes for the times of metadata, of conditions, which
+//!   others than the operator may write, and of a Lease. None of them decides anything. What else there is in a status is
+//!   the operator's own: a resource in which somebody has spoilt that is told to be unreadable.
 //!
 //! What is not JSON passes as it is.
 
@@ -39,47 +40,30 @@ fn object(object: &mut Value) {
         if let Some(members) = metadata.as_object_mut() {
             members.remove("managedFields");
         }
-        times(metadata);
+        times(metadata, &["creationTimestamp", "deletionTimestamp"]);
     }
-    if let Some(status) = object.get_mut("status") {
-        times(status);
+    let conditions = object.pointer_mut("/status/conditions");
+    for condition in conditions
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        times(condition, &["lastTransitionTime"]);
     }
     if let Some(spec) = object.get_mut("spec").filter(|_| is_lease) {
-        times(spec);
+        times(spec, &["acquireTime", "renewTime"]);
     }
 }
 
-/// Mends the times in a value, however deep.
-fn times(value: &mut Value) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(times),
-        Value::Object(members) => {
-            for (name, member) in members {
-                match member {
-                    Value::String(text) if is_time(name) && text.parse::<Timestamp>().is_err() => {
-                        LAST.clone_into(text);
-                    }
-                    member => times(member),
-                }
-            }
+/// Replaces those of the members that are no time.
+fn times(value: &mut Value, names: &[&str]) {
+    for name in names {
+        if let Some(Value::String(text)) = value.get_mut(name)
+            && text.parse::<Timestamp>().is_err()
+        {
+            LAST.clone_into(text);
         }
-        _ => {}
     }
-}
-
-/// Members that are times in `ObjectMeta`, `Condition`, `LeaseSpec` and the statuses of the three kinds.
-fn is_time(name: &str) -> bool {
-    [
-        "acquireTime",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "lastTransitionTime",
-        "notBefore",
-        "renewTime",
-        "since",
-        "time",
-    ]
-    .contains(&name)
 }
 
 #[cfg(test)]
@@ -123,8 +107,7 @@ mod tests {
             "spec": { "flowSetRef": { "name": "since" }, "securityGroup": { "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": false } } },
             "status": {
                 "observedGeneration": 1,
-                "readinessHistory": [{ "status": "ready", "since": odd }],
-                "conditions": [{ "type": "Ready", "status": "True", "reason": "Ready", "message": odd, "lastTransitionTime": odd }],
+                                "conditions": [{ "type": "Ready", "status": "True", "reason": "Ready", "message": odd, "lastTransitionTime": odd }],
             },
         })
     }
@@ -180,7 +163,8 @@ mod tests {
     fn usual_times_and_specs_are_left_alone() {
         let time = "2026-01-05T08:00:00Z";
         let mut whole = flow(time);
-        whole["spec"]["time"] = json!(ODD[0]);
+        whole["spec"]["renewTime"] = json!(ODD[0]);
+        whole["metadata"]["annotations"] = json!({ "creationTimestamp": "x" });
         let read: Value = read(&whole);
 
         whole["metadata"]
