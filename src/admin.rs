@@ -3,7 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/livez` | 200 as long as the process can answer |
-//! | `/readyz` | 200 in [`State::Standby`] and [`State::Leading`]; otherwise 503 with a line why |
+//! | `/readyz` | 200 in [`State::Standby`], and in [`State::Leading`] while all watches deliver; otherwise 503 with a line why |
 //! | `/metrics` | [`Metrics::encode`] |
 //!
 //! It shows nothing that would have to be kept from whoever can reach its address: no names of
@@ -21,6 +21,7 @@ use tokio::{net::TcpListener, select, sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
+use crate::watches::Watches;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -44,24 +45,36 @@ pub enum State {
 /// The [`State`] of the process, set by whoever runs it and told by [`serve`]. Cheap to clone;
 /// clones share the state.
 #[derive(Clone, Debug)]
-pub struct Readiness(watch::Sender<State>);
+pub struct Readiness {
+    state: watch::Sender<State>,
+    watches: Watches,
+}
 
 impl Readiness {
     /// A process that is starting and waits for `reason`.
     #[must_use]
     pub fn new(reason: &'static str) -> Self {
-        Self(watch::Sender::new(State::Starting(reason)))
+        Self {
+            state: watch::Sender::new(State::Starting(reason)),
+            watches: Watches::default(),
+        }
     }
 
     /// Changes the state.
     pub fn set(&self, state: State) {
-        self.0.send_replace(state);
+        self.state.send_replace(state);
     }
 
     /// The present state.
     #[must_use]
     pub fn state(&self) -> State {
-        *self.0.borrow()
+        *self.state.borrow()
+    }
+
+    /// The watches without which a leader works on what is not so any more.
+    #[must_use]
+    pub const fn watches(&self) -> &Watches {
+        &self.watches
     }
 }
 
@@ -92,22 +105,39 @@ pub async fn serve(
 }
 
 fn router(metrics: Metrics, readiness: Readiness) -> Router {
+    let watches = readiness.watches().clone();
+    let page = async move || {
+        metrics.watches(&watches.health());
+        ([(CONTENT_TYPE, OPEN_METRICS)], metrics.encode())
+    };
     Router::new()
         .route("/livez", get(async || "alive\n"))
-        .route("/readyz", get(async move || ready(readiness.state())))
-        .route(
-            "/metrics",
-            get(async move || ([(CONTENT_TYPE, OPEN_METRICS)], metrics.encode())),
-        )
+        .route("/readyz", get(async move || ready(&readiness)))
+        .route("/metrics", get(page))
 }
 
-fn ready(state: State) -> impl IntoResponse {
-    match state {
+fn ready(readiness: &Readiness) -> impl IntoResponse + use<> {
+    match readiness.state() {
         State::Starting(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
         State::Standby => (StatusCode::OK, "standby\n".to_owned()),
-        State::Leading => (StatusCode::OK, "leading\n".to_owned()),
+        State::Leading => leading(readiness),
         State::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
     }
+}
+
+fn leading(readiness: &Readiness) -> (StatusCode, String) {
+    let health = readiness.watches().health();
+    let dead: Vec<&str> = health
+        .into_iter()
+        .filter_map(|(kind, healthy)| (!healthy).then_some(kind))
+        .collect();
+    if dead.is_empty() {
+        return (StatusCode::OK, "leading\n".to_owned());
+    }
+    let kinds = dead.join(", ");
+    let line =
+        format!("leading, but the cluster does not show changes of: {kinds}; the log says why\n");
+    (StatusCode::SERVICE_UNAVAILABLE, line)
 }
 
 #[cfg(test)]

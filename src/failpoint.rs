@@ -57,6 +57,16 @@ pub fn takes_unreadable_for_empty() -> bool {
     false
 }
 
+/// `panic-in-run=1*panic`: the next run panics.
+pub fn panic_in_run() {
+    fail_point!("panic-in-run");
+}
+
+/// `panic-in-poller=1*panic`: the next round of a poller panics.
+pub fn panic_in_poller() {
+    fail_point!("panic-in-poller");
+}
+
 /// `clock=return(seconds)`: how far the process's wall clock is from the true time.
 #[must_use]
 pub fn seconds_off() -> i64 {

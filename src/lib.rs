@@ -12,6 +12,7 @@
 
 pub mod admin;
 pub mod api;
+pub mod clients;
 pub mod clock;
 pub mod controller;
 pub mod failpoint;
@@ -24,3 +25,4 @@ pub mod ready;
 pub mod runtime;
 pub mod settings;
 pub mod telemetry;
+pub mod watches;

@@ -3,7 +3,7 @@
 //! All names start with `industrydata_operator_`. Every label is one of a fixed set of values, so
 //! the number of series does not grow with the number of resources.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -71,6 +71,17 @@ pub enum WakeSource {
     Related,
 }
 
+/// A part of the program that can panic without harm to the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// A run for one resource.
+    Run,
+    /// A round of the poller of one connection.
+    Poller,
+    /// Any other task.
+    Task,
+}
+
 /// Adds the time since it was made to `reconcile_duration_seconds` when it is dropped, so that no
 /// way out of a reconcile is missed.
 #[derive(Debug)]
@@ -92,6 +103,8 @@ struct Inner {
     unreadable_resources: Family<KindLabels, Counter>,
     unknown_readiness: Counter,
     wakes: Family<WakeLabels, Counter>,
+    panics: Family<PartLabels, Counter>,
+    watch_healthy: Family<KindLabels, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -123,6 +136,11 @@ struct WriteLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PartLabels {
+    part: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WakeLabels {
     kind: &'static str,
     source: &'static str,
@@ -143,6 +161,8 @@ impl Metrics {
             unreadable_resources: Family::default(),
             unknown_readiness: Counter::default(),
             wakes: Family::default(),
+            panics: Family::default(),
+            watch_healthy: Family::default(),
         };
         Self(Arc::new(inner.registered()))
     }
@@ -234,6 +254,23 @@ impl Metrics {
         self.0.unknown_readiness.inc();
     }
 
+    /// Counts a part of the program that panicked.
+    pub fn panicked(&self, part: Part) {
+        let labels = PartLabels {
+            part: part.as_str(),
+        };
+        self.0.panics.get_or_create(&labels).inc();
+    }
+
+    /// Says of each kind that is watched whether what happens to it is delivered.
+    pub fn watches(&self, health: &BTreeMap<&'static str, bool>) {
+        self.0.watch_healthy.clear();
+        for (kind, healthy) in health {
+            let gauge = self.0.watch_healthy.get_or_create(&KindLabels { kind });
+            gauge.set((*healthy).into());
+        }
+    }
+
     /// Counts a reconcile that was asked for.
     pub fn woke(&self, kind: KindLabel, source: WakeSource) {
         let labels = WakeLabels {
@@ -306,6 +343,18 @@ impl WakeSource {
     }
 }
 
+impl Part {
+    /// The value of the label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Poller => "poller",
+            Self::Task => "task",
+        }
+    }
+}
+
 impl Drop for ReconcileTimer {
     fn drop(&mut self) {
         self.histogram.observe(self.began.elapsed().as_secs_f64());
@@ -363,6 +412,16 @@ impl Inner {
             "wakes",
             "Reconciles that were asked for, by kind of resource and who asked",
             self.wakes.clone(),
+        );
+        registry.register(
+            "panics",
+            "Panics in one part of the program, which was tried again while the others went on",
+            self.panics.clone(),
+        );
+        registry.register(
+            "watch_healthy",
+            "Whether the watch of a kind delivers: 0 if it has shown nothing a minute after its start, or keeps failing",
+            self.watch_healthy.clone(),
         );
         self
     }

@@ -4,9 +4,11 @@
 //! controllers (runs under way are finished), the pollers, the lease, the administration server. The lease is released
 //! last: to release it before would be to let two replicas write.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::join_all;
 use kube::api::{Api, ListParams};
 use kube::runtime::events::{Recorder, Reporter};
@@ -18,22 +20,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Readiness, State};
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
+use crate::clients::Clients;
 use crate::controller::{DEFINITIONS_MISSING, FIELD_MANAGER, Scope, Spawn, run_scope};
 use crate::graph::{Transport, TransportError};
-use crate::lease::{self, Elector, Holding, LeaseLost};
-use crate::metrics::Metrics;
+use crate::lease::{self, Elector, Holding, LeaseLost, LeaseSettings};
+use crate::metrics::{Metrics, Part};
 use crate::settings::{self, Settings};
 use crate::telemetry::with_causes;
-
-/// A request to the cluster that takes longer is given up.
-const CLUSTER_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// A watch that is silent for longer is dead: the API server ends one after less than five minutes, and marks its
-/// place in it each minute.
-const WATCH_TIMEOUT: Duration = Duration::from_mins(6);
-
-/// A request for the lease that takes longer is given up: it has to be repeated well before the lease runs out.
-const LEASE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long to wait before the definitions of the three kinds are looked for again.
 const DEFINITIONS_PAUSE: Duration = Duration::from_secs(5);
@@ -96,7 +89,7 @@ pub async fn run(
     });
     let operator = Operator {
         transport: Transport::new(settings.transport()).map_err(RuntimeError::Transport)?,
-        clients: Clients::new(&config)?,
+        clients: clients(&config, &settings)?,
         settings,
         metrics,
         readiness,
@@ -109,37 +102,13 @@ pub async fn run(
     ended
 }
 
-/// The clients for the cluster, by what they may wait for.
-struct Clients {
-    /// With a read time-out that a watch, which may be silent for long, does not meet.
-    watches: Client,
-    /// With time-outs, and without repetitions: a write with a precondition must not be repeated without a new look.
-    cluster: Client,
-    /// The same, with time-outs short enough to keep a lease.
-    lease: Client,
-}
-
-impl Clients {
-    fn new(config: &Config) -> Result<Self, RuntimeError> {
-        let client = |config: Config| {
-            Client::try_from(config).map_err(|error| RuntimeError::Cluster(Box::new(error)))
-        };
-        let bounded = |limit: Duration| {
-            let mut config = config.clone();
-            config.connect_timeout = Some(limit);
-            config.read_timeout = Some(limit);
-            config.write_timeout = Some(limit);
-            config.default_retry = false;
-            config
-        };
-        let mut patient = config.clone();
-        patient.read_timeout = Some(WATCH_TIMEOUT);
-        Ok(Self {
-            watches: client(patient)?,
-            cluster: client(bounded(CLUSTER_TIMEOUT))?,
-            lease: client(bounded(LEASE_TIMEOUT))?,
-        })
-    }
+fn clients(config: &Config, settings: &Settings) -> Result<Clients, RuntimeError> {
+    let lease = settings.lease.as_ref();
+    let lease = lease.map_or(
+        LeaseSettings::LEAST_DURATION,
+        LeaseSettings::request_timeout,
+    );
+    Clients::new(config, lease).map_err(|error| RuntimeError::Cluster(Box::new(error)))
 }
 
 struct Operator {
@@ -191,7 +160,7 @@ impl Operator {
         self.readiness.set(State::Leading);
         let tasks = TaskTracker::new();
         let pollers = CancellationToken::new();
-        let spawn = spawner(&tasks, &pollers);
+        let spawn = spawner(&tasks, &pollers, &self.metrics);
         let scopes = self.namespaces().into_iter().map(|namespace| {
             run_scope(
                 self.scope(namespace, holding.clone(), spawn.clone()),
@@ -242,6 +211,7 @@ impl Operator {
             concurrency: self.settings.concurrency,
             relist_interval: self.settings.relist_interval,
             spawn,
+            health: self.readiness.watches().clone(),
         }
     }
 
@@ -282,12 +252,17 @@ where
     }
 }
 
-/// Starts tasks that end when `stop` is told, and that `tasks` waits for.
-fn spawner(tasks: &TaskTracker, stop: &CancellationToken) -> Spawn {
-    let (tasks, stop) = (tasks.clone(), stop.clone());
+/// Starts tasks that end when `stop` is told, and that `tasks` waits for. One that panics is counted.
+fn spawner(tasks: &TaskTracker, stop: &CancellationToken, metrics: &Metrics) -> Spawn {
+    let (tasks, stop, metrics) = (tasks.clone(), stop.clone(), metrics.clone());
     Arc::new(move |task| {
-        let stop = stop.clone();
-        tasks.spawn(async move { stop.run_until_cancelled(task).await });
+        let (stop, metrics) = (stop.clone(), metrics.clone());
+        tasks.spawn(async move {
+            let task = AssertUnwindSafe(stop.run_until_cancelled(task)).catch_unwind();
+            if task.await.is_err() {
+                metrics.panicked(Part::Task);
+            }
+        });
     })
 }
 

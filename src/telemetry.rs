@@ -4,18 +4,21 @@ use std::{
     env,
     error::Error,
     io::{self, IsTerminal},
+    panic,
 };
 
 use clap::ValueEnum;
 use thiserror::Error;
 use tracing::{
-    Dispatch,
+    Dispatch, Level, Metadata,
     dispatcher::{self, SetGlobalDefaultError},
 };
 use tracing_subscriber::{
     EnvFilter,
-    filter::ParseError,
+    filter::{FilterExt, ParseError, filter_fn},
     fmt::{self, MakeWriter},
+    layer::{Layer, SubscriberExt},
+    registry,
 };
 
 /// How a log line looks.
@@ -58,7 +61,9 @@ pub enum TelemetryError {
 /// [`TelemetryError`] if the directives are wrong, or if the process has a subscriber already.
 pub fn init(format: LogFormat, directives: &str) -> Result<(), TelemetryError> {
     let dispatch = dispatch(format, filter(directives)?, io::stderr, has_colours());
-    dispatcher::set_global_default(dispatch).map_err(TelemetryError::Installed)
+    dispatcher::set_global_default(dispatch).map_err(TelemetryError::Installed)?;
+    log_panics();
+    Ok(())
 }
 
 /// An error with its causes, as one text for a log: in JSON, the subscriber leaves the causes of an error out.
@@ -66,6 +71,32 @@ pub fn init(format: LogFormat, directives: &str) -> Result<(), TelemetryError> {
 pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let texts: Vec<String> = anyhow::Chain::new(error).map(ToString::to_string).collect();
     texts.join(": ")
+}
+
+/// Whether something may be logged at all, whatever the directives are. Contents of Secrets pass through the libraries
+/// that we use, so what those log must not hold what they send and receive:
+///
+/// * `kube_client::client` logs the whole of an answer that it cannot parse, as a warning, and others to debug.
+/// * At trace, libraries log what they please; the next version of one may log more than this.
+fn is_fit(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    if target.split("::").next() == Some(env!("CARGO_CRATE_NAME")) {
+        return true;
+    }
+    target != "kube_client::client" && *metadata.level() <= Level::DEBUG
+}
+
+/// Logs panics as everything else is logged, without the values that the message of a panic may hold.
+fn log_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        let message = panic.payload().downcast_ref::<&'static str>();
+        tracing::error!(
+            location,
+            message,
+            "a part of the program panicked; this is a bug"
+        );
+    }));
 }
 
 fn filter(directives: &str) -> Result<EnvFilter, TelemetryError> {
@@ -83,18 +114,17 @@ fn dispatch<W>(format: LogFormat, filter: EnvFilter, writer: W, colours: bool) -
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    let builder = fmt::Subscriber::builder()
-        .with_env_filter(filter)
-        .with_writer(writer);
+    let layer = fmt::layer().with_writer(writer);
+    let filter = filter.and(filter_fn(is_fit));
     match format {
-        LogFormat::Text => builder.with_ansi(colours).finish().into(),
-        // The list of spans ends with the current one.
-        LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .finish()
+        LogFormat::Text => registry()
+            .with(layer.with_ansi(colours).with_filter(filter))
             .into(),
+        // The list of spans ends with the current one.
+        LogFormat::Json => {
+            let layer = layer.json().flatten_event(true).with_current_span(false);
+            registry().with(layer.with_filter(filter)).into()
+        }
     }
 }
 
@@ -176,6 +206,26 @@ mod tests {
             text.contains("kept") && !text.contains("left out"),
             "got {text:?}"
         );
+    }
+
+    #[test]
+    fn no_directive_lets_libraries_log_what_they_send_and_receive() {
+        for directives in [
+            "trace",
+            "kube_client::client=trace",
+            "info,kube_client=trace,hyper=trace",
+        ] {
+            let text = logged(LogFormat::Text, directives, || {
+                tracing::warn!(target: "kube_client::client", "{}, error", "canary");
+                tracing::trace!(target: "hyper::proto::h1::io", "canary");
+                tracing::warn!(target: "kube_client::client::tls", "kept");
+            });
+
+            assert!(!text.contains("canary"), "{directives}: {text}");
+            assert!(text.contains("kept"), "{directives}: {text}");
+        }
+        let own = logged(LogFormat::Text, "trace", || tracing::trace!("kept"));
+        assert!(own.contains("kept"));
     }
 
     #[test]

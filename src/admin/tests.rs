@@ -144,3 +144,28 @@ async fn a_client_that_never_finishes_does_not_hold_up_the_end() {
 
     assert!(began.elapsed() < LAST_ANSWERS * 3);
 }
+
+#[tokio::test]
+async fn a_watch_that_does_not_deliver_is_named() {
+    let readiness = Readiness::new("waiting");
+    readiness.set(State::Leading);
+    let (dead, fine) = (
+        readiness.watches().begin("Secret"),
+        readiness.watches().begin("ProvisioningFlow"),
+    );
+    assert_eq!(
+        leading(&readiness),
+        (StatusCode::OK, "leading\n".to_owned())
+    );
+
+    tokio::time::pause();
+    for _ in 0..4 {
+        fine.delivered();
+        dead.failed();
+        tokio::time::advance(Duration::from_secs(25)).await;
+    }
+
+    let (status, line) = leading(&readiness);
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(line.contains("changes of: Secret;"), "{line}");
+}

@@ -1,5 +1,7 @@
 //! Writes to the cluster. Each is bounded by the client's time-outs and never repeated by it.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, Resource, ResourceExt};
@@ -209,6 +211,22 @@ pub async fn read<K: Written>(client: &Client, resource: &K) -> Result<Option<K>
         .get_opt(&resource.name_any())
         .await;
     read.map_err(|error| failure("read", resource, error))
+}
+
+/// The labels of the resource of this name, or `None` if there is none.
+pub async fn labels_of<K: Written>(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<BTreeMap<String, String>>, Error> {
+    let api: Api<K> = Api::namespaced(client.clone(), namespace);
+    let found = api.get_metadata_opt(name).await;
+    let found = found.map_err(|source| Error::Cluster {
+        operation: "read",
+        object: format!("{} {namespace}/{name}", K::kind(&())),
+        source: Box::new(source),
+    })?;
+    Ok(found.map(|found| found.labels().clone()))
 }
 
 /// `Kind namespace/name`, for messages.

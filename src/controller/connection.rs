@@ -21,6 +21,7 @@ use super::notebook::Notebook;
 use super::relations::Relations;
 use super::remote::{Changed, Located, Remote, Way};
 use super::session::Route;
+use super::watch;
 use super::world::namespace;
 
 impl Remote for GraphConnection {
@@ -95,6 +96,8 @@ pub(super) async fn reach(
 ) -> Result<Result<Route, Obstacle>, Error> {
     let Some(connection) = context.world.connection(&namespace(user), name) else {
         let message = format!("the GraphConnection {name} does not exist: create it");
+        let message =
+            watch::missing::<GraphConnection>(&namespace(user), name, context, message).await?;
         return Ok(Err(Obstacle::missing(
             reason::CONNECTION_NOT_FOUND,
             message,

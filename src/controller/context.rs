@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kube::core::Selector;
 use kube::runtime::events::Recorder;
 use tokio::time::Instant;
 
@@ -36,6 +37,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Times that the protocols are built on.
     pub limits: Limits,
+    /// The labels of the resources that are watched, or `None` if all are.
+    pub selector: Option<Selector>,
     /// What is remembered of connections.
     pub connections: Notebook<GraphConnection>,
     /// What is remembered of sets.

@@ -36,6 +36,12 @@ pub enum Error {
         /// `Kind namespace/name`.
         object: String,
     },
+    /// The run panicked. That is a mistake in this program.
+    #[error("a run for {object} panicked; this is a bug")]
+    Panicked {
+        /// `Kind namespace/name`.
+        object: String,
+    },
 }
 
 impl Error {
@@ -46,7 +52,9 @@ impl Error {
             // A watch is behind by milliseconds, or by much more.
             Self::Outdated { .. } => Duration::from_millis(200 << failures.min(8)),
             Self::NotLeading { .. } => Duration::from_secs(1),
-            Self::Cluster { .. } => Duration::from_secs(1 << failures.min(6)),
+            Self::Cluster { .. } | Self::Panicked { .. } => {
+                Duration::from_secs(1 << failures.min(6))
+            }
             Self::Endless { .. } => Duration::from_mins(5),
         }
     }

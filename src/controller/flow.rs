@@ -6,7 +6,9 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use crate::api::{AppliedSecret, ManagementPolicy, ProvisioningFlow, reason};
+use crate::api::{
+    AppliedSecret, ManagementPolicy, OutboundProvisioningFlowSet, ProvisioningFlow, reason,
+};
 use crate::graph::model::{Flow, FlowId, FlowSetId, InvalidId};
 use crate::graph::verdict::Verdict;
 use crate::graph::{Client, FlowDefinition, Lane, Operation};
@@ -23,6 +25,7 @@ use super::error::Error;
 use super::notebook::Notebook;
 use super::relations::Relations;
 use super::remote::{Changed, Located, Remote, Way, fetched, verdict_on_id};
+use super::watch;
 use super::world::{World, namespace};
 
 impl Remote for ProvisioningFlow {
@@ -49,10 +52,11 @@ impl Remote for ProvisioningFlow {
     async fn locate(&self, context: &Context) -> Result<Located, Error> {
         let set = match remote_set(self, &context.world) {
             Ok(set) => set,
-            Err(obstacle) => return Ok(Err(obstacle)),
+            Err(obstacle) => return Ok(Err(with_selector(self, obstacle, context).await?)),
         };
         let Some(connection) = context.world.connection_of(self) else {
-            return Ok(Err(set_missing(self)));
+            let obstacle = set_missing(self);
+            return Ok(Err(with_selector(self, obstacle, context).await?));
         };
         let session = reach(self, &connection, context).await?;
         Ok(session.map(|(session, route)| {
@@ -198,6 +202,25 @@ fn definition(body: FlowBody, passwords: Passwords) -> FlowDefinition {
 
 fn flow_id(id: &str) -> Result<FlowId, Verdict> {
     id.parse().map_err(verdict_on_id)
+}
+
+/// A set that is not found may be one that `--watch-selector` leaves out.
+async fn with_selector(
+    flow: &ProvisioningFlow,
+    mut obstacle: Obstacle,
+    context: &Context,
+) -> Result<Obstacle, Error> {
+    if let (Some(reference), None) = (&flow.spec.flow_set_ref, context.world.set_of(flow)) {
+        let message = obstacle.statement.message;
+        obstacle.statement.message = watch::missing::<OutboundProvisioningFlowSet>(
+            &namespace(flow),
+            &reference.name,
+            context,
+            message,
+        )
+        .await?;
+    }
+    Ok(obstacle)
 }
 
 /// The remote set that a flow belongs to. A flow that is being deleted belongs where it was made.

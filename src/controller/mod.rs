@@ -3,8 +3,10 @@
 //! A run is the same for all three kinds and is `reconcile`. What is particular to a kind when it meets the service is
 //! its `Remote`.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use kube::runtime::controller::Action;
 
 mod cluster;
@@ -28,7 +30,8 @@ pub use error::Error;
 pub use session::Spawn;
 pub use watch::{DEFINITIONS_MISSING, Scope, run as run_scope};
 
-use crate::metrics::ReconcileOutcome;
+use crate::failpoint;
+use crate::metrics::{Part, ReconcileOutcome};
 use crate::telemetry::with_causes;
 
 use remote::Remote;
@@ -37,11 +40,23 @@ use run::Run;
 /// More steps than this in one run are a mistake in the plan.
 const MOST_STEPS: usize = 12;
 
-/// One run: observes a resource, plans, carries out one step after the other, and reports.
+/// One run, which may fail in any way without harm to others.
 async fn reconcile<K: Remote>(resource: Arc<K>, context: Arc<Context>) -> Result<Action, Error> {
     let _timer = context.metrics.reconciling(K::LABEL);
     context.world.ready().await;
-    let mut run = Run::observe(resource, &context).await?;
+    let object = cluster::called(&*resource);
+    // What a run leaves half done is in the cluster. What it holds of this process, locks and permits, is let go.
+    let run = AssertUnwindSafe(run(resource, &context)).catch_unwind();
+    run.await.unwrap_or_else(|_| {
+        context.metrics.panicked(Part::Run);
+        Err(Error::Panicked { object })
+    })
+}
+
+/// Observes a resource, plans, carries out one step after the other, and reports.
+async fn run<K: Remote>(resource: Arc<K>, context: &Context) -> Result<Action, Error> {
+    failpoint::panic_in_run();
+    let mut run = Run::observe(resource, context).await?;
     for _ in 0..MOST_STEPS {
         let plan = run.plan();
         let Some(step) = plan.step else {

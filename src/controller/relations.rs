@@ -10,7 +10,7 @@ use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
-use crate::metrics::{KindLabel, Metrics, WakeSource};
+use crate::metrics::{KindLabel, Metrics, Part, WakeSource};
 use crate::plan::definition::flow_type;
 use crate::plan::resource::{generation, is_deleting};
 use crate::poll::News;
@@ -53,10 +53,15 @@ impl Relations {
 
     /// Wakes those whom a poll's news concern.
     pub fn tell(&self, connection: &ObjectRef<GraphConnection>, news: &News) {
+        if *news == News::Panicked {
+            self.metrics.panicked(Part::Poller);
+            tracing::error!(%connection, "a round of the poller panicked; this is a bug");
+        }
         let Some(connection) = self.world.connections.get(connection) else {
             return;
         };
         match news {
+            News::Panicked => {}
             News::SetsFailed => self.wake_connection(&connection, WakeSource::Poll),
             News::SetsReadable => {
                 self.wake_connection(&connection, WakeSource::Poll);

@@ -99,8 +99,8 @@ impl Elector {
     /// A candidate that uses this client.
     ///
     /// The client should be used for nothing else, so that no other traffic can hold up a renewal,
-    /// and must not repeat requests by itself ([`kube::Config::default_retry`] off): a repetition
-    /// would outlast the time that a request has here.
+    /// must not repeat requests by itself, as a repetition would outlast the time that a request has
+    /// here, and must not lose one because its connection was idle. See [`crate::clients`].
     #[must_use]
     pub fn new(client: Client, settings: LeaseSettings, metrics: Metrics) -> Self {
         let store = KubernetesLeases::new(client, &settings.namespace, &settings.name);
@@ -174,12 +174,12 @@ impl<S: LeaseStore> Elector<S> {
     /// Gives the lease up if this candidate has it, so that the next need not wait for its end.
     ///
     /// Call it only when all work that needed the lease has stopped: the next leader starts at
-    /// once. It takes no longer than twice [`LeaseSettings::retry_period`]; if it fails, which is
-    /// logged, the lease expires by itself.
+    /// once. It takes no longer than two requests may ([`LeaseSettings::request_timeout`]); if it
+    /// fails, which is logged, the lease expires by itself.
     pub async fn release(mut self) {
         self.candidate.forfeit();
         self.end_term();
-        let deadline = self.settings.retry_period() * 2;
+        let deadline = self.settings.request_timeout() * 2;
         match timeout(deadline, self.vacate())
             .await
             .map_err(Trouble::TimedOut)
@@ -223,7 +223,7 @@ impl<S: LeaseStore> Elector<S> {
     }
 
     async fn look(&mut self) -> Result<(), Trouble> {
-        let answer = timeout(self.settings.retry_period(), self.store.get()).await;
+        let answer = timeout(self.settings.request_timeout(), self.store.get()).await;
         let found = answer.map_err(Trouble::TimedOut)?.map_err(Trouble::Get)?;
         self.candidate.saw(found, Instant::now());
         Ok(())
@@ -233,7 +233,7 @@ impl<S: LeaseStore> Elector<S> {
         &self,
         request: impl Future<Output = kube::Result<Lease>>,
     ) -> Result<Lease, Trouble> {
-        let answer = timeout(self.settings.retry_period(), request).await;
+        let answer = timeout(self.settings.request_timeout(), request).await;
         let lease = answer.map_err(Trouble::TimedOut)?.map_err(Trouble::Write)?;
         self.metrics.wrote_lease();
         Ok(lease)

@@ -25,13 +25,23 @@ impl LeaseSettings {
 
     const LEAST_RETRY_PERIOD: Duration = Duration::from_millis(500);
 
-    /// The time from one try to the next, for the lease itself and for each renewal; also the time
-    /// that the API server has to answer a request.
+    /// The time from one try to the next, for the lease itself and for each renewal.
     ///
-    /// A sixth of the duration: an outage of half the duration still leaves time for two tries.
+    /// A tenth of the duration: 2 s of the usual 20 s, as in client-go. See
+    /// [`LeaseSettings::steady_cover`] for what it leaves.
     #[must_use]
     pub fn retry_period(&self) -> Duration {
-        (self.duration / 6).max(Self::LEAST_RETRY_PERIOD)
+        (self.duration / 10).max(Self::LEAST_RETRY_PERIOD)
+    }
+
+    /// The time that the API server has to answer a request, from the wait for a connection to the
+    /// last byte: 3 s of the usual 20 s.
+    ///
+    /// Longer than a period, so that a cluster which is slow to write costs no renewal: the next
+    /// one follows at once. Short enough that a request which is lost still leaves time for others.
+    #[must_use]
+    pub fn request_timeout(&self) -> Duration {
+        self.retry_period() * 3 / 2
     }
 
     /// How much earlier the holder takes the lease for lost than it is: a tenth of the duration,
@@ -41,11 +51,18 @@ impl LeaseSettings {
         self.duration / 10
     }
 
-    /// The span that a holding covers at any time while renewals are answered at once. Whoever
-    /// needs cover for longer may wait for ever.
+    /// The span that a holding covers at any time while no renewal is lost, however slow each is,
+    /// and when one is lost and its successor is answered within half a period. Whoever needs cover
+    /// for longer may wait in vain.
+    ///
+    /// Just before an answer, the last renewal that counts was sent as long ago as two answers
+    /// take, where the next one follows on each at once: 20 s - 2 s margin - 2 × 3 s request
+    /// time-out = 12 s with the usual duration, which is what a change at the service can take. A
+    /// renewal that is lost leaves 20 s - 2 s - 2 s period - 3 s = 13 s, less the time of the look
+    /// and the write that follow on it.
     #[must_use]
     pub fn steady_cover(&self) -> Duration {
-        let spent = self.margin() + self.retry_period();
+        let spent = self.margin() + self.request_timeout() * 2;
         self.duration.saturating_sub(spent)
     }
 }
@@ -82,19 +99,21 @@ mod tests {
 
     #[test]
     fn times_follow_from_the_duration() {
-        let settings = lasting(Duration::from_secs(15));
+        let settings = lasting(Duration::from_secs(20));
 
-        assert_eq!(settings.retry_period(), Duration::from_millis(2500));
-        assert_eq!(settings.margin(), Duration::from_millis(1500));
-        assert_eq!(settings.steady_cover(), Duration::from_secs(11));
+        assert_eq!(settings.retry_period(), Duration::from_secs(2));
+        assert_eq!(settings.request_timeout(), Duration::from_secs(3));
+        assert_eq!(settings.margin(), Duration::from_secs(2));
+        assert_eq!(settings.steady_cover(), Duration::from_secs(12));
     }
 
     #[test]
     fn short_leases_are_not_renewed_too_often() {
-        let settings = lasting(Duration::from_secs(1));
+        let settings = lasting(LeaseSettings::LEAST_DURATION);
 
         assert_eq!(settings.retry_period(), Duration::from_millis(500));
-        assert_eq!(settings.steady_cover(), Duration::from_millis(400));
+        assert_eq!(settings.request_timeout(), Duration::from_millis(750));
+        assert_eq!(settings.steady_cover(), Duration::from_millis(1200));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::core::Status;
+use tokio::time::sleep;
 
 use super::{Elector, LeaseSettings, LeaseStore};
 use crate::metrics::Metrics;
@@ -23,6 +24,8 @@ pub(super) enum Weather {
     Refuses,
     /// Requests are never answered and have no effect.
     Silent,
+    /// Requests are answered after this time.
+    Slow(Duration),
     /// Writes are done, but their answers are lost.
     LosesAnswers,
 }
@@ -106,6 +109,7 @@ impl Cluster {
         match weather {
             Weather::Silent => return pending().await,
             Weather::Refuses => return Err(refusal(503)),
+            Weather::Slow(pause) => sleep(pause).await,
             Weather::Fine | Weather::LosesAnswers => {}
         }
         let mut kept = self.kept.lock().unwrap();

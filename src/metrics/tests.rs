@@ -31,6 +31,9 @@ fn everything_that_is_counted_is_shown() {
     metrics.unknown_readiness();
     metrics.woke(KindLabel::ProvisioningFlow, WakeSource::Poll);
     metrics.woke(KindLabel::GraphConnection, WakeSource::Related);
+    metrics.panicked(Part::Poller);
+    metrics.watches(&BTreeMap::from([("Secret", false)]));
+    metrics.watches(&BTreeMap::from([("ProvisioningFlow", true)]));
 
     assert_eq!(
         lines(&metrics),
@@ -39,12 +42,14 @@ fn everything_that_is_counted_is_shown() {
             r#"cluster_writes_total{kind="OutboundProvisioningFlowSet",write="status"} 1"#,
             r#"cluster_writes_total{kind="ProvisioningFlow",write="claim"} 1"#,
             "leader 1",
+            r#"panics_total{part="poller"} 1"#,
             r#"reconciles_total{kind="GraphConnection",outcome="done"} 1"#,
             r#"reconciles_total{kind="ProvisioningFlow",outcome="failed"} 2"#,
             "unknown_readiness_total 1",
             r#"unreadable_resources_total{kind="OutboundProvisioningFlowSet"} 1"#,
             r#"wakes_total{kind="GraphConnection",source="related"} 1"#,
             r#"wakes_total{kind="ProvisioningFlow",source="poll"} 1"#,
+            r#"watch_healthy{kind="ProvisioningFlow"} 1"#,
         ]
     );
 }

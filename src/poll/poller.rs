@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,9 @@ use super::collection::{Collection, Snapshot};
 
 /// How often it is looked what is due.
 const TICK: Duration = Duration::from_secs(1);
+
+/// The pause after rounds that panic doubles so often: up to about a minute.
+const MOST_PANICS: u32 = 6;
 
 /// How many sets are listed at a time.
 const LISTS_AT_A_TIME: usize = 4;
@@ -48,6 +52,8 @@ pub enum News {
     Flows(FlowSetId, Vec<FlowType>),
     /// The flows of a set can be read again, or not any more, or not for another reason.
     FlowsReadable(FlowSetId),
+    /// A round of the poller panicked. The next one comes later.
+    Panicked,
 }
 
 /// Looks at the service on behalf of one connection.
@@ -78,18 +84,34 @@ impl Poller {
 
     /// Polls until told to stop.
     pub async fn run(&self, stop: CancellationToken) {
+        let mut panics = 0;
         while !stop.is_cancelled() {
-            let interest = (self.interest)();
-            self.forget_all_but(&interest);
+            let round = AssertUnwindSafe(self.round()).catch_unwind();
             tokio::select! {
-                () = self.poll(&interest) => {}
+                ended = round => panics = self.after_round(ended.is_err(), panics),
                 () = stop.cancelled() => return,
             }
             tokio::select! {
-                () = tokio::time::sleep(TICK) => {}
+                () = tokio::time::sleep(TICK * (1 << panics)) => {}
                 () = stop.cancelled() => return,
             }
         }
+    }
+
+    async fn round(&self) {
+        failpoint::panic_in_poller();
+        let interest = (self.interest)();
+        self.forget_all_but(&interest);
+        self.poll(&interest).await;
+    }
+
+    /// How many rounds in a row have panicked, up to those that count for the pause.
+    fn after_round(&self, panicked: bool, panics: u32) -> u32 {
+        if !panicked {
+            return 0;
+        }
+        (self.tell)(News::Panicked);
+        (panics + 1).min(MOST_PANICS)
     }
 
     /// The latest list of sets, if there is one.

@@ -162,13 +162,13 @@ pub struct Arguments {
     )]
     pub lease_name: String,
 
-    /// How long the lease lasts without renewal, in whole seconds, such as `18s`: as long as nobody
+    /// How long the lease lasts without renewal, in whole seconds, such as `20s`: as long as nobody
     /// leads after a leader has crashed
     #[arg(
         long,
         value_name = "DURATION",
         value_parser = duration,
-        default_value = "18s",
+        default_value = "20s",
         env = "INDUSTRYDATA_OPERATOR_LEASE_DURATION",
         help_heading = "Leader election"
     )]

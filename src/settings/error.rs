@@ -87,7 +87,7 @@ pub enum SettingsError {
     },
     /// The lease never covers the time that a request can take.
     #[error(
-        "--lease-duration {duration:?} always leaves the leader {cover:?}, which must be longer than \
+        "--lease-duration {duration:?} always leaves the leader {cover:?}, which must not be shorter than \
          --request-timeout {request_timeout:?} and {:?} in the request budget: raise the first or lower the second",
         crate::graph::USUAL_WAIT
     )]

@@ -274,7 +274,7 @@ fn check_lease(
     request_timeout: Duration,
 ) -> Result<(), SettingsError> {
     match lease {
-        Some(lease) if lease.steady_cover() <= request_timeout + USUAL_WAIT => {
+        Some(lease) if lease.steady_cover() < request_timeout + USUAL_WAIT => {
             Err(SettingsError::LeaseTooShort {
                 duration: lease.duration,
                 cover: lease.steady_cover(),

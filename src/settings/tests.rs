@@ -60,7 +60,7 @@ fn the_defaults_are_usable() {
     assert_eq!(settings.log.directives, "info");
     let lease = settings.lease.unwrap();
     assert_eq!(lease.name, "industrydata-operator");
-    assert_eq!(lease.duration, Duration::from_secs(18));
+    assert_eq!(lease.duration, Duration::from_secs(20));
 }
 
 #[test]
@@ -304,12 +304,12 @@ fn the_times_must_fit_together() {
         ),
         (
             &["--request-timeout=12s"],
-            "--lease-duration 18s always leaves the leader 13.2s, which must be longer than \
+            "--lease-duration 20s always leaves the leader 12s, which must not be shorter than \
              --request-timeout 12s and 2s in the request budget: raise the first or lower the second",
         ),
         (
-            &["--visibility-window=38s"],
-            "--visibility-window is 38s; right would be more than 38s: --lease-duration 18s and \
+            &["--visibility-window=40s"],
+            "--visibility-window is 40s; right would be more than 40s: --lease-duration 20s and \
              twice --request-timeout 10s",
         ),
         (

@@ -1,6 +1,10 @@
 //! The one integration test binary: the client against the simulator, and the controllers on a real control plane.
 
 #[cfg(test)]
+mod apart;
+#[cfg(test)]
+mod calm;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod cluster_faults;

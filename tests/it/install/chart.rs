@@ -60,8 +60,8 @@ async fn wrong_values_are_refused_with_a_message_that_names_them() {
             "graph.endpoint is http://a: tokens and secrets",
         ),
         (
-            json!({ "graph": { "visibilityWindow": "38s" } }),
-            "graph.visibilityWindow is 38s: it has to be more than",
+            json!({ "graph": { "visibilityWindow": "40s" } }),
+            "graph.visibilityWindow is 40s: it has to be more than",
         ),
         (
             json!({ "leaderElection": { "leaseDuration": "1m" } }),

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use industrydata_operator::graph::{Operation, Outcome};
-use industrydata_operator::metrics::{KindLabel, Metrics, ReconcileOutcome, WakeSource, Write};
+use industrydata_operator::metrics::{
+    KindLabel, Metrics, Part, ReconcileOutcome, WakeSource, Write,
+};
 
 use super::{code, row, table};
 
@@ -133,6 +135,16 @@ fn eventful() -> Metrics {
         }
     }
     metrics.wrote_lease();
+    for part in [Part::Run, Part::Poller, Part::Task] {
+        metrics.panicked(part);
+    }
+    let kinds = [
+        "GraphConnection",
+        "OutboundProvisioningFlowSet",
+        "ProvisioningFlow",
+        "Secret",
+    ];
+    metrics.watches(&kinds.map(|kind| (kind, true)).into());
     let observer = metrics.graph_observer();
     for request in [
         Request::FetchToken,

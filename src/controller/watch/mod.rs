@@ -1,9 +1,11 @@
 //! Starts the watches and the three controllers of one scope.
 //!
 //! Each kind is watched once. What a watch shows goes into a store, wakes whom it concerns, and drives the kind's own
-//! controller. An object that this version cannot parse is told and left out; the others go on.
+//! controller.
 
-use std::fmt::Debug;
+mod selection;
+mod unreadable;
+
 use std::future::{pending, ready};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -11,26 +13,24 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
-use kube::core::error_boundary::InvalidObject;
 use kube::core::{DeserializeGuard, PartialObjectMeta, Selector};
 use kube::runtime::controller::{self, Controller};
-use kube::runtime::events::{Event, EventType, Recorder};
-use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::{ObjectRef, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource};
-use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch::Sender;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
-use crate::failpoint;
 use crate::graph::Transport;
 use crate::lease::Holding;
 use crate::metrics::Metrics;
 use crate::plan::Limits;
+use crate::watches::Watches;
 
 use super::context::Context;
 use super::notebook::Notebook;
@@ -40,6 +40,9 @@ use super::secrets::Secrets;
 use super::session::{Sessions, Spawn};
 use super::world::World;
 use super::{after_error, reconcile};
+
+pub(super) use selection::missing;
+use unreadable::Sieve;
 
 /// What to do where the API server does not know the three kinds. A later look finds them by itself.
 pub const DEFINITIONS_MISSING: &str = "the cluster does not serve industrydata.dev/v1alpha1, or not to this user: install the CustomResourceDefinitions (`industrydata-operator crds | kubectl apply -f -`) and the operator's role";
@@ -70,6 +73,8 @@ pub struct Scope {
     pub relist_interval: Duration,
     /// Starts pollers.
     pub spawn: Spawn,
+    /// Whether the watches deliver.
+    pub health: Watches,
 }
 
 /// Runs the controllers of one scope until `stop`; runs under way are finished.
@@ -126,6 +131,7 @@ impl Scope {
             recorder: self.recorder.clone(),
             metrics: self.metrics.clone(),
             limits: self.limits,
+            selector: self.selector.clone(),
             connections: Notebook::default(),
             sets: Notebook::default(),
             flows: Notebook::default(),
@@ -144,12 +150,24 @@ impl Scope {
         let store = writer.as_reader();
         let selector = self.selector.clone().unwrap_or_default();
         let config = watcher::Config::default().labels_from(&selector);
-        let events = self.parsed(self.watched(config), store.clone());
+        let (api, sieve) = (
+            self.api::<DeserializeGuard<K>>(),
+            Sieve::new(self, store.clone()),
+        );
+        let watched = self.watched(K::LABEL.as_str(), move || {
+            watcher(api.clone(), config.clone())
+        });
+        let events = watched
+            .try_filter_map(move |event| ready(Ok(sieve.parsed(event))))
+            .default_backoff();
         let (seeing, relations) = (context.clone(), relations.clone());
-        let mut shows = First::new(&relations.world);
+        let (mut shows, spawn) = (First::new(&relations.world), self.spawn.clone());
         let note = move |event: &watcher::Event<K>| {
             shows.note(event);
             note(event, &relations, &seeing);
+            if let (watcher::Event::Delete(seen), Some(_)) = (event, &seeing.selector) {
+                spawn(Box::pin(selection::let_go(seen.clone(), seeing.clone())));
+            }
         };
         let applied = events.reflect(writer).inspect_ok(note).applied_objects();
         Controller::for_stream(applied, store)
@@ -173,8 +191,12 @@ impl Scope {
         stop: &CancellationToken,
     ) {
         let mut shows = First::new(&relations.world);
-        self.watched::<PartialObjectMeta<Secret>>(watcher::Config::default())
+        let api = self.api::<PartialObjectMeta<Secret>>();
+        let config = watcher::Config::default();
+        self.watched("Secret", move || watcher(api.clone(), config.clone()))
             .default_backoff()
+            // `kubectl apply` keeps what it was given in an annotation, so that this would keep the contents.
+            .modify(|secret| secret.metadata.annotations = None)
             .reflect(writer)
             .inspect_ok(|event| shows.note(event))
             .take_until(stop.clone().cancelled_owned())
@@ -200,68 +222,29 @@ impl Scope {
         }
     }
 
-    /// Watches without end, and begins anew now and then.
-    fn watched<K>(
+    /// Watches without end, and begins again now and then.
+    fn watched<K, S>(
         &self,
-        config: watcher::Config,
-    ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static + use<K>
+        kind: &'static str,
+        watch: impl Fn() -> S + Send + 'static,
+    ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone
-            + DeserializeOwned
-            + Debug
-            + Send
-            + 'static,
+        K: 'static,
+        S: Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
     {
-        let (api, interval) = (self.api::<K>(), self.relist_interval);
+        let (health, interval) = (self.health.begin(kind), self.relist_interval);
         let watch = move || {
             let term = interval + spread(interval / 5);
-            watcher(api.clone(), config.clone()).take_until(tokio::time::sleep(term))
+            watch().take_until(tokio::time::sleep(term))
         };
-        futures::stream::repeat_with(watch).flatten()
-    }
-
-    /// Leaves out what cannot be parsed. An object that could be parsed before is taken for gone: to act on its old
-    /// content would be to act on what the user has replaced.
-    fn parsed<K: Remote>(
-        &self,
-        events: impl Stream<Item = watcher::Result<watcher::Event<DeserializeGuard<K>>>>
-        + Send
-        + 'static,
-        store: Store<K>,
-    ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static {
-        let unreadable = Unreadable {
-            recorder: self.recorder.clone(),
-            metrics: self.metrics.clone(),
-            spawn: self.spawn.clone(),
-        };
-        let parse = move |event| match event {
-            watcher::Event::Init => Some(watcher::Event::Init),
-            watcher::Event::InitDone => Some(watcher::Event::InitDone),
-            watcher::Event::InitApply(DeserializeGuard(Ok(object))) => {
-                Some(watcher::Event::InitApply(object))
-            }
-            watcher::Event::Apply(DeserializeGuard(Ok(object))) => {
-                Some(watcher::Event::Apply(object))
-            }
-            watcher::Event::Delete(DeserializeGuard(Ok(object))) => {
-                Some(watcher::Event::Delete(object))
-            }
-            watcher::Event::InitApply(DeserializeGuard(Err(invalid))) => {
-                unreadable.tell::<K>(&invalid);
-                None
-            }
-            watcher::Event::Apply(DeserializeGuard(Err(invalid))) => {
-                unreadable.tell::<K>(&invalid);
-                last_seen(&store, &invalid).map(watcher::Event::Delete)
-            }
-            watcher::Event::Delete(DeserializeGuard(Err(invalid))) => {
-                last_seen(&store, &invalid).map(watcher::Event::Delete)
-            }
-        };
-        events
-            .try_filter_map(move |event| ready(Ok(parse(event))))
-            .default_backoff()
+        futures::stream::repeat_with(watch)
+            .flatten()
+            .inspect(move |event| match event {
+                // That a list is asked for is no answer yet.
+                Ok(watcher::Event::Init) => {}
+                Ok(_) => health.delivered(),
+                Err(_) => health.failed(),
+            })
     }
 }
 
@@ -302,50 +285,6 @@ fn note<K: Remote>(event: &watcher::Event<K>, relations: &Relations, context: &C
             K::notebook(context).forget(seen);
             K::note(seen, true, relations, context);
         }
-    }
-}
-
-fn last_seen<K: Remote>(store: &Store<K>, invalid: &InvalidObject) -> Option<K> {
-    let namespace = invalid.metadata.namespace.clone().unwrap_or_default();
-    let name = invalid.metadata.name.clone().unwrap_or_default();
-    store
-        .get(&ObjectRef::new(&name).within(&namespace))
-        .map(Arc::unwrap_or_clone)
-}
-
-/// Tells of objects that this version cannot parse.
-struct Unreadable {
-    recorder: Recorder,
-    metrics: Metrics,
-    spawn: Spawn,
-}
-
-impl Unreadable {
-    fn tell<K: Remote>(&self, invalid: &InvalidObject) {
-        let metadata = &invalid.metadata;
-        let about = ObjectReference {
-            api_version: Some(K::api_version(&()).into_owned()),
-            kind: Some(K::kind(&()).into_owned()),
-            name: metadata.name.clone(),
-            namespace: metadata.namespace.clone(),
-            uid: metadata.uid.clone(),
-            ..ObjectReference::default()
-        };
-        tracing::warn!(object = ?about.name, namespace = ?about.namespace, error = %invalid.error, "left out a resource that this version cannot parse");
-        self.metrics.unreadable(K::LABEL);
-        let recorder = self.recorder.clone();
-        (self.spawn)(Box::pin(async move {
-            let event = Event {
-                type_: EventType::Warning,
-                reason: "Unreadable".to_owned(),
-                note: Some("this version of the operator cannot parse the resource and leaves it out: correct it, or upgrade the operator and its CustomResourceDefinitions".to_owned()),
-                action: "Parse".to_owned(),
-                secondary: None,
-            };
-            if let Err(error) = failpoint::around(recorder.publish(&event, &about)).await {
-                tracing::warn!(%error, "could not publish an event");
-            }
-        }));
     }
 }
 

@@ -1,0 +1,182 @@
+//! Takes out of what the API server answers what it accepts from anybody and the types here do not.
+//!
+//! The API server takes `9999-12-31T23:59:59Z` and even the year 10000 for a time; `jiff` ends a day before. One such
+//! time in one object would make a whole list unreadable, and with it the watch of a kind, for all tenants. So before an
+//! answer is parsed:
+//!
+//! * `metadata.managedFields` are dropped. Nobody here reads them, anybody may write times into them, and they are the
+//!   larger part of many objects.
+//! * A time that cannot be held becomes the last one that can. That goes for the times of metadata, of conditions, which
+//!   others than the operator may write, and of a Lease. None of them decides anything. What else there is in a status is
+//!   the operator's own: a resource in which somebody has spoilt that is told to be unreadable.
+//!
+//! What is not JSON passes as it is.
+
+use hyper::body::Bytes;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+
+/// The last second that `jiff` holds.
+const LAST: &str = "9999-12-30T22:00:00Z";
+
+/// An answer with one object or a list of them, or one event of a watch.
+pub(super) fn readable(answer: &Bytes) -> Bytes {
+    let Ok(mut value) = serde_json::from_slice::<Value>(answer) else {
+        return answer.clone();
+    };
+    if let Some(items) = value.get_mut("items").and_then(Value::as_array_mut) {
+        items.iter_mut().for_each(object);
+    } else if let Some(seen) = value.get_mut("object") {
+        object(seen);
+    } else {
+        object(&mut value);
+    }
+    serde_json::to_vec(&value).map_or_else(|_| answer.clone(), Bytes::from)
+}
+
+fn object(object: &mut Value) {
+    let is_lease = object["kind"] == "Lease";
+    if let Some(metadata) = object.get_mut("metadata") {
+        if let Some(members) = metadata.as_object_mut() {
+            members.remove("managedFields");
+        }
+        times(metadata, &["creationTimestamp", "deletionTimestamp"]);
+    }
+    let conditions = object.pointer_mut("/status/conditions");
+    for condition in conditions
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        times(condition, &["lastTransitionTime"]);
+    }
+    if let Some(spec) = object.get_mut("spec").filter(|_| is_lease) {
+        times(spec, &["acquireTime", "renewTime"]);
+    }
+}
+
+/// Replaces those of the members that are no time.
+fn times(value: &mut Value, names: &[&str]) {
+    for name in names {
+        if let Some(Value::String(text)) = value.get_mut(name)
+            && text.parse::<Timestamp>().is_err()
+        {
+            LAST.clone_into(text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::coordination::v1::Lease;
+    use k8s_openapi::api::core::v1::Secret;
+    use kube::api::{ObjectList, WatchEvent};
+    use kube::core::PartialObjectMeta;
+    use serde::de::DeserializeOwned;
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::ProvisioningFlow;
+
+    const ODD: [&str; 3] = [
+        "9999-12-31T23:59:59Z",
+        "10000-01-01T00:00:00Z",
+        "-001-12-31T00:00:00Z",
+    ];
+
+    fn read<T: DeserializeOwned>(value: &Value) -> T {
+        let text = Bytes::from(value.to_string());
+        serde_json::from_slice(&readable(&text)).unwrap()
+    }
+
+    fn metadata(odd: &str) -> Value {
+        json!({
+            "name": "odd",
+            "uid": "1",
+            "resourceVersion": "2",
+            "creationTimestamp": odd,
+            "managedFields": [{ "manager": "kubectl", "operation": "Update", "time": odd }],
+        })
+    }
+
+    fn flow(odd: &str) -> Value {
+        json!({
+            "apiVersion": "industrydata.dev/v1alpha1",
+            "kind": "ProvisioningFlow",
+            "metadata": metadata(odd),
+            "spec": { "flowSetRef": { "name": "since" }, "securityGroup": { "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": false } } },
+            "status": {
+                "observedGeneration": 1,
+                                "conditions": [{ "type": "Ready", "status": "True", "reason": "Ready", "message": odd, "lastTransitionTime": odd }],
+            },
+        })
+    }
+
+    #[test]
+    fn an_odd_time_costs_neither_the_object_nor_its_list() {
+        for odd in ODD {
+            let secret = json!({ "metadata": metadata(odd), "data": { "time": "eA==" } });
+            let list = json!({ "metadata": {}, "items": [secret, secret] });
+            let read_list: ObjectList<Secret> = read(&list);
+            assert_eq!(read_list.items.len(), 2);
+            assert_eq!(read_list.items[0].data.as_ref().unwrap()["time"].0, b"x");
+            assert_eq!(read_list.items[0].metadata.managed_fields, None);
+
+            let partial: PartialObjectMeta<Secret> = read(&json!({
+                "apiVersion": "meta.k8s.io/v1",
+                "kind": "PartialObjectMetadata",
+                "metadata": metadata(odd),
+            }));
+            assert_eq!(partial.metadata.uid.as_deref(), Some("1"));
+        }
+    }
+
+    #[test]
+    fn odd_times_in_a_status_and_in_an_event_of_a_watch_are_read() {
+        for odd in ODD {
+            let event: WatchEvent<ProvisioningFlow> =
+                read(&json!({ "type": "MODIFIED", "object": flow(odd) }));
+            let WatchEvent::Modified(flow) = event else {
+                panic!("another event");
+            };
+            let status = flow.status.unwrap();
+            assert_eq!(status.conditions[0].message, odd, "text is left alone");
+            let last: Timestamp = LAST.parse().unwrap();
+            assert_eq!(status.conditions[0].last_transition_time.0, last);
+        }
+    }
+
+    #[test]
+    fn a_lease_with_odd_times_keeps_its_holder() {
+        for odd in ODD {
+            let lease: Lease = read(&json!({
+                "apiVersion": "coordination.k8s.io/v1",
+                "kind": "Lease",
+                "metadata": metadata(odd),
+                "spec": { "holderIdentity": "one", "acquireTime": odd, "renewTime": odd },
+            }));
+            assert_eq!(lease.spec.unwrap().holder_identity.as_deref(), Some("one"));
+        }
+    }
+
+    #[test]
+    fn usual_times_and_specs_are_left_alone() {
+        let time = "2026-01-05T08:00:00Z";
+        let mut whole = flow(time);
+        whole["spec"]["renewTime"] = json!(ODD[0]);
+        whole["metadata"]["annotations"] = json!({ "creationTimestamp": "x" });
+        let read: Value = read(&whole);
+
+        whole["metadata"]
+            .as_object_mut()
+            .unwrap()
+            .remove("managedFields");
+        assert_eq!(read, whole);
+    }
+
+    #[test]
+    fn what_is_not_json_passes() {
+        let text = Bytes::from_static(b"<html>");
+        assert_eq!(readable(&text), text);
+    }
+}

@@ -1,0 +1,101 @@
+//! Resources that `--watch-selector` leaves out: those that lose their label, and those that others refer to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::core::SelectorExt;
+use kube::runtime::events::{Event, EventType};
+
+use crate::api::FINALIZER;
+use crate::controller::cluster;
+use crate::controller::context::Context;
+use crate::controller::error::Error;
+use crate::controller::remote::Remote;
+use crate::failpoint;
+use crate::metrics::Write;
+use crate::telemetry::with_causes;
+
+/// How often a finalizer is tried to be removed, with pauses of 1, 2, 4, … seconds: for about a quarter of an hour in all.
+const TRIES: u32 = 10;
+
+/// Removes the finalizer from a resource that the watch shows no longer, if that is because it has lost its label: as it
+/// is not ours any more, nobody would remove it. Nothing is done at the service.
+pub(super) async fn let_go<K: Remote>(seen: K, context: Arc<Context>) {
+    for tries in 0..TRIES {
+        match release(&seen, &context).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::warn!(
+                    error = with_causes(&error),
+                    "could not let go of a resource that has lost its label"
+                );
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(1 << tries)).await;
+    }
+}
+
+async fn release<K: Remote>(seen: &K, context: &Context) -> Result<(), Error> {
+    let Some(selector) = &context.selector else {
+        return Ok(());
+    };
+    let Some(newest) = cluster::read(&context.cluster, seen).await? else {
+        return Ok(());
+    };
+    let is_left = newest.uid() == seen.uid()
+        && newest.finalizers().iter().any(|name| name == FINALIZER)
+        && !selector.matches(newest.labels());
+    if !is_left {
+        return Ok(());
+    }
+    let object = cluster::called(&newest);
+    if !context.holding.covers(Duration::ZERO) {
+        return Err(Error::NotLeading { object });
+    }
+    cluster::release(&context.cluster, &newest).await?;
+    context.metrics.wrote(K::LABEL, Write::Release);
+    tracing::info!(
+        object,
+        "let go of a resource that no longer matches --watch-selector"
+    );
+    let event = Event {
+        type_: EventType::Normal,
+        reason: "LetGo".to_owned(),
+        note: Some(format!(
+            "the resource no longer matches --watch-selector {selector}: its finalizer was removed, and nothing was changed at the service"
+        )),
+        action: "Release".to_owned(),
+        secondary: None,
+    };
+    let about = newest.object_ref(&());
+    match failpoint::around(context.recorder.publish(&event, &about)).await {
+        Ok(()) => context.metrics.wrote(K::LABEL, Write::Event),
+        Err(error) => tracing::warn!(error = with_causes(&error), "could not publish an event"),
+    }
+    Ok(())
+}
+
+/// What to say of a resource that a reference names and that the watches do not show: `missing`, unless it exists and
+/// `--watch-selector` leaves it out. The cluster is asked only where there is a selector.
+///
+/// # Errors
+///
+/// If the cluster could not be asked.
+pub(in crate::controller) async fn missing<K: Remote>(
+    namespace: &str,
+    name: &str,
+    context: &Context,
+    missing: String,
+) -> Result<String, Error> {
+    let Some(selector) = &context.selector else {
+        return Ok(missing);
+    };
+    let there = cluster::labels_of::<K>(&context.cluster, namespace, name).await?;
+    Ok(match there {
+        Some(labels) if !selector.matches(&labels) => format!(
+            "the {} {name} exists but does not match --watch-selector {selector}: label it",
+            K::kind(&())
+        ),
+        _ => missing,
+    })
+}

@@ -1,0 +1,152 @@
+//! Whether the watches deliver what happens in the cluster.
+//!
+//! A watch that is silent is not in trouble: where nothing happens, nothing is delivered. One is in trouble that has not
+//! shown what there is a while after its start, or that keeps failing.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long a watch may take to show what there is, or may fail, before it is told. A restart of the API server takes
+/// less.
+const GRACE: Duration = Duration::from_mins(1);
+
+/// A watch that has not failed for this long works again, even if there was nothing to deliver. A watch that keeps
+/// failing does so more often: it is tried again after 30 seconds at most, and each try takes a minute at most.
+const CALM: Duration = Duration::from_mins(2);
+
+/// All watches of a process. Cheap to clone; clones see the same.
+#[derive(Clone, Debug, Default)]
+pub struct Watches(Arc<Mutex<Vec<Weak<Mutex<State>>>>>);
+
+/// One watch, for as long as this lives.
+#[derive(Debug)]
+pub struct Watch(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    kind: &'static str,
+    /// When it began, until it has shown what there is.
+    began: Option<Instant>,
+    /// The first and the last failure in a row.
+    failures: Option<(Instant, Instant)>,
+}
+
+impl Watches {
+    /// A watch of a kind begins.
+    #[must_use]
+    pub fn begin(&self, kind: &'static str) -> Watch {
+        let state = State {
+            kind,
+            began: Some(Instant::now()),
+            failures: None,
+        };
+        let state = Arc::new(Mutex::new(state));
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|watch| watch.strong_count() > 0);
+        all.push(Arc::downgrade(&state));
+        Watch(state)
+    }
+
+    /// The kinds that are watched, each with whether all its watches deliver.
+    #[must_use]
+    pub fn health(&self) -> BTreeMap<&'static str, bool> {
+        let now = Instant::now();
+        let mut health = BTreeMap::new();
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for watch in all.iter().filter_map(Weak::upgrade) {
+            let state = watch.lock().unwrap_or_else(PoisonError::into_inner);
+            *health.entry(state.kind).or_insert(true) &= state.delivers(now);
+        }
+        health
+    }
+}
+
+impl Watch {
+    /// The watch has shown something, or all there is.
+    pub fn delivered(&self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.began = None;
+        state.failures = None;
+    }
+
+    /// The watch has failed. It is begun again by whoever drives it.
+    pub fn failed(&self) {
+        let now = Instant::now();
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_a_row = state
+            .failures
+            .filter(|(_, last)| now.duration_since(*last) <= CALM);
+        state.failures = Some((in_a_row.map_or(now, |(first, _)| first), now));
+    }
+}
+
+impl State {
+    fn delivers(&self, now: Instant) -> bool {
+        let is_late = self
+            .began
+            .is_some_and(|began| now.duration_since(began) > GRACE);
+        let keeps_failing = self.failures.is_some_and(|(first, last)| {
+            now.duration_since(last) <= CALM && last.duration_since(first) > GRACE
+        });
+        !is_late && !keeps_failing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn healthy(watches: &Watches) -> Vec<bool> {
+        watches.health().into_values().collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_shows_nothing_for_a_minute_is_in_trouble_until_it_does() {
+        let watches = Watches::default();
+        let (watch, other) = (watches.begin("Secret"), watches.begin("Secret"));
+        other.delivered();
+        advance(GRACE).await;
+        assert_eq!(healthy(&watches), [true]);
+
+        advance(SECOND).await;
+        assert_eq!(healthy(&watches), [false]);
+
+        watch.delivered();
+        advance(GRACE * 60).await;
+        assert_eq!(healthy(&watches), [true], "silence is no trouble");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_keeps_failing_is_in_trouble_until_it_is_calm() {
+        let watches = Watches::default();
+        let watch = watches.begin("Secret");
+        watch.delivered();
+        for _ in 0..3 {
+            watch.failed();
+            assert_eq!(healthy(&watches), [true]);
+            advance(SECOND * 30).await;
+        }
+        watch.failed();
+        assert_eq!(healthy(&watches), [false]);
+
+        advance(CALM + SECOND).await;
+        assert_eq!(healthy(&watches), [true]);
+        watch.failed();
+        assert_eq!(healthy(&watches), [true], "one failure is none in a row");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_has_ended_is_forgotten() {
+        let watches = Watches::default();
+        drop(watches.begin("Secret"));
+        advance(GRACE * 2).await;
+        assert!(watches.health().is_empty());
+    }
+}
