@@ -1,6 +1,8 @@
 //! The one integration test binary: the client against the simulator, and the controllers on a real control plane.
 
 #[cfg(test)]
+mod calm;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod cluster_faults;
@@ -28,6 +30,8 @@ mod process;
 mod program;
 #[cfg(test)]
 mod replicas;
+#[cfg(test)]
+mod reports;
 #[cfg(test)]
 mod role;
 #[cfg(test)]
