@@ -13,6 +13,7 @@ use crate::{
     problem::Problem,
     reply::{Content, Reply},
     request::Request,
+    respond::HTML,
     route::{Operation, Target},
     service::{self, Line},
     world::World,
@@ -165,6 +166,10 @@ fn told(reply: Reply) -> Response {
         Content::Json(body) => {
             headers.insert("Content-Type".to_owned(), Value::from("application/json"));
             Some(body)
+        }
+        Content::Html => {
+            headers.insert("Content-Type".to_owned(), Value::from("text/html"));
+            Some(Value::from(HTML))
         }
         Content::Text(text) => {
             headers.insert("Content-Type".to_owned(), Value::from("text/plain"));

@@ -48,6 +48,7 @@ pub(crate) fn create_flow(world: &mut World, set: &str, body: &Value) -> Result<
     let request = request(Method::POST, body);
     let set = world.store.current().set(set, IdCase::Folded)?.id.clone();
     let flow = flow::made(world, body)?;
+    world.commit(&call(world, &request)?);
     let reply =
         Reply::empty(axum::http::StatusCode::CREATED).changed_flow(&set, &flow.id, flow.kind);
     world.store.set_mut(&set, IdCase::Folded)?.flows.push(flow);

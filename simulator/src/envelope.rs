@@ -1,10 +1,11 @@
 //! What every answer has around it: headers, the error shape, and what the plan lays over the body.
 
 use axum::http::StatusCode;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::{
-    clock::http_date, fault::NextLink, plan::Plan, problem::Problem, reply::Reply,
+    answer::NextLink, clock::http_date, plan::Plan, problem::Problem, reply::Reply,
     request::Request, world::World,
 };
 
@@ -48,10 +49,11 @@ pub(crate) fn colour(body: &mut Value, plan: &Plan, request: &Request) {
     if let (Some(link), Some(object)) = (&plan.next_link, body.as_object_mut())
         && object.contains_key("value")
     {
-        object.insert(
-            "@odata.nextLink".to_owned(),
-            Value::from(false_link(link, request)),
-        );
+        let name = "@odata.nextLink".to_owned();
+        match link {
+            NextLink::Empty => _ = object.entry(name).or_insert_with(|| Value::from("")),
+            _ => _ = object.insert(name, Value::from(false_link(link, request))),
+        }
     }
 }
 
@@ -63,20 +65,31 @@ fn false_link(link: &NextLink, request: &Request) -> String {
         .unwrap_or_default();
     match link {
         NextLink::Loop => format!("{}{}{query}", request.base, request.path),
+        NextLink::Empty => String::new(),
         NextLink::Foreign(origin) => format!("{origin}{}?$skiptoken=MC8w", request.path),
     }
 }
 
-/// Adds the headers that every answer has.
-pub(crate) fn headed(world: &World, request: &Request, reply: Reply, request_id: String) -> Reply {
+/// Adds the headers that every answer has. `ahead`: seconds by which the `Date` header is wrong.
+pub(crate) fn headed(
+    world: &World,
+    request: &Request,
+    reply: Reply,
+    request_id: String,
+    ahead: i64,
+) -> Reply {
     let client_request_id = request
         .header("client-request-id")
         .unwrap_or(&request_id)
         .to_owned();
+    let now = world.now();
+    let date = now
+        .checked_add(SignedDuration::from_secs(ahead))
+        .unwrap_or(now);
     let diagnostic =
         json!({ "ServerInfo": { "DataCenter": "Simulator", "Slice": "E", "Ring": "0" } });
     reply
-        .with_header("date", http_date(world.now()))
+        .with_header("date", http_date(date))
         .with_header("request-id", request_id)
         .with_header("client-request-id", client_request_id)
         .with_header("x-ms-ags-diagnostic", diagnostic.to_string())

@@ -4,79 +4,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{flow_type::FlowType, route::Operation, surprise::Surprise, throttle::RetryAfter};
-
-/// A status with what belongs to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// `error.code`; the usual one if absent.
-    #[serde(default)]
-    pub code: Option<String>,
-    /// `Retry-After` header.
-    #[serde(default)]
-    pub retry_after: Option<RetryAfter>,
-}
-
-impl Answer {
-    /// A status with its usual code and no `Retry-After`.
-    #[must_use]
-    pub fn new(status: u16) -> Self {
-        Self {
-            status,
-            code: None,
-            retry_after: None,
-        }
-    }
-
-    /// With an `error.code`.
-    #[must_use]
-    pub fn code(self, code: impl Into<String>) -> Self {
-        Self {
-            code: Some(code.into()),
-            ..self
-        }
-    }
-
-    /// With a `Retry-After` header.
-    #[must_use]
-    pub fn retry_after(self, retry_after: RetryAfter) -> Self {
-        Self {
-            retry_after: Some(retry_after),
-            ..self
-        }
-    }
-}
-
-/// What can be done to the body of an answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum BodyFault {
-    /// The connection closes in the middle of the body.
-    Truncated,
-    /// No bytes where there should be some.
-    Empty,
-    /// A page of a proxy, with status and headers as they were but for the content type.
-    Html,
-    /// JSON that is cut short but claims to be complete.
-    Malformed,
-    /// JSON followed by this many blanks.
-    Huge(u64),
-    /// A byte at a time, with this many milliseconds between.
-    Dripping(u64),
-}
-
-/// Where a false `@odata.nextLink` leads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum NextLink {
-    /// To the very same page.
-    Loop,
-    /// To another origin.
-    Foreign(String),
-}
+use crate::{
+    answer::{Answer, BodyFault, NextLink},
+    flow_type::FlowType,
+    route::Operation,
+    surprise::Surprise,
+};
 
 /// What is done to a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,6 +41,12 @@ pub enum Effect {
     EmptyPages,
     /// Something legal that a client may not expect.
     Surprise(Surprise),
+    /// A read shows what there was this long ago, by the service's clock: a replica that lags behind.
+    Stale(#[serde(with = "crate::seconds")] Duration),
+    /// A read shows what there was after this many writes: a replica that hears of nothing more.
+    AsOf(u64),
+    /// The `Date` header is this many seconds ahead of the service's clock, or behind it.
+    Date(i64),
 }
 
 /// Which requests, and what. Fields that are absent match everything.
@@ -132,8 +71,15 @@ pub struct Rule {
     /// So many are hit then. None: all of them. Absent in JSON: one.
     #[serde(default = "once")]
     pub times: Option<u64>,
+    /// Of those that are not spared, the first is hit, and then one in so many. Absent in JSON: 1, each.
+    #[serde(default = "each")]
+    pub every: u64,
     /// What is done.
     pub effect: Effect,
+}
+
+fn each() -> u64 {
+    1
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the default of an optional field")]
@@ -152,6 +98,7 @@ impl Rule {
             flow_type: None,
             skip: 0,
             times: once(),
+            every: each(),
             effect,
         }
     }
@@ -205,6 +152,12 @@ impl Rule {
             times: Some(times),
             ..self
         }
+    }
+
+    /// To one in so many, beginning with the first that is not spared.
+    #[must_use]
+    pub fn every(self, every: u64) -> Self {
+        Self { every, ..self }
     }
 
     /// To all, until the rules are cleared.
@@ -314,6 +267,7 @@ impl ActiveRule {
             None => {}
         }
         self.hits += 1;
+        self.rule.skip = self.rule.every.saturating_sub(1);
         Some(self.rule.effect.clone())
     }
 }
@@ -364,6 +318,16 @@ mod tests {
             .collect();
         assert_eq!(hits, [0, 1, 1, 0]);
         assert_eq!(rules.active()[0].hits, 2);
+    }
+
+    #[test]
+    fn a_rule_can_hit_every_second_request() {
+        let mut rules = Rules::default();
+        rules.inject(Rule::new(Effect::CutBefore).after(1).every(2).times(2));
+        let hits: Vec<usize> = (0..7)
+            .map(|_| rules.strike(&facts(Operation::CreateFlow, "/a")).len())
+            .collect();
+        assert_eq!(hits, [0, 1, 0, 1, 0, 0, 0]);
     }
 
     #[test]

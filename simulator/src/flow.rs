@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub(crate) fn list(world: &World, call: &Call<'_>, set: &str) -> Result<Reply, Problem> {
-    let set = world.store.visible(world.now()).set(set, world.id_case())?;
+    let set = world.seen(call).set(set, world.id_case())?;
     let renderer = world.renderer(call, RoleGroups::Expanded);
     let item = |flow: &Flow| Item {
         ordinal: flow.ordinal,
@@ -35,16 +35,13 @@ pub(crate) fn list(world: &World, call: &Call<'_>, set: &str) -> Result<Reply, P
     ))
 }
 
-pub(crate) fn count(world: &World, set: &str) -> Result<Reply, Problem> {
-    let set = world.store.visible(world.now()).set(set, world.id_case())?;
+pub(crate) fn count(world: &World, call: &Call<'_>, set: &str) -> Result<Reply, Problem> {
+    let set = world.seen(call).set(set, world.id_case())?;
     Ok(Reply::text(set.flows.len().to_string()))
 }
 
 pub(crate) fn get(world: &World, call: &Call<'_>, set: &str, flow: &str) -> Result<Reply, Problem> {
-    let (set, flow) = world
-        .store
-        .visible(world.now())
-        .flow(set, flow, world.id_case())?;
+    let (set, flow) = world.seen(call).flow(set, flow, world.id_case())?;
     Ok(Reply::json(
         StatusCode::OK,
         entity(world, call, &set.id, flow, RoleGroups::Expanded),

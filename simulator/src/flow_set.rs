@@ -20,7 +20,7 @@ use crate::{
 pub(crate) const COLLECTION: &str = "outboundProvisioningFlowSets";
 
 pub(crate) fn list(world: &World, call: &Call<'_>) -> Reply {
-    let sets = world.store.visible(world.now()).sets();
+    let sets = world.seen(call).sets();
     let items = sets
         .map(|set| Item {
             ordinal: set.ordinal,
@@ -34,12 +34,12 @@ pub(crate) fn list(world: &World, call: &Call<'_>) -> Reply {
     )
 }
 
-pub(crate) fn count(world: &World) -> Reply {
-    Reply::text(world.store.visible(world.now()).sets().count().to_string())
+pub(crate) fn count(world: &World, call: &Call<'_>) -> Reply {
+    Reply::text(world.seen(call).sets().count().to_string())
 }
 
 pub(crate) fn get(world: &World, call: &Call<'_>, id: &str) -> Result<Reply, Problem> {
-    let set = world.store.visible(world.now()).set(id, world.id_case())?;
+    let set = world.seen(call).set(id, world.id_case())?;
     Ok(Reply::json(StatusCode::OK, entity(world, call, set)))
 }
 

@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, time::Duration};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::{
-    fault::{Answer, BodyFault, Effect, Facts},
+    answer::{Answer, BodyFault},
+    fault::{Effect, Facts},
     flow_type::FlowType,
     route::Operation,
     surprise::Surprise,

@@ -20,6 +20,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod answer;
 mod assertion;
 mod auth;
 mod batch;
@@ -67,9 +68,10 @@ mod wire;
 mod world;
 
 pub use crate::{
+    answer::{Answer, BodyFault, Form, NextLink},
     directory::{Application, FederatedCredential, Tenant},
     error::Error,
-    fault::{ActiveRule, Answer, BodyFault, Effect, NextLink, Rule},
+    fault::{ActiveRule, Effect, Rule},
     flow_type::FlowType,
     journal::{Entry, Journal, Tally},
     options::{DEFAULT_HOSTILE_RATE, Options},

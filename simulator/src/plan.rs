@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    fault::{Answer, BodyFault, Effect, NextLink},
+    answer::{Answer, BodyFault, NextLink},
+    fault::Effect,
     surprise::Surprise,
 };
 
@@ -35,6 +36,9 @@ pub(crate) struct Plan {
     pub(crate) page_size: Option<usize>,
     pub(crate) empty_pages: bool,
     pub(crate) surprises: Vec<Surprise>,
+    pub(crate) stale: Option<Duration>,
+    pub(crate) as_of: Option<u64>,
+    pub(crate) date: Option<i64>,
     /// Names of the effects, for the journal.
     pub(crate) names: Vec<String>,
 }
@@ -66,6 +70,9 @@ impl Plan {
             Effect::PageSize(size) => _ = self.page_size.get_or_insert(size),
             Effect::EmptyPages => self.empty_pages = true,
             Effect::Surprise(surprise) => self.surprises.push(surprise),
+            Effect::Stale(age) => _ = self.stale.get_or_insert(age),
+            Effect::AsOf(writes) => _ = self.as_of.get_or_insert(writes),
+            Effect::Date(seconds) => _ = self.date.get_or_insert(seconds),
         }
     }
 }
@@ -86,6 +93,9 @@ impl Effect {
             Self::PageSize(size) => format!("pageSize {size}"),
             Self::EmptyPages => "emptyPages".to_owned(),
             Self::Surprise(surprise) => format!("surprise {surprise:?}"),
+            Self::Stale(age) => format!("stale {age:?}"),
+            Self::AsOf(writes) => format!("asOf {writes}"),
+            Self::Date(seconds) => format!("date {seconds}"),
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::flow_type::FlowType;
 pub(crate) enum Content {
     Empty,
     Json(Value),
+    /// The page of a gateway.
+    Html,
     Text(String),
 }
 
@@ -43,6 +45,13 @@ impl Reply {
     pub(crate) fn json(status: StatusCode, body: impl Into<Value>) -> Self {
         Self {
             content: Content::Json(body.into()),
+            ..Self::empty(status)
+        }
+    }
+
+    pub(crate) fn html(status: StatusCode) -> Self {
+        Self {
+            content: Content::Html,
             ..Self::empty(status)
         }
     }

@@ -11,14 +11,16 @@ use futures::{StreamExt as _, stream};
 use tokio::time::sleep;
 
 use crate::{
-    fault::BodyFault,
+    answer::BodyFault,
     reply::{Content, Reply},
     service::Outcome,
     wire::Scissors,
 };
 
 const JSON: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
-const HTML: &str = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>";
+pub(crate) const HTML: &str = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>";
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The HTTP form of an outcome.
 pub(crate) fn respond(outcome: Outcome, scissors: Scissors) -> Response {
@@ -54,6 +56,10 @@ fn encoded(reply: &Reply) -> (Option<&'static str>, Bytes) {
     match &reply.content {
         Content::Empty => (None, Bytes::new()),
         Content::Json(body) => (Some(JSON), Bytes::from(body.to_string())),
+        Content::Html => (
+            Some("text/html; charset=utf-8"),
+            Bytes::from_static(HTML.as_bytes()),
+        ),
         Content::Text(text) => (Some("text/plain"), Bytes::from(text.clone())),
     }
 }
@@ -67,6 +73,7 @@ fn spoilt(fault: &BodyFault, bytes: Bytes, scissors: Scissors) -> Response {
         BodyFault::Malformed => Body::from(half),
         BodyFault::Huge(size) => huge(bytes, size),
         BodyFault::Dripping(pause) => dripping(bytes, Duration::from_millis(pause)),
+        BodyFault::ByteOrderMark => Body::from([BYTE_ORDER_MARK, &bytes].concat()),
     };
     Response::new(body)
 }

@@ -3,9 +3,10 @@
 use axum::http::StatusCode;
 
 use crate::{
+    answer::{Answer, Form},
     auth, batch,
     envelope::{colour, headed, refusal},
-    fault::{Answer, Facts},
+    fault::Facts,
     flow, flow_set,
     plan::{After, Before, Plan},
     problem::{Problem, usual_code},
@@ -14,7 +15,9 @@ use crate::{
     request::Request,
     role_groups,
     route::{Operation, Target},
-    runs, token,
+    runs,
+    store::Lag,
+    token,
     world::{Call, World},
 };
 
@@ -92,7 +95,7 @@ pub(crate) fn serve(
             let change = reply.change.take();
             reply = Reply {
                 change,
-                ..refusal(world, request, &request_id, &problem(answer))
+                ..given(world, request, &admitted, &request_id, answer)
             };
         }
         None => {}
@@ -112,7 +115,8 @@ pub(crate) fn serve(
             batch,
         },
     );
-    let reply = headed(world, request, reply, request_id);
+    let ahead = admitted.plan.date.unwrap_or_default();
+    let reply = headed(world, request, reply, request_id, ahead);
     Outcome {
         reply,
         line,
@@ -133,7 +137,7 @@ fn decide(
             subject: subject(world, request),
         },
         Some(Before::Refuse(answer)) => Performed {
-            result: Err(problem(answer)),
+            result: Ok(given(world, request, admitted, request_id, answer)),
             subject: subject(world, request),
         },
         None => perform(world, request, admitted, request_id),
@@ -211,10 +215,10 @@ fn dispatch(
         (Target::Set { set }, _) => flow_set::delete(world, call, set),
         (Target::Sets, Some(Operation::CreateSet)) => flow_set::create(world, call),
         (Target::Sets, _) => Ok(flow_set::list(world, call)),
-        (Target::SetCount, _) => Ok(flow_set::count(world)),
+        (Target::SetCount, _) => Ok(flow_set::count(world, call)),
         (Target::Flows { set }, Some(Operation::CreateFlow)) => flow::create(world, call, set),
         (Target::Flows { set }, _) => flow::list(world, call, set),
-        (Target::FlowCount { set }, _) => flow::count(world, set),
+        (Target::FlowCount { set }, _) => flow::count(world, call, set),
         (Target::Flow { set, flow }, Some(Operation::GetFlow)) => flow::get(world, call, set, flow),
         (Target::Flow { set, flow }, Some(Operation::UpdateFlow)) => {
             flow::update(world, call, set, flow)
@@ -236,7 +240,38 @@ fn planned<'a>(mut call: Call<'a>, plan: &Plan) -> Call<'a> {
     call.hidden_for = plan.hide.unwrap_or(call.hidden_for);
     call.paging.size = plan.page_size.unwrap_or(call.paging.size).max(1);
     call.paging.empty_pages |= plan.empty_pages;
+    call.lag = Lag {
+        age: plan.stale.unwrap_or_default(),
+        writes: plan.as_of,
+    };
     call
+}
+
+/// The answer that a rule has for a request.
+fn given(
+    world: &mut World,
+    request: &Request,
+    admitted: &Admitted,
+    request_id: &str,
+    answer: &Answer,
+) -> Reply {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut reply = match &answer.form {
+        Form::Error if admitted.operation == Some(Operation::Token) => {
+            token::given(world, status, answer.code.as_deref())
+        }
+        Form::Error => refusal(world, request, request_id, &problem(answer)),
+        Form::Html => Reply::html(status),
+        Form::Empty => Reply::empty(status),
+        Form::Json(body) => Reply::json(status, body.clone()),
+    };
+    if let (Some(retry_after), None) = (answer.retry_after, reply.header("retry-after")) {
+        reply = reply.with_header("retry-after", retry_after.header(world.now()));
+    }
+    if let Some(content_type) = &answer.content_type {
+        reply = reply.with_header("content-type", content_type);
+    }
+    reply
 }
 
 fn problem(answer: &Answer) -> Problem {

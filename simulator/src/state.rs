@@ -49,6 +49,8 @@ pub struct FlowState {
 pub struct Snapshot {
     /// The service's clock.
     pub now: String,
+    /// How many writes there were, for [`crate::Effect::AsOf`].
+    pub writes: u64,
     /// Sets, oldest first.
     pub sets: Vec<SetState>,
     /// Runs, oldest first.
@@ -60,6 +62,7 @@ pub struct Snapshot {
 pub(crate) fn snapshot(world: &World) -> Snapshot {
     Snapshot {
         now: world.now().to_string(),
+        writes: world.store.written(),
         sets: world
             .store
             .current()

@@ -99,18 +99,35 @@ fn no_flow() -> Problem {
     Problem::not_found("the provisioning flow")
 }
 
-/// The catalogue as it is, and as it was before each write that is not visible yet.
+/// The catalogue as it is, and as it was before each of the last writes.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     current: Catalog,
-    hidden: Vec<Hidden>,
+    writes: Vec<Write>,
+    written: u64,
     created: u64,
 }
 
+/// A write, and what there was before it.
 #[derive(Debug)]
-struct Hidden {
-    until: Timestamp,
+struct Write {
+    number: u64,
+    at: Timestamp,
+    /// Until then, no read sees it.
+    hidden_until: Timestamp,
     before: Catalog,
+}
+
+/// So many writes are remembered, and those that are hidden still. Each costs a list of all sets.
+const REMEMBERED: u64 = 256;
+
+/// How far back a read looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Lag {
+    /// It misses what was written since.
+    pub(crate) age: Duration,
+    /// It misses all writes but so many.
+    pub(crate) writes: Option<u64>,
 }
 
 impl Store {
@@ -119,23 +136,39 @@ impl Store {
         &self.current
     }
 
-    /// What a read sees: the world before the oldest write that is still hidden.
-    pub(crate) fn visible(&self, now: Timestamp) -> &Catalog {
-        self.hidden
-            .iter()
-            .find(|hidden| hidden.until > now)
-            .map_or(&self.current, |hidden| &hidden.before)
+    /// So many writes there were.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
     }
 
-    /// Announces a write that reads shall not see for a while.
-    pub(crate) fn hide_next_write(&mut self, now: Timestamp, delay: Duration) {
-        self.hidden.retain(|hidden| hidden.until > now);
-        if !delay.is_zero() {
-            self.hidden.push(Hidden {
-                until: later(now, delay),
-                before: self.current.clone(),
-            });
-        }
+    /// What a read sees: the world before the oldest write that it is to miss.
+    pub(crate) fn visible(&self, now: Timestamp, lag: Lag) -> &Catalog {
+        let missed = |write: &&Write| {
+            let recent = now
+                .checked_sub(lag.age)
+                .is_ok_and(|horizon| write.at > horizon);
+            write.hidden_until > now
+                || recent
+                || lag.writes.is_some_and(|writes| write.number > writes)
+        };
+        self.writes
+            .iter()
+            .find(missed)
+            .map_or(&self.current, |write| &write.before)
+    }
+
+    /// To be called before each write. Reads shall not see it for a while.
+    pub(crate) fn announce_write(&mut self, now: Timestamp, hidden_for: Duration) {
+        self.written += 1;
+        let oldest = self.written.saturating_sub(REMEMBERED);
+        self.writes
+            .retain(|write| write.hidden_until > now || write.number > oldest);
+        self.writes.push(Write {
+            number: self.written,
+            at: now,
+            hidden_until: later(now, hidden_for),
+            before: self.current.clone(),
+        });
     }
 
     /// A number greater than any before.

@@ -1,5 +1,6 @@
 //! Legal answers that a careless client does not expect.
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -17,18 +18,30 @@ pub enum Surprise {
     Readiness(String),
     /// A property is missing from every set and flow.
     Missing(String),
+    /// A list is empty, and complete.
+    Emptied,
+    /// A list has items that nobody can understand: a number, null, an object without an id, one whose id is a number.
+    Garbage,
+    /// `createdDateTime` and `lastModifiedDateTime` are this many seconds ahead of the service's clock, or behind it.
+    Dates(i64),
 }
 
 impl Surprise {
     /// Changes an answer.
     pub(crate) fn apply(&self, body: &mut Value) {
         match self {
-            Self::Reordered => each_array(body, "value", &mut |list| list.reverse()),
+            Self::Reordered => {
+                for list in ["value", "configurations", "provisioningFlows"] {
+                    each_array(body, list, &mut |list| list.reverse());
+                }
+            }
+            Self::Garbage => {
+                for list in ["value", "provisioningFlows"] {
+                    each_array(body, list, &mut littered);
+                }
+            }
+            Self::Emptied => emptied(body),
             _ => each_resource(body, &mut |object| self.change(object)),
-        }
-        if *self == Self::Reordered {
-            each_array(body, "configurations", &mut |list| list.reverse());
-            each_array(body, "provisioningFlows", &mut |list| list.reverse());
         }
     }
 
@@ -52,8 +65,46 @@ impl Surprise {
                 }
             }
             Self::Missing(name) => _ = object.remove(name),
-            Self::Reordered => {}
+            Self::Dates(seconds) => {
+                for name in ["createdDateTime", "lastModifiedDateTime"] {
+                    if let Some(date) = object.get_mut(name) {
+                        shift(date, *seconds);
+                    }
+                }
+            }
+            Self::Reordered | Self::Garbage | Self::Emptied => {}
         }
+    }
+}
+
+/// Leaves nothing of a collection: neither items, nor their count, nor a next page.
+fn emptied(body: &mut Value) {
+    let Some(object) = body.as_object_mut() else {
+        return;
+    };
+    if let Some(Value::Array(items)) = object.get_mut("value") {
+        items.clear();
+        object.remove("@odata.nextLink");
+        if let Some(count) = object.get_mut("@odata.count") {
+            *count = json!(0);
+        }
+    }
+}
+
+fn littered(list: &mut Vec<Value>) {
+    list.insert(0, json!(7));
+    list.insert(0, Value::Null);
+    list.push(json!({ "displayName": "no id" }));
+    list.push(json!({ "id": 7, "displayName": "a number for an id" }));
+}
+
+fn shift(date: &mut Value, seconds: i64) {
+    let shifted = date
+        .as_str()
+        .and_then(|text| text.parse::<Timestamp>().ok())
+        .and_then(|moment| moment.checked_add(SignedDuration::from_secs(seconds)).ok());
+    if let Some(moment) = shifted {
+        *date = Value::from(moment.to_string());
     }
 }
 

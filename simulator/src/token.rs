@@ -1,6 +1,6 @@
 //! The token endpoint: client secret, client assertion, refresh token.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -17,12 +17,14 @@ use crate::{
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
+const AADSTS: &str = "AADSTS";
+
 /// A refusal of the authority, which has an error shape of its own.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Denied {
     status: StatusCode,
-    error: &'static str,
-    number: u32,
+    error: Cow<'static, str>,
+    number: Option<u32>,
     text: String,
 }
 
@@ -30,8 +32,8 @@ impl Denied {
     pub(crate) fn bad_request(error: &'static str, number: u32, text: impl Into<String>) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
-            error,
-            number,
+            error: Cow::Borrowed(error),
+            number: Some(number),
             text: text.into(),
         }
     }
@@ -39,8 +41,8 @@ impl Denied {
     pub(crate) fn client(number: u32, text: impl Into<String>) -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,
-            error: "invalid_client",
-            number,
+            error: Cow::Borrowed("invalid_client"),
+            number: Some(number),
             text: text.into(),
         }
     }
@@ -199,18 +201,49 @@ fn field<'a>(form: &'a Form, name: &str) -> Result<&'a str, Denied> {
         .ok_or_else(missing)
 }
 
+/// A refusal as a rule wants it. `code` holds `error`, or a number such as `AADSTS50196`, or both with a blank between.
+pub(crate) fn given(world: &mut World, status: StatusCode, code: Option<&str>) -> Reply {
+    let mut denied = Denied {
+        status,
+        error: Cow::Borrowed(usual_error(status)),
+        number: None,
+        text: "injected by a fault rule".to_owned(),
+    };
+    for word in code.unwrap_or_default().split_whitespace() {
+        match word.strip_prefix(AADSTS).map(str::parse) {
+            Some(Ok(number)) => denied.number = Some(number),
+            _ => denied.error = Cow::Owned(word.to_owned()),
+        }
+    }
+    uncached(refusal(world, &denied))
+}
+
+/// The `error` that goes with a status.
+fn usual_error(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "invalid_client",
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+            "temporarily_unavailable"
+        }
+        status if status.is_server_error() => "server_error",
+        _ => "invalid_request",
+    }
+}
+
 fn refusal(world: &mut World, denied: &Denied) -> Reply {
     let now = world.now();
     let (trace, correlation) = (world.ids.guid(), world.ids.guid());
     let stamp = now.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+    let number = denied.number.map(|number| format!("{AADSTS}{number}: "));
     let description = format!(
-        "AADSTS{}: {}. Trace ID: {trace} Correlation ID: {correlation} Timestamp: {stamp}",
-        denied.number, denied.text
+        "{}{}. Trace ID: {trace} Correlation ID: {correlation} Timestamp: {stamp}",
+        number.unwrap_or_default(),
+        denied.text
     );
     let body = json!({
         "error": denied.error,
         "error_description": description,
-        "error_codes": [denied.number],
+        "error_codes": denied.number.as_slice(),
         "timestamp": stamp,
         "trace_id": trace,
         "correlation_id": correlation,

@@ -18,7 +18,7 @@ use crate::{
     request::Request,
     route::PathCase,
     runs::Runs,
-    store::{IdCase, Store},
+    store::{Catalog, IdCase, Lag, Store},
     switches::Switches,
     throttle::Throttle,
 };
@@ -46,6 +46,8 @@ pub(crate) struct Call<'a> {
     pub(crate) paging: Paging,
     /// For how long reads are not to see what this request writes.
     pub(crate) hidden_for: Duration,
+    /// How far back this request looks, if it is a read.
+    pub(crate) lag: Lag,
 }
 
 impl World {
@@ -96,6 +98,7 @@ impl World {
                 empty_pages: self.switches.empty_pages,
             },
             hidden_for: self.switches.visibility_delay,
+            lag: Lag::default(),
         })
     }
 
@@ -108,10 +111,15 @@ impl World {
         }
     }
 
+    /// What a read sees.
+    pub(crate) fn seen(&self, call: &Call<'_>) -> &Catalog {
+        self.store.visible(self.now(), call.lag)
+    }
+
     /// To be called when a write is certain to succeed, before it happens.
     pub(crate) fn commit(&mut self, call: &Call<'_>) -> Timestamp {
         let now = self.now();
-        self.store.hide_next_write(now, call.hidden_for);
+        self.store.announce_write(now, call.hidden_for);
         now
     }
 

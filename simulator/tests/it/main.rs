@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod answers;
 mod batch;
 mod client;
 mod contract;
