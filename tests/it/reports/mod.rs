@@ -6,6 +6,7 @@
 
 mod answers;
 mod deletion;
+mod lists;
 mod requests;
 mod secrets;
 mod unknown;
