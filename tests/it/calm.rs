@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::faults::remote_id;
 use crate::process::{Launch, Process};
-use crate::stage::{PATIENCE, QUICK, Stage, flow, is_ready, sample, security, stalled};
+use crate::stage::{PATIENCE, Stage, flow, is_ready, sample, security, stalled};
 
 /// For how long it is watched, at least.
 const CALM: Duration = Duration::from_mins(5);
@@ -108,9 +108,7 @@ async fn resets_in_a_row_are_all_accepted() {
 
 /// With no flags but those without which there is no stage, and for what is logged.
 async fn start(stage: &Stage) -> Process {
-    let launch = Launch::on(stage);
-    let plain = |launch: Launch, (flag, _)| launch.without(flag);
-    QUICK.into_iter().fold(launch, plain).start().await
+    Launch::on(stage).start().await
 }
 
 fn set(number: usize) -> String {

@@ -41,4 +41,6 @@ mod stage;
 #[cfg(test)]
 mod telling;
 #[cfg(test)]
+mod times;
+#[cfg(test)]
 mod tree;

@@ -81,7 +81,7 @@ async fn hand_over(name: &str, standing_by: usize) {
     one_takes_over(&stage, &mut others).await;
     let after_stop = told.elapsed();
     let figure = format!("{after_kill:.1?} after kill -9, {after_stop:.1?} after SIGTERM");
-    measured("hand-over with a lease of 8 s", &figure).unwrap();
+    measured("hand-over", &figure).unwrap();
     assert!(
         after_stop * 2 < after_kill,
         "{after_stop:?} and {after_kill:?}"

@@ -23,19 +23,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::role::{self, Reach};
+use crate::times::Shorter;
 
 /// Nothing that is waited for takes this long, however busy the machine is.
 pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The manifests of the main job, in the order in which people apply them.
 pub const SAMPLES: [&str; 3] = ["connection.yaml", "flow-set.yaml", "flows.yaml"];
-
-/// Flags with times that are as short as the protocols allow, so that no test waits for long.
-pub const QUICK: [(&str, &str); 3] = [
-    ("--request-timeout", "1s"),
-    ("--lease-duration", "8s"),
-    ("--visibility-window", "11s"),
-];
 
 /// One namespace with a simulator of its own.
 pub struct Stage {
@@ -45,6 +39,7 @@ pub struct Stage {
     pub client: Client,
     pub account: Account,
     reach: Reach,
+    shorter: Option<&'static Shorter>,
     operator: Option<Operator>,
 }
 
@@ -112,8 +107,15 @@ impl Stage {
             simulator: Simulator::start(options).await.unwrap(),
             client,
             account,
+            shorter: None,
             operator: None,
         }
+    }
+
+    /// With shorter times than the operator's own. To be called before the operator is started.
+    pub fn shortened(mut self, shorter: &'static Shorter) -> Self {
+        self.shorter = Some(shorter);
+        self
     }
 
     /// Puts a proxy between the operator and the API server. To be called before the operator is started.
@@ -137,7 +139,8 @@ impl Stage {
         ];
         let watched = ("--watch-namespace", self.namespace.as_str());
         let watched = (self.reach == Reach::OneNamespace).then_some(watched);
-        let flags = own.into_iter().chain(QUICK).chain(watched);
+        let shorter = self.shorter.iter().flat_map(|shorter| shorter.flags);
+        let flags = own.into_iter().chain(shorter.copied()).chain(watched);
         flags
             .flat_map(|(flag, value)| [flag, value].map(str::to_owned))
             .collect()

@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use super::{
-    ALONE, apply_set, both_are_done_once, comes_to_rest, done, each_create_was_announced, groups,
-    polls, set_is_ready, units,
+    apply_set, both_are_done_once, comes_to_rest, done, each_create_was_announced, groups, polls,
+    set_is_ready, units,
 };
 use crate::stage::{Stage, is_ready, start_plane};
+use crate::times;
 
 /// A control plane that is harmed, for one test at a time.
 pub struct Rough {
@@ -52,8 +53,9 @@ impl Rough {
     /// A stage where the operator leads without a lease, and the sample set is ready.
     pub async fn open(&self, name: &str) -> (Stage, Proxy) {
         let mut stage = Stage::set_up_on(self.plane, name, Options::default()).await;
+        stage = stage.shortened(&times::ALONE);
         let proxy = stage.through_proxy().await;
-        stage.start_operator(ALONE).await;
+        stage.start_operator(&[]).await;
         apply_set(&stage).await;
         set_is_ready(&stage).await;
         (stage, proxy)

@@ -9,7 +9,7 @@ use super::{advice, apply_pairs, assert_healed, events, meet, names, open, polls
 use crate::stage::{Stage, is_ready, stalled};
 
 /// Longer than the operator waits for an answer.
-const TOO_LONG: Duration = Duration::from_secs(2);
+const TOO_LONG: Duration = Duration::from_secs(11);
 
 /// Every way to lose the status of a request that took effect.
 fn lost_statuses() -> Vec<Effect> {

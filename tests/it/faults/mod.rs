@@ -1,7 +1,7 @@
 //! Never twice, never lost: one test or more for each kind of fault, against the whole operator on a real control plane.
 //!
 //! The service of these stages does not help: it makes a second flow of a type if it is asked to, so that whatever is
-//! sent twice shows. Flows are ready at once, and the operator has no lease, so that its visibility window can be short.
+//! sent twice shows. Flows are ready at once.
 
 mod answers;
 mod credentials;
@@ -27,13 +27,18 @@ use serde_json::json;
 use crate::stage::{
     PATIENCE, Stage, flow, is_ready, ready, sample, security, stalled, told, unhelpful,
 };
-
-/// How long the operators of these stages believe that a change may take to show in a list.
-const WINDOW: Duration = Duration::from_secs(5);
+use crate::times;
 
 /// A stage with the operator running.
 async fn open(name: &str) -> Stage {
     let mut stage = prepare(name).await;
+    start(&mut stage).await;
+    stage
+}
+
+/// A stage with an operator that has shorter times running.
+async fn open_shortened(name: &str) -> Stage {
+    let mut stage = prepare(name).await.shortened(&times::FAULTS);
     start(&mut stage).await;
     stage
 }
@@ -48,21 +53,12 @@ async fn prepare(name: &str) -> Stage {
 async fn prepare_for_all(name: &str, label: &str) -> (Stage, Vec<String>) {
     let stage = Stage::set_up_for_all_namespaces(name, unhelpful(Duration::ZERO)).await;
     let selector = ["--watch-selector".to_owned(), format!("test={label}")];
-    let flags = flags(&stage).into_iter().chain(selector).collect();
+    let flags = stage.flags().into_iter().chain(selector).collect();
     (stage, flags)
 }
 
 async fn start(stage: &mut Stage) {
-    let flags = flags(stage);
-    stage.start_with(flags).await;
-}
-
-fn flags(stage: &Stage) -> Vec<String> {
-    let mut flags = stage.flags();
-    let window = flags.iter().position(|flag| flag == "--visibility-window");
-    flags[window.unwrap() + 1] = format!("{}s", WINDOW.as_secs());
-    flags.push("--leader-elect=false".to_owned());
-    flags
+    stage.start_operator(&[]).await;
 }
 
 /// The sample connection, with polls each second.

@@ -7,7 +7,8 @@ use industrydata_simulator::{Answer, BodyFault, Effect, Journal, Operation, Retr
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
-    all_ready, apply_all, apply_pairs, assert_healed, at, group, meet, names, open, pace, polls,
+    all_ready, apply_all, apply_pairs, assert_healed, at, group, meet, names, open, open_shortened,
+    pace, polls,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,7 +106,7 @@ async fn f08_bursts_of_failures_and_unusable_answers_heal_and_lead_to_no_hurry()
 /// Makes a set and a flow while a fault strikes requests of every kind, and tells at what pace.
 async fn trouble(place: usize, fault: Option<Effect>) -> (String, f64) {
     let what = format!("{fault:?}");
-    let stage = open(&format!("f08-{place}")).await;
+    let stage = open_shortened(&format!("f08-{place}")).await;
     if let Some(fault) = fault {
         let twice = [fault.clone(), fault.clone()];
         meet(&stage, Operation::ListSets, twice.clone());

@@ -18,29 +18,20 @@ use industrydata_simulator::{Answer, BodyFault, Effect, Operation, Rule};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
 
-use crate::stage::{QUICK, Stage, flow, told, unhelpful};
+use crate::stage::{Stage, flow, told, unhelpful};
 
 const CLIENT: &str = "66666666-7777-4888-8999-000000000000";
 
 /// A stage with the operator running.
 async fn open(name: &str) -> Stage {
     let mut stage = prepare(name).await;
-    start(&mut stage).await;
+    stage.start_operator(&[]).await;
     stage
 }
 
 /// A stage without the operator.
 async fn prepare(name: &str) -> Stage {
     Stage::set_up(name, unhelpful(Duration::ZERO)).await
-}
-
-/// Starts the operator with its own times.
-async fn start(stage: &mut Stage) {
-    let flags = stage.flags();
-    let is_a_time = |flag: &String| QUICK.iter().any(|(name, _)| flag == name);
-    let pairs = flags.chunks(2).filter(|pair| !is_a_time(&pair[0]));
-    let flags: Vec<String> = pairs.flatten().cloned().collect();
-    stage.start_with(flags).await;
 }
 
 /// A page that a gateway shows instead of the service, which has done nothing.

@@ -5,9 +5,7 @@ use industrydata_simulator::{Answer, Application, Effect, Operation, RetryAfter,
 use kube::api::DeleteParams;
 use serde_json::json;
 
-use super::{
-    CLIENT, connection_ready, open, other_groups, passwords, prepare, requests, start, users,
-};
+use super::{CLIENT, connection_ready, open, other_groups, passwords, prepare, requests, users};
 use crate::faults::outages::assert_pauses_are_kept;
 use crate::faults::{
     all_ready, apply_all, apply_pairs, assert_healed, changes, connection, group, names, polls,
@@ -208,7 +206,7 @@ async fn a_permission_that_is_granted_works_with_the_next_few_requests() {
     let mut stage = prepare("granted").await;
     let read = "IndustryData-OutboundFlow.Read.All".to_owned();
     stage.simulator.set_permissions(CLIENT, vec![read]).unwrap();
-    start(&mut stage).await;
+    stage.start_operator(&[]).await;
     let set_id = stage
         .simulator
         .create_set(&json!({ "displayName": "foreign" }));
