@@ -289,6 +289,7 @@ impl Picture {
                     return found;
                 }
                 flows.changed().await.unwrap();
+                self.assert_never_in_doubt();
             }
         };
         let in_time = tokio::time::timeout(PATIENCE, waiting).await;

@@ -254,7 +254,8 @@ async fn f20_sigterm_during_a_create_waits_for_its_outcome() {
     let mut first = start(&stage, "first", "").await;
     takes_over(&stage, &mut first).await;
     let mut second = start(&stage, "second", "").await;
-    let late = Effect::DelayAfter(Duration::from_millis(700));
+    // Shorter than the operator waits for an answer (10 s), and long enough to stop it meanwhile.
+    let late = Effect::DelayAfter(Duration::from_secs(6));
     stage
         .simulator
         .inject(Rule::new(late).on(Operation::CreateFlow));

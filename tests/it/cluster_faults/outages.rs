@@ -1,7 +1,7 @@
 //! Programs of the control plane that stop, die or refuse, on control planes that nobody else needs.
 
 use industrydata_operator::runtime::RuntimeError;
-use industrydata_simulator::{Effect as Harm, Operation, Options, Rule as HarmRule};
+use industrydata_simulator::{Answer, Effect as Harm, Operation, Options, Rule as HarmRule};
 use industrydata_testbed::{ControlPlane, Effect, Program, ProgramName, Proxy, Rule};
 use serde_json::json;
 use std::time::Duration;
@@ -62,13 +62,12 @@ impl Rough {
     }
 }
 
-/// Applies a flow and stops the operator's look before its create, until `harm` is done. Waits until the operator has
-/// tried to write its intent down.
+/// Applies a flow, of whose set the operator sees nothing until `harm` is done. Waits until it has tried to write its
+/// intent down.
 async fn harmed_before_its_intent(stage: &Stage, proxy: &Proxy, harm: impl AsyncFnOnce()) {
-    let late = Harm::DelayAfter(Duration::from_millis(900));
-    let late = stage
-        .simulator
-        .inject(HarmRule::new(late).on(Operation::ListFlows));
+    let blind = Harm::Refuse(Answer::new(500));
+    let blind = HarmRule::new(blind).on(Operation::ListFlows);
+    let blind = stage.simulator.inject(blind.always());
     // Delays nothing, and tells what was asked.
     let seen = Rule::new(Effect::Delay(Duration::ZERO)).method("PATCH");
     proxy.inject(seen.path("/provisioningflows/groups").always());
@@ -76,7 +75,7 @@ async fn harmed_before_its_intent(stage: &Stage, proxy: &Proxy, harm: impl Async
     let looked = || stage.simulator.journal().requests(Operation::ListFlows) > 0;
     stage.until("the look", async || looked()).await;
     harm().await;
-    stage.simulator.remove_rule(late);
+    stage.simulator.remove_rule(blind);
     let tried = || {
         proxy
             .hits()
@@ -105,7 +104,8 @@ async fn f03_an_api_server_that_freezes_after_a_create_ends_the_leader_and_the_n
     stage.start_operator(&[]).await;
     apply_set(&stage).await;
     set_is_ready(&stage).await;
-    let late = Harm::DelayAfter(Duration::from_millis(900));
+    // Shorter than the operator waits for an answer (10 s), and long enough to freeze the API server meanwhile.
+    let late = Harm::DelayAfter(Duration::from_secs(8));
     stage
         .simulator
         .inject(HarmRule::new(late).on(Operation::CreateFlow));

@@ -87,10 +87,14 @@ async fn nothing_is_made_anew(name: &str, operation: Operation) {
     let stage = open(name).await;
     apply_pairs(&stage, &names(2)).await;
     all_ready(&stage).await;
-    let before = changes(&stage);
+    let (before, start) = (changes(&stage), stage.audit_position());
     spoil(&stage, operation, &Effect::Surprise(Surprise::Emptied));
     spoilt_for(&stage, operation, LONG).await;
     assert_eq!(changes(&stage), before, "{operation:?}");
+    // An intent is the one thing that is written elsewhere than into a status.
+    let writes = stage.writes_since(start).into_iter();
+    let intents = writes.filter(|write| write.contains("flow") && write.contains("/ "));
+    assert_eq!(intents.collect::<Vec<_>>(), Vec::<String>::new());
     stage.simulator.clear_rules();
     assert_healed(&stage).await;
     assert_eq!(changes(&stage), before, "{operation:?}");
