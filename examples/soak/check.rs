@@ -15,7 +15,7 @@ use crate::replicas::Replicas;
 use crate::scene::Scene;
 use crate::witness::Witness;
 
-/// Within this after the last fault all is as declared. A lease (18 s) may have to end first, and then a few visibility
+/// Within this after the last fault all is as declared. A lease (20 s) may have to end first, and then a few visibility
 /// windows (45 s) one after the other: for a create that is in doubt, for its set, and for a deletion.
 const PATIENCE: Duration = Duration::from_mins(5);
 

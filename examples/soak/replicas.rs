@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use crate::model::PASSWORD;
 use crate::scene::{NAMESPACE, Scene};
 
-/// Longer than the lease (18 s), in milliseconds; shorter than the visibility window (45 s), as a request that leaves after
+/// Longer than the lease (20 s), in milliseconds; shorter than the visibility window (45 s), as a request that leaves after
 /// that comes later than anyone can wait for.
-const FREEZE: std::ops::Range<u64> = 18_500..22_000;
+const FREEZE: std::ops::Range<u64> = 20_500..24_000;
 
 /// What no log may contain: passwords, the secret of the connection, tokens of service accounts.
 const SECRETS: [&str; 3] = [PASSWORD, "simulator-secret", "eyJhbGci"];

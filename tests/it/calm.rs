@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::faults::remote_id;
 use crate::process::{Launch, Process};
-use crate::stage::{PATIENCE, Stage, flow, is_ready, sample, security, stalled};
+use crate::stage::{PATIENCE, SAMPLES, Stage, flow, is_ready, sample, security, stalled};
 
 /// For how long it is watched, at least.
 const CALM: Duration = Duration::from_mins(5);
@@ -78,6 +78,30 @@ async fn five_calm_minutes_are_silent_and_fast() {
         measured(what, &distribution(times)).unwrap();
     }
     operator.stop().await;
+}
+
+/// Renewals that have to be seen: one each 2 s or 3 s. Connections have been idle between them, and for longer than a pool
+/// keeps them where it serves other requests.
+const RENEWALS: u64 = 45;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_operator_renews_its_lease_without_fail() {
+    let stage = Stage::set_up("calm-lease", Options::default()).await;
+    let operator = start(&stage).await;
+    for file in SAMPLES {
+        stage.apply(&sample(file)).await.unwrap();
+    }
+    let renewed = async || renewals(&operator.get("/metrics").await.1) >= RENEWALS;
+    stage.until("renewals of the lease", renewed).await;
+    assert_silent(&operator);
+    operator.stop().await;
+}
+
+fn renewals(metrics: &str) -> u64 {
+    let of_the_lease = |line: &&str| line.contains("kind=\"Lease\"");
+    let line = metrics.lines().find(of_the_lease);
+    let value = line.and_then(|line| line.rsplit(' ').next());
+    value.map_or(0, |value| value.parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,6 +38,8 @@ pub struct Stage {
     pub simulator: Simulator,
     pub client: Client,
     pub account: Account,
+    /// Where the operator is installed, and has its lease.
+    home: String,
     reach: Reach,
     shorter: Option<&'static Shorter>,
     operator: Option<Operator>,
@@ -104,6 +106,7 @@ impl Stage {
             reach,
             plane,
             namespace: name.to_owned(),
+            home: name.to_owned(),
             simulator: Simulator::start(options).await.unwrap(),
             client,
             account,
@@ -134,13 +137,16 @@ impl Stage {
         let own = [
             ("--graph-endpoint", graph.as_str()),
             ("--authority-endpoint", &authority),
-            ("--lease-namespace", &self.namespace),
+            ("--lease-namespace", &self.home),
             ("--admin-address", "127.0.0.1:0"),
         ];
-        let watched = ("--watch-namespace", self.namespace.as_str());
-        let watched = (self.reach == Reach::OneNamespace).then_some(watched);
+        // The chart calls the lease as it calls all objects: for all namespaces, after the stage.
+        let place = match self.reach {
+            Reach::OneNamespace => ("--watch-namespace", self.namespace.as_str()),
+            Reach::AllNamespaces => ("--lease-name", self.home.as_str()),
+        };
         let shorter = self.shorter.iter().flat_map(|shorter| shorter.flags);
-        let flags = own.into_iter().chain(shorter.copied()).chain(watched);
+        let flags = own.into_iter().chain(shorter.copied()).chain([place]);
         flags
             .flat_map(|(flag, value)| [flag, value].map(str::to_owned))
             .collect()
