@@ -70,12 +70,6 @@ fn flags(simulator: &Simulator, namespace: &str) -> Vec<String> {
         namespace,
         "--admin-address",
         "127.0.0.1:0",
-        "--request-timeout",
-        "2s",
-        "--lease-duration",
-        "6s",
-        "--visibility-window",
-        "12s",
     ]
     .map(str::to_owned)
     .to_vec()

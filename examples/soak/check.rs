@@ -15,8 +15,9 @@ use crate::replicas::Replicas;
 use crate::scene::Scene;
 use crate::witness::Witness;
 
-/// Within this after the last fault all is as declared.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// Within this after the last fault all is as declared. A lease (20 s) may have to end first, and then a few visibility
+/// windows (45 s) one after the other: for a create that is in doubt, for its set, and for a deletion.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A few polls.
 const POLLS: Duration = Duration::from_secs(6);

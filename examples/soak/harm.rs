@@ -192,7 +192,8 @@ impl<'a> Harm<'a> {
             .choose(dice)
             .copied()
             .unwrap_or(Operation::ListSets);
-        let time = Duration::from_millis(dice.random_range(100..2500));
+        // Also longer than the operator waits for an answer (10 s).
+        let time = Duration::from_millis(dice.random_range(100..12_000));
         let effect = match dice.random_range(0..9) {
             0 => ServiceEffect::Refuse(answer(dice, &[429, 500, 502, 503, 504])),
             1 | 2 => {

@@ -36,8 +36,8 @@ use crate::replicas::Replicas;
 use crate::scene::Scene;
 use crate::witness::Witness;
 
-/// How long faults last before everything is looked at.
-const ROUND: Duration = Duration::from_secs(30);
+/// How long faults last before everything is looked at: some leases, and a visibility window.
+const ROUND: Duration = Duration::from_mins(1);
 
 /// The time from one thing that happens to the next.
 const TICK: Duration = Duration::from_millis(60);
@@ -57,7 +57,7 @@ struct Program {
 
 #[derive(Debug, clap::Args)]
 struct Arguments {
-    /// How many minutes of faults; the checkpoints after each half minute come on top
+    /// How many minutes of faults; the checkpoints after each minute come on top
     #[arg(long, default_value_t = 2.0)]
     minutes: f64,
 

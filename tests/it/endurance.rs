@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::process::{Launch, Log};
 use crate::stage::{PATIENCE, Stage, flow, is_ready, sample, security, stalled, unhelpful};
+use crate::times;
 
 const SETS: usize = 50;
 const SEED: u64 = 4;
@@ -31,6 +32,7 @@ const LONG_LIFE: Duration = Duration::from_millis(6500);
 async fn two_hundred_flows_survive_kill_9_in_a_loop_and_a_flaky_network() {
     let options = unhelpful(Duration::ZERO);
     let mut stage = Stage::set_up("endurance", options).await;
+    stage = stage.shortened(&times::ENDURANCE);
     let cluster = stage.through_proxy().await;
     let upstream = Upstream::http(&stage.simulator.graph_endpoint()).unwrap();
     let service = Proxy::start(upstream).await.unwrap();
@@ -64,9 +66,7 @@ async fn kill_in_a_loop(stage: &Stage, service: &Proxy, log: &Log, kills: &mut u
         let launch = Launch::on(stage)
             .log(log)
             .flag("--graph-endpoint", &service.url())
-            .flag("--authority-endpoint", &service.url())
-            .flag("--leader-elect", "false")
-            .flag("--visibility-window", "3s");
+            .flag("--authority-endpoint", &service.url());
         let mut operator = launch.start().await;
         let life = Duration::from_millis(dice.random_range(LIFE));
         let is_long = *kills % 2 == 1;

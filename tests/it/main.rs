@@ -33,6 +33,8 @@ mod program;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 mod role;
 #[cfg(test)]
 mod shell;
@@ -40,5 +42,7 @@ mod shell;
 mod stage;
 #[cfg(test)]
 mod telling;
+#[cfg(test)]
+mod times;
 #[cfg(test)]
 mod tree;

@@ -23,19 +23,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::role::{self, Reach};
+use crate::times::Shorter;
 
 /// Nothing that is waited for takes this long, however busy the machine is.
 pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The manifests of the main job, in the order in which people apply them.
 pub const SAMPLES: [&str; 3] = ["connection.yaml", "flow-set.yaml", "flows.yaml"];
-
-/// Flags with times that are as short as the protocols allow, so that no test waits for long.
-pub const QUICK: [(&str, &str); 3] = [
-    ("--request-timeout", "1s"),
-    ("--lease-duration", "8s"),
-    ("--visibility-window", "11s"),
-];
 
 /// One namespace with a simulator of its own.
 pub struct Stage {
@@ -44,7 +38,10 @@ pub struct Stage {
     pub simulator: Simulator,
     pub client: Client,
     pub account: Account,
+    /// Where the operator is installed, and has its lease.
+    home: String,
     reach: Reach,
+    shorter: Option<&'static Shorter>,
     operator: Option<Operator>,
 }
 
@@ -109,11 +106,19 @@ impl Stage {
             reach,
             plane,
             namespace: name.to_owned(),
+            home: name.to_owned(),
             simulator: Simulator::start(options).await.unwrap(),
             client,
             account,
+            shorter: None,
             operator: None,
         }
+    }
+
+    /// With shorter times than the operator's own. To be called before the operator is started.
+    pub fn shortened(mut self, shorter: &'static Shorter) -> Self {
+        self.shorter = Some(shorter);
+        self
     }
 
     /// Puts a proxy between the operator and the API server. To be called before the operator is started.
@@ -132,12 +137,16 @@ impl Stage {
         let own = [
             ("--graph-endpoint", graph.as_str()),
             ("--authority-endpoint", &authority),
-            ("--lease-namespace", &self.namespace),
+            ("--lease-namespace", &self.home),
             ("--admin-address", "127.0.0.1:0"),
         ];
-        let watched = ("--watch-namespace", self.namespace.as_str());
-        let watched = (self.reach == Reach::OneNamespace).then_some(watched);
-        let flags = own.into_iter().chain(QUICK).chain(watched);
+        // The chart calls the lease as it calls all objects: for all namespaces, after the stage.
+        let place = match self.reach {
+            Reach::OneNamespace => ("--watch-namespace", self.namespace.as_str()),
+            Reach::AllNamespaces => ("--lease-name", self.home.as_str()),
+        };
+        let shorter = self.shorter.iter().flat_map(|shorter| shorter.flags);
+        let flags = own.into_iter().chain(shorter.copied()).chain([place]);
         flags
             .flat_map(|(flag, value)| [flag, value].map(str::to_owned))
             .collect()

@@ -10,9 +10,10 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::outages::Rough;
-use super::{ALONE, apply_set, done, groups, set_is_ready};
+use super::{apply_set, done, groups, set_is_ready};
 use crate::process::Launch;
 use crate::stage::{Stage, install, is_ready};
+use crate::times;
 
 const DELETED: [Operation; 2] = [Operation::DeleteFlow, Operation::DeleteSet];
 
@@ -45,7 +46,8 @@ async fn definitions_that_are_deleted_while_the_operator_is_away_wait_for_it_and
     let rough = Rough::take().await;
     forget_all(&rough).await;
     let mut stage = Stage::set_up_on(rough.plane, "undefined-alone", Options::default()).await;
-    stage.start_operator(ALONE).await;
+    stage = stage.shortened(&times::ALONE);
+    stage.start_operator(&[]).await;
     apply_and_wait(&stage).await;
     stage.stop_operator().await;
     delete_definitions(&stage).await;
@@ -61,7 +63,7 @@ async fn definitions_that_are_deleted_while_the_operator_is_away_wait_for_it_and
         .await;
     assert_eq!(DELETED.map(|one| done(&stage, one)), [0, 0]);
 
-    stage.start_operator(ALONE).await;
+    stage.start_operator(&[]).await;
     stage
         .until("no definitions", async || are_gone(&stage).await)
         .await;

@@ -15,9 +15,6 @@ use serde_json::json;
 
 use crate::stage::{Stage, flow, is_ready, sample, security, told};
 
-/// Without a lease, so that the operator is there all the time, and with a shorter visibility window.
-const ALONE: &[&str] = &["--leader-elect", "false", "--visibility-window", "3s"];
-
 /// A manifest of a flow of security groups in the sample set.
 fn groups(name: &str) -> String {
     flow(name, &json!({ "securityGroup": security() }))

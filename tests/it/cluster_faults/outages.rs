@@ -1,17 +1,18 @@
 //! Programs of the control plane that stop, die or refuse, on control planes that nobody else needs.
 
 use industrydata_operator::runtime::RuntimeError;
-use industrydata_simulator::{Effect as Harm, Operation, Options, Rule as HarmRule};
+use industrydata_simulator::{Answer, Effect as Harm, Operation, Options, Rule as HarmRule};
 use industrydata_testbed::{ControlPlane, Effect, Program, ProgramName, Proxy, Rule};
 use serde_json::json;
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use super::{
-    ALONE, apply_set, both_are_done_once, comes_to_rest, done, each_create_was_announced, groups,
-    polls, set_is_ready, units,
+    apply_set, both_are_done_once, comes_to_rest, done, each_create_was_announced, groups, polls,
+    set_is_ready, units,
 };
 use crate::stage::{Stage, is_ready, start_plane};
+use crate::times;
 
 /// A control plane that is harmed, for one test at a time.
 pub struct Rough {
@@ -52,21 +53,21 @@ impl Rough {
     /// A stage where the operator leads without a lease, and the sample set is ready.
     pub async fn open(&self, name: &str) -> (Stage, Proxy) {
         let mut stage = Stage::set_up_on(self.plane, name, Options::default()).await;
+        stage = stage.shortened(&times::ALONE);
         let proxy = stage.through_proxy().await;
-        stage.start_operator(ALONE).await;
+        stage.start_operator(&[]).await;
         apply_set(&stage).await;
         set_is_ready(&stage).await;
         (stage, proxy)
     }
 }
 
-/// Applies a flow and stops the operator's look before its create, until `harm` is done. Waits until the operator has
-/// tried to write its intent down.
+/// Applies a flow, of whose set the operator sees nothing until `harm` is done. Waits until it has tried to write its
+/// intent down.
 async fn harmed_before_its_intent(stage: &Stage, proxy: &Proxy, harm: impl AsyncFnOnce()) {
-    let late = Harm::DelayAfter(Duration::from_millis(900));
-    let late = stage
-        .simulator
-        .inject(HarmRule::new(late).on(Operation::ListFlows));
+    let blind = Harm::Refuse(Answer::new(500));
+    let blind = HarmRule::new(blind).on(Operation::ListFlows);
+    let blind = stage.simulator.inject(blind.always());
     // Delays nothing, and tells what was asked.
     let seen = Rule::new(Effect::Delay(Duration::ZERO)).method("PATCH");
     proxy.inject(seen.path("/provisioningflows/groups").always());
@@ -74,7 +75,7 @@ async fn harmed_before_its_intent(stage: &Stage, proxy: &Proxy, harm: impl Async
     let looked = || stage.simulator.journal().requests(Operation::ListFlows) > 0;
     stage.until("the look", async || looked()).await;
     harm().await;
-    stage.simulator.remove_rule(late);
+    stage.simulator.remove_rule(blind);
     let tried = || {
         proxy
             .hits()
@@ -103,7 +104,8 @@ async fn f03_an_api_server_that_freezes_after_a_create_ends_the_leader_and_the_n
     stage.start_operator(&[]).await;
     apply_set(&stage).await;
     set_is_ready(&stage).await;
-    let late = Harm::DelayAfter(Duration::from_millis(900));
+    // Shorter than the operator waits for an answer (10 s), and long enough to freeze the API server meanwhile.
+    let late = Harm::DelayAfter(Duration::from_secs(8));
     stage
         .simulator
         .inject(HarmRule::new(late).on(Operation::CreateFlow));

@@ -8,10 +8,11 @@ use kube::api::DeleteParams;
 use serde_json::json;
 
 use super::{
-    ALONE, apply_set, both_are_done_once, comes_to_rest, done, each_create_was_announced, groups,
-    polls, set_is_ready, units,
+    apply_set, both_are_done_once, comes_to_rest, done, each_create_was_announced, groups, polls,
+    set_is_ready, units,
 };
 use crate::stage::{Stage, is_ready};
+use crate::times;
 
 /// A stage where the operator reaches the API server through a proxy, and the sample set is ready.
 async fn open(name: &str, flags: &[&str]) -> (Stage, Proxy) {
@@ -57,7 +58,7 @@ async fn hits(stage: &Stage, proxy: &Proxy, effect: &Effect, least: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f03_a_status_that_cannot_be_written_after_a_create_leads_to_no_second_create() {
-    let (stage, proxy) = open("f03-status", ALONE).await;
+    let (stage, proxy) = open("f03-status", &[]).await;
     let names = ["groups", "units"];
     let effects = [
         refusal(409, "Conflict"),
@@ -84,7 +85,7 @@ async fn f03_a_status_that_cannot_be_written_after_a_create_leads_to_no_second_c
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f03_an_intent_that_is_not_known_to_be_written_leads_to_no_create() {
-    let (stage, proxy) = open("f03-intent", ALONE).await;
+    let (stage, proxy) = open("f03-intent", &[]).await;
     let effects = [
         refusal(409, "Conflict"),
         refusal(500, "InternalError"),
@@ -159,7 +160,8 @@ async fn f12_changes_whose_events_are_lost_are_found_at_the_next_list() {
 async fn f14_an_operator_that_starts_on_an_old_list_does_nothing_to_new_resources_of_the_same_names()
  {
     let mut stage = Stage::set_up("f14", Options::default()).await;
-    stage.start_operator(ALONE).await;
+    stage = stage.shortened(&times::ALONE);
+    stage.start_operator(&[]).await;
     apply_set(&stage).await;
     set_is_ready(&stage).await;
     let names = ["groups", "units"];
@@ -178,7 +180,7 @@ async fn f14_an_operator_that_starts_on_an_old_list_does_nothing_to_new_resource
         .unwrap();
     let past = list(&stage).await;
 
-    stage.start_operator(ALONE).await;
+    stage.start_operator(&[]).await;
     stage.gone(&flows, "units").await;
     flows
         .delete("groups", &DeleteParams::default())
@@ -198,7 +200,7 @@ async fn f14_an_operator_that_starts_on_an_old_list_does_nothing_to_new_resource
 
     let proxy = live_in(&mut stage, past).await;
     let start = stage.audit_position();
-    stage.start_operator(ALONE).await;
+    stage.start_operator(&[]).await;
     let refused = async || {
         let requests = stage.requests_since(start);
         let is_refused = |name: &str| {
@@ -228,7 +230,8 @@ async fn f14_an_operator_that_starts_on_an_old_list_does_nothing_to_new_resource
 #[tokio::test(flavor = "multi_thread")]
 async fn f14_a_deletion_of_the_past_leaves_the_flow_of_a_new_resource_of_the_same_name_alone() {
     let mut stage = Stage::set_up("f14-deletion", Options::default()).await;
-    stage.start_operator(ALONE).await;
+    stage = stage.shortened(&times::ALONE);
+    stage.start_operator(&[]).await;
     apply_set(&stage).await;
     set_is_ready(&stage).await;
     let cut = HarmRule::new(Harm::CutBefore).on(Operation::CreateFlow);
@@ -244,7 +247,7 @@ async fn f14_a_deletion_of_the_past_leaves_the_flow_of_a_new_resource_of_the_sam
         .await
         .unwrap();
     let past = list(&stage).await;
-    stage.start_operator(ALONE).await;
+    stage.start_operator(&[]).await;
     stage.gone(&flows, "groups").await;
     stage.apply(&groups("groups")).await.unwrap();
     stage.flow_where("groups", is_ready).await;
@@ -253,7 +256,7 @@ async fn f14_a_deletion_of_the_past_leaves_the_flow_of_a_new_resource_of_the_sam
 
     let _proxy = live_in(&mut stage, past).await;
     let start = stage.audit_position();
-    stage.start_operator(ALONE).await;
+    stage.start_operator(&[]).await;
     let lists = || stage.simulator.journal().requests(Operation::ListFlows);
     let before = lists();
     let acts = async || {
@@ -323,14 +326,14 @@ async fn f16_an_api_server_that_turns_requests_away_is_asked_again_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f20_an_operator_that_is_told_to_stop_before_it_has_seen_everything_stops() {
-    let (mut stage, proxy) = open("f20-early", ALONE).await;
+    let (mut stage, proxy) = open("f20-early", &[]).await;
     stage.apply(&groups("groups")).await.unwrap();
     stage.flow_where("groups", is_ready).await;
     stage.stop_operator().await;
     // The pages of a list have this size, and the question whether the kinds are known has another.
     let lists = Rule::new(Effect::Hold).query("limit=500");
     proxy.inject(lists.path("provisioningflows"));
-    stage.start_operator(ALONE).await;
+    stage.start_operator(&[]).await;
     hits(&stage, &proxy, &Effect::Hold, 1).await;
     stage.stop_operator().await;
 }

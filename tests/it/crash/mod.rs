@@ -8,7 +8,9 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use futures::future::try_join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
+use industrydata_simulator::Operation;
 use industrydata_testbed::measured;
 
 mod state;
@@ -17,7 +19,7 @@ mod workload;
 
 pub use workload::{connection, object, put, put_all, set};
 
-use trial::{Ended, Fault, Trial};
+use trial::{Ended, Fault, How, Trial};
 use workload::Workload;
 
 /// Runs at a time. They mostly wait.
@@ -37,7 +39,7 @@ async fn sweep(
 ) -> Result<BTreeMap<&'static str, Count>, String> {
     let clean = stream::iter(workloads)
         .map(async |workload| {
-            let ended = Trial::run(*workload, Fault::Nothing, broken, None).await;
+            let ended = Trial::run(*workload, Fault::Nothing, How::swept(broken), None).await;
             ended.map(|ended| (*workload, ended))
         })
         .buffered(CONCURRENCY);
@@ -48,7 +50,7 @@ async fn sweep(
     });
     let ended = stream::iter(trials)
         .map(async |(workload, clean, fault)| {
-            let ended = Trial::run(workload, fault, broken, Some(&clean.state)).await?;
+            let ended = Trial::run(workload, fault, How::swept(broken), Some(&clean.state)).await?;
             Ok::<_, String>((workload, ended.killed))
         })
         .buffer_unordered(CONCURRENCY);
@@ -89,6 +91,29 @@ async fn f01_whatever_a_crash_interrupts_is_done_once_and_whole() {
         assert!(kills >= 8, "{workload:?} was hardly interrupted");
     }
     println!("{} workloads in {:?}", workloads.len(), start.elapsed());
+}
+
+/// The process ends just before and just after what must not be done twice, or the answer to that is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_next_to_a_change_is_survived_with_the_operators_own_times() {
+    let how = How {
+        broken: "",
+        shorter: None,
+    };
+    let workloads = [
+        (Workload::CreateFlow, Operation::CreateFlow),
+        (Workload::ResetFlow, Operation::ResetFlow),
+    ];
+    let ways = workloads.map(async |(workload, change)| {
+        let clean = Trial::run(workload, Fault::Nothing, how, None).await?;
+        // The intent is the first effect, with a point before and one after it.
+        let faults = [Fault::Kill(3), Fault::Kill(4), Fault::LostAnswer(change)];
+        let trials = faults.map(|fault| Trial::run(workload, fault, how, Some(&clean.state)));
+        try_join_all(trials).await.map(|_| ())
+    });
+    if let Err(violation) = try_join_all(ways).await {
+        panic!("{violation}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use industrydata_simulator::{Answer, Effect, Entry, Operation, Rule};
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 
 use industrydata_testbed::Position;
 
@@ -12,13 +12,11 @@ use super::state::State;
 use super::workload::{Workload, put_all};
 use crate::process::{Launch, Log, Process};
 use crate::stage::{Stage, unhelpful};
+use crate::times::{self, Shorter};
 
-/// The shortest window that goes with the shortest time-out that a busy machine can keep.
-const REQUEST_TIMEOUT: &str = "1s";
-const VISIBILITY_WINDOW: SignedDuration = SignedDuration::from_millis(2100);
-
-/// Nothing takes this long, but what will never be.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Nothing takes this long, but what will never be: with the operator's own times, a lease has to end after a kill, and
+/// then a window or two.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What happens during a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +28,25 @@ pub enum Fault {
     LostAnswer(Operation),
     /// The change takes effect, the process is killed, and for twice the visibility window nothing can be listed.
     KillAndNoLists(Operation),
+}
+
+/// How the operators of a run are started.
+#[derive(Clone, Copy)]
+pub struct How<'a> {
+    /// What is broken on purpose, in the words of the variable `FAILPOINTS`.
+    pub broken: &'a str,
+    /// `None`: with its own times.
+    pub shorter: Option<&'static Shorter>,
+}
+
+impl<'a> How<'a> {
+    /// With times in which a sweep comes to an end.
+    pub fn swept(broken: &'a str) -> Self {
+        Self {
+            broken,
+            shorter: Some(&times::CRASHES),
+        }
+    }
 }
 
 /// How a run went.
@@ -60,10 +77,11 @@ impl<'a> Trial<'a> {
     pub async fn run(
         workload: Workload,
         fault: Fault,
-        broken: &'a str,
+        how: How<'a>,
         clean: Option<&State>,
     ) -> Result<Ended, String> {
-        let stage = stage().await;
+        let How { broken, shorter } = how;
+        let stage = stage(shorter).await;
         let mut trial = Self {
             workload,
             fault,
@@ -160,7 +178,7 @@ impl<'a> Trial<'a> {
             let (Some(first), Some(last)) = (times.first(), times.last()) else {
                 return false;
             };
-            last.duration_since(*first) > VISIBILITY_WINDOW * 2
+            last.duration_since(*first) > times::CRASHES.window() * 2
         };
         self.until("an outage of the lists", long_enough).await?;
         simulator.clear_rules();
@@ -226,12 +244,7 @@ impl<'a> Trial<'a> {
     }
 
     fn launch(&self) -> Launch {
-        let window = format!("{}ms", VISIBILITY_WINDOW.as_millis());
-        Launch::on(&self.stage)
-            .flag("--leader-elect", "false")
-            .flag("--request-timeout", REQUEST_TIMEOUT)
-            .flag("--visibility-window", &window)
-            .log(&self.log)
+        Launch::on(&self.stage).log(&self.log)
     }
 
     async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) -> Result<(), String> {
@@ -263,9 +276,13 @@ fn is_change(entry: &Entry) -> bool {
 }
 
 /// A namespace and a service of its own. The service does not help: it would take a second flow of a type.
-async fn stage() -> Stage {
+async fn stage(shorter: Option<&'static Shorter>) -> Stage {
     static STAGES: AtomicU32 = AtomicU32::new(0);
     let number = STAGES.fetch_add(1, Ordering::Relaxed);
     let options = unhelpful(Duration::from_millis(500));
-    Stage::set_up(&format!("crash-{number}"), options).await
+    let stage = Stage::set_up(&format!("crash-{number}"), options).await;
+    match shorter {
+        Some(shorter) => stage.shortened(shorter),
+        None => stage,
+    }
 }

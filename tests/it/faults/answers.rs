@@ -8,8 +8,8 @@ use serde_json::json;
 use super::{advice, apply_pairs, assert_healed, events, meet, names, open, polls, remote_id};
 use crate::stage::{Stage, is_ready, stalled};
 
-/// Longer than the operator waits for an answer.
-const TOO_LONG: Duration = Duration::from_secs(2);
+/// Longer than the operator waits for an answer (10 s).
+const TOO_LONG: Duration = Duration::from_secs(11);
 
 /// Every way to lose the status of a request that took effect.
 fn lost_statuses() -> Vec<Effect> {

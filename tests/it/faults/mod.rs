@@ -1,13 +1,13 @@
 //! Never twice, never lost: one test or more for each kind of fault, against the whole operator on a real control plane.
 //!
 //! The service of these stages does not help: it makes a second flow of a type if it is asked to, so that whatever is
-//! sent twice shows. Flows are ready at once, and the operator has no lease, so that its visibility window can be short.
+//! sent twice shows. Flows are ready at once.
 
 mod answers;
 mod credentials;
 mod drift;
 mod load;
-mod outages;
+pub mod outages;
 mod rivals;
 mod surprises;
 mod unstuck;
@@ -27,13 +27,18 @@ use serde_json::json;
 use crate::stage::{
     PATIENCE, Stage, flow, is_ready, ready, sample, security, stalled, told, unhelpful,
 };
-
-/// How long the operators of these stages believe that a change may take to show in a list.
-const WINDOW: Duration = Duration::from_secs(5);
+use crate::times;
 
 /// A stage with the operator running.
 async fn open(name: &str) -> Stage {
     let mut stage = prepare(name).await;
+    start(&mut stage).await;
+    stage
+}
+
+/// A stage with an operator that has shorter times running.
+async fn open_shortened(name: &str) -> Stage {
+    let mut stage = prepare(name).await.shortened(&times::FAULTS);
     start(&mut stage).await;
     stage
 }
@@ -48,30 +53,21 @@ async fn prepare(name: &str) -> Stage {
 async fn prepare_for_all(name: &str, label: &str) -> (Stage, Vec<String>) {
     let stage = Stage::set_up_for_all_namespaces(name, unhelpful(Duration::ZERO)).await;
     let selector = ["--watch-selector".to_owned(), format!("test={label}")];
-    let flags = flags(&stage).into_iter().chain(selector).collect();
+    let flags = stage.flags().into_iter().chain(selector).collect();
     (stage, flags)
 }
 
 async fn start(stage: &mut Stage) {
-    let flags = flags(stage);
-    stage.start_with(flags).await;
-}
-
-fn flags(stage: &Stage) -> Vec<String> {
-    let mut flags = stage.flags();
-    let window = flags.iter().position(|flag| flag == "--visibility-window");
-    flags[window.unwrap() + 1] = format!("{}s", WINDOW.as_secs());
-    flags.push("--leader-elect=false".to_owned());
-    flags
+    stage.start_operator(&[]).await;
 }
 
 /// The sample connection, with polls each second.
-fn connection() -> String {
+pub fn connection() -> String {
     sample("connection.yaml").replace("pollInterval: 60s", "pollInterval: 1s")
 }
 
 /// A manifest of a set.
-fn set(name: &str) -> String {
+pub fn set(name: &str) -> String {
     json!({ "apiVersion": "industrydata.dev/v1alpha1", "kind": "OutboundProvisioningFlowSet",
         "metadata": { "name": name },
         "spec": { "connectionRef": { "name": "contoso" }, "displayName": name } })
@@ -79,42 +75,42 @@ fn set(name: &str) -> String {
 }
 
 /// A manifest of a flow of security groups.
-fn group(name: &str, set: &str) -> String {
+pub fn group(name: &str, set: &str) -> String {
     let spec = json!({ "flowSetRef": { "name": set }, "securityGroup": security() });
     flow(name, &spec)
 }
 
 /// Names of sets and of the one flow in each.
-fn names(count: usize) -> Vec<String> {
+pub fn names(count: usize) -> Vec<String> {
     (0..count).map(|place| format!("pair-{place}")).collect()
 }
 
 /// Applies the connection, and sets with one flow of the same name in each.
-async fn apply_pairs(stage: &Stage, names: &[String]) {
+pub async fn apply_pairs(stage: &Stage, names: &[String]) {
     let pairs = names.iter().flat_map(|name| [set(name), group(name, name)]);
     apply_all(stage, [connection()].into_iter().chain(pairs)).await;
 }
 
-async fn apply_all(stage: &Stage, manifests: impl IntoIterator<Item = String>) {
+pub async fn apply_all(stage: &Stage, manifests: impl IntoIterator<Item = String>) {
     let manifests: Vec<String> = manifests.into_iter().collect();
     stage.apply(&manifests.join("\n---\n")).await.unwrap();
 }
 
 /// The first request of a kind meets the first effect, the next the second, and so on.
-fn meet(stage: &Stage, operation: Operation, effects: impl IntoIterator<Item = Effect>) {
+pub fn meet(stage: &Stage, operation: Operation, effects: impl IntoIterator<Item = Effect>) {
     for (place, effect) in (0..).zip(effects) {
         let rule = Rule::new(effect).on(operation).after(place);
         stage.simulator.inject(rule);
     }
 }
 
-fn remote_id(flow: &ProvisioningFlow) -> String {
+pub fn remote_id(flow: &ProvisioningFlow) -> String {
     let status = flow.status.as_ref();
     status.and_then(|status| status.id.clone()).unwrap()
 }
 
 /// What `Stalled` says of a flow.
-fn advice(flow: &ProvisioningFlow) -> String {
+pub fn advice(flow: &ProvisioningFlow) -> String {
     let conditions = flow.status.iter().flat_map(|status| &status.conditions);
     let mut stalled = conditions.filter(|condition| condition.type_ == "Stalled");
     stalled
@@ -123,13 +119,13 @@ fn advice(flow: &ProvisioningFlow) -> String {
 }
 
 /// The reasons of all events in the stage's namespace.
-async fn events(stage: &Stage) -> String {
+pub async fn events(stage: &Stage) -> String {
     let reasons = ["get", "events", "--output", "jsonpath={.items[*].reason}"];
     stage.kubectl(&reasons).await.unwrap()
 }
 
 /// What holds after every fault: all is as declared, nothing was made twice or lost, and the operator is at rest.
-async fn assert_healed(stage: &Stage) {
+pub async fn assert_healed(stage: &Stage) {
     all_ready(stage).await;
     assert_nothing_twice(&stage.simulator.journal());
     assert_all_owned(stage).await;
@@ -137,7 +133,7 @@ async fn assert_healed(stage: &Stage) {
 }
 
 /// Waits until every resource is Ready for its present generation, and nothing is under way.
-async fn all_ready(stage: &Stage) {
+pub async fn all_ready(stage: &Stage) {
     let mut left = Vec::new();
     let waiting = async {
         loop {
@@ -192,7 +188,7 @@ fn is_moving<'a>(conditions: impl IntoIterator<Item = &'a Condition>) -> bool {
 }
 
 /// Nothing is created while it is there: a set of a name, a flow of a type in a set.
-fn assert_nothing_twice(journal: &Journal) {
+pub fn assert_nothing_twice(journal: &Journal) {
     let (mut sets, mut flows) = (BTreeMap::new(), BTreeSet::new());
     for entry in journal.entries().iter().filter(|entry| entry.committed) {
         let id = entry.set.clone().unwrap_or_default();
@@ -266,12 +262,12 @@ async fn assert_at_rest(stage: &Stage) {
 }
 
 /// How many changes at the service the operator has asked for.
-fn changes(stage: &Stage) -> usize {
+pub fn changes(stage: &Stage) -> usize {
     stage.simulator.count(|entry| entry.operation.is_write())
 }
 
 /// Lets the poller look a few times at the sets, and at the flows of each that a resource refers to.
-async fn polls(stage: &Stage, times: usize) {
+pub async fn polls(stage: &Stage, times: usize) {
     let flows = stage.flows().list(&ListParams::default()).await.unwrap();
     let status = |flow: &ProvisioningFlow| flow.status.clone().unwrap_or_default();
     let ids: BTreeSet<String> = flows
@@ -307,6 +303,6 @@ fn pace(journal: &Journal) -> f64 {
 }
 
 /// A time of the journal.
-fn at(time: &str) -> Timestamp {
+pub fn at(time: &str) -> Timestamp {
     time.parse().unwrap()
 }

@@ -7,7 +7,8 @@ use industrydata_simulator::{Answer, BodyFault, Effect, Journal, Operation, Retr
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
-    all_ready, apply_all, apply_pairs, assert_healed, at, group, meet, names, open, pace, polls,
+    all_ready, apply_all, apply_pairs, assert_healed, at, group, meet, names, open, open_shortened,
+    pace, polls,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,8 +44,8 @@ async fn throttle(place: usize, retry_after: Option<RetryAfter>) {
 }
 
 /// No request comes before the time that the service asked for, but for what was on its way by then.
-fn assert_pauses_are_kept(journal: &Journal) {
-    const ON_ITS_WAY: SignedDuration = SignedDuration::from_millis(500);
+pub fn assert_pauses_are_kept(journal: &Journal) {
+    const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(1);
     for told in journal.entries() {
         let Some(header) = &told.retry_after else {
             continue;
@@ -105,7 +106,7 @@ async fn f08_bursts_of_failures_and_unusable_answers_heal_and_lead_to_no_hurry()
 /// Makes a set and a flow while a fault strikes requests of every kind, and tells at what pace.
 async fn trouble(place: usize, fault: Option<Effect>) -> (String, f64) {
     let what = format!("{fault:?}");
-    let stage = open(&format!("f08-{place}")).await;
+    let stage = open_shortened(&format!("f08-{place}")).await;
     if let Some(fault) = fault {
         let twice = [fault.clone(), fault.clone()];
         meet(&stage, Operation::ListSets, twice.clone());

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::{
     advice, apply_all, apply_pairs, assert_all_owned, assert_at_rest, assert_healed,
-    assert_nothing_twice, changes, connection, group, meet, names, open, prepare_for_all,
-    remote_id, set,
+    assert_nothing_twice, changes, connection, group, meet, names, open, open_shortened,
+    prepare_for_all, remote_id, set,
 };
 use crate::stage::{Stage, flow, is_ready, stalled};
 
@@ -83,7 +83,7 @@ async fn announced(stage: &Stage, name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f15_a_resource_that_is_deleted_and_applied_again_during_its_create_leaves_no_orphan() {
-    let stage = open("f15-deleted").await;
+    let stage = open_shortened("f15-deleted").await;
     let ways = [SOON, Effect::CutAfterCommit, ANSWERED_LATE, DONE_LATE];
     let names = names(ways.len());
     meet(&stage, Operation::CreateFlow, ways);
@@ -112,7 +112,7 @@ enum LetGo {
 #[tokio::test(flavor = "multi_thread")]
 async fn f15_a_resource_of_the_same_name_does_not_inherit_a_create_that_was_let_go_of() {
     use LetGo::{Abandoned, FinalizerRemoved};
-    let stage = open("f15-let-go").await;
+    let stage = open_shortened("f15-let-go").await;
     let ways = [
         (SOON, Abandoned),
         (Effect::CutAfterCommit, Abandoned),

@@ -4,11 +4,13 @@ use std::net::TcpListener;
 
 use futures::future::join_all;
 use industrydata_simulator::{Effect, NextLink, Operation, Rule, Surprise};
-use k8s_openapi::jiff::SignedDuration;
 use serde_json::json;
 
-use super::{WINDOW, all_ready, apply_pairs, assert_healed, at, changes, meet, names, open};
+use super::{
+    all_ready, apply_pairs, assert_healed, at, changes, meet, names, open, open_shortened,
+};
 use crate::stage::Stage;
+use crate::times;
 
 /// The lists of the service.
 const LISTS: [Operation; 2] = [Operation::ListSets, Operation::ListFlows];
@@ -39,7 +41,7 @@ async fn f10_a_known_flow_whose_type_is_not_told_is_not_made_anew() {
 
 /// What exists and is ready is left alone while the lists are odd, for twice as long as a change may take to show.
 async fn assert_unmoved_by(place: usize, surprise: Surprise) {
-    let stage = open(&format!("f10-{place}")).await;
+    let stage = open_shortened(&format!("f10-{place}")).await;
     apply_pairs(&stage, &names(2)).await;
     all_ready(&stage).await;
     let before = changes(&stage);
@@ -70,7 +72,7 @@ fn odd_lists_last(stage: &Stage) -> bool {
         let first = times.next()?;
         Some(times.next_back()?.duration_since(first))
     };
-    let long = SignedDuration::try_from(2 * WINDOW).unwrap();
+    let long = times::FAULTS.window() * 2;
     LISTS
         .into_iter()
         .all(|operation| odd(operation).is_some_and(|span| span > long))
@@ -105,7 +107,7 @@ async fn f10_a_hostile_service_is_survived() {
 }
 
 async fn survive(seed: u64) {
-    let stage = open(&format!("f10-hostile-{seed}")).await;
+    let stage = open_shortened(&format!("f10-hostile-{seed}")).await;
     stage.simulator.set_hostile(seed, 0.2);
     stage.apply_samples().await;
     let troubled = async || {

@@ -58,7 +58,7 @@ async fn f21_a_whole_namespace_goes_at_once() {
     stage.kubectl(&namespace).await.unwrap();
     "f21-tenant".clone_into(&mut stage.namespace);
     let watch = ["--watch-namespace", "f21-tenant"].map(str::to_owned);
-    let flags = super::flags(&stage).into_iter().chain(watch);
+    let flags = stage.flags().into_iter().chain(watch);
     stage.start_with(flags).await;
     apply_pairs(&stage, &names(3)).await;
     all_ready(&stage).await;

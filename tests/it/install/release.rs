@@ -135,8 +135,6 @@ impl Release {
                 "--set=graph.authorityEndpoint={}",
                 simulator.authority_endpoint()
             ),
-            "--set=graph.requestTimeout=1s,graph.visibilityWindow=11s".to_owned(),
-            "--set=leaderElection.leaseDuration=8s".to_owned(),
         ];
         let takes_values = ["install", "upgrade"].contains(&arguments[0]);
         let settings = settings.iter().map(String::as_str).filter(|_| takes_values);

@@ -10,7 +10,6 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::process::{Launch, Process};
-use crate::stage::QUICK;
 
 pub const NAMESPACE: &str = "industrydata-system";
 const NAME: &str = "industrydata-operator";
@@ -60,10 +59,9 @@ impl Running {
             .without("--ca-file")
             .flag("--graph-endpoint", &simulator.graph_endpoint())
             .flag("--authority-endpoint", &simulator.authority_endpoint());
-        let quick = |launch: Launch, (flag, value)| launch.flag(flag, value);
         Self {
             generation: deployment.metadata.generation,
-            operator: QUICK.into_iter().fold(launch, quick).start().await,
+            operator: launch.start().await,
         }
     }
 }

@@ -1,0 +1,172 @@
+//! An answer is believed only if it is the service's: what looks like a success or a refusal and may be neither.
+
+use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
+use industrydata_simulator::{Answer, Effect, Operation};
+use serde_json::json;
+
+use super::{
+    error, headline, meet_all, open, other_groups, page, page_after_commit, passwords, requests,
+    users,
+};
+use crate::faults::{
+    all_ready, apply_all, apply_pairs, assert_healed, connection, events, names, polls, remote_id,
+    set,
+};
+use crate::stage::{Stage, is_ready, ready, stalled};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_whose_update_is_answered_with_a_page_is_sent_again() {
+    password_arrives_although("page-password", page(200)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_whose_update_is_answered_with_an_error_under_a_success_is_sent_again() {
+    password_arrives_although("error-password", error(200)).await;
+}
+
+async fn password_arrives_although(name: &str, answer: Vec<Effect>) {
+    let stage = open(name).await;
+    let users = users("users", "north");
+    apply_all(
+        &stage,
+        [connection(), passwords("Old-1"), set("north"), users],
+    )
+    .await;
+    let id = remote_id(&stage.flow_where("users", is_ready).await);
+    meet_all(&stage, Operation::UpdateFlow, [answer]);
+    stage.apply(&passwords("New-2")).await.unwrap();
+    let arrived = async || {
+        let known = stage.simulator.has_password(&id, "staff", "New-2");
+        known.unwrap()
+    };
+    stage.until("the new password", arrived).await;
+    assert_healed(&stage).await;
+    assert_eq!(stage.simulator.journal().updates(&id), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_whose_answer_is_a_page_is_looked_into_and_sent_again_if_it_had_no_effect() {
+    let answers = [page(200), error(200), page(204), page_after_commit(200)];
+    let stage = open("page-update").await;
+    let names = names(answers.len());
+    apply_pairs(&stage, &names).await;
+    all_ready(&stage).await;
+    meet_all(&stage, Operation::UpdateFlow, answers);
+    for name in &names {
+        stage.patch_flow(name, other_groups()).await;
+    }
+    assert_healed(&stage).await;
+    for set in stage.simulator.snapshot().sets {
+        let remote = stage.simulator.flow(&set.flows[0].id).unwrap().resource;
+        let option = &remote["creationOptions"]["createBasedOnOrgPlusRoleGroup"];
+        assert_eq!(*option, json!(true));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_that_is_answered_with_anything_else_than_documented_is_in_doubt_and_not_sent_again()
+ {
+    let answers = vec![
+        page(200),
+        page_after_commit(200),
+        error(200),
+        page(400),
+        page_after_commit(403),
+    ];
+    let stage = open("page-reset").await;
+    let names = names(answers.len());
+    apply_pairs(&stage, &names).await;
+    all_ready(&stage).await;
+    let count = meet_all(&stage, Operation::ResetFlow, answers);
+    for name in &names {
+        let reset = json!({ "resetToken": "again" });
+        stage.patch_flow(name, reset).await;
+    }
+    for name in &names {
+        let answered = |flow: &ProvisioningFlow| {
+            let phase = phase(flow);
+            phase.is_some() && phase != Some(ResetPhase::Sending)
+        };
+        let flow = stage.flow_where(name, answered).await;
+        assert_eq!(phase(&flow), Some(ResetPhase::Unknown), "{flow:#?}");
+        stage.flow_where(name, is_in_doubt).await;
+    }
+    polls(&stage, 4).await;
+    assert_eq!(requests(&stage, Operation::ResetFlow), count);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_whose_reset_never_arrived_is_not_ready() {
+    let stage = open("lost-reset").await;
+    let names = names(1);
+    apply_pairs(&stage, &names).await;
+    all_ready(&stage).await;
+    meet_all(&stage, Operation::ResetFlow, [vec![Effect::CutBefore]]);
+    let reset = json!({ "resetToken": "again" });
+    stage.patch_flow(&names[0], reset).await;
+    let stuck = |flow: &_| stalled(flow) == "True/ResetUnknown";
+    let flow = stage.flow_where(&names[0], stuck).await;
+    assert_ne!(headline(&flow).status, "True", "{flow:#?}");
+    assert_eq!(headline(&flow).reason, "ResetUnknown");
+    polls(&stage, 3).await;
+    assert!(is_in_doubt(&stage.flow(&names[0]).await));
+    assert_eq!(requests(&stage, Operation::ResetFlow), 1);
+}
+
+/// Whether it is said that nobody knows what became of the reset, and nothing else.
+fn is_in_doubt(flow: &ProvisioningFlow) -> bool {
+    let not_ready = ["False/ResetUnknown", "Unknown/ResetUnknown"];
+    stalled(flow) == "True/ResetUnknown" && not_ready.contains(&&*ready(flow))
+}
+
+fn phase(flow: &ProvisioningFlow) -> Option<ResetPhase> {
+    flow.status.as_ref()?.reset.as_ref()?.phase
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_that_was_created_under_a_409_is_ours() {
+    created_once_although("create-409", vec![after_commit(409)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_that_took_effect_is_ours_whatever_the_answer_was() {
+    let answers = vec![
+        after_commit(412),
+        after_commit(404),
+        after_commit(421),
+        after_commit(407),
+        page_after_commit(400),
+        page_after_commit(403),
+        page_after_commit(200),
+    ];
+    created_once_although("create-answers", answers).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_without_effect_is_sent_again_whatever_the_answer_was() {
+    let answers = vec![page(201), error(200), page(400), page(202), error(409)];
+    created_once_although("create-nothing", answers).await;
+}
+
+fn after_commit(status: u16) -> Vec<Effect> {
+    vec![Effect::AnswerAfterCommit(Answer::new(status))]
+}
+
+/// Each flow's create is answered in one of these ways, and there is one of each in the end.
+async fn created_once_although(name: &str, answers: Vec<Vec<Effect>>) {
+    let stage = open(name).await;
+    let names = names(answers.len());
+    meet_all(&stage, Operation::CreateFlow, answers);
+    apply_pairs(&stage, &names).await;
+    assert_healed(&stage).await;
+    assert_each_made_once(&stage, names.len()).await;
+}
+
+async fn assert_each_made_once(stage: &Stage, count: usize) {
+    let journal = stage.simulator.journal();
+    assert_eq!(journal.committed(Operation::CreateFlow), count);
+    let told = events(stage).await;
+    for wrong in ["AlreadyExists", "DuplicateRemote"] {
+        assert!(!told.contains(wrong), "{told}");
+    }
+}
