@@ -57,6 +57,13 @@ pub fn takes_unreadable_for_empty() -> bool {
     false
 }
 
+/// `not-covered=1*off->1*return`: the lease does not cover the second change that asks for it.
+#[must_use]
+pub fn is_not_covered() -> bool {
+    fail_point!("not-covered", |_| true);
+    false
+}
+
 /// `panic-in-run=1*panic`: the next run panics.
 pub fn panic_in_run() {
     fail_point!("panic-in-run");

@@ -199,6 +199,7 @@ impl<'a, K: Remote> Run<'a, K> {
             .context
             .holding
             .covers(way.session.client.longest_call());
+        let covers = covers && !failpoint::is_not_covered();
         covers.then_some(()).ok_or_else(|| Error::NotLeading {
             object: cluster::called(&*self.observed.resource),
         })

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::api::Retry;
-use crate::graph::verdict::{Disposition, Verdict};
+use crate::graph::verdict::{Disposition, Reason, Verdict};
 
 /// No pause is longer, whatever it is for.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(1);
@@ -28,7 +28,7 @@ pub fn after_failure(
     let failures = before.saturating_add(1);
     Retry {
         failures,
-        not_before: Time(now + pause(verdict.disposition, failures)),
+        not_before: Time(now + pause(verdict, failures)),
         inputs: inputs.to_owned(),
     }
 }
@@ -56,10 +56,14 @@ pub fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
 
 /// Doubles with each failure: from 2 s to 5 min for what passes by itself, from 30 s to 30 min for what a person has
 /// to mend elsewhere.
-fn pause(disposition: Disposition, failures: i32) -> SignedDuration {
-    let (first, most) = match disposition {
+fn pause(verdict: &Verdict, failures: i32) -> SignedDuration {
+    let (first, most) = match verdict.disposition {
         Disposition::Retry => (2, 300),
         Disposition::Throttled { after } => return throttled(after),
+        // A permission that was just granted works within a minute. This pause and the 50 s after which the client renews a
+        // token that was refused with 403 make sure of it: 55 s after a refusal the token is always old enough, also where
+        // the status has cut a second off the pause.
+        Disposition::User if verdict.reason == Reason::Forbidden => (55, 55),
         Disposition::User => (30, 1800),
         Disposition::Bug => (60, 1800),
     };
@@ -78,7 +82,7 @@ fn throttled(after: Option<Duration>) -> SignedDuration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::verdict::{Certainty, Reason};
+    use crate::graph::verdict::Certainty;
     use crate::plan::testing::{at, refused, start, throttled, unavailable, verdict};
 
     fn pauses(verdict: &Verdict, count: usize) -> Vec<i64> {
@@ -100,9 +104,10 @@ mod tests {
             [2, 4, 8, 16, 32, 64, 128, 256, 300]
         );
         assert_eq!(
-            pauses(&refused(Reason::Forbidden), 8),
+            pauses(&refused(Reason::Rejected), 8),
             [30, 60, 120, 240, 480, 960, 1800, 1800]
         );
+        assert_eq!(pauses(&refused(Reason::Forbidden), 3), [55, 55, 55]);
         assert_eq!(pauses(&bug, 6), [60, 120, 240, 480, 960, 1800]);
         assert_eq!(pauses(&unavailable(), 100)[99], 300);
     }
@@ -132,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_wait_is_over_on_time() {
-        let retry = after_failure(None, &refused(Reason::Forbidden), "same", start());
+        let retry = after_failure(None, &refused(Reason::Rejected), "same", start());
         let cases = [(0, Some(30)), (29, Some(1)), (30, None), (31, None)];
         for (seconds, left) in cases {
             let left = left.map(SignedDuration::from_secs);

@@ -253,9 +253,11 @@ fn set_gone(draft: &mut Draft) -> Decision {
         return draft.wait_for_proof(wait);
     }
     let standing = match &draft.observed.resource.spec.flow_set_id {
-        Some(_) => Standing::stalled(
+        Some(id) => Standing::stalled(
             reason::FLOW_SET_NOT_FOUND,
-            "the service has no set with the id that spec.flowSetId names: create another ProvisioningFlow with the right id",
+            format!(
+                "the service has no set with the id {id} that spec.flowSetId names: create another ProvisioningFlow with the right id"
+            ),
         ),
         None => Standing::reconciling(
             reason::FLOW_SET_NOT_READY,

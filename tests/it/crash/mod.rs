@@ -70,7 +70,12 @@ fn faults(clean: &Ended) -> Vec<Fault> {
     let outages = changes().map(Fault::KillAndNoLists);
     let losses = changes().map(Fault::LostAnswer);
     let kills = (1..=clean.passes).map(Fault::Kill);
-    outages.chain(losses).chain(kills).collect()
+    let held_back = (0..3).map(Fault::HeldBack);
+    outages
+        .chain(losses)
+        .chain(held_back)
+        .chain(kills)
+        .collect()
 }
 
 /// `WORKLOAD=reset` restricts the sweep to workloads with this in their name.

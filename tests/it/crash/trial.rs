@@ -26,6 +26,9 @@ pub enum Fault {
     Kill(usize),
     /// The change takes effect, and its answer is lost.
     LostAnswer(Operation),
+    /// The lease does not cover a change when it is asked for this time, counted from zero: before an intent is written, or
+    /// between that and the request. Nothing has left then, so all has to end as without a fault.
+    HeldBack(usize),
     /// The change takes effect, the process is killed, and for twice the visibility window nothing can be listed.
     KillAndNoLists(Operation),
 }
@@ -134,6 +137,10 @@ impl<'a> Trial<'a> {
                 Ok((self.start("").await, false))
             }
             Fault::Kill(pass) => self.kill_at(pass, clean).await,
+            Fault::HeldBack(spared) => {
+                let failpoint = format!("not-covered={spared}*off->1*return->off");
+                Ok((self.start(&failpoint).await, false))
+            }
             Fault::KillAndNoLists(operation) => {
                 let answer_late = Effect::DelayAfter(PATIENCE);
                 simulator.inject(Rule::new(answer_late).on(operation));

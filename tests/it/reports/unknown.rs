@@ -44,6 +44,9 @@ async fn an_edit_that_has_not_reached_the_service_is_not_under_ready() {
     all_ready(&stage).await;
     let id = remote_id(&stage.flow(name).await);
     fail_list(&stage, name).await;
+    // From a list that was read before, the edit could still be sent.
+    let failed = async || stage.simulator.count(|entry| entry.status == Some(500)) > 1;
+    stage.until("a list that fails", failed).await;
     stage.patch_flow(name, other_groups()).await;
     let told = |flow: &ProvisioningFlow| {
         let current = headline(flow).observed_generation == flow.metadata.generation;
