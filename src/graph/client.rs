@@ -1,21 +1,14 @@
 //! The requests that the operator makes, one method each.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    fmt,
-    hash::Hash,
-    sync::Arc,
-    time::Duration,
-};
+mod list;
 
-use k8s_openapi::jiff::Timestamp;
+use std::{fmt, sync::Arc, time::Duration};
+
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
-
-use crate::clock;
 
 use super::{
     account::Account,
@@ -26,10 +19,10 @@ use super::{
     error::{Error, Failure},
     model::{Flow, FlowId, FlowSet, FlowSetId, Listing, Malformed},
     operation::{Observer, Operation},
-    page::{Page, Trail},
     token::TokenSource,
     transport::Transport,
 };
+use list::distinct;
 
 /// A connection to one tenant. Cheap to clone; clones share token, budget and connection pool.
 ///
@@ -313,37 +306,6 @@ impl Client {
         self.connection.call(request, Answer::done).await
     }
 
-    async fn list<T>(
-        &self,
-        operation: Operation,
-        start: Url,
-        lane: Lane,
-        parse: fn(Value) -> Result<T, Malformed>,
-    ) -> Result<Listing<T>, Error> {
-        let mut trail = Trail::new(start.clone());
-        let asked = clock::now();
-        let (mut items, mut unread) = (Vec::new(), 0);
-        let mut date = None;
-        let mut next = Some(start);
-        while let Some(url) = next {
-            let request = Request::new(operation, Method::GET, url, lane);
-            let read = |answer| read_page(answer, parse, &mut trail);
-            let page = self.connection.call(&request, read).await?;
-            items.extend(page.items);
-            unread += page.unread;
-            date.get_or_insert(page.date.unwrap_or(asked));
-            next = page.next;
-        }
-        if unread > 0 {
-            tracing::debug!(%operation, unread, "items of a list cannot be understood");
-        }
-        Ok(Listing {
-            items,
-            unread,
-            date: date.unwrap_or(asked),
-        })
-    }
-
     fn url(&self, rest: &[&str]) -> Url {
         let base = [
             "beta",
@@ -362,33 +324,6 @@ impl Client {
     }
 }
 
-/// A page whose items have been read and whose link has been checked.
-struct ReadPage<T> {
-    items: Vec<T>,
-    unread: usize,
-    next: Option<Url>,
-    date: Option<Timestamp>,
-}
-
-fn read_page<T>(
-    answer: Answer,
-    parse: fn(Value) -> Result<T, Malformed>,
-    trail: &mut Trail,
-) -> Result<ReadPage<T>, Failure> {
-    let date = answer.headers.date;
-    let bytes = answer.body.as_ref().map_or(0, Vec::len);
-    let page = Page::read(answer.json()?, bytes).map_err(Failure::Malformed)?;
-    let next = trail.next(&page)?;
-    let shown = page.items.len();
-    let items: Vec<T> = page.items.into_iter().flat_map(parse).collect();
-    Ok(ReadPage {
-        unread: shown - items.len(),
-        items,
-        next,
-        date,
-    })
-}
-
 fn read_one<T>(answer: Answer, parse: fn(Value) -> Result<T, Malformed>) -> Result<T, Failure> {
     parse(answer.json()?).map_err(Failure::Malformed)
 }
@@ -405,23 +340,6 @@ fn present<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
         Err(error) if error.is_absence() => Ok(None),
         read => read.map(Some),
     }
-}
-
-/// Leaves each id once: an object may move to a later page while the pages are being read. The
-/// later reading counts.
-fn distinct<T, K: Hash + Eq>(listing: Listing<T>, id: impl Fn(&T) -> K) -> Listing<T> {
-    let mut places = HashMap::new();
-    let mut items: Vec<T> = Vec::with_capacity(listing.items.len());
-    for item in listing.items {
-        match places.entry(id(&item)) {
-            Entry::Occupied(place) => items[*place.get()] = item,
-            Entry::Vacant(place) => {
-                place.insert(items.len());
-                items.push(item);
-            }
-        }
-    }
-    Listing { items, ..listing }
 }
 
 #[cfg(test)]

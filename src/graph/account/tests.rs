@@ -76,7 +76,7 @@ async fn a_pause_that_the_authority_asks_for_is_for_every_secret() {
     for secret in ["one", "two"] {
         let client = client(&server, &account, secret);
         let error = client.obtain_token().await.unwrap_err();
-        let after = Some(Duration::from_secs(60));
+        let after = Some(Duration::from_mins(1));
         let verdict = error.verdict();
         assert_eq!(verdict.disposition, Disposition::Throttled { after });
     }
