@@ -5,7 +5,7 @@
 //!
 //! * A request is bounded as a whole, from the wait for a connection to the last byte of the answer.
 //! * A watch is bounded until it begins, and then in its silence.
-//! * Connections are given up when they have been idle for [`IDLE`], long before anybody in between does so: a request
+//! * Connections are given up when they have been idle for `IDLE`, long before anybody in between does so: a request
 //!   never meets a connection that the peer is about to close.
 //! * What an answer holds that the types here cannot, costs nothing else: see `lenient`.
 //! * Nothing is repeated. kube's retries of 429, 503 and 504 would repeat writes whose precondition has to be looked at

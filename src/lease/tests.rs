@@ -81,7 +81,7 @@ async fn slow_renewals_and_one_that_is_lost_leave_the_steady_cover() {
     let request = usual().request_timeout();
     for (weather, spell) in [
         (
-            Weather::Slow(request - milliseconds(1)),
+            Weather::Slow(request.saturating_sub(milliseconds(1))),
             Duration::from_mins(1),
         ),
         (Weather::Silent, request),
@@ -101,7 +101,7 @@ async fn slow_renewals_and_one_that_is_lost_leave_the_steady_cover() {
             }
         };
         let turns = async {
-            sleep(period - milliseconds(1)).await;
+            sleep(period.saturating_sub(milliseconds(1))).await;
             cluster.turn(weather);
             sleep(spell).await;
             cluster.turn(Weather::Fine);

@@ -18,7 +18,7 @@ use kube::api::Api;
 use kube::core::{DeserializeGuard, PartialObjectMeta, Selector};
 use kube::runtime::controller::{self, Controller};
 use kube::runtime::events::Recorder;
-use kube::runtime::reflector::{ObjectRef, store::Writer};
+use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -41,6 +41,7 @@ use super::session::{Sessions, Spawn};
 use super::world::World;
 use super::{after_error, reconcile};
 
+use selection::Departures;
 pub(super) use selection::missing;
 use unreadable::Sieve;
 
@@ -158,16 +159,14 @@ impl Scope {
             watcher(api.clone(), config.clone())
         });
         let events = watched
+            .inspect_ok(self.letting_go(store.clone(), context))
             .try_filter_map(move |event| ready(Ok(sieve.parsed(event))))
             .default_backoff();
         let (seeing, relations) = (context.clone(), relations.clone());
-        let (mut shows, spawn) = (First::new(&relations.world), self.spawn.clone());
+        let mut shows = First::new(&relations.world);
         let note = move |event: &watcher::Event<K>| {
             shows.note(event);
             note(event, &relations, &seeing);
-            if let (watcher::Event::Delete(seen), Some(_)) = (event, &seeing.selector) {
-                spawn(Box::pin(selection::let_go(seen.clone(), seeing.clone())));
-            }
         };
         let applied = events.reflect(writer).inspect_ok(note).applied_objects();
         Controller::for_stream(applied, store)
@@ -182,6 +181,22 @@ impl Scope {
                 ready(())
             })
             .await;
+    }
+
+    /// Lets go of those that are not shown any more, where that may be for a label that they have lost.
+    fn letting_go<K: Remote>(
+        &self,
+        store: Store<K>,
+        context: &Arc<Context>,
+    ) -> impl FnMut(&watcher::Event<DeserializeGuard<K>>) + Send + 'static + use<K> {
+        let (spawn, context) = (self.spawn.clone(), context.clone());
+        let mut departures = context.selector.is_some().then(|| Departures::new(store));
+        move |event| {
+            let departures = departures.iter_mut();
+            for departed in departures.flat_map(|departures| departures.of(event)) {
+                spawn(Box::pin(selection::let_go(departed, context.clone())));
+            }
+        }
     }
 
     async fn watch_secrets(

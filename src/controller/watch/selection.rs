@@ -1,10 +1,14 @@
 //! Resources that `--watch-selector` leaves out: those that lose their label, and those that others refer to.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::core::SelectorExt;
+use kube::Resource;
+use kube::core::{DeserializeGuard, SelectorExt};
 use kube::runtime::events::{Event, EventType};
+use kube::runtime::reflector::Store;
+use kube::runtime::watcher;
 
 use crate::api::FINALIZER;
 use crate::controller::cluster;
@@ -14,6 +18,40 @@ use crate::controller::remote::Remote;
 use crate::failpoint;
 use crate::metrics::Write;
 use crate::telemetry::with_causes;
+
+/// Finds out who is not shown any more: deleted, or without the label.
+pub(super) struct Departures<K: Remote> {
+    store: Store<K>,
+    /// Whom the list that is under way has shown.
+    listed: HashSet<Option<String>>,
+}
+
+impl<K: Remote> Departures<K> {
+    pub(super) fn new(store: Store<K>) -> Self {
+        Self {
+            store,
+            listed: HashSet::new(),
+        }
+    }
+
+    /// Who departs with this event, which the store has not seen yet. A list says so only by what it lacks.
+    pub(super) fn of(&mut self, event: &watcher::Event<DeserializeGuard<K>>) -> Vec<K> {
+        match event {
+            watcher::Event::Init => self.listed.clear(),
+            watcher::Event::InitApply(object) => {
+                self.listed.insert(object.meta().uid.clone());
+            }
+            watcher::Event::InitDone => {
+                let before = self.store.state().into_iter();
+                let missing = before.filter(|known| !self.listed.contains(&known.meta().uid));
+                return missing.map(Arc::unwrap_or_clone).collect();
+            }
+            watcher::Event::Delete(DeserializeGuard(Ok(object))) => return vec![object.clone()],
+            watcher::Event::Delete(_) | watcher::Event::Apply(_) => {}
+        }
+        Vec::new()
+    }
+}
 
 /// How often a finalizer is tried to be removed, with pauses of 1, 2, 4, … seconds: for about a quarter of an hour in all.
 const TRIES: u32 = 10;
@@ -98,4 +136,56 @@ pub(in crate::controller) async fn missing<K: Remote>(
         ),
         _ => missing,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::ResourceExt;
+    use kube::runtime::reflector;
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::GraphConnection;
+
+    fn seen(name: &str, uid: &str) -> DeserializeGuard<GraphConnection> {
+        let connection = json!({
+            "apiVersion": "industrydata.dev/v1alpha1",
+            "kind": "GraphConnection",
+            "metadata": { "name": name, "namespace": "schools", "uid": uid },
+            "spec": { "tenantId": "contoso.com", "clientId": "1", "credential": {} },
+        });
+        serde_json::from_value(connection).unwrap()
+    }
+
+    #[test]
+    fn who_is_deleted_or_not_listed_again_departs() {
+        let (store, mut writer) = reflector::store();
+        let mut departures = Departures::new(store);
+        let mut departed = |event: watcher::Event<DeserializeGuard<GraphConnection>>| {
+            let departed = departures.of(&event);
+            let parsed = match event {
+                watcher::Event::InitApply(object) => watcher::Event::InitApply(object.0.unwrap()),
+                watcher::Event::Delete(object) => watcher::Event::Delete(object.0.unwrap()),
+                watcher::Event::Apply(object) => watcher::Event::Apply(object.0.unwrap()),
+                watcher::Event::Init => watcher::Event::Init,
+                watcher::Event::InitDone => watcher::Event::InitDone,
+            };
+            writer.apply_watcher_event(&parsed);
+            departed.iter().map(ResourceExt::uid).collect::<Vec<_>>()
+        };
+        let nobody = Vec::<Option<String>>::new();
+        for (name, uid) in [("stays", "1"), ("loses-its-label", "2"), ("deleted", "3")] {
+            assert_eq!(departed(watcher::Event::Apply(seen(name, uid))), nobody);
+        }
+
+        let deleted = watcher::Event::Delete(seen("deleted", "3"));
+        assert_eq!(departed(deleted), [Some("3".to_owned())]);
+
+        assert_eq!(departed(watcher::Event::Init), nobody);
+        assert_eq!(
+            departed(watcher::Event::InitApply(seen("stays", "1"))),
+            nobody
+        );
+        assert_eq!(departed(watcher::Event::InitDone), [Some("2".to_owned())]);
+    }
 }
