@@ -44,6 +44,8 @@ async fn an_edit_that_has_not_reached_the_service_is_not_under_ready() {
     all_ready(&stage).await;
     let id = remote_id(&stage.flow(name).await);
     fail_list(&stage, name).await;
+    let fail = Rule::new(Effect::Refuse(Answer::new(500))).on(Operation::UpdateFlow);
+    stage.simulator.inject(fail.always());
     stage.patch_flow(name, other_groups()).await;
     let told = |flow: &ProvisioningFlow| {
         let current = headline(flow).observed_generation == flow.metadata.generation;
