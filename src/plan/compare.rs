@@ -45,7 +45,8 @@ pub fn flow(desired: &Map<String, Value>, actual: &Map<String, Value>) -> Compar
 #[must_use]
 pub fn flow_set(desired: &FlowSetBody, actual: &FlowSet) -> Vec<Drift> {
     let mut drift = Vec::new();
-    if desired.display_name != actual.display_name {
+    // The service names every set; where it does not say how, there is nothing to compare.
+    if !actual.display_name.is_empty() && desired.display_name != actual.display_name {
         drift.push(difference(
             "displayName",
             &Value::from(desired.display_name.as_str()),

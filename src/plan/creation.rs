@@ -174,6 +174,10 @@ impl<K: Kind> Draft<'_, K> {
         view: &View<K::Item>,
         first: SignedDuration,
     ) -> Absence {
+        // An item that could not be read may be what the last attempt has made.
+        if view.listing.unread > 0 && self.unresolved().is_some() {
+            return Absence::Unproved(SOON);
+        }
         let left = self.observed.limits.visibility_window - (view.uptime - first);
         if left.is_positive() {
             Absence::Unproved(left)

@@ -12,7 +12,8 @@ use super::creation::Absence;
 use super::draft::{Decision, Draft};
 use super::event::Event;
 use super::{
-    Action, Container, DeletionMemory, Kind, Read, ResourceStep, SharedStatus, View, resource,
+    Action, Container, DeletionMemory, Fetched, Kind, Read, ResourceStep, SharedStatus, View,
+    resource,
 };
 
 /// When to list again while it is not certain that the object is gone.
@@ -113,6 +114,17 @@ impl<K: Kind> Draft<'_, K> {
         let mut ids = view.listing.items.iter().map(K::id_of);
         if ids.any(|listed| listed.eq_ignore_ascii_case(&sent.id)) {
             return self.delete_again(noun, sent, change);
+        }
+        if view.listing.unread > 0 {
+            // An item that could not be read may be the object.
+            match &self.observed.run.fetched {
+                None => return Decision::fetch(),
+                Some(Fetched::Absent) => {}
+                Some(Fetched::Present) => return self.delete_again(noun, sent, change),
+                Some(Fetched::Unknown(verdict)) => {
+                    return blocked(noun, verdict).after(Some(SOON));
+                }
+            }
         }
         let first = *self.memory.absent_since.get_or_insert(view.uptime);
         let absence = if self.is_settled(view) {

@@ -177,6 +177,7 @@ impl Poller {
         let listed = self.client.list_flow_sets(false, lane).await;
         let snapshot = began.snapshot(listed, Container::Exists);
         let (before, now) = self.sets.replace(snapshot, differs);
+        warn_of_unread(before.as_deref(), &now, "sets");
         self.tell_sets(before.as_deref(), &now);
         now
     }
@@ -195,6 +196,7 @@ impl Poller {
         };
         let snapshot = began.snapshot(listed, container);
         let (before, now) = self.flows_of(set).replace(snapshot, differs);
+        warn_of_unread(before.as_deref(), &now, "flows");
         self.tell_flows(set, before.as_deref(), &now);
         now
     }
@@ -295,6 +297,18 @@ fn verdict(error: &Error) -> Verdict {
     let verdict = error.verdict();
     tracing::warn!(reason = %verdict.reason, error = %error, "could not list");
     verdict
+}
+
+/// Logs once that a list has items that cannot be understood, and not at each poll.
+fn warn_of_unread<T>(before: Option<&Snapshot<T>>, now: &Snapshot<T>, what: &str) {
+    let unread = |snapshot: &Snapshot<T>| snapshot.outcome.as_ref().map_or(0, |list| list.unread);
+    let count = unread(now);
+    if count > 0 && before.map(unread) != Some(count) {
+        tracing::warn!(
+            count,
+            "items of the list of {what} have no usable id and are left out"
+        );
+    }
 }
 
 fn differs<T: PartialEq>(before: Option<&Snapshot<T>>, now: &Snapshot<T>) -> bool {

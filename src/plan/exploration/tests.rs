@@ -255,24 +255,26 @@ fn every_broken_variant_is_caught() {
     for variant in [
         Variant::NoIntent,
         Variant::AmbiguousIsRefusal,
-        Variant::UnreadableIsEmpty,
         Variant::UnverifiedDeletion,
         Variant::LastingPermit,
         Variant::ConflictIsRefusal,
         Variant::UnfetchedRecreation,
     ] {
-        assert_caught(flows(), variant);
-        assert_caught(sets(), variant);
+        assert_caught(flows(), variant, 1);
+        assert_caught(sets(), variant, 1);
     }
+    // An object that is known is also asked for by its id, so only a create whose outcome is unknown is in danger.
+    assert_caught(flows(), Variant::UnreadableIsEmpty, 2);
+    assert_caught(sets(), Variant::UnreadableIsEmpty, 2);
     // Nothing is reset in a set, so nothing is worse there than a status that is put right by the next run.
-    assert_caught(flows(), Variant::BlindStatus);
+    assert_caught(flows(), Variant::BlindStatus, 1);
 }
 
-/// One thing that goes wrong is enough to notice that the operator is broken like this.
-fn assert_caught<K: Explored>(scenarios: Vec<Scenario<K>>, variant: Variant) {
+/// As few things that go wrong are enough to notice that the operator is broken like this.
+fn assert_caught<K: Explored>(scenarios: Vec<Scenario<K>>, variant: Variant, faults: u8) {
     let violation = scenarios.into_iter().find_map(|mut scenario| {
         scenario.variant = variant;
-        scenario.start.faults = scenario.start.faults.min(1);
+        scenario.start.faults = scenario.start.faults.min(faults);
         explore(&scenario).violation
     });
     assert!(violation.is_some(), "{variant:?} is not noticed");

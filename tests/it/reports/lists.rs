@@ -107,8 +107,9 @@ async fn replicas_that_disagree_after_an_update_cause_no_second_one() {
     apply_pairs(&stage, &names).await;
     all_ready(&stage).await;
     let id = remote_id(&stage.flow(&names[0]).await);
-    let past = Rule::new(Effect::AsOf(stage.simulator.snapshot().writes)).method("GET");
-    stage.simulator.inject(past.every(2).always());
+    let past = Rule::new(Effect::AsOf(stage.simulator.snapshot().writes));
+    let past = past.on(Operation::ListFlows).every(2);
+    stage.simulator.inject(past.always());
     stage.patch_flow(&names[0], other_groups()).await;
     let half_a_minute = SignedDuration::from_secs(30);
     spoilt_for(&stage, Operation::ListFlows, half_a_minute).await;
