@@ -71,7 +71,7 @@ pub fn of_transition(old: &[Condition], new: &[Condition]) -> Option<(Severity, 
 
 /// The condition that tells of trouble, if any: `Stalled`, or `Reconciling` for any reason that is not plain progress.
 fn trouble(conditions: &[Condition]) -> Option<&Condition> {
-    const PROGRESS: [&str; 9] = [
+    const PROGRESS: [&str; 10] = [
         reason::CREATING,
         reason::DELETING,
         reason::DISABLED,
@@ -81,6 +81,7 @@ fn trouble(conditions: &[Condition]) -> Option<&Condition> {
         reason::READINESS_UNKNOWN,
         reason::RESETTING,
         reason::SYNCED,
+        reason::UPDATING,
     ];
     let retrying = find(conditions, RECONCILING)
         .filter(|condition| !PROGRESS.contains(&condition.reason.as_str()));

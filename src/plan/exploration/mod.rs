@@ -12,6 +12,7 @@
 use k8s_openapi::jiff::SignedDuration;
 
 mod explored;
+mod fate;
 mod ledger;
 mod moves;
 mod part;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use crate::graph::model::Listing;
 use crate::graph::verdict::{Certainty, Reason, Verdict};
-use crate::plan::testing::{
-    check, conflicting, not_sent, refused, start, steps, throttled, unavailable, unread,
-};
+use crate::plan::testing::{check, start, steps, unavailable, unread};
 use crate::plan::{Action, Container, Fetched, Kind, Read, ResourceStep, Step, View};
 
+use super::fate::Fate;
 use super::part::Part;
 use super::state::Sent;
 use super::{Explored, Process, Running, Scenario, State, Variant};
@@ -40,35 +39,6 @@ pub(super) enum Move {
     Deed(usize),
 }
 
-/// What becomes of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// It works.
-    Works,
-    /// It works, and the process ends before it hears of it.
-    ThenCrash,
-    /// It works, and the answer is lost.
-    AnswerLost,
-    /// It never takes place, and nobody can tell.
-    RequestLost,
-    /// It takes place later, and nobody can tell.
-    Late,
-    /// A clear no.
-    Refused,
-    /// No connection.
-    NotSent,
-    /// 429, and it does not take place.
-    Throttled,
-    /// 429, and it takes place.
-    ThrottledAfter,
-    /// 409, and it takes place.
-    ConflictAfter,
-    /// A success is answered, and it does not take place.
-    Pretended,
-    /// The run ends before the request leaves.
-    HeldBack,
-}
-
 impl Move {
     /// Everything that can happen next.
     pub(super) fn all<K: Explored>(state: &State<K>, scenario: &Scenario<K>) -> Vec<Self> {
@@ -83,7 +53,7 @@ impl Move {
         for (index, process) in state.processes.iter().enumerate() {
             let Some(run) = &process.run else { continue };
             let fates = Fate::of::<K>(run.step.as_ref());
-            let possible = if faulty { fates } else { &fates[..1] };
+            let possible = if faulty { &fates[..] } else { &fates[..1] };
             moves.extend(possible.iter().map(|fate| Self::Proceed(index, *fate)));
             if faulty {
                 moves.push(Self::Crash(index));
@@ -109,99 +79,6 @@ impl Move {
         let deeds = (0..scenario.deeds.len()).filter(|deed| !state.done[*deed]);
         moves.extend(deeds.map(Self::Deed));
         moves
-    }
-}
-
-impl Fate {
-    /// What can become of a step; the first is the good one.
-    fn of<K: Explored>(step: Option<&Step<K::Change>>) -> &'static [Self] {
-        const RESET: &[Fate] = &[
-            Fate::Works,
-            Fate::ThenCrash,
-            Fate::AnswerLost,
-            Fate::RequestLost,
-            Fate::Late,
-            Fate::Refused,
-            Fate::NotSent,
-            Fate::HeldBack,
-            // One that takes place all the same is ruled out: that much is assumed of the service.
-            Fate::Throttled,
-        ];
-        const UPDATE: &[Fate] = &[
-            Fate::Works,
-            Fate::ThenCrash,
-            Fate::AnswerLost,
-            Fate::RequestLost,
-            Fate::Late,
-            Fate::Refused,
-            Fate::NotSent,
-            Fate::HeldBack,
-            Fate::Throttled,
-            Fate::ThrottledAfter,
-        ];
-        const CREATE: &[Fate] = &[
-            Fate::Works,
-            Fate::ThenCrash,
-            Fate::AnswerLost,
-            Fate::RequestLost,
-            Fate::Late,
-            Fate::Refused,
-            Fate::NotSent,
-            Fate::HeldBack,
-            Fate::Throttled,
-            Fate::ThrottledAfter,
-            Fate::ConflictAfter,
-        ];
-        const DELETE: &[Fate] = &[
-            Fate::Works,
-            Fate::ThenCrash,
-            Fate::AnswerLost,
-            Fate::RequestLost,
-            Fate::Late,
-            Fate::Refused,
-            Fate::NotSent,
-            Fate::HeldBack,
-            Fate::Throttled,
-            Fate::ThrottledAfter,
-            Fate::Pretended,
-        ];
-        match step {
-            Some(Step::Look | Step::Fetch) => &[Self::Works, Self::RequestLost],
-            Some(Step::Remote(change)) => match K::action(change) {
-                Action::Reset => RESET,
-                Action::Create => CREATE,
-                Action::Update => UPDATE,
-                Action::Delete => DELETE,
-            },
-            Some(Step::Resource(_)) | None => &[
-                Self::Works,
-                Self::ThenCrash,
-                Self::AnswerLost,
-                Self::RequestLost,
-            ],
-        }
-    }
-
-    fn takes_place(self) -> bool {
-        matches!(
-            self,
-            Self::Works
-                | Self::ThenCrash
-                | Self::AnswerLost
-                | Self::ThrottledAfter
-                | Self::ConflictAfter
-        )
-    }
-
-    fn answer(self) -> Option<Verdict> {
-        match self {
-            Self::Works | Self::ThenCrash | Self::Pretended | Self::HeldBack => None,
-            Self::ConflictAfter => Some(conflicting()),
-            Self::AnswerLost | Self::RequestLost | Self::Late => Some(unavailable()),
-            Self::Refused => Some(refused(Reason::Forbidden)),
-            Self::NotSent => Some(not_sent()),
-            Self::Throttled | Self::ThrottledAfter => Some(throttled(1)),
-        }
     }
 }
 

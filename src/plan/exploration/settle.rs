@@ -5,7 +5,7 @@ use crate::plan::conditions::{find, is_true};
 use crate::plan::resource::{generation, is_deleting};
 use crate::plan::{Kind, SharedStatus};
 
-use super::moves::Fate;
+use super::fate::Fate;
 use super::part::digest;
 use super::{Explored, Scenario, State};
 

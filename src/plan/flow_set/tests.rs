@@ -108,7 +108,7 @@ fn a_refusal_takes_the_intent_back() {
         [Effect::Claim, Effect::Unclaim, Effect::Status]
     );
     assert_eq!(told(&world.status().conditions, STALLED), "True/Forbidden");
-    world.live(40);
+    world.live(60);
     assert_eq!(world.count(CREATE), 1);
 }
 
@@ -491,7 +491,7 @@ fn a_failed_deletion_is_repeated() {
         world.edit(Building::deleting);
         world.reconcile();
         assert!(world.resource.is_some());
-        world.live(40);
+        world.live(70);
         assert!(world.resource.is_none());
     }
 }

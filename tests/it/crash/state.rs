@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
-use super::workload::{Workload, api, password_of};
+use super::workload::{api, password_of};
 use crate::stage::Stage;
 
 const FLOW: &str = "ProvisioningFlow/north";
@@ -22,8 +22,17 @@ const HELPLESS: [&str; 5] = [
     "RemoteIdNotFound",
 ];
 
+/// Whether nobody may be able to tell what became of a reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The request may have left.
+    MayRemain,
+    /// There is no reset, or its request certainly has not left before it was sent again.
+    RuledOut,
+}
+
 /// What differs from run to run. Whether it is there counts all the same.
-const GENERATED: [&str; 14] = [
+const GENERATED: [&str; 15] = [
     "createdDateTime",
     "creationTimestamp",
     "deletionTimestamp",
@@ -34,6 +43,7 @@ const GENERATED: [&str; 14] = [
     "lastModifiedDateTime",
     "lastTransitionTime",
     "namespace",
+    "resolvedAttempt",
     "resourceVersion",
     "set",
     "time",
@@ -125,13 +135,13 @@ impl State {
     }
 
     /// Why this is not how a run should end; `None`: it is like the run without a fault.
-    pub fn difference(&self, clean: &Self, workload: Workload) -> Option<String> {
+    pub fn difference(&self, clean: &Self, doubt: Doubt) -> Option<String> {
         if let Some(orphan) = self.unowned() {
             return Some(orphan);
         }
         let (mut is, should) = (self.masked(), clean.masked());
         let mut counts = self.counts.clone();
-        if workload == Workload::ResetFlow && self.is_reset_in_doubt() {
+        if doubt == Doubt::MayRemain && self.is_reset_in_doubt() {
             forgive(&mut is, &should);
             counts.clone_from(&clean.counts);
         }

@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use industrydata_testbed::Position;
 
-use super::state::State;
+use super::state::{Doubt, State};
 use super::workload::{Workload, put_all};
 use crate::process::{Launch, Log, Process};
 use crate::stage::{Stage, unhelpful};
@@ -167,6 +167,17 @@ impl<'a> Trial<'a> {
         Ok((self.start("").await, true))
     }
 
+    fn doubt(&self) -> Doubt {
+        match self.fault {
+            Fault::Kill(_) | Fault::LostAnswer(_) | Fault::KillAndNoLists(_)
+                if self.workload == Workload::ResetFlow =>
+            {
+                Doubt::MayRemain
+            }
+            _ => Doubt::RuledOut,
+        }
+    }
+
     async fn start_without_lists(&self) -> Result<Process, String> {
         let simulator = &self.stage.simulator;
         let last = simulator.journal().entries().len();
@@ -201,7 +212,7 @@ impl<'a> Trial<'a> {
                 return Err(self.violation(&wrong));
             }
             let missing = match clean {
-                Some(clean) => state.difference(clean, self.workload),
+                Some(clean) => state.difference(clean, self.doubt()),
                 None => self.unsettled(&state),
             };
             let missing = match missing {

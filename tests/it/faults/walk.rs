@@ -151,6 +151,7 @@ fn told(flow: &ProvisioningFlow) -> Value {
         "flowSetId",
         "createdDateTime",
         "lastModifiedDateTime",
+        "resolvedAttempt",
         "readinessHistory",
         "observedGeneration",
     ];

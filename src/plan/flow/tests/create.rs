@@ -281,7 +281,7 @@ fn one_list_is_no_proof_however_old_the_attempt_is() {
 
 #[test]
 fn a_refused_create_is_repeated_slowly_and_at_once_when_something_changes() {
-    let refusal = || World::new(small()).when(CREATE, Fate::failed(refused(Reason::Forbidden)));
+    let refusal = || World::new(small()).when(CREATE, Fate::failed(refused(Reason::Rejected)));
     let mut patient = refusal();
     patient.reconcile();
     patient.live(25);

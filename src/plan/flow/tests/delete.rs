@@ -193,7 +193,7 @@ fn a_deletion_that_fails_is_repeated_or_told() {
         );
         world.reconcile();
         assert!(world.resource.is_some(), "not again at once");
-        world.live(40);
+        world.live(70);
         assert!(world.resource.is_none(), "{verdict:?}");
     }
 }
