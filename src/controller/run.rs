@@ -150,24 +150,27 @@ impl<'a, K: Remote> Run<'a, K> {
         }
         let (client, resource) = (&self.context.cluster, &*self.observed.resource);
         let (written, write) = match step {
-            ResourceStep::Hold => (cluster::hold(client, resource).await?, Write::Hold),
+            ResourceStep::Hold => (cluster::hold(client, resource).await, Write::Hold),
             ResourceStep::Claim { attempt, .. } => (
-                cluster::claim(client, resource, &attempt).await?,
+                cluster::claim(client, resource, &attempt).await,
                 Write::Claim,
             ),
-            ResourceStep::Unclaim => (cluster::unclaim(client, resource).await?, Write::Unclaim),
-            ResourceStep::Release => (cluster::release(client, resource).await?, Write::Release),
+            ResourceStep::Unclaim => (cluster::unclaim(client, resource).await, Write::Unclaim),
+            ResourceStep::Release => (cluster::release(client, resource).await, Write::Release),
             ResourceStep::Record(_) => {
                 let status = &self.observed.status;
                 let unchanged = Precondition::Unchanged;
-                let written = cluster::write_status(client, resource, status, unchanged).await?;
+                let written = cluster::write_status(client, resource, status, unchanged).await;
                 (written, Write::Record)
             }
         };
-        self.wrote(written, write);
-        if permit.is_some() {
+        // A write whose answer was lost may have succeeded: if the next run finds the intent, it is this one, and nothing
+        // has left for it.
+        let may_be_written = !matches!(written, Err(Error::Outdated { .. }));
+        if may_be_written && permit.is_some() {
             self.permit(permit);
         }
+        self.wrote(written?, write);
         Ok(())
     }
 

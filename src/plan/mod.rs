@@ -181,9 +181,10 @@ pub enum Action {
 
 /// Allows one request that must not be repeated by mistake.
 ///
-/// The write of the intent grants it, after that write has succeeded; it ends when the request is about to leave. So a
-/// process that still has the permit for an intent knows that nothing was sent for it: whatever ended the run before the
-/// first byte, the next run of the same process goes on. It is never written down, so no other process has it.
+/// The write of the intent grants it, unless that write was certainly refused, and it counts only for a resource that shows
+/// this very intent. It ends when the request is about to leave. So a process that has the permit for the intent that it sees
+/// knows that nothing was sent for it: whatever ended the run before the first byte, the next run of the same process goes
+/// on. It is never written down, so no other process has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Permit {
     /// To create once for this attempt.
@@ -214,7 +215,7 @@ impl Permit {
 }
 
 impl ResourceStep {
-    /// The permit that the write grants once it has succeeded.
+    /// The permit that the write grants.
     #[must_use]
     pub fn grants(&self) -> Option<Permit> {
         match self {

@@ -284,15 +284,16 @@ impl<K: Explored> State<K> {
             run.observed.memory.permit = step.grants();
             return true;
         }
-        if !self.cluster[run.slot].is_at(&run.observed.resource) || !fate.takes_place() {
+        if !self.cluster[run.slot].is_at(&run.observed.resource) {
+            return false;
+        }
+        run.observed.memory.permit = step.grants().or(run.observed.memory.permit.take());
+        if !fate.takes_place() {
             return false;
         }
         self.write(run.slot, Some(resource.clone()));
         let written = self.resource(run.slot).cloned();
         run.observed.resource = Arc::new(written.unwrap_or(resource));
-        if fate == Fate::Works {
-            run.observed.memory.permit = step.grants().or(run.observed.memory.permit.take());
-        }
         fate == Fate::Works
     }
 

@@ -290,7 +290,8 @@ impl<K: Simulated> World<K> {
                 event::of_transition(known.conditions(), status.conditions())
             };
             let write = |resource: &mut K| *resource.status_mut() = Some(status);
-            if !self.apply(Effect::Status, write) {
+            let fate = self.fate(Effect::Status);
+            if !self.apply(Effect::Status, &fate, write) {
                 return;
             }
             self.events.extend(transition.map(|(_, reason, _)| reason));
@@ -301,7 +302,8 @@ impl<K: Simulated> World<K> {
 
     fn write(&mut self, observed: &mut Observed<K>, step: &ResourceStep) -> bool {
         let status = observed.status.clone();
-        let done = self.apply(Effect::of(step), |resource| {
+        let fate = self.fate(Effect::of(step));
+        let done = self.apply(Effect::of(step), &fate, |resource| {
             steps::write(step, &status, resource);
         });
         if let Some(resource) = &self.resource {
@@ -310,7 +312,10 @@ impl<K: Simulated> World<K> {
             let finalizers = Arc::make_mut(&mut observed.resource).finalizers_mut();
             finalizers.retain(|name| name != FINALIZER);
         }
-        if done && let Some(permit) = step.grants() {
+        if fate.happens
+            && fate.answer != Answer::Crash
+            && let Some(permit) = step.grants()
+        {
             observed.memory.permit = Some(permit);
             self.memory = observed.memory.clone();
         }
@@ -318,8 +323,7 @@ impl<K: Simulated> World<K> {
     }
 
     /// Writes to the resource; `false`: that failed.
-    fn apply(&mut self, effect: Effect, write: impl FnOnce(&mut K)) -> bool {
-        let fate = self.fate(effect);
+    fn apply(&mut self, effect: Effect, fate: &Fate, write: impl FnOnce(&mut K)) -> bool {
         if fate.happens
             && let Some(resource) = &mut self.resource
         {
@@ -329,7 +333,7 @@ impl<K: Simulated> World<K> {
                 self.resource = None;
             }
         }
-        self.survives(&fate) && fate.answer == Answer::Success
+        self.survives(fate) && fate.answer == Answer::Success
     }
 
     fn change(&mut self, observed: &mut Observed<K>, change: &K::Change) -> bool {
