@@ -61,15 +61,15 @@ pub struct Sessions {
     observer: Observer,
     spawn: Spawn,
     slots: Mutex<HashMap<String, Arc<Slot>>>,
-    /// Budget, tokens and pauses belong to the application in the tenant, not to a resource: they survive a connection that
-    /// is deleted and applied again. They are not shared between namespaces, so that none can use up another's.
+    /// Budget, tokens and pauses belong to the application in the tenant that a connection names, not to one resource: they
+    /// survive a connection that is deleted and applied again. Each connection has its own, as each has its own limits.
     accounts: Mutex<HashMap<AccountKey, Account>>,
 }
 
 type Slot = tokio::sync::Mutex<Option<Arc<Session>>>;
 
-/// Namespace, tenant and client id, in lower case.
-type AccountKey = (String, String, String);
+/// Namespace and name of the connection; tenant and client id, in lower case.
+type AccountKey = [String; 4];
 
 impl Sessions {
     /// No session yet.
@@ -185,8 +185,14 @@ impl Sessions {
         Some(route(connection, &session))
     }
 
-    /// Ends the session of a connection that is gone.
+    /// Ends the session of a connection that is gone. A pause that the service has asked for is kept: the connection may be
+    /// applied again at once.
     pub fn close(&self, connection: &GraphConnection) {
+        let key = account_key(connection);
+        let pauses = |account: &Account| !account.budget().closed_for().is_zero();
+        self.accounts()
+            .retain(|other, account| *other != key || pauses(account));
+
         let uid = connection.uid().unwrap_or_default();
         self.slots
             .lock()
@@ -277,11 +283,12 @@ fn identity(connection: &GraphConnection, credential: Digest) -> Identity {
 
 fn account_key(connection: &GraphConnection) -> AccountKey {
     let spec = &connection.spec;
-    (
+    [
         namespace(connection),
+        connection.name_any(),
         spec.tenant_id.to_ascii_lowercase(),
         spec.client_id.to_ascii_lowercase(),
-    )
+    ]
 }
 
 fn limits(connection: &GraphConnection) -> Limits {

@@ -156,7 +156,7 @@ impl<K: Kind> Draft<'_, K> {
             // It may be a replica that does not know yet.
             None => (deleting(noun), Some(self.patience(sent.times) - age)),
         };
-        match left.filter(|left| left.is_positive()) {
+        match left.filter(SignedDuration::is_positive) {
             Some(left) => Decision::stand(standing).after(Some(left)),
             None => self.send(&sent.id, change).standing(standing),
         }

@@ -185,10 +185,10 @@ impl Poller {
     async fn list_flows(&self, set: &FlowSetId, lane: Lane) -> Arc<Snapshot<Flow>> {
         let began = Began::now();
         let listed = self.client.list_flows(set, lane).await;
-        let missing = listed.as_ref().is_err_and(Error::is_not_found);
-        let empty = match missing {
-            true => self.without(set, began.instant, lane).await,
-            false => None,
+        let empty = if listed.as_ref().is_err_and(Error::is_not_found) {
+            self.without(set, began.instant, lane).await
+        } else {
+            None
         };
         let (listed, container) = match empty {
             Some(empty) => (Ok(empty), Container::Gone),

@@ -10,17 +10,15 @@ use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
-use crate::{
-    clock,
-    graph::{
-        answer::Answer,
-        budget::Lane,
-        connection::Request,
-        error::{Error, Failure},
-        model::{Listing, Malformed},
-        operation::Operation,
-        page::{Page, Trail},
-    },
+use crate::clock;
+use crate::graph::{
+    answer::Answer,
+    budget::Lane,
+    connection::Request,
+    error::{Error, Failure},
+    model::{Listing, Malformed},
+    operation::Operation,
+    page::{Page, Trail},
 };
 
 use super::Client;

@@ -86,26 +86,29 @@ async fn f03_a_status_that_cannot_be_written_after_a_create_leads_to_no_second_c
 #[tokio::test(flavor = "multi_thread")]
 async fn f03_an_intent_that_is_not_known_to_be_written_leads_to_no_create() {
     let (stage, proxy) = open("f03-intent", &[]).await;
+    let spoil = |name: &str, effect: &Effect| {
+        let rule = Rule::new(effect.clone()).method("PATCH");
+        proxy.inject(rule.path(&format!("/provisioningflows/{name}")));
+    };
     let effects = [
         refusal(409, "Conflict"),
         refusal(500, "InternalError"),
         Effect::DropBefore,
         Effect::ForwardThenCut,
-        Effect::Truncate(20),
     ];
     for effect in &effects {
-        proxy.inject(
-            Rule::new(effect.clone())
-                .method("PATCH")
-                .path("/provisioningflows/groups"),
-        );
+        spoil("groups", effect);
     }
     stage.apply(&groups("groups")).await.unwrap();
-    hits(&stage, &proxy, &Effect::Truncate(20), 1).await;
+    hits(&stage, &proxy, &Effect::ForwardThenCut, 1).await;
     assert_eq!(stage.simulator.journal().requests(Operation::CreateFlow), 0);
     stage.flow_where("groups", is_ready).await;
+    spoil("units", &Effect::Truncate(20));
+    stage.apply(&units("units")).await.unwrap();
+    hits(&stage, &proxy, &Effect::Truncate(20), 1).await;
+    stage.flow_where("units", is_ready).await;
     comes_to_rest(&stage).await;
-    assert_eq!(done(&stage, Operation::CreateFlow), 1);
+    assert_eq!(done(&stage, Operation::CreateFlow), 2);
     each_create_was_announced(&stage).await;
 }
 
