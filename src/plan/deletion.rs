@@ -105,7 +105,8 @@ impl<K: Kind> Draft<'_, K> {
         change: impl FnOnce(String) -> K::Change,
     ) -> Decision<K::Change> {
         let view = match &self.observed.collection {
-            Some(Read::Known(view)) if view.fresh || view.began > sent.at => view,
+            // The poller may list rarely, and what it listed last says no more each time.
+            Some(Read::Known(view)) if view.fresh => view,
             Some(Read::Unknown(unreadable)) => {
                 return blocked(noun, &unreadable.verdict).after(Some(SOON));
             }
