@@ -101,11 +101,8 @@ impl Remote for ProvisioningFlow {
         fetched(way.session.client.get_flow(set, &id, Lane::Change).await)
     }
 
-    async fn secrets(&self, action: Action, context: &Context) -> Result<Passwords, Error> {
-        match action {
-            Action::Create | Action::Update => read_passwords(self, context).await,
-            Action::Reset | Action::Delete => Ok(Passwords::new()),
-        }
+    async fn secrets(&self, context: &Context) -> Result<Passwords, Error> {
+        read_passwords(self, context).await
     }
 
     fn operation(permit: &Permit) -> Operation {

@@ -68,10 +68,9 @@ pub trait Remote:
     /// Whether the service has the object of this id, whatever its lists show.
     fn fetch(way: &Way, id: &str) -> impl Future<Output = Fetched> + Send;
 
-    /// Reads what a change needs of Secrets, before the lease is asked whether it covers the request.
+    /// Reads what a create or an update needs of Secrets, before the lease is asked whether it covers the request.
     fn secrets(
         &self,
-        _action: Action,
         _context: &Context,
     ) -> impl Future<Output = Result<Self::Secrets, Error>> + Send {
         ready(Ok(Self::Secrets::default()))

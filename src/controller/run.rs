@@ -188,10 +188,11 @@ impl<'a, K: Remote> Run<'a, K> {
         Ok(Ok(()))
     }
 
-    /// Reads what a change needs of Secrets, once for each run.
+    /// Reads what a create or an update needs of Secrets, once for each run.
     async fn read_secrets(&mut self, action: Action) -> Result<(), Error> {
-        if self.secrets.is_none() {
-            let secrets = self.observed.resource.secrets(action, self.context);
+        let needed = matches!(action, Action::Create | Action::Update);
+        if needed && self.secrets.is_none() {
+            let secrets = self.observed.resource.secrets(self.context);
             self.secrets = Some(secrets.await?);
         }
         Ok(())
@@ -217,7 +218,9 @@ impl<'a, K: Remote> Run<'a, K> {
         };
         self.covered(way)?;
         let secrets = self.secrets.take().unwrap_or_default();
-        let used = self.observed.memory.permit.take();
+        let action = K::action(&change);
+        let memory = &mut self.observed.memory;
+        let used = memory.permit.take_if(|permit| permit.action() == action);
         self.observed.run.used.clone_from(&used);
         K::notebook(self.context).remember(&self.observed.resource, self.observed.memory.clone());
         let changed = failpoint::around(K::change(change, way, secrets)).await;
@@ -227,7 +230,7 @@ impl<'a, K: Remote> Run<'a, K> {
         }
         self.observed.run.outcome = Some(match changed.outcome {
             Err(verdict) => {
-                if verdict.certainty == Certainty::NotSent {
+                if verdict.certainty == Certainty::NotSent && used.is_some() {
                     self.permit(used);
                 }
                 Outcome::Failed(changed.action, verdict)

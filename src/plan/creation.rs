@@ -202,28 +202,25 @@ impl<K: Kind> Draft<'_, K> {
     ///
     /// Where an earlier attempt is unresolved, a refusal of this one says nothing about that one, so the intent stays.
     fn create_failed(&self, verdict: &Verdict) -> Decision<K::Change> {
-        let failed = || Decision::stand(Standing::failed(verdict)).after(self.wait());
-        let attempted = resource::attempt(&*self.observed.resource).is_some();
         match verdict.certainty {
-            Certainty::NotSent | Certainty::Refused if attempted && !self.is_repeated() => {
+            Certainty::NotSent | Certainty::Refused if self.is_only_attempt() => {
                 Decision::write(ResourceStep::Unclaim).standing(Standing::failed(verdict))
             }
-            Certainty::NotSent | Certainty::Refused => failed(),
+            Certainty::NotSent | Certainty::Refused => {
+                Decision::stand(Standing::failed(verdict)).after(self.wait())
+            }
             Certainty::Throttled | Certainty::Unknown => {
                 self.wait_for_proof(SignedDuration::from_secs(1))
             }
         }
     }
 
-    /// Whether attempts before the last one may be unresolved.
-    fn is_repeated(&self) -> bool {
-        let permit = self
-            .observed
-            .run
-            .used
-            .as_ref()
-            .or(self.memory.permit.as_ref());
-        matches!(permit, Some(Permit::Create { repeated: true, .. }))
+    /// Whether the intent that the resource carries is that of this very request, and none before it is unresolved.
+    fn is_only_attempt(&self) -> bool {
+        let used = self.observed.run.used.as_ref();
+        let permit = used.or(self.memory.permit.as_ref());
+        let attempt = resource::attempt(&*self.observed.resource).map(|attempt| attempt.id);
+        matches!(permit, Some(Permit::Create { attempt: own, repeated: false }) if Some(*own) == attempt)
     }
 
     pub(super) fn wait_for_proof(&self, wait: SignedDuration) -> Decision<K::Change> {

@@ -230,7 +230,11 @@ fn blocked<Change>(noun: &str, verdict: &Verdict) -> Decision<Change> {
 
 fn blocked_standing(noun: &str, verdict: &Verdict) -> Standing {
     match verdict.disposition {
-        Disposition::Retry | Disposition::Throttled { .. } => deleting(noun),
+        Disposition::Retry | Disposition::Throttled { .. } => {
+            let message = &verdict.message;
+            let message = format!("the remote {noun} is being deleted. {message} {LET_GO}");
+            Standing::reconciling(reason::DELETING, message)
+        }
         Disposition::User | Disposition::Bug => stuck_standing(noun, &verdict.message),
     }
 }

@@ -306,7 +306,7 @@ impl<K: Explored> State<K> {
     ) -> Result<(), String> {
         let action = K::action(&change);
         let permit = run.observed.memory.permit.clone();
-        steps::leave(&mut run.observed);
+        steps::leave(&mut run.observed, action);
         if variant == Variant::LastingPermit {
             run.observed.memory.permit = permit;
         }

@@ -44,7 +44,8 @@ pub(crate) fn hear<K: Simulated>(
     observed.run.outcome = Some(match outcome {
         Err(verdict) => {
             if verdict.certainty == Certainty::NotSent {
-                observed.memory.permit.clone_from(&observed.run.used);
+                let unsent = observed.run.used.clone();
+                observed.memory.permit = unsent.or(observed.memory.permit.take());
             }
             Outcome::Failed(action, verdict)
         }
@@ -58,9 +59,10 @@ pub(crate) fn hear<K: Simulated>(
     });
 }
 
-/// Uses up the permit, as a request is about to leave.
-pub(crate) fn leave<K: Simulated>(observed: &mut Observed<K>) {
-    observed.run.used = observed.memory.permit.take();
+/// Uses up the permit for a request that is about to leave.
+pub(crate) fn leave<K: Simulated>(observed: &mut Observed<K>, action: Action) {
+    let permit = &mut observed.memory.permit;
+    observed.run.used = permit.take_if(|permit| permit.action() == action);
 }
 
 fn hold<K: Simulated>(resource: &mut K) {

@@ -342,7 +342,7 @@ impl<K: Simulated> World<K> {
         if fate.answer == Answer::HeldBack {
             return false;
         }
-        steps::leave(observed);
+        steps::leave(observed, action);
         self.memory = observed.memory.clone();
         let mut outcome = Ok(None);
         if fate.happens {

@@ -256,6 +256,19 @@ fn a_second_request_that_was_never_sent_says_nothing_about_the_first() {
 }
 
 #[test]
+fn a_second_request_that_could_not_even_be_announced_says_nothing_about_the_first() {
+    let mut observed = observed(small().held().attempted(0), Some(Vec::new()));
+    observed.run.outcome = Some(Outcome::Failed(Action::Create, not_sent()));
+    assert_eq!(plan(&observed).step, None, "the first intent stays");
+    observed.run.used = Some(Permit::Create {
+        attempt: attempt(0).id,
+        repeated: false,
+    });
+    let unclaim = Some(Step::Resource(ResourceStep::Unclaim));
+    assert_eq!(plan(&observed).step, unclaim, "it was the only one");
+}
+
+#[test]
 fn a_refusal_of_a_second_request_is_told_and_says_nothing_about_the_first() {
     let mut world = after_lost_create(Fate::request_lost())
         .when(CREATE, Fate::failed(refused(Reason::Forbidden)));

@@ -330,3 +330,18 @@ fn a_reset_that_never_left_is_sent_by_the_next_run_of_the_same_process() {
         "the intent is not written twice"
     );
 }
+
+#[test]
+fn an_update_in_between_does_not_use_up_what_a_reset_was_permitted() {
+    let mut world = owned(asking("a")).when(RESET, Fate::held_back());
+    ask(&mut world, Some("b"));
+    world.reconcile();
+    let now = world.now;
+    world.service.meddle(now, |flows| {
+        flows[0].properties["creationOptions"]["createBasedOnRoleGroup"] = false.into();
+    });
+    world.poll();
+    world.reconcile();
+    assert_eq!(world.count(UPDATE), 1);
+    assert_eq!((world.count(RESET), phase(&world)), (1, Some(Accepted)));
+}
