@@ -66,9 +66,12 @@ impl<K: ResourceExt> Notebook<K> {
         })
     }
 
-    /// A run came to its end.
+    /// A run came to its end. The watch may have shown meanwhile that the resource is gone.
     pub fn succeeded(&self, resource: &K) {
-        self.page(resource, |page| page.failures = 0);
+        let uid = resource.uid().unwrap_or_default();
+        if let Some(page) = self.lock().get_mut(&uid) {
+            page.failures = 0;
+        }
     }
 
     /// Forgets a resource that is gone.

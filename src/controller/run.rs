@@ -108,11 +108,8 @@ impl<'a, K: Remote> Run<'a, K> {
             self.publish(event.severity, event.reason, event.message)
                 .await;
         }
-        if gone {
-            K::notebook(self.context).forget(&resource);
-        } else {
-            K::notebook(self.context).succeeded(&resource);
-        }
+        // Of one that is gone, the watch may still show an old picture. It is forgotten when the watch shows that it is gone.
+        K::notebook(self.context).succeeded(&resource);
         self.context
             .metrics
             .reconciled(K::LABEL, ReconcileOutcome::Done);
