@@ -1,6 +1,6 @@
 //! The main job: apply, create, poll, mirror, reset, delete.
 
-use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
+use industrydata_operator::api::{OutboundProvisioningFlowSet, ProvisioningFlow, ResetPhase};
 use industrydata_simulator::{FlowType, Operation, Options};
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
@@ -41,6 +41,16 @@ async fn polls(stage: &Stage, count: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flow_costs_four_writes_until_it_is_ready_and_none_after() {
     let stage = Stage::open("cost").await;
+    // A flow whose set is not there in time says so, which is a write more.
+    for file in ["connection.yaml", "flow-set.yaml"] {
+        let manifest = sample(file).replace("pollInterval: 60s", "pollInterval: 1s");
+        stage.apply(&manifest).await.unwrap();
+    }
+    let there = |set: &OutboundProvisioningFlowSet| {
+        let status = set.status.as_ref();
+        status.is_some_and(|status| status.id.is_some())
+    };
+    stage.object_where(&stage.sets(), "north", there).await;
     let start = stage.audit_position();
     samples_ready(&stage).await;
     let wait = [

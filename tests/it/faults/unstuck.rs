@@ -62,7 +62,8 @@ async fn f21_a_whole_namespace_goes_at_once() {
     stage.start_with(flags).await;
     apply_pairs(&stage, &names(3)).await;
     all_ready(&stage).await;
-    let goes = ["delete", "namespace", "f21-tenant", "--timeout=60s"];
+    // Of what was just made, all lists over the visibility window have to agree that it is gone.
+    let goes = ["delete", "namespace", "f21-tenant", "--timeout=3m"];
     stage.kubectl(&goes).await.unwrap();
     assert_eq!(stage.simulator.snapshot().sets, []);
 }
