@@ -141,9 +141,7 @@ impl Remote for ProvisioningFlow {
         };
         let changed = Changed::of(action, outcome);
         let created = changed.created().cloned();
-        way.session
-            .poller
-            .amend_flows(set, |flows| flows.extend(created));
+        way.session.poller.amend_flows(set, created);
         changed
     }
 }

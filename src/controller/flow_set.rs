@@ -99,7 +99,7 @@ impl Remote for OutboundProvisioningFlowSet {
             }
         };
         let created = changed.created().cloned();
-        way.session.poller.amend_sets(|sets| sets.extend(created));
+        way.session.poller.amend_sets(created);
         changed
     }
 }

@@ -103,19 +103,23 @@ impl<T: Clone> Collection<T> {
         (before, now)
     }
 
-    /// Adds to the latest list, or takes from it, what this process has just changed at the service.
-    pub(super) fn amend(&self, change: impl FnOnce(&mut Vec<T>)) {
+    /// Makes the next poll due, and adds what this process has just created to the latest list, unless that shows it
+    /// already: a list may have been made between the creation and its answer.
+    pub(super) fn amend(&self, created: Option<T>, is_same: impl Fn(&T, &T) -> bool) {
         let mut state = self.write();
         state.nudged = true;
         state.history.quiet = 0;
-        let Some(snapshot) = state.latest.as_ref() else {
+        let (Some(snapshot), Some(created)) = (state.latest.as_ref(), created) else {
             return;
         };
         let Ok(listing) = &snapshot.outcome else {
             return;
         };
+        if listing.items.iter().any(|item| is_same(item, &created)) {
+            return;
+        }
         let mut listing = Listing::clone(listing);
-        change(&mut listing.items);
+        listing.items.push(created);
         state.latest = Some(Arc::new(Snapshot {
             outcome: Ok(Arc::new(listing)),
             ..Snapshot::clone(snapshot)
@@ -143,5 +147,35 @@ impl<T: Clone> Collection<T> {
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, State<T>> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::model::{Flow, FlowType};
+    use crate::plan::testing::{flow, listed, remote_flow};
+    use crate::plan::{Read, View};
+
+    #[test]
+    fn what_a_list_shows_already_is_not_added_again() {
+        let created = remote_flow(1, &flow(FlowType::User), 0);
+        for (items, count) in [(vec![], 1), (vec![created.clone()], 1)] {
+            let Read::Known(View { listing, began, .. }) = listed::<Flow>(items, 0) else {
+                unreachable!()
+            };
+            let flows = Collection::default();
+            let snapshot = Snapshot {
+                began: Instant::now(),
+                began_at: began,
+                outcome: Ok(listing),
+                container: Container::Exists,
+                failures: 0,
+            };
+            flows.replace(snapshot, |_, _| true);
+            flows.amend(Some(created.clone()), |one, other| one.id == other.id);
+            let latest = flows.latest().unwrap();
+            assert_eq!(latest.outcome.as_ref().unwrap().items.len(), count);
+        }
     }
 }

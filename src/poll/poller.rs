@@ -144,14 +144,15 @@ impl Poller {
             .await
     }
 
-    /// Takes into account what this process has just changed among the sets.
-    pub fn amend_sets(&self, change: impl FnOnce(&mut Vec<FlowSet>)) {
-        self.sets.amend(change);
+    /// Takes into account that this process has just changed something among the sets, or created one.
+    pub fn amend_sets(&self, created: Option<FlowSet>) {
+        self.sets.amend(created, |one, other| one.id == other.id);
     }
 
-    /// Takes into account what this process has just changed among a set's flows.
-    pub fn amend_flows(&self, set: &FlowSetId, change: impl FnOnce(&mut Vec<Flow>)) {
-        self.flows_of(set).amend(change);
+    /// Takes into account that this process has just changed something among a set's flows, or created one.
+    pub fn amend_flows(&self, set: &FlowSetId, created: Option<Flow>) {
+        let flows = self.flows_of(set);
+        flows.amend(created, |one, other| one.id == other.id);
     }
 
     /// Lists everything that is due.
