@@ -114,15 +114,11 @@ impl Sessions {
         if let Some(open) = session.as_ref() {
             return Ok(Ok(route(connection, open)));
         }
-        let (secret, value) = match self.secrets.read(&namespace, reference).await? {
-            Ok(read) => read,
+        let (client, identity) = match self.connect(connection, reference).await? {
+            Ok(connected) => connected,
             Err(obstacle) => return Ok(Err(obstacle)),
         };
-        let client = match self.client(connection, secret) {
-            Ok(client) => client,
-            Err(obstacle) => return Ok(Err(obstacle)),
-        };
-        let opened = self.start(connection, client, identity(connection, value.digest), 0);
+        let opened = self.start(connection, client, identity, 0);
         *session = Some(opened.clone());
         Ok(Ok(route(connection, &opened)))
     }
@@ -158,19 +154,14 @@ impl Sessions {
         if session.identity == identity(connection, value.digest) {
             return Ok(Ok(unchanged(None)));
         }
-        let (secret, value) = match self.secrets.read(&namespace, reference).await? {
-            Ok(read) => read,
-            Err(obstacle) => return Ok(Err(obstacle)),
-        };
-        let client = match self.client(connection, secret) {
-            Ok(client) => client,
+        let (client, identity) = match self.connect(connection, reference).await? {
+            Ok(connected) => connected,
             Err(obstacle) => return Ok(Err(obstacle)),
         };
         if let Err(error) = client.obtain_token().await {
             return Ok(Ok(unchanged(Some(error.verdict()))));
         }
-        let (identity, number) = (identity(connection, value.digest), session.number + 1);
-        let renewed = self.start(connection, client, identity, number);
+        let renewed = self.start(connection, client, identity, session.number + 1);
         *self.slot(connection).lock().await = Some(renewed.clone());
         self.relations.wake_users(connection);
         Ok(Ok(Renewed {
@@ -198,6 +189,19 @@ impl Sessions {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&uid);
+    }
+
+    /// A client with the credential that the Secret holds now, and what a session with it stands for.
+    async fn connect(
+        &self,
+        connection: &GraphConnection,
+        reference: &SecretKeyReference,
+    ) -> Result<Result<(Client, Identity), Obstacle>, Error> {
+        let read = self.secrets.read(&namespace(connection), reference).await?;
+        Ok(read.and_then(|(secret, value)| {
+            let client = self.client(connection, secret)?;
+            Ok((client, identity(connection, value.digest)))
+        }))
     }
 
     fn start(

@@ -21,16 +21,19 @@ async fn touch(stage: &Stage, secret: &str, place: usize) {
     stage.kubectl(&touch).await.unwrap();
 }
 
+/// A stage whose flow of users was given a password.
+async fn with_password(name: &str) -> Stage {
+    let stage = open(name).await;
+    let users = users("users", "north");
+    let manifests = [connection(), passwords("Same-1"), set("north"), users];
+    apply_all(&stage, manifests).await;
+    assert_healed(&stage).await;
+    stage
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_label_or_an_annotation_on_a_secret_sends_no_password() {
-    let stage = open("secret-label").await;
-    let users = users("users", "north");
-    apply_all(
-        &stage,
-        [connection(), passwords("Same-1"), set("north"), users],
-    )
-    .await;
-    assert_healed(&stage).await;
+    let stage = with_password("secret-label").await;
     let before = changes(&stage);
     for place in 0..2 {
         touch(&stage, "passwords", place).await;
@@ -46,14 +49,7 @@ async fn a_label_or_an_annotation_on_a_secret_sends_no_password() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_is_made_anew_with_the_same_content_sends_no_password() {
-    let stage = open("secret-anew").await;
-    let users = users("users", "north");
-    apply_all(
-        &stage,
-        [connection(), passwords("Same-1"), set("north"), users],
-    )
-    .await;
-    assert_healed(&stage).await;
+    let stage = with_password("secret-anew").await;
     let before = changes(&stage);
     let delete = ["delete", "secret", "passwords"];
     stage.kubectl(&delete).await.unwrap();
