@@ -25,7 +25,7 @@ use explored::Explored;
 use ledger::Ledger;
 use moves::Move;
 use search::explore;
-use settle::settle;
+use settle::{Rested, settle};
 use state::{Process, Running, State};
 
 /// How far the clock moves at a time.

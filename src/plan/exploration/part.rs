@@ -1,44 +1,46 @@
 //! A part of a state that is compared far more often than it changes.
 
-use std::fmt::{self, Debug, Write as _};
-use std::hash::{DefaultHasher, Hasher};
+use std::cell::RefCell;
+use std::fmt::{Debug, Write as _};
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// A value with a digest of it.
-#[derive(Debug)]
-pub(super) struct Part<T> {
-    value: Arc<T>,
-    pub(super) digest: u64,
+use ring::digest::SHA256;
+
+/// A shared value with its digest, which is computed when it is first asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Part<T>(Arc<Inner<T>>);
+
+#[derive(Clone, Debug)]
+struct Inner<T> {
+    value: T,
+    digest: OnceLock<u64>,
+}
+
+impl<T> Part<T> {
+    pub(super) fn new(value: T) -> Self {
+        Self(Arc::new(Inner {
+            value,
+            digest: OnceLock::new(),
+        }))
+    }
 }
 
 impl<T: Debug> Part<T> {
-    pub(super) fn new(value: T) -> Self {
-        let digest = digest(&value);
-        let value = Arc::new(value);
-        Self { value, digest }
+    pub(super) fn digest(&self) -> u64 {
+        *self.0.digest.get_or_init(|| digest(&self.0.value))
     }
 }
 
-impl<T: Debug + Clone> Part<T> {
+impl<T: Clone> Part<T> {
     pub(super) fn change<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R {
-        let value = Arc::make_mut(&mut self.value);
-        let result = change(value);
-        self.digest = digest(value);
-        result
+        let inner = Arc::make_mut(&mut self.0);
+        inner.digest.take();
+        change(&mut inner.value)
     }
 
     pub(super) fn into_inner(self) -> T {
-        Arc::unwrap_or_clone(self.value)
-    }
-}
-
-impl<T> Clone for Part<T> {
-    fn clone(&self) -> Self {
-        Self {
-            value: self.value.clone(),
-            digest: self.digest,
-        }
+        Arc::unwrap_or_clone(self.0).value
     }
 }
 
@@ -46,23 +48,25 @@ impl<T> Deref for Part<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.value
+        &self.0.value
     }
 }
 
 /// Two values have the same digest if they are written alike.
 pub(super) fn digest(value: &impl Debug) -> u64 {
-    let mut digest = Digest(DefaultHasher::new());
-    // A hasher takes everything.
-    let _ = write!(digest, "{value:?}");
-    digest.0.finish()
-}
-
-struct Digest(DefaultHasher);
-
-impl fmt::Write for Digest {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.write(text.as_bytes());
-        Ok(())
+    thread_local! {
+        static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
     }
+    TEXT.with_borrow_mut(|text| {
+        text.clear();
+        // A string takes everything.
+        let _ = write!(text, "{value:?}");
+        // Its machine code is the same in a debug build, in which a hasher of the standard library is ten times slower.
+        let digest = ring::digest::digest(&SHA256, text.as_bytes());
+        let (first, _) = digest
+            .as_ref()
+            .split_first_chunk()
+            .unwrap_or((&[0; 8], &[]));
+        u64::from_ne_bytes(*first)
+    })
 }

@@ -1,9 +1,8 @@
 //! Visits every state that can be reached.
 
-use std::collections::HashSet;
 use std::collections::hash_map::{Entry, HashMap};
 
-use super::{Explored, Move, Scenario, State, settle};
+use super::{Explored, Move, Rested, Scenario, State, settle};
 
 /// More states than any scenario has; one that exceeds this has something in it that grows without end.
 const LIMIT: usize = 1_000_000;
@@ -35,8 +34,7 @@ struct Search<'a, K: Explored> {
     scenario: &'a Scenario<K>,
     /// The states that were reached, each with the way there: the one before and a move. The first has none.
     visited: HashMap<u64, Option<(u64, Move)>>,
-    /// The states from which everything has come to rest.
-    rested: HashSet<u64>,
+    rested: Rested,
     /// The states that are still to be gone on from.
     open: Vec<(u64, State<K>)>,
     moves: usize,
@@ -48,7 +46,7 @@ impl<'a, K: Explored> Search<'a, K> {
         Self {
             scenario,
             visited: HashMap::from([(first.digest(), None)]),
-            rested: HashSet::new(),
+            rested: Rested::new(),
             open: vec![(first.digest(), first)],
             moves: 0,
         }
@@ -69,12 +67,11 @@ impl<'a, K: Explored> Search<'a, K> {
 
     /// Lets a state come to rest. One in the middle of a run will still come to its end.
     fn rest(&mut self, here: u64, state: &State<K>) -> Result<(), String> {
-        let calm = state.calm();
-        let idle = state.processes.iter().all(|process| process.run.is_none());
-        if idle && self.rested.insert(calm.digest()) {
-            let rested = settle(calm, self.scenario).map(|_| ());
-            return rested.map_err(|violation| self.told(self.way(here), &violation));
+        if state.processes.iter().any(|process| process.run.is_some()) {
+            return Ok(());
         }
+        let rested = settle(state.calm(), self.scenario, &mut self.rested);
+        rested.map_err(|violation| self.told(self.way(here), &violation))?;
         Ok(())
     }
 

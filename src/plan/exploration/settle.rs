@@ -1,5 +1,7 @@
 //! Lets a state come to rest without further faults, and says whether it rests as declared.
 
+use std::collections::HashMap;
+
 use crate::api::condition::{READY, STALLED};
 use crate::plan::conditions::{find, is_true};
 use crate::plan::resource::{generation, is_deleting};
@@ -18,17 +20,31 @@ const MOST_TICKS: u32 = 80;
 /// Reasons to need a person that nobody but a person can mend.
 const EXCUSES: [&str; 2] = ["ResetUnknown", "Conflict"];
 
-/// The state that `state` comes to rest in; an error says what is wrong then.
+/// Digests of the states that are known to come to rest as declared, each with the quiet rounds before it.
+pub(super) type Rested = HashMap<u64, u32>;
+
+/// Lets everything come to rest from a state; an error says what is wrong then.
+///
+/// Returns the state at rest, or an earlier one if it is in `rested` with no more quiet rounds before it, as everything
+/// else is known from there. Adds all states on the way.
 pub(super) fn settle<K: Explored>(
     mut state: State<K>,
     scenario: &Scenario<K>,
+    rested: &mut Rested,
 ) -> Result<State<K>, String> {
     state.be_readable(Ok(()));
     state
         .service
         .change(|service| service.lists_nothing = false);
     let mut quiet = 0;
+    let mut passed = Rested::new();
     for _ in 0..MOST_TICKS {
+        let here = state.digest();
+        if rested.get(&here).is_some_and(|before| *before <= quiet) {
+            rested.extend(passed);
+            return Ok(state);
+        }
+        passed.insert(here, quiet);
         let before = state.visible();
         for process in 0..state.processes.len() {
             finish(&mut state, process, scenario)?;
@@ -48,7 +64,9 @@ pub(super) fn settle<K: Explored>(
             0
         };
         if quiet == QUIET_TICKS {
-            return rests_well(&state).map(|()| state);
+            rests_well(&state)?;
+            rested.extend(passed);
+            return Ok(state);
         }
         state.arrivals()?;
         state.tick();
@@ -76,7 +94,7 @@ impl<K: Explored> State<K> {
         let resources = self
             .cluster
             .iter()
-            .map(|slot| Some(slot.resource.as_ref()?.digest));
+            .map(|slot| Some(slot.resource.as_ref()?.digest()));
         (resources.collect(), digest(&self.service.items()))
     }
 }

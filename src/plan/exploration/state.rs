@@ -215,8 +215,9 @@ impl<K: Explored> State<K> {
         self.now += TICK;
         let now = self.now;
         self.service.change(|service| service.forget(now));
-        for process in 0..self.processes.len() {
-            self.poll(process);
+        let read = Part::new(self.service.read(self.now, false));
+        for process in &mut self.processes {
+            process.snapshot = Some(read.clone());
         }
     }
 
@@ -236,15 +237,15 @@ impl<K: Explored> State<K> {
 
     /// What tells this state from others.
     pub(super) fn digest(&self) -> u64 {
-        let of = |part: &Option<Part<K>>| part.as_ref().map(|part| part.digest);
+        let of = |part: &Option<Part<K>>| part.as_ref().map(Part::digest);
         let cluster = self.cluster.iter();
         let cluster: Vec<_> = cluster
             .map(|slot| (of(&slot.resource), of(&slot.before)))
             .collect();
         let processes = self.processes.iter();
         let processes: Vec<_> = processes.map(Process::digest).collect();
-        let sent: Vec<u64> = self.on_the_way.iter().map(|sent| sent.digest).collect();
-        let service = (self.service.digest, sent, self.ledger.digest);
+        let sent: Vec<u64> = self.on_the_way.iter().map(Part::digest).collect();
+        let service = (self.service.digest(), sent, self.ledger.digest());
         let limits = (
             self.faults,
             self.ticks,
@@ -274,8 +275,8 @@ impl<K: Explored> Process<K> {
     }
 
     fn digest(&self) -> (u64, Option<u64>, Option<u64>) {
-        let snapshot = self.snapshot.as_ref().map(|part| part.digest);
-        let run = self.run.as_ref().map(|part| part.digest);
+        let snapshot = self.snapshot.as_ref().map(Part::digest);
+        let run = self.run.as_ref().map(Part::digest);
         (digest(&self.pages), snapshot, run)
     }
 
