@@ -186,14 +186,14 @@ fn there_is_one_clock() -> io::Result<()> {
 
 #[test]
 fn simulator_depends_on_nothing_of_ours() -> io::Result<()> {
-    let manifest = fs::read_to_string(root().join("simulator/Cargo.toml"))?;
+    let manifest = fs::read_to_string(root().join("crates/simulator/Cargo.toml"))?;
     for ours in ["industrydata-operator", "industrydata-testbed", "path ="] {
         assert!(
             !manifest.contains(ours),
-            "simulator/Cargo.toml names `{ours}`"
+            "crates/simulator/Cargo.toml names `{ours}`"
         );
     }
-    for file in code_under("simulator/src")? {
+    for file in code_under("crates/simulator/src")? {
         file.names_none_of(&["industrydata_operator", "industrydata_testbed"]);
     }
     Ok(())

@@ -129,7 +129,7 @@ impl Module {
 /// Cargo's target directory, so that `cargo clean` also removes what is built here.
 fn target_directory() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let workspace = package.parent().unwrap_or(package);
+    let workspace = package.ancestors().nth(2).unwrap_or(package);
     let name = env::var_os("CARGO_TARGET_DIR").filter(|name| !name.is_empty());
     workspace.join(name.unwrap_or_else(|| "target".into()))
 }

@@ -11,7 +11,7 @@ use crate::Error;
 static TURN: Mutex<()> = Mutex::new(());
 
 /// Where the figures are kept.
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reliability.md");
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reliability.md");
 
 /// Prints a figure that this run has measured. With `UPDATE=1` it is also written into `docs/reliability.md`, into the
 /// row of a table that begins with `what`.

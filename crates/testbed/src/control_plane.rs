@@ -213,7 +213,7 @@ impl ControlPlane {
     ) -> Result<String, Error> {
         let chart = concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../charts/industrydata-operator"
+            "/../../charts/industrydata-operator"
         );
         let mut helm = self.helm();
         helm.args(["template", "industrydata-operator", chart])
