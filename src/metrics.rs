@@ -25,7 +25,7 @@ pub struct Metrics(Arc<Inner>);
 
 /// The kind of resource that something was done for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum KindLabel {
+pub enum ResourceKind {
     /// `GraphConnection`.
     GraphConnection,
     /// `OutboundProvisioningFlowSet`.
@@ -36,7 +36,7 @@ pub enum KindLabel {
 
 /// How a reconcile ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ReconcileOutcome {
+pub enum ReconcileResult {
     /// Its plan was carried out and its status is written.
     Done,
     /// It was broken off and will be tried again.
@@ -47,15 +47,15 @@ pub enum ReconcileOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Write {
     /// The finalizer was added.
-    Hold,
+    AddFinalizer,
     /// The finalizer and the intent to create were added.
-    Claim,
+    WriteIntent,
     /// The intent to create was taken back.
-    Unclaim,
+    ClearIntent,
     /// The status was written before a step, as its permit.
-    Record,
+    StatusIntent,
     /// The finalizer was removed.
-    Release,
+    RemoveFinalizer,
     /// The status was written at the end of a reconcile.
     Status,
     /// An event was published.
@@ -64,7 +64,7 @@ pub enum Write {
 
 /// Who asked for a reconcile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum WakeSource {
+pub enum TriggerSource {
     /// A poll that found a difference.
     Poll,
     /// A change of a resource that this one refers to, or that refers to it.
@@ -73,9 +73,9 @@ pub enum WakeSource {
 
 /// A part of the program that can panic without harm to the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Part {
+pub enum Component {
     /// A run for one resource.
-    Run,
+    Reconcile,
     /// A round of the poller of one connection.
     Poller,
     /// Any other task.
@@ -100,10 +100,10 @@ struct Inner {
     graph_request_duration: Family<OperationLabels, Histogram>,
     cluster_writes: Family<WriteLabels, Counter>,
     leader: Gauge,
-    unreadable_resources: Family<KindLabels, Counter>,
+    invalid_resources: Family<KindLabels, Counter>,
     unknown_readiness: Counter,
-    wakes: Family<WakeLabels, Counter>,
-    panics: Family<PartLabels, Counter>,
+    reconcile_triggers: Family<TriggerLabels, Counter>,
+    panics: Family<ComponentLabels, Counter>,
     watch_healthy: Family<KindLabels, Gauge>,
 }
 
@@ -136,12 +136,12 @@ struct WriteLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PartLabels {
-    part: &'static str,
+struct ComponentLabels {
+    component: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WakeLabels {
+struct TriggerLabels {
     kind: &'static str,
     source: &'static str,
 }
@@ -158,9 +158,9 @@ impl Metrics {
             graph_request_duration: Family::new_with_constructor(histogram),
             cluster_writes: Family::default(),
             leader: Gauge::default(),
-            unreadable_resources: Family::default(),
+            invalid_resources: Family::default(),
             unknown_readiness: Counter::default(),
-            wakes: Family::default(),
+            reconcile_triggers: Family::default(),
             panics: Family::default(),
             watch_healthy: Family::default(),
         };
@@ -205,7 +205,7 @@ impl Metrics {
     }
 
     /// Starts the clock for a reconcile.
-    pub fn reconciling(&self, kind: KindLabel) -> ReconcileTimer {
+    pub fn reconciling(&self, kind: ResourceKind) -> ReconcileTimer {
         let durations = &self.0.reconcile_duration;
         ReconcileTimer {
             histogram: durations.get_or_create(&kind.labels()).clone(),
@@ -214,7 +214,7 @@ impl Metrics {
     }
 
     /// Counts a reconcile that ended.
-    pub fn reconciled(&self, kind: KindLabel, outcome: ReconcileOutcome) {
+    pub fn reconciled(&self, kind: ResourceKind, outcome: ReconcileResult) {
         let labels = ReconcileLabels {
             kind: kind.as_str(),
             outcome: outcome.as_str(),
@@ -223,12 +223,12 @@ impl Metrics {
     }
 
     /// Counts a write to the cluster that succeeded, for a resource of this kind.
-    pub fn wrote(&self, kind: KindLabel, write: Write) {
+    pub fn cluster_write(&self, kind: ResourceKind, write: Write) {
         self.count_write(kind.as_str(), write.as_str());
     }
 
     /// Counts a write to the Lease that succeeded: `kind="Lease"`, `write="lease"`.
-    pub fn wrote_lease(&self) {
+    pub fn lease_write(&self) {
         self.count_write("Lease", "lease");
     }
 
@@ -244,8 +244,8 @@ impl Metrics {
     }
 
     /// Counts a resource of this kind that could not be read as one.
-    pub fn unreadable(&self, kind: KindLabel) {
-        let counters = &self.0.unreadable_resources;
+    pub fn invalid_resource(&self, kind: ResourceKind) {
+        let counters = &self.0.invalid_resources;
         counters.get_or_create(&kind.labels()).inc();
     }
 
@@ -255,9 +255,9 @@ impl Metrics {
     }
 
     /// Counts a part of the program that panicked.
-    pub fn panicked(&self, part: Part) {
-        let labels = PartLabels {
-            part: part.as_str(),
+    pub fn panicked(&self, component: Component) {
+        let labels = ComponentLabels {
+            component: component.as_str(),
         };
         self.0.panics.get_or_create(&labels).inc();
     }
@@ -272,12 +272,12 @@ impl Metrics {
     }
 
     /// Counts a reconcile that was asked for.
-    pub fn woke(&self, kind: KindLabel, source: WakeSource) {
-        let labels = WakeLabels {
+    pub fn triggered(&self, kind: ResourceKind, source: TriggerSource) {
+        let labels = TriggerLabels {
             kind: kind.as_str(),
             source: source.as_str(),
         };
-        self.0.wakes.get_or_create(&labels).inc();
+        self.0.reconcile_triggers.get_or_create(&labels).inc();
     }
 }
 
@@ -287,7 +287,7 @@ impl Default for Metrics {
     }
 }
 
-impl KindLabel {
+impl ResourceKind {
     /// The value of the label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -305,7 +305,7 @@ impl KindLabel {
     }
 }
 
-impl ReconcileOutcome {
+impl ReconcileResult {
     /// The value of the label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -321,18 +321,18 @@ impl Write {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Hold => "hold",
-            Self::Claim => "claim",
-            Self::Unclaim => "unclaim",
-            Self::Record => "record",
-            Self::Release => "release",
+            Self::AddFinalizer => "add_finalizer",
+            Self::WriteIntent => "write_intent",
+            Self::ClearIntent => "clear_intent",
+            Self::StatusIntent => "status_intent",
+            Self::RemoveFinalizer => "remove_finalizer",
             Self::Status => "status",
             Self::Event => "event",
         }
     }
 }
 
-impl WakeSource {
+impl TriggerSource {
     /// The value of the label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -343,12 +343,12 @@ impl WakeSource {
     }
 }
 
-impl Part {
+impl Component {
     /// The value of the label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Run => "run",
+            Self::Reconcile => "reconcile",
             Self::Poller => "poller",
             Self::Task => "task",
         }
@@ -399,9 +399,9 @@ impl Inner {
             self.leader.clone(),
         );
         registry.register(
-            "unreadable_resources",
+            "invalid_resources",
             "Resources that could not be read as their kind",
-            self.unreadable_resources.clone(),
+            self.invalid_resources.clone(),
         );
         registry.register(
             "unknown_readiness",
@@ -409,9 +409,9 @@ impl Inner {
             self.unknown_readiness.clone(),
         );
         registry.register(
-            "wakes",
+            "reconcile_triggers",
             "Reconciles that were asked for, by kind of resource and who asked",
-            self.wakes.clone(),
+            self.reconcile_triggers.clone(),
         );
         registry.register(
             "panics",

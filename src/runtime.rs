@@ -23,8 +23,8 @@ use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow}
 use crate::clients::Clients;
 use crate::controller::{DEFINITIONS_MISSING, FIELD_MANAGER, Scope, Spawn, run_scope};
 use crate::graph::{Transport, TransportError};
-use crate::lease::{self, Elector, Holding, LeaseLost, LeaseSettings};
-use crate::metrics::{Metrics, Part};
+use crate::lease::{self, Elector, LeaseGuard, LeaseLost, LeaseSettings};
+use crate::metrics::{Component, Metrics};
 use crate::settings::{self, Settings};
 use crate::telemetry::with_causes;
 
@@ -104,10 +104,7 @@ pub async fn run(
 
 fn clients(config: &Config, settings: &Settings) -> Result<Clients, RuntimeError> {
     let lease = settings.lease.as_ref();
-    let lease = lease.map_or(
-        LeaseSettings::LEAST_DURATION,
-        LeaseSettings::request_timeout,
-    );
+    let lease = lease.map_or(LeaseSettings::MIN_DURATION, LeaseSettings::request_timeout);
     Clients::new(config, lease).map_err(|error| RuntimeError::Cluster(Box::new(error)))
 }
 
@@ -127,18 +124,18 @@ impl Operator {
         };
         self.readiness.set(State::Standby);
         let Some(settings) = &self.settings.lease else {
-            return self.work(Holding::always(), shutdown).await;
+            return self.work(LeaseGuard::always(), shutdown).await;
         };
         let mut elector = Elector::new(
             self.clients.lease.clone(),
             settings.clone(),
             self.metrics.clone(),
         );
-        let Some(holding) = shutdown.run_until_cancelled(elector.acquire()).await else {
+        let Some(lease_guard) = shutdown.run_until_cancelled(elector.acquire()).await else {
             return Ok(());
         };
         let stop = shutdown.child_token();
-        let work = self.work(holding, &stop);
+        let work = self.work(lease_guard, &stop);
         tokio::pin!(work);
         let ended = tokio::select! {
             ended = &mut work => ended,
@@ -155,7 +152,11 @@ impl Operator {
     }
 
     /// Runs the controllers of all scopes until told to stop, and waits for what is under way.
-    async fn work(&self, holding: Holding, stop: &CancellationToken) -> Result<(), RuntimeError> {
+    async fn work(
+        &self,
+        lease_guard: LeaseGuard,
+        stop: &CancellationToken,
+    ) -> Result<(), RuntimeError> {
         self.metrics.leads(true);
         self.readiness.set(State::Leading);
         let tasks = TaskTracker::new();
@@ -163,7 +164,7 @@ impl Operator {
         let spawn = spawner(&tasks, &pollers, &self.metrics);
         let scopes = self.namespaces().into_iter().map(|namespace| {
             run_scope(
-                self.scope(namespace, holding.clone(), spawn.clone()),
+                self.scope(namespace, lease_guard.clone(), spawn.clone()),
                 stop.clone(),
             )
         });
@@ -193,7 +194,7 @@ impl Operator {
         }
     }
 
-    fn scope(&self, namespace: Option<String>, holding: Holding, spawn: Spawn) -> Scope {
+    fn scope(&self, namespace: Option<String>, lease_guard: LeaseGuard, spawn: Spawn) -> Scope {
         let reporter = Reporter {
             controller: FIELD_MANAGER.to_owned(),
             instance: Some(lease::identity()),
@@ -205,7 +206,7 @@ impl Operator {
             cluster: self.clients.cluster.clone(),
             recorder: Recorder::new(self.clients.cluster.clone(), reporter),
             transport: self.transport.clone(),
-            holding,
+            lease_guard,
             metrics: self.metrics.clone(),
             limits: self.settings.limits(),
             concurrency: self.settings.concurrency,
@@ -260,7 +261,7 @@ fn spawner(tasks: &TaskTracker, stop: &CancellationToken, metrics: &Metrics) -> 
         tasks.spawn(async move {
             let task = AssertUnwindSafe(stop.run_until_cancelled(task)).catch_unwind();
             if task.await.is_err() {
-                metrics.panicked(Part::Task);
+                metrics.panicked(Component::Task);
             }
         });
     })

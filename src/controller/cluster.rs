@@ -11,21 +11,21 @@ use serde_json::{Value, json};
 
 use crate::api::{FINALIZER, GROUP, annotation};
 use crate::failpoint;
-use crate::plan::{Attempt, Kind};
+use crate::plan::{Attempt, Planned};
 
 use super::error::Error;
-use super::world::namespace;
+use super::index::namespace;
 
 /// The name under which the cluster records what the operator has written.
 pub const FIELD_MANAGER: &str = "industrydata-operator";
 
 /// How often one write is sent while others keep changing the resource in between. Each time somebody else has got on, so
 /// this is no hot loop; and the outcome of a reset that could not be written down would be unknown for ever.
-const MOST_WRITES: u32 = 50;
+const MAX_CONFLICTS: u32 = 50;
 
 /// A resource that the operator writes to.
 pub trait Written:
-    Kind
+    Planned
     + Resource<DynamicType = (), Scope = NamespaceResourceScope>
     + DeserializeOwned
     + Send
@@ -35,7 +35,7 @@ pub trait Written:
 }
 
 impl<K> Written for K where
-    K: Kind
+    K: Planned
         + Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + DeserializeOwned
         + Send
@@ -54,7 +54,7 @@ pub enum Precondition {
 }
 
 /// What of a resource is written.
-enum Part {
+enum Section {
     /// Members of its metadata.
     Metadata(Value),
     /// Its status.
@@ -114,7 +114,7 @@ pub async fn write_status<K: Written, S: Serialize>(
     status: &S,
     precondition: Precondition,
 ) -> Result<K, Error> {
-    let status = Part::Status(json!(status));
+    let status = Section::Status(json!(status));
     persist(
         client,
         resource,
@@ -133,7 +133,7 @@ async fn persist<K: Written>(
     client: &Client,
     resource: &K,
     precondition: Precondition,
-    part: &Part,
+    section: &Section,
     operation: &'static str,
 ) -> Result<K, Error> {
     let holds = |newest: &K| match precondition {
@@ -143,9 +143,9 @@ async fn persist<K: Written>(
         Precondition::Unchanged => essence(newest) == essence(resource),
     };
     let mut picture = resource.clone();
-    for _ in 0..MOST_WRITES {
-        match send(client, &picture, part, operation).await {
-            Err(Error::Outdated { .. }) => match read(client, resource).await?.filter(&holds) {
+    for _ in 0..MAX_CONFLICTS {
+        match send(client, &picture, section, operation).await {
+            Err(Error::Conflict { .. }) => match read(client, resource).await?.filter(&holds) {
                 Some(newest) => picture = newest,
                 None => break,
             },
@@ -153,7 +153,7 @@ async fn persist<K: Written>(
         }
     }
     let object = called(resource);
-    Err(Error::Outdated { object })
+    Err(Error::Conflict { object })
 }
 
 /// A resource without what no plan looks at.
@@ -172,18 +172,18 @@ fn essence<K: Written>(resource: &K) -> K {
 async fn send<K: Written>(
     client: &Client,
     picture: &K,
-    part: &Part,
+    section: &Section,
     operation: &'static str,
 ) -> Result<K, Error> {
     let (api, name) = (api::<K>(client, picture), picture.name_any());
-    let mut metadata = match part {
-        Part::Metadata(metadata) => metadata.clone(),
-        Part::Status(_) => json!({ "name": name }),
+    let mut metadata = match section {
+        Section::Metadata(metadata) => metadata.clone(),
+        Section::Status(_) => json!({ "name": name }),
     };
     metadata["uid"] = json!(picture.uid());
     metadata["resourceVersion"] = json!(picture.resource_version());
-    let written = match part {
-        Part::Metadata(_) => {
+    let written = match section {
+        Section::Metadata(_) => {
             let patch = Patch::Merge(json!({ "metadata": metadata }));
             let params = PatchParams {
                 field_manager: Some(FIELD_MANAGER.to_owned()),
@@ -191,7 +191,7 @@ async fn send<K: Written>(
             };
             failpoint::around(api.patch(&name, &params, &patch)).await
         }
-        Part::Status(status) => {
+        Section::Status(status) => {
             let patch = Patch::Apply(json!({
                 "apiVersion": K::api_version(&()),
                 "kind": K::kind(&()),
@@ -229,7 +229,7 @@ pub async fn labels_of<K: Written>(
     Ok(found.map(|found| found.labels().clone()))
 }
 
-/// `Kind namespace/name`, for messages.
+/// `Planned namespace/name`, for messages.
 pub fn called<K: Written>(resource: &K) -> String {
     format!(
         "{} {}/{}",
@@ -245,8 +245,15 @@ async fn patch_metadata<K: Written>(
     metadata: Value,
     operation: &'static str,
 ) -> Result<K, Error> {
-    let part = Part::Metadata(metadata);
-    persist(client, resource, Precondition::Unchanged, &part, operation).await
+    let section = Section::Metadata(metadata);
+    persist(
+        client,
+        resource,
+        Precondition::Unchanged,
+        &section,
+        operation,
+    )
+    .await
 }
 
 fn with_finalizer(resource: &impl ResourceExt) -> Vec<String> {
@@ -265,7 +272,7 @@ fn api<K: Written>(client: &Client, resource: &K) -> Api<K> {
 fn failure<K: Written>(operation: &'static str, resource: &K, error: kube::Error) -> Error {
     let object = called(resource);
     match error {
-        kube::Error::Api(status) if [404, 409].contains(&status.code) => Error::Outdated { object },
+        kube::Error::Api(status) if [404, 409].contains(&status.code) => Error::Conflict { object },
         error => Error::Cluster {
             operation,
             object,

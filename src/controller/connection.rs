@@ -8,68 +8,79 @@ use tokio::time::Instant;
 
 use crate::api::{GraphConnection, reason};
 use crate::graph::model::FlowSet;
-use crate::graph::{Lane, Operation};
-use crate::metrics::KindLabel;
-use crate::plan::connection::Surroundings;
+use crate::graph::{Operation, Priority};
+use crate::metrics::ResourceKind;
+use crate::plan::connection::Related;
 use crate::plan::resource::is_deleting;
-use crate::plan::{Action, Fetched, Obstacle, Permit, Place};
+use crate::plan::{Action, Blocked, Fetched, Permit, Target};
 use crate::poll::Snapshot;
 
+use super::cache::ReconcileCache;
 use super::context::Context;
 use super::error::Error;
-use super::notebook::Notebook;
-use super::relations::Relations;
-use super::remote::{Changed, Located, Remote, Way};
+use super::index::namespace;
+use super::managed::{Changed, Connected, Located, Managed};
 use super::session::Route;
+use super::triggers::Triggers;
 use super::watch;
-use super::world::namespace;
 
-impl Remote for GraphConnection {
+impl Managed for GraphConnection {
     type Secrets = ();
 
-    const LABEL: KindLabel = KindLabel::GraphConnection;
+    const LABEL: ResourceKind = ResourceKind::GraphConnection;
 
-    fn notebook(context: &Context) -> &Notebook<Self> {
+    fn cache(context: &Context) -> &ReconcileCache<Self> {
         &context.connections
     }
 
-    fn note(seen: &Self, gone: bool, relations: &Relations, context: &Context) {
+    fn note(seen: &Self, gone: bool, triggers: &Triggers, context: &Context) {
         if gone {
             context.sessions.close(seen);
         }
-        relations.connection_seen(seen, gone);
+        triggers.connection_seen(seen, gone);
     }
 
     async fn locate(&self, context: &Context) -> Result<Located, Error> {
         let renewed = context.sessions.renew(self).await?;
         Ok(renewed.map(|renewed| {
-            let (session, route) = renewed.route;
-            let place = Place { set: None, route };
-            Way {
+            let (session, revision) = renewed.revision;
+            let target = Target {
+                set: None,
+                revision,
+            };
+            Connected {
                 session,
-                place,
+                target,
                 refused: renewed.refused,
             }
         }))
     }
 
-    async fn around(&self, way: Option<&Way>, context: &Context) -> Result<Surroundings, Error> {
-        let world = &context.world;
-        let users = world.sets_through(self).len() + world.flows_through(self).len();
-        let refused = way.and_then(|way| way.refused.clone());
-        Ok(Surroundings { users, refused })
+    async fn related(
+        &self,
+        connected: Option<&Connected>,
+        context: &Context,
+    ) -> Result<Related, Error> {
+        let index = &context.index;
+        let users = index.sets_through(self).len() + index.flows_through(self).len();
+        let refused = connected.and_then(|connected| connected.refused.clone());
+        Ok(Related { users, refused })
     }
 
-    fn latest(way: &Way) -> Option<Arc<Snapshot<FlowSet>>> {
-        way.session.poller.latest_sets()
+    fn latest(connected: &Connected) -> Option<Arc<Snapshot<FlowSet>>> {
+        connected.session.poller.latest_sets()
     }
 
-    async fn look(way: &Way, moment: Instant, lane: Lane) -> Option<Arc<Snapshot<FlowSet>>> {
-        Some(way.session.poller.sets_since(moment, lane).await)
+    async fn look(
+        connected: &Connected,
+        moment: Instant,
+        priority: Priority,
+    ) -> Option<Arc<Snapshot<FlowSet>>> {
+        Some(connected.session.poller.sets_since(moment, priority).await)
     }
 
     /// A connection has no remote object.
-    async fn fetch(_way: &Way, _id: &str) -> Fetched {
+    async fn fetch(_way: &Connected, _id: &str) -> Fetched {
         Fetched::Absent
     }
 
@@ -81,7 +92,7 @@ impl Remote for GraphConnection {
         match *change {}
     }
 
-    async fn change(change: Infallible, _way: &Way, (): ()) -> Changed<FlowSet> {
+    async fn change(change: Infallible, _way: &Connected, (): ()) -> Changed<FlowSet> {
         match change {}
     }
 }
@@ -93,24 +104,21 @@ pub(super) async fn reach(
     user: &impl ResourceExt,
     name: &str,
     context: &Context,
-) -> Result<Result<Route, Obstacle>, Error> {
-    let Some(connection) = context.world.connection(&namespace(user), name) else {
+) -> Result<Result<Route, Blocked>, Error> {
+    let Some(connection) = context.index.connection(&namespace(user), name) else {
         let message = format!("the GraphConnection {name} does not exist: create it");
         let message =
             watch::missing::<GraphConnection>(&namespace(user), name, context, message).await?;
-        return Ok(Err(Obstacle::missing(
-            reason::CONNECTION_NOT_FOUND,
-            message,
-        )));
+        return Ok(Err(Blocked::missing(reason::CONNECTION_NOT_FOUND, message)));
     };
     let deleting = is_deleting(user);
     if connection.spec.suspend && !deleting {
         let message = format!("the GraphConnection {name} is suspended");
-        return Ok(Err(Obstacle::suspension(reason::SUSPENDED, message)));
+        return Ok(Err(Blocked::suspension(reason::SUSPENDED, message)));
     }
     let opened = context.sessions.open(&connection).await?;
     match (opened, deleting) {
-        (Err(obstacle), true) => Ok(context.sessions.last(&connection).await.ok_or(obstacle)),
+        (Err(blocked), true) => Ok(context.sessions.last(&connection).await.ok_or(blocked)),
         (opened, _) => Ok(opened),
     }
 }

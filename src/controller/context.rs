@@ -7,14 +7,14 @@ use kube::runtime::events::Recorder;
 use tokio::time::Instant;
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
-use crate::lease::Holding;
+use crate::lease::LeaseGuard;
 use crate::metrics::Metrics;
 use crate::plan::Limits;
 
-use super::notebook::Notebook;
+use super::cache::ReconcileCache;
+use super::index::Index;
 use super::secrets::Secrets;
 use super::session::Sessions;
-use super::world::World;
 
 /// What every run needs. One for each scope, shared by its three controllers.
 pub struct Context {
@@ -22,7 +22,7 @@ pub struct Context {
     /// repeated without a new look.
     pub cluster: kube::Client,
     /// What the watches show.
-    pub world: World,
+    pub index: Index,
     /// The ways to the service.
     pub sessions: Sessions,
     /// Reads Secrets.
@@ -30,7 +30,7 @@ pub struct Context {
     /// Where the steady clock of plans begins.
     pub started: Instant,
     /// The permission to change anything.
-    pub holding: Holding,
+    pub lease_guard: LeaseGuard,
     /// Publishes events.
     pub recorder: Recorder,
     /// Counts.
@@ -40,9 +40,9 @@ pub struct Context {
     /// The labels of the resources that are watched, or `None` if all are.
     pub selector: Option<Selector>,
     /// What is remembered of connections.
-    pub connections: Notebook<GraphConnection>,
+    pub connections: ReconcileCache<GraphConnection>,
     /// What is remembered of sets.
-    pub sets: Notebook<OutboundProvisioningFlowSet>,
+    pub sets: ReconcileCache<OutboundProvisioningFlowSet>,
     /// What is remembered of flows.
-    pub flows: Notebook<ProvisioningFlow>,
+    pub flows: ReconcileCache<ProvisioningFlow>,
 }

@@ -12,7 +12,7 @@ pub enum Error {
     Cluster {
         /// What was asked.
         operation: &'static str,
-        /// Of which object: `Kind namespace/name`.
+        /// Of which object: `Planned namespace/name`.
         object: String,
         /// Why not.
         #[source]
@@ -20,26 +20,26 @@ pub enum Error {
     },
     /// The resource has changed since it was read, so the decision was made on an old picture.
     #[error("{object} has changed in the meantime")]
-    Outdated {
-        /// `Kind namespace/name`.
+    Conflict {
+        /// `Planned namespace/name`.
         object: String,
     },
     /// This replica does not hold the lease for long enough to change anything at the service.
     #[error("the lease does not last for a change of {object} at the service")]
     NotLeading {
-        /// `Kind namespace/name`.
+        /// `Planned namespace/name`.
         object: String,
     },
     /// The decisions do not come to an end. That is a mistake in this program.
     #[error("the plan for {object} does not come to an end; this is a bug")]
-    Endless {
-        /// `Kind namespace/name`.
+    StepLimit {
+        /// `Planned namespace/name`.
         object: String,
     },
     /// The run panicked. That is a mistake in this program.
     #[error("a run for {object} panicked; this is a bug")]
     Panicked {
-        /// `Kind namespace/name`.
+        /// `Planned namespace/name`.
         object: String,
     },
 }
@@ -50,12 +50,12 @@ impl Error {
     pub fn pause(&self, failures: u32) -> Duration {
         match self {
             // A watch is behind by milliseconds, or by much more.
-            Self::Outdated { .. } => Duration::from_millis(200 << failures.min(8)),
+            Self::Conflict { .. } => Duration::from_millis(200 << failures.min(8)),
             Self::NotLeading { .. } => Duration::from_secs(1),
             Self::Cluster { .. } | Self::Panicked { .. } => {
                 Duration::from_secs(1 << failures.min(6))
             }
-            Self::Endless { .. } => Duration::from_mins(5),
+            Self::StepLimit { .. } => Duration::from_mins(5),
         }
     }
 }
@@ -67,8 +67,8 @@ mod tests {
     #[test]
     fn a_run_on_an_old_picture_is_repeated_soon_and_then_ever_more_slowly() {
         let object = "ProvisioningFlow north/users".to_owned();
-        let outdated = Error::Outdated { object };
-        let pauses = [0, 1, 2, 8, u32::MAX].map(|failures| outdated.pause(failures).as_millis());
+        let conflict = Error::Conflict { object };
+        let pauses = [0, 1, 2, 8, u32::MAX].map(|failures| conflict.pause(failures).as_millis());
         assert_eq!(pauses, [200, 400, 800, 51_200, 51_200]);
     }
 }

@@ -11,34 +11,34 @@ use crate::api::{
 };
 use crate::graph::model::{Flow, FlowId, FlowSetId, InvalidId};
 use crate::graph::verdict::Verdict;
-use crate::graph::{Client, FlowDefinition, Lane, Operation};
-use crate::metrics::{KindLabel, Metrics};
+use crate::graph::{Client, FlowDefinition, Operation, Priority};
+use crate::metrics::{Metrics, ResourceKind};
 use crate::plan::definition::{FlowBody, passwords};
-use crate::plan::flow::{Change, Surroundings, knows_readiness};
+use crate::plan::flow::{Change, Related, knows_readiness};
 use crate::plan::resource::is_deleting;
-use crate::plan::{Action, Fetched, Obstacle, Password, Permit, Place};
+use crate::plan::{Action, Blocked, Fetched, Password, Permit, Target};
 use crate::poll::Snapshot;
 
+use super::cache::ReconcileCache;
 use super::connection::reach;
 use super::context::Context;
 use super::error::Error;
-use super::notebook::Notebook;
-use super::relations::Relations;
-use super::remote::{Changed, Located, Remote, Way, fetched, verdict_on_id};
+use super::index::{Index, namespace};
+use super::managed::{Changed, Connected, Located, Managed, fetched, verdict_on_id};
+use super::triggers::Triggers;
 use super::watch;
-use super::world::{World, namespace};
 
-impl Remote for ProvisioningFlow {
+impl Managed for ProvisioningFlow {
     type Secrets = Passwords;
 
-    const LABEL: KindLabel = KindLabel::ProvisioningFlow;
+    const LABEL: ResourceKind = ResourceKind::ProvisioningFlow;
 
-    fn notebook(context: &Context) -> &Notebook<Self> {
+    fn cache(context: &Context) -> &ReconcileCache<Self> {
         &context.flows
     }
 
-    fn note(seen: &Self, gone: bool, relations: &Relations, _context: &Context) {
-        relations.flow_seen(seen, gone);
+    fn note(seen: &Self, gone: bool, triggers: &Triggers, _context: &Context) {
+        triggers.flow_seen(seen, gone);
     }
 
     fn count(known: &Self::Status, new: &Self::Status, metrics: &Metrics) {
@@ -50,55 +50,74 @@ impl Remote for ProvisioningFlow {
     }
 
     async fn locate(&self, context: &Context) -> Result<Located, Error> {
-        let set = match remote_set(self, &context.world) {
+        let set = match remote_set(self, &context.index) {
             Ok(set) => set,
-            Err(obstacle) => return Ok(Err(with_selector(self, obstacle, context).await?)),
+            Err(blocked) => return Ok(Err(with_selector(self, blocked, context).await?)),
         };
-        let Some(connection) = context.world.connection_of(self) else {
-            let obstacle = set_missing(self);
-            return Ok(Err(with_selector(self, obstacle, context).await?));
+        let Some(connection) = context.index.connection_of(self) else {
+            let blocked = set_missing(self);
+            return Ok(Err(with_selector(self, blocked, context).await?));
         };
         let session = reach(self, &connection, context).await?;
-        Ok(session.map(|(session, route)| {
-            let place = Place {
+        Ok(session.map(|(session, revision)| {
+            let target = Target {
                 set: Some(set),
-                route,
+                revision,
             };
-            Way {
+            Connected {
                 session,
-                place,
+                target,
                 refused: None,
             }
         }))
     }
 
-    async fn around(&self, _way: Option<&Way>, context: &Context) -> Result<Surroundings, Error> {
+    async fn related(&self, _way: Option<&Connected>, context: &Context) -> Result<Related, Error> {
         let needed = self.spec.management_policy == ManagementPolicy::Manage && !is_deleting(self);
         let passwords = if needed {
             passwords_of(self, context).await?
         } else {
             Ok(Vec::new())
         };
-        Ok(Surroundings {
-            rival: context.world.rival_of_flow(self),
+        Ok(Related {
+            conflict: context.index.rival_of_flow(self),
             passwords,
         })
     }
 
-    fn latest(way: &Way) -> Option<Arc<Snapshot<Flow>>> {
-        way.session.poller.latest_flows(way.place.set.as_ref()?)
+    fn latest(connected: &Connected) -> Option<Arc<Snapshot<Flow>>> {
+        connected
+            .session
+            .poller
+            .latest_flows(connected.target.set.as_ref()?)
     }
 
-    async fn look(way: &Way, moment: Instant, lane: Lane) -> Option<Arc<Snapshot<Flow>>> {
-        let set = way.place.set.as_ref()?;
-        Some(way.session.poller.flows_since(set, moment, lane).await)
+    async fn look(
+        connected: &Connected,
+        moment: Instant,
+        priority: Priority,
+    ) -> Option<Arc<Snapshot<Flow>>> {
+        let set = connected.target.set.as_ref()?;
+        Some(
+            connected
+                .session
+                .poller
+                .flows_since(set, moment, priority)
+                .await,
+        )
     }
 
-    async fn fetch(way: &Way, id: &str) -> Fetched {
-        let (Some(set), Ok(id)) = (&way.place.set, flow_id(id)) else {
+    async fn fetch(connected: &Connected, id: &str) -> Fetched {
+        let (Some(set), Ok(id)) = (&connected.target.set, flow_id(id)) else {
             return Fetched::Absent;
         };
-        fetched(way.session.client.get_flow(set, &id, Lane::Change).await)
+        fetched(
+            connected
+                .session
+                .client
+                .get_flow(set, &id, Priority::Change)
+                .await,
+        )
     }
 
     async fn secrets(&self, context: &Context) -> Result<Passwords, Error> {
@@ -121,13 +140,13 @@ impl Remote for ProvisioningFlow {
         }
     }
 
-    async fn change(change: Change, way: &Way, passwords: Passwords) -> Changed<Flow> {
+    async fn change(change: Change, connected: &Connected, passwords: Passwords) -> Changed<Flow> {
         let action = Self::action(&change);
-        let Some(set) = &way.place.set else {
+        let Some(set) = &connected.target.set else {
             return Changed::of(action, Err(verdict_on_id(InvalidId)));
         };
         let remote = RemoteFlow {
-            client: &way.session.client,
+            client: &connected.session.client,
             set,
         };
         let outcome = match change {
@@ -141,7 +160,7 @@ impl Remote for ProvisioningFlow {
         };
         let changed = Changed::of(action, outcome);
         let created = changed.created().cloned();
-        way.session.poller.amend_flows(set, created);
+        connected.session.poller.amend_flows(set, created);
         changed
     }
 }
@@ -202,12 +221,12 @@ fn flow_id(id: &str) -> Result<FlowId, Verdict> {
 /// A set that is not found may be one that `--watch-selector` leaves out.
 async fn with_selector(
     flow: &ProvisioningFlow,
-    mut obstacle: Obstacle,
+    mut blocked: Blocked,
     context: &Context,
-) -> Result<Obstacle, Error> {
-    if let (Some(reference), None) = (&flow.spec.flow_set_ref, context.world.set_of(flow)) {
-        let message = obstacle.statement.message;
-        obstacle.statement.message = watch::missing::<OutboundProvisioningFlowSet>(
+) -> Result<Blocked, Error> {
+    if let (Some(reference), None) = (&flow.spec.flow_set_ref, context.index.set_of(flow)) {
+        let message = blocked.cause.message;
+        blocked.cause.message = watch::missing::<OutboundProvisioningFlowSet>(
             &namespace(flow),
             &reference.name,
             context,
@@ -215,11 +234,11 @@ async fn with_selector(
         )
         .await?;
     }
-    Ok(obstacle)
+    Ok(blocked)
 }
 
 /// The remote set that a flow belongs to. A flow that is being deleted belongs where it was made.
-fn remote_set(flow: &ProvisioningFlow, world: &World) -> Result<FlowSetId, Obstacle> {
+fn remote_set(flow: &ProvisioningFlow, index: &Index) -> Result<FlowSetId, Blocked> {
     let made_in = flow
         .status
         .as_ref()
@@ -232,9 +251,9 @@ fn remote_set(flow: &ProvisioningFlow, world: &World) -> Result<FlowSetId, Obsta
     }
     if let Some(reference) = &flow.spec.flow_set_ref {
         let name = &reference.name;
-        let set = world.set_of(flow).ok_or_else(|| set_missing(flow))?;
+        let set = index.set_of(flow).ok_or_else(|| set_missing(flow))?;
         if is_deleting(&*set) && !is_deleting(flow) {
-            return Err(Obstacle::progress(
+            return Err(Blocked::progress(
                 reason::FLOW_SET_NOT_READY,
                 format!(
                     "the OutboundProvisioningFlowSet {name} is being deleted, and waits until this resource is deleted too"
@@ -242,8 +261,8 @@ fn remote_set(flow: &ProvisioningFlow, world: &World) -> Result<FlowSetId, Obsta
             ));
         }
     }
-    world.remote_set_of(flow).ok_or_else(|| {
-        Obstacle::progress(
+    index.remote_set_of(flow).ok_or_else(|| {
+        Blocked::progress(
             reason::FLOW_SET_NOT_READY,
             "the OutboundProvisioningFlowSet that spec.flowSetRef names has no remote set yet: its conditions say why",
         )
@@ -252,10 +271,10 @@ fn remote_set(flow: &ProvisioningFlow, world: &World) -> Result<FlowSetId, Obsta
 
 /// What is said when the set resource of a flow does not exist. Without it, nobody knows through which connection the flow
 /// is reached.
-fn set_missing(flow: &ProvisioningFlow) -> Obstacle {
+fn set_missing(flow: &ProvisioningFlow) -> Blocked {
     let reference = flow.spec.flow_set_ref.as_ref();
     let name = reference.map_or("", |reference| reference.name.as_str());
-    Obstacle::missing(
+    Blocked::missing(
         reason::FLOW_SET_NOT_FOUND,
         format!(
             "the OutboundProvisioningFlowSet {name} that spec.flowSetRef names does not exist: create it, or delete this resource"
@@ -267,13 +286,13 @@ fn set_missing(flow: &ProvisioningFlow) -> Obstacle {
 async fn passwords_of(
     flow: &ProvisioningFlow,
     context: &Context,
-) -> Result<Result<Vec<Password>, Obstacle>, Error> {
+) -> Result<Result<Vec<Password>, Blocked>, Error> {
     let namespace = namespace(flow);
     let mut found = Vec::new();
     for (role_group, reference) in passwords(&flow.spec) {
         let value = match context.secrets.value(&namespace, reference).await? {
             Ok(value) => value,
-            Err(obstacle) => return Ok(Err(obstacle)),
+            Err(blocked) => return Ok(Err(blocked)),
         };
         found.push(Password {
             source: AppliedSecret {
@@ -296,7 +315,7 @@ async fn read_passwords(flow: &ProvisioningFlow, context: &Context) -> Result<Pa
     let mut values = Passwords::new();
     for (role_group, reference) in passwords(&flow.spec) {
         let read = context.secrets.read(&namespace(flow), reference).await?;
-        let (password, _) = read.map_err(|_| Error::Outdated {
+        let (password, _) = read.map_err(|_| Error::Conflict {
             object: format!("Secret {}/{}", namespace(flow), reference.name),
         })?;
         values.insert(role_group.to_owned(), password);

@@ -8,66 +8,79 @@ use uuid::Uuid;
 use crate::api::{FilterAttribute, OutboundProvisioningFlowSet};
 use crate::graph::model::{FlowSet, FlowSetId};
 use crate::graph::verdict::Verdict;
-use crate::graph::{Client, FilterDefinition, FlowSetDefinition, Lane, Operation};
-use crate::metrics::KindLabel;
+use crate::graph::{Client, FilterDefinition, FlowSetDefinition, Operation, Priority};
+use crate::metrics::ResourceKind;
 use crate::plan::definition::FlowSetBody;
-use crate::plan::flow_set::{Change, Surroundings};
-use crate::plan::{Action, Fetched, Permit, Place};
+use crate::plan::flow_set::{Change, Related};
+use crate::plan::{Action, Fetched, Permit, Target};
 use crate::poll::Snapshot;
 
+use super::cache::ReconcileCache;
 use super::connection::reach;
 use super::context::Context;
 use super::error::Error;
-use super::notebook::Notebook;
-use super::relations::Relations;
-use super::remote::{Changed, Located, Remote, Way, fetched, verdict_on_id};
+use super::managed::{Changed, Connected, Located, Managed, fetched, verdict_on_id};
+use super::triggers::Triggers;
 
-impl Remote for OutboundProvisioningFlowSet {
+impl Managed for OutboundProvisioningFlowSet {
     type Secrets = ();
 
-    const LABEL: KindLabel = KindLabel::OutboundProvisioningFlowSet;
+    const LABEL: ResourceKind = ResourceKind::OutboundProvisioningFlowSet;
 
-    fn notebook(context: &Context) -> &Notebook<Self> {
+    fn cache(context: &Context) -> &ReconcileCache<Self> {
         &context.sets
     }
 
-    fn note(seen: &Self, gone: bool, relations: &Relations, _context: &Context) {
-        relations.set_seen(seen, gone);
+    fn note(seen: &Self, gone: bool, triggers: &Triggers, _context: &Context) {
+        triggers.set_seen(seen, gone);
     }
 
     async fn locate(&self, context: &Context) -> Result<Located, Error> {
         let session = reach(self, &self.spec.connection_ref.name, context).await?;
-        Ok(session.map(|(session, route)| {
-            let place = Place { set: None, route };
-            Way {
+        Ok(session.map(|(session, revision)| {
+            let target = Target {
+                set: None,
+                revision,
+            };
+            Connected {
                 session,
-                place,
+                target,
                 refused: None,
             }
         }))
     }
 
-    async fn around(&self, _way: Option<&Way>, context: &Context) -> Result<Surroundings, Error> {
-        Ok(Surroundings {
-            rival: context.world.rival_of_set(self),
-            held: context.world.held_by_others(self),
-            flows: context.world.count_flows(self),
+    async fn related(&self, _way: Option<&Connected>, context: &Context) -> Result<Related, Error> {
+        Ok(Related {
+            conflict: context.index.rival_of_set(self),
+            held: context.index.held_by_others(self),
+            flows: context.index.count_flows(self),
         })
     }
 
-    fn latest(way: &Way) -> Option<Arc<Snapshot<FlowSet>>> {
-        way.session.poller.latest_sets()
+    fn latest(connected: &Connected) -> Option<Arc<Snapshot<FlowSet>>> {
+        connected.session.poller.latest_sets()
     }
 
-    async fn look(way: &Way, moment: Instant, lane: Lane) -> Option<Arc<Snapshot<FlowSet>>> {
-        Some(way.session.poller.sets_since(moment, lane).await)
+    async fn look(
+        connected: &Connected,
+        moment: Instant,
+        priority: Priority,
+    ) -> Option<Arc<Snapshot<FlowSet>>> {
+        Some(connected.session.poller.sets_since(moment, priority).await)
     }
 
-    async fn fetch(way: &Way, id: &str) -> Fetched {
+    async fn fetch(connected: &Connected, id: &str) -> Fetched {
         let Ok(id) = set_id(id) else {
             return Fetched::Absent;
         };
-        fetched(way.session.client.get_flow_set(&id, Lane::Change).await)
+        fetched(
+            connected
+                .session
+                .client
+                .get_flow_set(&id, Priority::Change)
+                .await,
+        )
     }
 
     fn operation(_permit: &Permit) -> Operation {
@@ -82,8 +95,8 @@ impl Remote for OutboundProvisioningFlowSet {
         }
     }
 
-    async fn change(change: Change, way: &Way, (): ()) -> Changed<FlowSet> {
-        let client = &way.session.client;
+    async fn change(change: Change, connected: &Connected, (): ()) -> Changed<FlowSet> {
+        let client = &connected.session.client;
         let changed = match change {
             Change::Create { attempt, body } => {
                 let created = create(client, attempt.id, body).await;
@@ -99,7 +112,7 @@ impl Remote for OutboundProvisioningFlowSet {
             }
         };
         let created = changed.created().cloned();
-        way.session.poller.amend_sets(created);
+        connected.session.poller.amend_sets(created);
         changed
     }
 }

@@ -1,7 +1,7 @@
 //! The IO around [`plan`](crate::plan): looks at the world, carries plans out, writes down what came of it.
 //!
 //! A run is the same for all three kinds and is `reconcile`. What is particular to a kind when it meets the service is
-//! its `Remote`.
+//! its `Managed`.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -9,20 +9,20 @@ use std::sync::Arc;
 use futures::FutureExt;
 use kube::runtime::controller::Action;
 
+mod cache;
 mod cluster;
 mod connection;
 mod context;
 mod error;
 mod flow;
 mod flow_set;
-mod notebook;
-mod relations;
-mod remote;
-mod run;
+mod index;
+mod managed;
+mod reconciliation;
 mod secrets;
 mod session;
+mod triggers;
 mod watch;
-mod world;
 
 pub use cluster::FIELD_MANAGER;
 pub use context::Context;
@@ -31,33 +31,33 @@ pub use session::Spawn;
 pub use watch::{DEFINITIONS_MISSING, Scope, run as run_scope};
 
 use crate::failpoint;
-use crate::metrics::{Part, ReconcileOutcome};
+use crate::metrics::{Component, ReconcileResult};
 use crate::telemetry::with_causes;
 
-use remote::Remote;
-use run::Run;
+use managed::Managed;
+use reconciliation::Reconciliation;
 
 /// More steps than this in one run are a mistake in the plan.
-const MOST_STEPS: usize = 12;
+const MAX_STEPS: usize = 12;
 
 /// One run, which may fail in any way without harm to others.
-async fn reconcile<K: Remote>(resource: Arc<K>, context: Arc<Context>) -> Result<Action, Error> {
+async fn reconcile<K: Managed>(resource: Arc<K>, context: Arc<Context>) -> Result<Action, Error> {
     let _timer = context.metrics.reconciling(K::LABEL);
-    context.world.ready().await;
+    context.index.ready().await;
     let object = cluster::called(&*resource);
     // What a run leaves half done is in the cluster. What it holds of this process, locks and permits, is let go.
     let run = AssertUnwindSafe(run(resource, &context)).catch_unwind();
     run.await.unwrap_or_else(|_| {
-        context.metrics.panicked(Part::Run);
+        context.metrics.panicked(Component::Reconcile);
         Err(Error::Panicked { object })
     })
 }
 
 /// Observes a resource, plans, carries out one step after the other, and reports.
-async fn run<K: Remote>(resource: Arc<K>, context: &Context) -> Result<Action, Error> {
+async fn run<K: Managed>(resource: Arc<K>, context: &Context) -> Result<Action, Error> {
     failpoint::panic_in_run();
-    let mut run = Run::observe(resource, context).await?;
-    for _ in 0..MOST_STEPS {
+    let mut run = Reconciliation::observe(resource, context).await?;
+    for _ in 0..MAX_STEPS {
         let plan = run.plan();
         let Some(step) = plan.step else {
             run.report().await?;
@@ -65,7 +65,7 @@ async fn run<K: Remote>(resource: Arc<K>, context: &Context) -> Result<Action, E
         };
         run.execute(step).await?;
     }
-    Err(run.endless())
+    Err(run.step_limit())
 }
 
 fn requeue(pause: k8s_openapi::jiff::SignedDuration) -> Action {
@@ -77,12 +77,12 @@ fn requeue(pause: k8s_openapi::jiff::SignedDuration) -> Action {
     clippy::needless_pass_by_value,
     reason = "the signature is the controller's"
 )]
-fn after_error<K: Remote>(resource: Arc<K>, error: &Error, context: Arc<Context>) -> Action {
-    let failures = K::notebook(&context).failed(&resource);
+fn after_error<K: Managed>(resource: Arc<K>, error: &Error, context: Arc<Context>) -> Action {
+    let failures = K::cache(&context).failed(&resource);
     context
         .metrics
-        .reconciled(K::LABEL, ReconcileOutcome::Failed);
-    if matches!(error, Error::Outdated { .. }) {
+        .reconciled(K::LABEL, ReconcileResult::Failed);
+    if matches!(error, Error::Conflict { .. }) {
         tracing::debug!(%error, "run is repeated");
     } else {
         tracing::warn!(error = with_causes(error), "run ended early");

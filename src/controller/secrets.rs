@@ -10,15 +10,15 @@ use ring::digest::{SHA256, digest};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::api::{SecretKeyReference, reason};
-use crate::plan::{Digest, Obstacle};
+use crate::plan::{Blocked, Digest};
 
 use super::error::Error;
-use super::world::{SecretVersion, World};
+use super::index::{Index, SecretVersion};
 
 /// Reads Secrets, and remembers which value each used key had under which version. The values themselves are not kept.
 pub struct Secrets {
     cluster: kube::Client,
-    world: World,
+    index: Index,
     known: Mutex<HashMap<Key, Value>>,
 }
 
@@ -36,10 +36,10 @@ pub struct Value {
 
 impl Secrets {
     /// Secrets of the scope that `world` shows.
-    pub fn new(cluster: kube::Client, world: World) -> Self {
+    pub fn new(cluster: kube::Client, index: Index) -> Self {
         Self {
             cluster,
-            world,
+            index,
             known: Mutex::default(),
         }
     }
@@ -48,14 +48,14 @@ impl Secrets {
     ///
     /// # Errors
     ///
-    /// If the cluster could not be asked. What a person has to correct is an [`Obstacle`] instead.
+    /// If the cluster could not be asked. What a person has to correct is an [`Blocked`] instead.
     pub async fn value(
         &self,
         namespace: &str,
         reference: &SecretKeyReference,
-    ) -> Result<Result<Value, Obstacle>, Error> {
+    ) -> Result<Result<Value, Blocked>, Error> {
         let key = key(namespace, reference);
-        let Some(version) = self.world.secret(namespace, &reference.name) else {
+        let Some(version) = self.index.secret(namespace, &reference.name) else {
             self.lock().remove(&key);
             return Ok(Err(missing(reference)));
         };
@@ -71,12 +71,12 @@ impl Secrets {
     ///
     /// # Errors
     ///
-    /// If the cluster could not be asked. What a person has to correct is an [`Obstacle`] instead.
+    /// If the cluster could not be asked. What a person has to correct is an [`Blocked`] instead.
     pub async fn read(
         &self,
         namespace: &str,
         reference: &SecretKeyReference,
-    ) -> Result<Result<(SecretString, Value), Obstacle>, Error> {
+    ) -> Result<Result<(SecretString, Value), Blocked>, Error> {
         let secrets: Api<Secret> = Api::namespaced(self.cluster.clone(), namespace);
         let secret = secrets.get_opt(&reference.name).await;
         let secret = secret.map_err(|source| Error::Cluster {
@@ -89,7 +89,7 @@ impl Secrets {
         };
         let text = match text(&secret, reference) {
             Ok(text) => text,
-            Err(obstacle) => return Ok(Err(obstacle)),
+            Err(blocked) => return Ok(Err(blocked)),
         };
         let value = Value {
             version: SecretVersion {
@@ -121,7 +121,7 @@ fn digest_of(text: &SecretString) -> Digest {
 }
 
 /// The text under a key. Line ends at its end come from files and `echo`, and are no part of it.
-fn text(secret: &Secret, reference: &SecretKeyReference) -> Result<SecretString, Obstacle> {
+fn text(secret: &Secret, reference: &SecretKeyReference) -> Result<SecretString, Blocked> {
     let data = secret.data.as_ref();
     let Some(value) = data.and_then(|data| data.get(&reference.key)) else {
         return Err(unusable(reference, "has no key", "add it"));
@@ -144,8 +144,8 @@ fn text(secret: &Secret, reference: &SecretKeyReference) -> Result<SecretString,
     Ok(SecretString::from(text))
 }
 
-fn missing(reference: &SecretKeyReference) -> Obstacle {
-    Obstacle::missing(
+fn missing(reference: &SecretKeyReference) -> Blocked {
+    Blocked::missing(
         reason::SECRET_NOT_FOUND,
         format!(
             "the Secret {} does not exist: create it, with the key {}",
@@ -154,10 +154,10 @@ fn missing(reference: &SecretKeyReference) -> Obstacle {
     )
 }
 
-fn unusable(reference: &SecretKeyReference, how: &str, remedy: &str) -> Obstacle {
+fn unusable(reference: &SecretKeyReference, how: &str, remedy: &str) -> Blocked {
     let SecretKeyReference { name, key } = reference;
     let message = format!("the Secret {name} {how} {key}: {remedy}");
-    Obstacle::missing(reason::SECRET_NOT_FOUND, message)
+    Blocked::missing(reason::SECRET_NOT_FOUND, message)
 }
 
 #[cfg(test)]
@@ -175,7 +175,7 @@ mod tests {
             data: Some([("students".to_owned(), ByteString(value.to_vec()))].into()),
             ..Secret::default()
         };
-        let text = text(&secret, &reference).map_err(|obstacle| obstacle.statement.message);
+        let text = text(&secret, &reference).map_err(|blocked| blocked.cause.message);
         text.map(|text| text.expose_secret().to_owned())
     }
 

@@ -11,14 +11,14 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::api::{GraphConnection, SecretKeyReference, reason};
 use crate::graph::verdict::Verdict;
-use crate::graph::{Account, Client, Limits, Observer, Tenant, Transport, USUAL_WAIT};
-use crate::plan::{Digest, Obstacle, resource, retry};
+use crate::graph::{Account, Client, DEFAULT_MAX_WAIT, Limits, Observer, Tenant, Transport};
+use crate::plan::{Blocked, Digest, resource, retry};
 use crate::poll::Poller;
 
 use super::error::Error;
-use super::relations::Relations;
+use super::index::namespace;
 use super::secrets::Secrets;
-use super::world::namespace;
+use super::triggers::Triggers;
 
 /// A client and a poller for one application and credential.
 pub struct Session {
@@ -45,7 +45,7 @@ pub type Route = (Arc<Session>, String);
 /// A session, and why the credential that is to replace it cannot be used yet, if there is one.
 pub struct Renewed {
     /// The session.
-    pub route: Route,
+    pub revision: Route,
     /// What the authority, or the way to it, answers to the new credential.
     pub refused: Option<Verdict>,
 }
@@ -56,7 +56,7 @@ pub type Spawn = Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>;
 /// The sessions of all connections, and what outlives them.
 pub struct Sessions {
     secrets: Arc<Secrets>,
-    relations: Relations,
+    triggers: Triggers,
     transport: Transport,
     observer: Observer,
     spawn: Spawn,
@@ -75,14 +75,14 @@ impl Sessions {
     /// No session yet.
     pub fn new(
         secrets: Arc<Secrets>,
-        relations: Relations,
+        triggers: Triggers,
         transport: Transport,
         observer: Observer,
         spawn: Spawn,
     ) -> Self {
         Self {
             secrets,
-            relations,
+            triggers,
             transport,
             observer,
             spawn,
@@ -96,31 +96,31 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// If the cluster could not be asked for the Secret. What a person has to correct is an [`Obstacle`] instead.
+    /// If the cluster could not be asked for the Secret. What a person has to correct is an [`Blocked`] instead.
     pub async fn open(
         &self,
         connection: &GraphConnection,
-    ) -> Result<Result<Route, Obstacle>, Error> {
+    ) -> Result<Result<Route, Blocked>, Error> {
         let reference = match secret_reference(connection) {
             Ok(reference) => reference,
-            Err(obstacle) => return Ok(Err(obstacle)),
+            Err(blocked) => return Ok(Err(blocked)),
         };
         let namespace = namespace(connection);
-        if let Err(obstacle) = self.secrets.value(&namespace, reference).await? {
-            return Ok(Err(obstacle));
+        if let Err(blocked) = self.secrets.value(&namespace, reference).await? {
+            return Ok(Err(blocked));
         }
         let slot = self.slot(connection);
         let mut session = slot.lock().await;
         if let Some(open) = session.as_ref() {
-            return Ok(Ok(route(connection, open)));
+            return Ok(Ok(revision(connection, open)));
         }
         let (client, identity) = match self.connect(connection, reference).await? {
             Ok(connected) => connected,
-            Err(obstacle) => return Ok(Err(obstacle)),
+            Err(blocked) => return Ok(Err(blocked)),
         };
         let opened = self.start(connection, client, identity, 0);
         *session = Some(opened.clone());
-        Ok(Ok(route(connection, &opened)))
+        Ok(Ok(revision(connection, &opened)))
     }
 
     /// The session of a connection whose run this is: here a new credential takes the place of the one before, as soon as
@@ -128,44 +128,44 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// If the cluster could not be asked for the Secret. What a person has to correct is an [`Obstacle`] instead.
+    /// If the cluster could not be asked for the Secret. What a person has to correct is an [`Blocked`] instead.
     pub async fn renew(
         &self,
         connection: &GraphConnection,
-    ) -> Result<Result<Renewed, Obstacle>, Error> {
+    ) -> Result<Result<Renewed, Blocked>, Error> {
         let (session, known) = match self.open(connection).await? {
-            Ok(route) => route,
-            Err(obstacle) => return Ok(Err(obstacle)),
+            Ok(revision) => revision,
+            Err(blocked) => return Ok(Err(blocked)),
         };
         self.limit(connection);
         let unchanged = |refused| Renewed {
-            route: (session.clone(), known.clone()),
+            revision: (session.clone(), known.clone()),
             refused,
         };
         let reference = match secret_reference(connection) {
             Ok(reference) => reference,
-            Err(obstacle) => return Ok(Err(obstacle)),
+            Err(blocked) => return Ok(Err(blocked)),
         };
         let namespace = namespace(connection);
         let value = match self.secrets.value(&namespace, reference).await? {
             Ok(value) => value,
-            Err(obstacle) => return Ok(Err(obstacle)),
+            Err(blocked) => return Ok(Err(blocked)),
         };
         if session.identity == identity(connection, value.digest) {
             return Ok(Ok(unchanged(None)));
         }
         let (client, identity) = match self.connect(connection, reference).await? {
             Ok(connected) => connected,
-            Err(obstacle) => return Ok(Err(obstacle)),
+            Err(blocked) => return Ok(Err(blocked)),
         };
         if let Err(error) = client.obtain_token().await {
             return Ok(Ok(unchanged(Some(error.verdict()))));
         }
         let renewed = self.start(connection, client, identity, session.number + 1);
         *self.slot(connection).lock().await = Some(renewed.clone());
-        self.relations.wake_users(connection);
+        self.triggers.wake_users(connection);
         Ok(Ok(Renewed {
-            route: route(connection, &renewed),
+            revision: revision(connection, &renewed),
             refused: None,
         }))
     }
@@ -173,7 +173,7 @@ impl Sessions {
     /// The session that a connection had last, even if its credential is gone since: deletions may still work with it.
     pub async fn last(&self, connection: &GraphConnection) -> Option<Route> {
         let session = self.slot(connection).lock().await.clone()?;
-        Some(route(connection, &session))
+        Some(revision(connection, &session))
     }
 
     /// Ends the session of a connection that is gone. A pause that the service has asked for is kept: the connection may be
@@ -196,7 +196,7 @@ impl Sessions {
         &self,
         connection: &GraphConnection,
         reference: &SecretKeyReference,
-    ) -> Result<Result<(Client, Identity), Obstacle>, Error> {
+    ) -> Result<Result<(Client, Identity), Blocked>, Error> {
         let read = self.secrets.read(&namespace(connection), reference).await?;
         Ok(read.and_then(|(secret, value)| {
             let client = self.client(connection, secret)?;
@@ -212,11 +212,11 @@ impl Sessions {
         number: u32,
     ) -> Arc<Session> {
         let reference = ObjectRef::from_obj(connection);
-        let (asked, told) = (self.relations.clone(), self.relations.clone());
+        let (asked, told) = (self.triggers.clone(), self.triggers.clone());
         let (about, concerning) = (reference.clone(), reference);
         let poller = Arc::new(Poller::new(
             client.clone(),
-            move || asked.world.interest_in(&about),
+            move || asked.index.interest_in(&about),
             move |news| told.tell(&concerning, &news),
         ));
         let stop = CancellationToken::new();
@@ -235,10 +235,10 @@ impl Sessions {
         &self,
         connection: &GraphConnection,
         secret: SecretString,
-    ) -> Result<Client, Obstacle> {
+    ) -> Result<Client, Blocked> {
         let spec = &connection.spec;
         let tenant = Tenant::new(&spec.tenant_id).map_err(|error| {
-            Obstacle::person(
+            Blocked::person(
                 reason::INVALID_TENANT,
                 format!("spec.tenantId is no tenant: {error}; create another GraphConnection with the right one"),
             )
@@ -270,7 +270,7 @@ impl Sessions {
 }
 
 /// The number stands for the credential: a digest of it must not be written down, and this ends up in a status.
-fn route(connection: &GraphConnection, session: &Arc<Session>) -> Route {
+fn revision(connection: &GraphConnection, session: &Arc<Session>) -> Route {
     let uid = connection.uid().unwrap_or_default();
     let generation = resource::generation(connection).to_string();
     let parts = [&uid, &generation, &session.number.to_string()];
@@ -300,14 +300,14 @@ fn limits(connection: &GraphConnection) -> Limits {
     Limits {
         per_second: f64::from(budget.per_second),
         burst: u32::try_from(budget.burst).unwrap_or(1),
-        max_wait: USUAL_WAIT,
+        max_wait: DEFAULT_MAX_WAIT,
     }
 }
 
-fn secret_reference(connection: &GraphConnection) -> Result<&SecretKeyReference, Obstacle> {
+fn secret_reference(connection: &GraphConnection) -> Result<&SecretKeyReference, Blocked> {
     let secret = connection.spec.credential.client_secret.as_ref();
     secret.map(|secret| &secret.secret_key_ref).ok_or_else(|| {
-        Obstacle::person(
+        Blocked::person(
             reason::SECRET_NOT_FOUND,
             "spec.credential names no credential: give spec.credential.clientSecret",
         )

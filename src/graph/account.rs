@@ -20,7 +20,7 @@ use super::{
 };
 
 /// Credentials remembered: the present one, the one before, and one that is being tried.
-const MOST_CREDENTIALS: usize = 3;
+const MAX_CREDENTIALS: usize = 3;
 
 /// An application in a tenant. Cheap to clone; clones share everything.
 #[derive(Clone)]
@@ -106,7 +106,7 @@ impl Account {
         });
         let memory = Arc::clone(&known.memory);
         credentials.push(known);
-        let surplus = credentials.len().saturating_sub(MOST_CREDENTIALS);
+        let surplus = credentials.len().saturating_sub(MAX_CREDENTIALS);
         credentials.drain(..surplus);
         memory
     }

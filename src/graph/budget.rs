@@ -3,7 +3,7 @@
 //!
 //! A token bucket whose rate gives way: it is halved when the service throttles and creeps back
 //! while the service answers. `Retry-After` closes it for everyone. Waiting requests stand in
-//! lanes; a lower lane moves only while the higher ones are empty, and a lane serves in order of
+//! priorities; a lower priority moves only while the higher ones are empty, and a priority serves in order of
 //! arrival.
 //!
 //! [`bucket`] is arithmetic on a time that is passed in, [`queue`] is the order of waiting; this
@@ -26,11 +26,11 @@ use self::{
     queue::{Queue, Ticket},
 };
 
-const LONGEST_WAIT: Duration = Duration::from_hours(1);
+const MAX_WAIT: Duration = Duration::from_hours(1);
 
 /// How urgent a request is. The order of the variants is that of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Lane {
+pub enum Priority {
     /// Deletes, and whatever a person asked for and is waiting for.
     User,
     /// Creates and updates.
@@ -39,7 +39,7 @@ pub enum Lane {
     Poll,
 }
 
-impl Lane {
+impl Priority {
     /// All of them, most urgent first.
     pub const ALL: [Self; 3] = [Self::User, Self::Change, Self::Poll];
 }
@@ -58,7 +58,7 @@ pub struct Limits {
 
 /// The usual [`Limits::max_wait`]: long enough for a burst to drain, short enough that the leader's lease covers it
 /// together with the request.
-pub const USUAL_WAIT: Duration = Duration::from_secs(2);
+pub const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// The budget did not let a request go, and would not within [`Limits::max_wait`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -103,7 +103,7 @@ impl Budget {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let state = State {
-            max_wait: limits.max_wait.min(LONGEST_WAIT),
+            max_wait: limits.max_wait.min(MAX_WAIT),
             bucket: Bucket::new(limits.per_second, limits.burst, Instant::now()),
             queue: Queue::default(),
         };
@@ -116,7 +116,7 @@ impl Budget {
     /// down, as far as the new ceiling allows.
     pub fn set_limits(&self, limits: Limits) {
         let mut state = self.lock();
-        state.max_wait = limits.max_wait.min(LONGEST_WAIT);
+        state.max_wait = limits.max_wait.min(MAX_WAIT);
         state
             .bucket
             .set_limits(limits.per_second, limits.burst, Instant::now());
@@ -138,8 +138,8 @@ impl Budget {
     /// [`Closed`], at once, if the turn would not come within [`Limits::max_wait`]: because the
     /// service asked for a longer pause, or because too many are waiting. Also later, if either
     /// turns out so while waiting.
-    pub async fn acquire(&self, lane: Lane) -> Result<(), Closed> {
-        self.acquire_before(lane, Instant::now() + self.max_wait())
+    pub async fn acquire(&self, priority: Priority) -> Result<(), Closed> {
+        self.acquire_before(priority, Instant::now() + self.max_wait())
             .await
     }
 
@@ -157,13 +157,17 @@ impl Budget {
     }
 
     /// As [`acquire`](Self::acquire), with a deadline of the caller's.
-    pub(super) async fn acquire_before(&self, lane: Lane, deadline: Instant) -> Result<(), Closed> {
-        let place = self.enter(lane);
+    pub(super) async fn acquire_before(
+        &self,
+        priority: Priority,
+        deadline: Instant,
+    ) -> Result<(), Closed> {
+        let place = self.enter(priority);
         loop {
             match place.look(deadline) {
                 Look::Go => return Ok(()),
                 Look::GiveUp(closed) => return Err(closed),
-                // Woken or timed out, it looks again; which of the two it was does not matter.
+                // Queued or timed out, it looks again; which of the two it was does not matter.
                 Look::WakeAt(time) => drop(timeout_at(time, place.ticket.called()).await),
             }
         }
@@ -197,14 +201,14 @@ impl Budget {
         self.lock().bucket.closed_for(Instant::now())
     }
 
-    /// How many requests are waiting in a lane.
+    /// How many requests are waiting in a priority.
     #[must_use]
-    pub fn waiting(&self, lane: Lane) -> usize {
-        self.lock().queue.waiting(lane)
+    pub fn waiting(&self, priority: Priority) -> usize {
+        self.lock().queue.waiting(priority)
     }
 
-    fn enter(&self, lane: Lane) -> Place<'_> {
-        let ticket = self.lock().queue.enter(lane);
+    fn enter(&self, priority: Priority) -> Place<'_> {
+        let ticket = self.lock().queue.enter(priority);
         Place {
             budget: self,
             ticket,

@@ -14,7 +14,7 @@ use super::{
     account::Account,
     answer::Answer,
     body::{FlowDefinition, FlowSetDefinition},
-    budget::Lane,
+    budget::Priority,
     connection::{Connection, Request},
     error::{Error, Failure},
     model::{Flow, FlowId, FlowSet, FlowSetId, Listing, Malformed},
@@ -113,14 +113,14 @@ impl Client {
     pub async fn list_flow_sets(
         &self,
         expand_flows: bool,
-        lane: Lane,
+        priority: Priority,
     ) -> Result<Listing<FlowSet>, Error> {
         let mut url = self.url(&[]);
         if expand_flows {
             url.set_query(Some("$expand=provisioningFlows"));
         }
         let listing = self
-            .list(Operation::ListFlowSets, url, lane, FlowSet::parse)
+            .list(Operation::ListFlowSets, url, priority, FlowSet::parse)
             .await?;
         Ok(distinct(listing, |set| set.id.clone()))
     }
@@ -131,9 +131,13 @@ impl Client {
     /// # Errors
     ///
     /// If the request fails or the answer cannot be read. Then nothing is known about the set.
-    pub async fn get_flow_set(&self, id: &FlowSetId, lane: Lane) -> Result<Option<FlowSet>, Error> {
+    pub async fn get_flow_set(
+        &self,
+        id: &FlowSetId,
+        priority: Priority,
+    ) -> Result<Option<FlowSet>, Error> {
         let url = self.url(&[id.as_str()]);
-        let request = Request::new(Operation::GetFlowSet, Method::GET, url, lane);
+        let request = Request::new(Operation::GetFlowSet, Method::GET, url, priority);
         let read = |answer| {
             let set = read_one(answer, FlowSet::parse)?;
             only(set.id == *id, set)
@@ -159,7 +163,7 @@ impl Client {
             Operation::CreateFlowSet,
             Method::POST,
             self.url(&[]),
-            Lane::Change,
+            Priority::Change,
         )
         .with_id(attempt)
         .with_body(definition.for_create());
@@ -179,8 +183,13 @@ impl Client {
         definition: &FlowSetDefinition,
     ) -> Result<(), Error> {
         let url = self.url(&[id.as_str()]);
-        let request = Request::new(Operation::UpdateFlowSet, Method::PATCH, url, Lane::Change)
-            .with_body(definition.for_update());
+        let request = Request::new(
+            Operation::UpdateFlowSet,
+            Method::PATCH,
+            url,
+            Priority::Change,
+        )
+        .with_body(definition.for_update());
         self.change(&request).await
     }
 
@@ -192,7 +201,12 @@ impl Client {
     /// set is gone: only a list does.
     pub async fn delete_flow_set(&self, id: &FlowSetId) -> Result<(), Error> {
         let url = self.url(&[id.as_str()]);
-        let request = Request::new(Operation::DeleteFlowSet, Method::DELETE, url, Lane::User);
+        let request = Request::new(
+            Operation::DeleteFlowSet,
+            Method::DELETE,
+            url,
+            Priority::User,
+        );
         self.change(&request).await
     }
 
@@ -201,10 +215,14 @@ impl Client {
     /// # Errors
     ///
     /// If any page fails.
-    pub async fn list_flows(&self, set: &FlowSetId, lane: Lane) -> Result<Listing<Flow>, Error> {
+    pub async fn list_flows(
+        &self,
+        set: &FlowSetId,
+        priority: Priority,
+    ) -> Result<Listing<Flow>, Error> {
         let url = self.flows(set, &[]);
         let listing = self
-            .list(Operation::ListFlows, url, lane, Flow::parse)
+            .list(Operation::ListFlows, url, priority, Flow::parse)
             .await?;
         Ok(distinct(listing, |flow| flow.id.clone()))
     }
@@ -219,10 +237,10 @@ impl Client {
         &self,
         set: &FlowSetId,
         id: &FlowId,
-        lane: Lane,
+        priority: Priority,
     ) -> Result<Option<Flow>, Error> {
         let url = self.flows(set, &[id.as_str()]);
-        let request = Request::new(Operation::GetFlow, Method::GET, url, lane);
+        let request = Request::new(Operation::GetFlow, Method::GET, url, priority);
         let read = |answer| {
             let flow = read_one(answer, Flow::parse)?;
             only(flow.id == *id, flow)
@@ -248,7 +266,7 @@ impl Client {
     ) -> Result<Flow, Error> {
         let url = self.flows(set, &[]);
         let body = definition.for_create(self.connection.transport.graph());
-        let request = Request::new(Operation::CreateFlow, Method::POST, url, Lane::Change)
+        let request = Request::new(Operation::CreateFlow, Method::POST, url, Priority::Change)
             .with_id(attempt)
             .with_body(body);
         self.connection
@@ -269,8 +287,8 @@ impl Client {
     ) -> Result<(), Error> {
         let url = self.flows(set, &[id.as_str()]);
         let body = definition.for_update(self.connection.transport.graph());
-        let request =
-            Request::new(Operation::UpdateFlow, Method::PATCH, url, Lane::Change).with_body(body);
+        let request = Request::new(Operation::UpdateFlow, Method::PATCH, url, Priority::Change)
+            .with_body(body);
         self.change(&request).await
     }
 
@@ -282,7 +300,7 @@ impl Client {
     /// flow is gone: only a list does.
     pub async fn delete_flow(&self, set: &FlowSetId, id: &FlowId) -> Result<(), Error> {
         let url = self.flows(set, &[id.as_str()]);
-        let request = Request::new(Operation::DeleteFlow, Method::DELETE, url, Lane::User);
+        let request = Request::new(Operation::DeleteFlow, Method::DELETE, url, Priority::User);
         self.change(&request).await
     }
 
@@ -296,7 +314,7 @@ impl Client {
     /// If the request fails.
     pub async fn reset_flow(&self, set: &FlowSetId, id: &FlowId) -> Result<(), Error> {
         let url = self.flows(set, &[id.as_str(), "reset"]);
-        let request = Request::new(Operation::ResetFlow, Method::POST, url, Lane::User).alone();
+        let request = Request::new(Operation::ResetFlow, Method::POST, url, Priority::User).alone();
         self.change(&request).await
     }
 

@@ -15,7 +15,7 @@ use super::{
     account::Account,
     answer::{Answer, Refusal, Shape},
     body::Body,
-    budget::{Budget, Lane},
+    budget::{Budget, Priority},
     error::{Error, Failure},
     operation::{Observer, Operation, Outcome},
     token::{AccessToken, TokenSource},
@@ -34,7 +34,7 @@ enum Route {
 /// A request to Microsoft Graph.
 pub(super) struct Request {
     operation: Operation,
-    lane: Lane,
+    priority: Priority,
     method: Method,
     url: Url,
     body: Option<Body>,
@@ -46,10 +46,10 @@ pub(super) struct Request {
 
 impl Request {
     /// A request without a body, with an id of its own.
-    pub(super) fn new(operation: Operation, method: Method, url: Url, lane: Lane) -> Self {
+    pub(super) fn new(operation: Operation, method: Method, url: Url, priority: Priority) -> Self {
         Self {
             operation,
-            lane,
+            priority,
             method,
             url,
             body: None,
@@ -98,7 +98,7 @@ impl Connection {
         read: impl FnOnce(Answer) -> Result<T, Failure>,
     ) -> Result<T, Error> {
         let operation = request.operation;
-        let admitted = self.budget().acquire(request.lane).await;
+        let admitted = self.budget().acquire(request.priority).await;
         let start = Instant::now();
         let result = match admitted {
             Ok(()) => {
@@ -123,7 +123,7 @@ impl Connection {
         let Some(other) = self.other(request, refusal, &token, deadline).await? else {
             return answer.map_err(failed);
         };
-        let admitted = self.budget().acquire_before(request.lane, deadline).await;
+        let admitted = self.budget().acquire_before(request.priority, deadline).await;
         admitted.map_err(|closed| Error::closed(request.operation, closed))?;
         self.send(request, &other, deadline).await.map_err(failed)
     }

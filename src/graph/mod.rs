@@ -40,7 +40,7 @@ pub use self::{
     account::Account,
     answer::{ErrorCode, Refusal, Shape},
     body::{FilterDefinition, FlowDefinition, FlowSetDefinition},
-    budget::{Budget, Closed, Lane, Limits, USUAL_WAIT},
+    budget::{Budget, Closed, DEFAULT_MAX_WAIT, Limits, Priority},
     client::Client,
     error::{Error, Failure},
     model::{Flow, FlowId, FlowSet, FlowSetId, FlowType, InvalidId, Listing, Malformed},

@@ -13,9 +13,9 @@ use url::Url;
 use super::{error::Failure, model::Malformed};
 
 /// More pages than the largest tenant could need, at any page size the service is likely to use.
-const MOST_PAGES: usize = 1000;
+const MAX_PAGES: usize = 1000;
 /// The largest list held in memory, as text.
-const MOST_BYTES: usize = 64 * 1024 * 1024;
+const MAX_LIST_BYTES: usize = 64 * 1024 * 1024;
 
 /// Why the rest of a list cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -82,7 +82,7 @@ impl Trail {
     /// [`Failure`] if the list goes on but must not, or cannot, be followed.
     pub(super) fn next(&mut self, page: &Page) -> Result<Option<Url>, Failure> {
         self.bytes += page.bytes;
-        if self.bytes > MOST_BYTES {
+        if self.bytes > MAX_LIST_BYTES {
             return Err(Failure::TooLarge);
         }
         let Some(link) = &page.next else {
@@ -101,7 +101,7 @@ impl Trail {
         if self.visited.contains(&url) {
             return Ok(None);
         }
-        if self.visited.len() >= MOST_PAGES {
+        if self.visited.len() >= MAX_PAGES {
             return Err(LinkError::TooLong);
         }
         self.visited.insert(url.clone());

@@ -18,7 +18,7 @@ use super::{
 // A request is lost if its connection is closed just as it is sent. The peers close idle connections
 // after 55 to 75 s (load balancers and gateways; the shortest usual limit is 60 s, some allow 55 s), so
 // this side lets go first, with time to spare for requests that are on their way.
-const LONGEST_IDLE: Duration = Duration::from_secs(30);
+const MAX_IDLE: Duration = Duration::from_secs(30);
 // A connection that has died without a word is found by TCP within 15 + 3 × 5 = 30 s, which is as long as
 // it could have been kept. There is no read time-out: it would fire on connections that are merely idle.
 const TCP_PROBE_AFTER: Duration = Duration::from_secs(15);
@@ -31,7 +31,7 @@ const PING_AFTER: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longer answers are not read to their end. A page of Microsoft Graph is far below a megabyte.
-const LARGEST_BODY: usize = 8 * 1024 * 1024;
+const MAX_BODY: usize = 8 * 1024 * 1024;
 
 /// How to reach the service and the authority.
 #[derive(Clone)]
@@ -207,7 +207,7 @@ impl Transport {
                 http
             }
         };
-        let pooled = builder().pool_idle_timeout(LONGEST_IDLE).build();
+        let pooled = builder().pool_idle_timeout(MAX_IDLE).build();
         // Without room for idle connections the library has no pool at all.
         let unpooled = builder().pool_max_idle_per_host(0).build();
         Ok(Self {
@@ -306,7 +306,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failure)? {
-        if body.len() + chunk.len() > LARGEST_BODY {
+        if body.len() + chunk.len() > MAX_BODY {
             return Err(Failure::TooLarge);
         }
         body.extend_from_slice(&chunk);

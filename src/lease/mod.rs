@@ -5,10 +5,10 @@
 //! renewals stop, it expires and goes to another.
 //!
 //! ```text
-//! let holding = elector.acquire().await;
+//! let lease_guard = elector.acquire().await;
 //! select! {
 //!     lost = elector.keep() => /* stop all work at once, exit with an error */,
-//!     () = work(holding) => /* told to stop, and finished */,
+//!     () = work(lease_guard) => /* told to stop, and finished */,
 //! }
 //! elector.release().await;
 //! ```
@@ -18,21 +18,21 @@
 //!
 //! *Guarantees*
 //!
-//! * Of all candidates for a Lease, at most one [`Holding`] covers any span at any moment, as long
+//! * Of all candidates for a Lease, at most one [`LeaseGuard`] covers any span at any moment, as long
 //!   as their clocks run at about the same rate: the fastest by less than a ninth faster than the
 //!   slowest. What the clocks show does not matter: only times that one process measured are
 //!   compared, and only with each other.
-//! * A holding that has stopped to cover never covers again.
+//! * a guard that has stopped to cover never covers again.
 //!
 //! *Caveats*
 //!
-//! * **The lease alone is no fence.** A process can be stopped between its last look at the holding
+//! * **The lease alone is no fence.** A process can be stopped between its last look at the guard
 //!   and the moment its bytes leave. What must not happen twice needs a precondition of its own.
 //! * Someone who edits or deletes the Lease by hand can make two leaders, until the first looks at
 //!   it again.
 
 mod candidate;
-mod holding;
+mod guard;
 mod settings;
 mod store;
 
@@ -46,10 +46,10 @@ use tracing::{debug, info, warn};
 
 use self::{
     candidate::{Candidate, Proposal},
-    holding::Term,
+    guard::Term,
 };
 pub use self::{
-    holding::Holding,
+    guard::LeaseGuard,
     settings::{LeaseSettings, identity},
     store::{KubernetesLeases, LeaseStore},
 };
@@ -64,7 +64,7 @@ pub struct Elector<S = KubernetesLeases> {
     settings: LeaseSettings,
     candidate: Candidate,
     metrics: Metrics,
-    /// The holding that was handed out, while it lasts.
+    /// The guard that was handed out, while it lasts.
     term: Option<Term>,
     /// When it is time for the next round.
     next: Instant,
@@ -126,14 +126,14 @@ impl<S: LeaseStore> Elector<S> {
     ///
     /// *Cancel safety*: nothing is lost but the request under way. If that was the one that would
     /// have won the lease, [`Elector::release`] gives it back.
-    pub async fn acquire(&mut self) -> Holding {
+    pub async fn acquire(&mut self) -> LeaseGuard {
         info!(identity = self.settings.identity, "waiting for the lease");
         let mut told: Option<String> = None;
         loop {
             self.round().await;
-            if let Some(holding) = self.begin_term() {
+            if let Some(lease_guard) = self.begin_term() {
                 info!(identity = self.settings.identity, "lease acquired");
-                return holding;
+                return lease_guard;
             }
             if let Some(holder) = self.candidate.other_holder()
                 && told.as_deref() != Some(holder)
@@ -145,7 +145,7 @@ impl<S: LeaseStore> Elector<S> {
     }
 
     /// Renews the lease until it is lost, and says why it was. Must be polled all the time that the
-    /// holding is in use, the time in which the last steps are finished included.
+    /// guard is in use, the time in which the last steps are finished included.
     ///
     /// *Cancel safety*: can be dropped and called again; without it the lease expires.
     pub async fn keep(&mut self) -> LeaseLost {
@@ -235,7 +235,7 @@ impl<S: LeaseStore> Elector<S> {
     ) -> Result<Lease, Trouble> {
         let answer = timeout(self.settings.request_timeout(), request).await;
         let lease = answer.map_err(Trouble::TimedOut)?.map_err(Trouble::Write)?;
-        self.metrics.wrote_lease();
+        self.metrics.lease_write();
         Ok(lease)
     }
 
@@ -255,15 +255,15 @@ impl<S: LeaseStore> Elector<S> {
         }
     }
 
-    fn begin_term(&mut self) -> Option<Holding> {
+    fn begin_term(&mut self) -> Option<LeaseGuard> {
         let until = self.candidate.held_until();
         // The answer may have come after the end of what it granted.
         let until = until.filter(|until| *until > Instant::now())?;
-        let (term, holding) = Term::new(until);
+        let (term, lease_guard) = Term::new(until);
         self.end_term();
         self.term = Some(term);
         self.metrics.leads(true);
-        Some(holding)
+        Some(lease_guard)
     }
 
     fn end_term(&mut self) {

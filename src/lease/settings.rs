@@ -21,9 +21,9 @@ pub struct LeaseSettings {
 impl LeaseSettings {
     /// The least sensible [`LeaseSettings::duration`]: with less, [`LeaseSettings::retry_period`]
     /// would be a larger part of it than usual.
-    pub const LEAST_DURATION: Duration = Duration::from_secs(3);
+    pub const MIN_DURATION: Duration = Duration::from_secs(3);
 
-    const LEAST_RETRY_PERIOD: Duration = Duration::from_millis(500);
+    const MIN_RETRY_PERIOD: Duration = Duration::from_millis(500);
 
     /// The time from one try to the next, for the lease itself and for each renewal.
     ///
@@ -31,7 +31,7 @@ impl LeaseSettings {
     /// [`LeaseSettings::steady_cover`] for what it leaves.
     #[must_use]
     pub fn retry_period(&self) -> Duration {
-        (self.duration / 10).max(Self::LEAST_RETRY_PERIOD)
+        (self.duration / 10).max(Self::MIN_RETRY_PERIOD)
     }
 
     /// The time that the API server has to answer a request, from the wait for a connection to the
@@ -51,7 +51,7 @@ impl LeaseSettings {
         self.duration / 10
     }
 
-    /// The span that a holding covers at any time while no renewal is lost, however slow each is,
+    /// The span that a guard covers at any time while no renewal is lost, however slow each is,
     /// and when one is lost and its successor is answered within half a period. Whoever needs cover
     /// for longer may wait in vain.
     ///
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn short_leases_are_not_renewed_too_often() {
-        let settings = lasting(LeaseSettings::LEAST_DURATION);
+        let settings = lasting(LeaseSettings::MIN_DURATION);
 
         assert_eq!(settings.retry_period(), Duration::from_millis(500));
         assert_eq!(settings.request_timeout(), Duration::from_millis(750));

@@ -36,13 +36,13 @@ async fn a_free_lease_is_won_at_once() {
     let began = Instant::now();
     let mut elector = cluster.elector("one");
 
-    let holding = elector.acquire().await;
+    let lease_guard = elector.acquire().await;
 
     assert_eq!(began.elapsed(), Duration::ZERO);
     assert_eq!(cluster.holder().as_deref(), Some("one"));
     assert_eq!(cluster.requests(), ["get", "create"]);
-    assert!(holding.covers(milliseconds(13_500)));
-    assert!(!holding.covers(milliseconds(13_501)));
+    assert!(lease_guard.covers(milliseconds(13_500)));
+    assert!(!lease_guard.covers(milliseconds(13_501)));
     let metrics = elector.metrics.encode();
     assert!(
         metrics.contains("industrydata_operator_leader 1"),
@@ -54,13 +54,13 @@ async fn a_free_lease_is_won_at_once() {
 async fn renewals_cost_one_request_each_and_always_leave_the_steady_cover() {
     let cluster = Cluster::new();
     let mut elector = cluster.elector("one");
-    let holding = elector.acquire().await;
+    let lease_guard = elector.acquire().await;
     let steady = elector.settings.steady_cover();
     cluster.requests();
 
     let watch = async {
         for _ in 0..990 {
-            assert!(holding.covers(steady));
+            assert!(lease_guard.covers(steady));
             sleep(milliseconds(60)).await;
         }
     };
@@ -71,7 +71,7 @@ async fn renewals_cost_one_request_each_and_always_leave_the_steady_cover() {
 
     assert_eq!(cluster.requests(), ["replace"; 39]);
     assert_eq!(cluster.lease().spec.unwrap().lease_transitions, Some(0));
-    assert_eq!(holding.lost().now_or_never(), None);
+    assert_eq!(lease_guard.lost().now_or_never(), None);
 }
 
 /// What a change at the service may take, with the usual settings, is covered at any time: when each renewal is as slow
@@ -91,12 +91,12 @@ async fn slow_renewals_and_one_that_is_lost_leave_the_steady_cover() {
         let mut elector = cluster.elector("one");
         elector.settings = usual();
         elector.candidate = Candidate::new(&elector.settings);
-        let holding = elector.acquire().await;
+        let lease_guard = elector.acquire().await;
         let steady = elector.settings.steady_cover();
         let period = elector.settings.retry_period();
         let watch = async {
             loop {
-                assert!(holding.covers(steady), "{weather:?}");
+                assert!(lease_guard.covers(steady), "{weather:?}");
                 sleep(milliseconds(10)).await;
             }
         };
@@ -128,10 +128,10 @@ async fn a_second_candidate_waits_until_the_first_has_been_quiet_for_the_duratio
     }
     let quiet = Instant::now();
 
-    let holding = second.acquire().await;
+    let lease_guard = second.acquire().await;
 
     assert!(!held.covers(Duration::ZERO));
-    assert!(holding.covers(Duration::ZERO));
+    assert!(lease_guard.covers(Duration::ZERO));
     // The last renewal was at most a period before, and was seen at most a period later; the look
     // that finds the lease free comes at most a period too late.
     let waited = quiet.elapsed();
@@ -179,7 +179,7 @@ async fn an_outage_of_half_the_duration_is_survived() {
     for weather in [Weather::Refuses, Weather::Silent] {
         let cluster = Cluster::new();
         let mut elector = cluster.elector("one");
-        let holding = elector.acquire().await;
+        let lease_guard = elector.acquire().await;
         cluster.turn(weather);
         keep_for(&mut elector, DURATION / 2).await;
         cluster.turn(Weather::Fine);
@@ -187,7 +187,7 @@ async fn an_outage_of_half_the_duration_is_survived() {
         keep_for(&mut elector, Duration::from_mins(1)).await;
 
         assert!(
-            holding.covers(elector.settings.steady_cover()),
+            lease_guard.covers(elector.settings.steady_cover()),
             "{weather:?}"
         );
     }
@@ -250,11 +250,11 @@ async fn a_label_on_the_lease_does_not_cost_it() {
 async fn a_lease_that_was_taken_by_hand_is_lost_at_the_next_renewal() {
     let cluster = Cluster::new();
     let mut elector = cluster.elector("one");
-    let holding = elector.acquire().await;
+    let lease_guard = elector.acquire().await;
     cluster.edit(|lease| lease.spec.as_mut().unwrap().holder_identity = Some("two".into()));
     let began = Instant::now();
 
-    let (lost, ()) = tokio::join!(elector.keep(), holding.lost());
+    let (lost, ()) = tokio::join!(elector.keep(), lease_guard.lost());
 
     assert_eq!(
         lost,
@@ -263,7 +263,7 @@ async fn a_lease_that_was_taken_by_hand_is_lost_at_the_next_renewal() {
         }
     );
     assert_eq!(began.elapsed(), milliseconds(1_500));
-    assert!(!holding.covers(Duration::ZERO));
+    assert!(!lease_guard.covers(Duration::ZERO));
     let metrics = elector.metrics.encode();
     assert!(
         metrics.contains("industrydata_operator_leader 0"),
@@ -275,12 +275,12 @@ async fn a_lease_that_was_taken_by_hand_is_lost_at_the_next_renewal() {
 async fn a_deleted_lease_is_made_again() {
     let cluster = Cluster::new();
     let mut elector = cluster.elector("one");
-    let holding = elector.acquire().await;
+    let lease_guard = elector.acquire().await;
     cluster.delete();
 
     keep_for(&mut elector, Duration::from_mins(1)).await;
 
-    assert!(holding.covers(Duration::ZERO));
+    assert!(lease_guard.covers(Duration::ZERO));
     assert_eq!(cluster.holder().as_deref(), Some("one"));
 }
 
@@ -363,35 +363,35 @@ async fn releasing_gives_up_in_time() {
 async fn a_holding_ends_by_itself_when_nobody_renews() {
     let cluster = Cluster::new();
     let mut elector = cluster.elector("one");
-    let holding = elector.acquire().await;
+    let lease_guard = elector.acquire().await;
     let began = Instant::now();
 
-    holding.lost().await;
+    lease_guard.lost().await;
 
     assert_eq!(began.elapsed(), milliseconds(13_500));
-    assert!(!holding.covers(Duration::ZERO));
+    assert!(!lease_guard.covers(Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_was_stopped_does_not_revive_its_lease() {
     let cluster = Cluster::new();
     let mut elector = cluster.elector("one");
-    let holding = elector.acquire().await;
+    let lease_guard = elector.acquire().await;
     keep_for(&mut elector, milliseconds(100)).await;
     advance(DURATION).await;
 
     assert_eq!(elector.keep().now_or_never(), Some(LeaseLost::Expired));
 
-    assert_eq!(holding.lost().now_or_never(), Some(()));
-    assert!(!holding.covers(Duration::ZERO));
+    assert_eq!(lease_guard.lost().now_or_never(), Some(()));
+    assert!(!lease_guard.covers(Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_holding_without_a_lease_never_ends() {
-    let holding = Holding::always();
+    let lease_guard = LeaseGuard::always();
 
-    assert!(holding.covers(Duration::MAX));
-    assert_eq!(holding.lost().now_or_never(), None);
+    assert!(lease_guard.covers(Duration::MAX));
+    assert_eq!(lease_guard.lost().now_or_never(), None);
 }
 
 /// Never run: the futures must be fit for `tokio::spawn`.
@@ -401,5 +401,5 @@ fn futures_are_send(mut elector: Elector) {
     is_send(elector.acquire());
     is_send(elector.keep());
     is_send(elector.release());
-    is_send(async { Holding::always().lost().await });
+    is_send(async { LeaseGuard::always().lost().await });
 }

@@ -20,18 +20,18 @@ fn lines(metrics: &Metrics) -> Vec<String> {
 #[test]
 fn everything_that_is_counted_is_shown() {
     let metrics = Metrics::new();
-    metrics.reconciled(KindLabel::GraphConnection, ReconcileOutcome::Done);
-    metrics.reconciled(KindLabel::ProvisioningFlow, ReconcileOutcome::Failed);
-    metrics.reconciled(KindLabel::ProvisioningFlow, ReconcileOutcome::Failed);
-    metrics.wrote(KindLabel::ProvisioningFlow, Write::Claim);
-    metrics.wrote(KindLabel::OutboundProvisioningFlowSet, Write::Status);
-    metrics.wrote_lease();
+    metrics.reconciled(ResourceKind::GraphConnection, ReconcileResult::Done);
+    metrics.reconciled(ResourceKind::ProvisioningFlow, ReconcileResult::Failed);
+    metrics.reconciled(ResourceKind::ProvisioningFlow, ReconcileResult::Failed);
+    metrics.cluster_write(ResourceKind::ProvisioningFlow, Write::WriteIntent);
+    metrics.cluster_write(ResourceKind::OutboundProvisioningFlowSet, Write::Status);
+    metrics.lease_write();
     metrics.leads(true);
-    metrics.unreadable(KindLabel::OutboundProvisioningFlowSet);
+    metrics.invalid_resource(ResourceKind::OutboundProvisioningFlowSet);
     metrics.unknown_readiness();
-    metrics.woke(KindLabel::ProvisioningFlow, WakeSource::Poll);
-    metrics.woke(KindLabel::GraphConnection, WakeSource::Related);
-    metrics.panicked(Part::Poller);
+    metrics.triggered(ResourceKind::ProvisioningFlow, TriggerSource::Poll);
+    metrics.triggered(ResourceKind::GraphConnection, TriggerSource::Related);
+    metrics.panicked(Component::Poller);
     metrics.watches(&BTreeMap::from([("Secret", false)]));
     metrics.watches(&BTreeMap::from([("ProvisioningFlow", true)]));
 
@@ -40,15 +40,15 @@ fn everything_that_is_counted_is_shown() {
         [
             r#"cluster_writes_total{kind="Lease",write="lease"} 1"#,
             r#"cluster_writes_total{kind="OutboundProvisioningFlowSet",write="status"} 1"#,
-            r#"cluster_writes_total{kind="ProvisioningFlow",write="claim"} 1"#,
+            r#"cluster_writes_total{kind="ProvisioningFlow",write="write_intent"} 1"#,
             "leader 1",
-            r#"panics_total{part="poller"} 1"#,
+            r#"panics_total{component="poller"} 1"#,
             r#"reconciles_total{kind="GraphConnection",outcome="done"} 1"#,
             r#"reconciles_total{kind="ProvisioningFlow",outcome="failed"} 2"#,
             "unknown_readiness_total 1",
-            r#"unreadable_resources_total{kind="OutboundProvisioningFlowSet"} 1"#,
-            r#"wakes_total{kind="GraphConnection",source="related"} 1"#,
-            r#"wakes_total{kind="ProvisioningFlow",source="poll"} 1"#,
+            r#"invalid_resources_total{kind="OutboundProvisioningFlowSet"} 1"#,
+            r#"reconcile_triggers_total{kind="GraphConnection",source="related"} 1"#,
+            r#"reconcile_triggers_total{kind="ProvisioningFlow",source="poll"} 1"#,
             r#"watch_healthy{kind="ProvisioningFlow"} 1"#,
         ]
     );
@@ -89,7 +89,7 @@ fn requests_are_counted_and_those_that_left_are_timed() {
 async fn a_reconcile_is_timed_until_its_timer_is_dropped() {
     let metrics = Metrics::new();
 
-    let timer = metrics.reconciling(KindLabel::ProvisioningFlow);
+    let timer = metrics.reconciling(ResourceKind::ProvisioningFlow);
     advance(Duration::from_secs(2)).await;
     drop(timer);
 
@@ -106,7 +106,7 @@ async fn a_reconcile_is_timed_until_its_timer_is_dropped() {
 #[test]
 fn the_page_explains_itself() {
     let metrics = Metrics::new();
-    metrics.reconciled(KindLabel::GraphConnection, ReconcileOutcome::Done);
+    metrics.reconciled(ResourceKind::GraphConnection, ReconcileResult::Done);
 
     let page = metrics.encode();
 

@@ -12,7 +12,7 @@ use crate::graph::model::FlowSet;
 
 use super::definition::FlowSetBody;
 
-const LONGEST_TEXT: usize = 256;
+const MAX_TEXT_CHARS: usize = 256;
 
 /// What comparing a flow with its definition has shown.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -186,7 +186,7 @@ fn unseen(path: &str, desired: &Value) -> Drift {
 }
 
 fn text(value: &Value) -> String {
-    value.to_string().chars().take(LONGEST_TEXT).collect()
+    value.to_string().chars().take(MAX_TEXT_CHARS).collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::graph::verdict::{Disposition, Verdict};
 
 /// What a resource says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Summary {
     /// What it said before still holds.
     Unchanged,
     /// The remote object is as declared; how ready it is remains to be said.
@@ -24,9 +24,9 @@ pub enum Standing {
         progress: Progress,
     },
     /// Whether the remote object is as declared is not known: it cannot be read, or an edit has not reached it yet.
-    Unknown(Statement),
+    Unknown(Cause),
     /// Nothing is done because a user said so. The status of `Ready` stays what it was.
-    Suspended(Statement),
+    Suspended(Cause),
 }
 
 /// Whether things move, and on whom they wait.
@@ -35,14 +35,14 @@ pub enum Progress {
     /// Nothing to wait for.
     Settled,
     /// Something is under way; no person is needed.
-    Reconciling(Statement),
+    Reconciling(Cause),
     /// A person is needed.
-    Stalled(Statement),
+    Stalled(Cause),
 }
 
 /// A reason and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statement {
+pub struct Cause {
     /// One word.
     pub reason: &'static str,
     /// What is so, and what to do about it. Stable: the same state gives the same text.
@@ -55,12 +55,12 @@ pub struct Readiness {
     /// `Ready`'s status.
     pub status: ConditionStatus,
     /// `Ready`'s reason and message.
-    pub statement: Statement,
+    pub cause: Cause,
     /// What there is to wait for.
     pub progress: Progress,
 }
 
-impl Statement {
+impl Cause {
     /// A reason and a sentence.
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl Readiness {
     pub fn of_existence(message: &str) -> Self {
         Self {
             status: ConditionStatus::True,
-            statement: Statement::new(reason::READY, message),
+            cause: Cause::new(reason::READY, message),
             progress: Progress::Settled,
         }
     }
@@ -85,26 +85,26 @@ impl Readiness {
 impl Progress {
     /// Something is under way.
     pub fn reconciling(reason: &'static str, message: impl Into<String>) -> Self {
-        Self::Reconciling(Statement::new(reason, message))
+        Self::Reconciling(Cause::new(reason, message))
     }
 
     /// A person is needed.
     pub fn stalled(reason: &'static str, message: impl Into<String>) -> Self {
-        Self::Stalled(Statement::new(reason, message))
+        Self::Stalled(Cause::new(reason, message))
     }
 
     /// Waiting for what a failure waits for.
     #[must_use]
     pub fn after(verdict: &Verdict) -> Self {
-        let statement = Statement::new(verdict.reason.as_str(), verdict.message.clone());
+        let cause = Cause::new(verdict.reason.as_str(), verdict.message.clone());
         match verdict.disposition {
-            Disposition::Retry | Disposition::Throttled { .. } => Self::Reconciling(statement),
-            Disposition::User | Disposition::Bug => Self::Stalled(statement),
+            Disposition::Retry | Disposition::Throttled { .. } => Self::Reconciling(cause),
+            Disposition::User | Disposition::Bug => Self::Stalled(cause),
         }
     }
 }
 
-impl Standing {
+impl Summary {
     /// Not synced, and something is under way.
     pub fn reconciling(reason: &'static str, message: impl Into<String>) -> Self {
         Self::NotSynced {
@@ -131,7 +131,7 @@ impl Standing {
     #[must_use]
     pub fn in_doubt(verdict: &Verdict) -> Self {
         match Progress::after(verdict) {
-            Progress::Reconciling(statement) => Self::Unknown(statement),
+            Progress::Reconciling(cause) => Self::Unknown(cause),
             progress => Self::NotSynced { progress },
         }
     }
@@ -140,23 +140,23 @@ impl Standing {
 /// The conditions for a standing. `lastTransitionTime` moves only where a status flips.
 #[must_use]
 pub fn render(
-    standing: Standing,
+    summary: Summary,
     readiness: &Readiness,
     old: &[Condition],
     generation: i64,
     now: Timestamp,
 ) -> Vec<Condition> {
-    let scribe = Scribe {
+    let writer = ConditionWriter {
         old,
         generation,
         now,
     };
-    match standing {
-        Standing::Unchanged => old.to_vec(),
-        Standing::Suspended(statement) => scribe.suspended(&statement),
-        Standing::Synced { progress } => scribe.synced(readiness, progress),
-        Standing::NotSynced { progress } => scribe.not_synced(&progress),
-        Standing::Unknown(statement) => scribe.unknown(statement),
+    match summary {
+        Summary::Unchanged => old.to_vec(),
+        Summary::Suspended(cause) => writer.suspended(&cause),
+        Summary::Synced { progress } => writer.synced(readiness, progress),
+        Summary::NotSynced { progress } => writer.not_synced(&progress),
+        Summary::Unknown(cause) => writer.unknown(cause),
     }
 }
 
@@ -172,15 +172,15 @@ pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     find(conditions, type_).is_some_and(|condition| condition.status == "True")
 }
 
-struct Scribe<'a> {
+struct ConditionWriter<'a> {
     old: &'a [Condition],
     generation: i64,
     now: Timestamp,
 }
 
-impl Scribe<'_> {
+impl ConditionWriter<'_> {
     fn synced(&self, readiness: &Readiness, progress: Progress) -> Vec<Condition> {
-        let synced = Statement::new(reason::SYNCED, "the remote object is as declared");
+        let synced = Cause::new(reason::SYNCED, "the remote object is as declared");
         let (status, progress) = match progress {
             Progress::Settled => (readiness.status, readiness.progress.clone()),
             // What was known of its readiness may be about to change.
@@ -188,8 +188,8 @@ impl Scribe<'_> {
             Progress::Stalled(_) => (ConditionStatus::False, progress),
         };
         let headline = match &progress {
-            Progress::Settled => &readiness.statement,
-            Progress::Reconciling(statement) | Progress::Stalled(statement) => statement,
+            Progress::Settled => &readiness.cause,
+            Progress::Reconciling(cause) | Progress::Stalled(cause) => cause,
         };
         self.all([
             Some(self.condition(READY, status, headline)),
@@ -199,35 +199,35 @@ impl Scribe<'_> {
     }
 
     fn not_synced(&self, progress: &Progress) -> Vec<Condition> {
-        let unsaid = Statement::new(reason::CREATING, "nothing is known yet");
-        let statement = match progress {
+        let unsaid = Cause::new(reason::CREATING, "nothing is known yet");
+        let cause = match progress {
             Progress::Settled => &unsaid,
-            Progress::Reconciling(statement) | Progress::Stalled(statement) => statement,
+            Progress::Reconciling(cause) | Progress::Stalled(cause) => cause,
         };
         self.all([
-            Some(self.condition(READY, ConditionStatus::False, statement)),
-            Some(self.condition(SYNCED, ConditionStatus::False, statement)),
+            Some(self.condition(READY, ConditionStatus::False, cause)),
+            Some(self.condition(SYNCED, ConditionStatus::False, cause)),
             self.progress(progress),
         ])
     }
 
-    fn unknown(&self, statement: Statement) -> Vec<Condition> {
+    fn unknown(&self, cause: Cause) -> Vec<Condition> {
         self.all([
-            Some(self.condition(READY, ConditionStatus::Unknown, &statement)),
-            Some(self.condition(SYNCED, ConditionStatus::Unknown, &statement)),
-            self.progress(&Progress::Reconciling(statement)),
+            Some(self.condition(READY, ConditionStatus::Unknown, &cause)),
+            Some(self.condition(SYNCED, ConditionStatus::Unknown, &cause)),
+            self.progress(&Progress::Reconciling(cause)),
         ])
     }
 
     /// A suspended resource without `Ready` would pass for finished with tools that follow kstatus.
-    fn suspended(&self, statement: &Statement) -> Vec<Condition> {
+    fn suspended(&self, cause: &Cause) -> Vec<Condition> {
         let old = find(self.old, READY).map(|ready| ready.status.as_str());
         let ready = [ConditionStatus::True, ConditionStatus::False]
             .into_iter()
             .find(|status| old == Some(status.as_str()));
         self.all([
-            Some(self.condition(READY, ready.unwrap_or(ConditionStatus::Unknown), statement)),
-            Some(self.condition(SYNCED, ConditionStatus::False, statement)),
+            Some(self.condition(READY, ready.unwrap_or(ConditionStatus::Unknown), cause)),
+            Some(self.condition(SYNCED, ConditionStatus::False, cause)),
             None,
         ])
     }
@@ -235,12 +235,10 @@ impl Scribe<'_> {
     fn progress(&self, progress: &Progress) -> Option<Condition> {
         match progress {
             Progress::Settled => None,
-            Progress::Reconciling(statement) => {
-                Some(self.condition(RECONCILING, ConditionStatus::True, statement))
+            Progress::Reconciling(cause) => {
+                Some(self.condition(RECONCILING, ConditionStatus::True, cause))
             }
-            Progress::Stalled(statement) => {
-                Some(self.condition(STALLED, ConditionStatus::True, statement))
-            }
+            Progress::Stalled(cause) => Some(self.condition(STALLED, ConditionStatus::True, cause)),
         }
     }
 
@@ -255,13 +253,13 @@ impl Scribe<'_> {
             .collect()
     }
 
-    fn condition(&self, type_: &str, status: ConditionStatus, statement: &Statement) -> Condition {
+    fn condition(&self, type_: &str, status: ConditionStatus, cause: &Cause) -> Condition {
         let unflipped = find(self.old, type_).filter(|old| old.status == status.as_str());
         Condition {
             type_: type_.to_owned(),
             status: status.as_str().to_owned(),
-            reason: statement.reason.to_owned(),
-            message: statement.message.clone(),
+            reason: cause.reason.to_owned(),
+            message: cause.message.clone(),
             observed_generation: Some(self.generation),
             last_transition_time: unflipped
                 .map_or(Time(self.now), |old| old.last_transition_time.clone()),
@@ -278,21 +276,21 @@ mod tests {
         Readiness::of_existence("it is there")
     }
 
-    fn standings() -> Vec<Standing> {
+    fn standings() -> Vec<Summary> {
         vec![
-            Standing::Synced {
+            Summary::Synced {
                 progress: Progress::Settled,
             },
-            Standing::Synced {
+            Summary::Synced {
                 progress: Progress::stalled("ResetUnknown", "give a new token"),
             },
-            Standing::reconciling("Creating", "wait"),
-            Standing::Synced {
+            Summary::reconciling("Creating", "wait"),
+            Summary::Synced {
                 progress: Progress::reconciling("Resetting", "wait"),
             },
-            Standing::stalled("Forbidden", "grant it"),
-            Standing::Unknown(Statement::new("TimedOut", "wait")),
-            Standing::Suspended(Statement::new("Suspended", "off")),
+            Summary::stalled("Forbidden", "grant it"),
+            Summary::Unknown(Cause::new("TimedOut", "wait")),
+            Summary::Suspended(Cause::new("Suspended", "off")),
         ]
     }
 
@@ -314,8 +312,8 @@ mod tests {
             ["Unknown/TimedOut", "Unknown/TimedOut", "True/TimedOut", ""],
             ["Unknown/Suspended", "False/Suspended", "", ""],
         ];
-        for (standing, expected) in standings().into_iter().zip(expected) {
-            let conditions = render(standing, &existing(), &[], 4, start());
+        for (summary, expected) in standings().into_iter().zip(expected) {
+            let conditions = render(summary, &existing(), &[], 4, start());
             let said = [READY, SYNCED, RECONCILING, STALLED].map(|type_| told(&conditions, type_));
             assert_eq!(said, expected);
             assert!(
@@ -350,17 +348,11 @@ mod tests {
 
     #[test]
     fn what_others_wrote_stays_at_the_end() {
-        let mut foreign = render(
-            Standing::stalled("Odd", "odd"),
-            &existing(),
-            &[],
-            1,
-            start(),
-        );
+        let mut foreign = render(Summary::stalled("Odd", "odd"), &existing(), &[], 1, start());
         foreign.truncate(1);
         foreign[0].type_ = "Theirs".to_owned();
-        for standing in standings() {
-            let conditions = render(standing, &existing(), &foreign, 1, start());
+        for summary in standings() {
+            let conditions = render(summary, &existing(), &foreign, 1, start());
             assert_eq!(types(&conditions).last(), Some(&"Theirs"));
         }
     }
@@ -368,11 +360,11 @@ mod tests {
     #[test]
     fn a_suspended_resource_keeps_the_status_of_ready_and_names_the_suspension() {
         for (before, ready) in [
-            (Standing::stalled("Failed", "look"), "False/Suspended"),
+            (Summary::stalled("Failed", "look"), "False/Suspended"),
             (standings().remove(0), "True/Suspended"),
         ] {
             let old = render(before, &existing(), &[], 1, start());
-            let suspended = Standing::Suspended(Statement::new("Suspended", "off"));
+            let suspended = Summary::Suspended(Cause::new("Suspended", "off"));
             let new = render(suspended, &existing(), &old, 2, at(60));
             assert_eq!(told(&new, READY), ready);
             let since = |conditions| {
@@ -381,7 +373,7 @@ mod tests {
             assert_eq!(since(&new), since(&old));
             assert_eq!(types(&new), [READY, SYNCED]);
             assert_eq!(
-                render(Standing::Unchanged, &existing(), &new, 3, at(90)),
+                render(Summary::Unchanged, &existing(), &new, 3, at(90)),
                 new
             );
         }

@@ -9,30 +9,30 @@ use crate::api::{GraphConnection, GraphConnectionStatus, reason};
 use crate::graph::model::FlowSet;
 use crate::graph::verdict::Verdict;
 
-use super::conditions::{Progress, Readiness, Standing, is_true};
-use super::{Kind, Observed, Obstacle, Plan, Read, ResourceStep, draft, resource};
+use super::conditions::{Progress, Readiness, Summary, is_true};
+use super::{Blocked, Input, Plan, Planned, Read, ResourceStep, planner, resource};
 
 /// How often a new credential is tried that the authority has not accepted yet. How often the authority is really asked
 /// is decided where tokens are fetched.
 const RETRY_CREDENTIAL: SignedDuration = SignedDuration::from_secs(10);
 
-type Draft<'a> = draft::Draft<'a, GraphConnection>;
-type Decision = draft::Decision<Infallible>;
+type Planner<'a> = planner::Planner<'a, GraphConnection>;
+type Next = planner::Next<Infallible>;
 
 /// What else has to be known to decide about a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct Related {
     /// How many sets and flows refer to the connection.
     pub users: usize,
     /// What the authority answers to a new credential, while the one before is still in use.
     pub refused: Option<Verdict>,
 }
 
-impl Kind for GraphConnection {
+impl Planned for GraphConnection {
     type Status = GraphConnectionStatus;
     type Item = FlowSet;
     type Change = Infallible;
-    type Surroundings = Surroundings;
+    type Related = Related;
 
     fn id_of(item: &FlowSet) -> &str {
         item.id.as_str()
@@ -42,40 +42,40 @@ impl Kind for GraphConnection {
         self.status.as_ref()
     }
 
-    fn plan(observed: &Observed<Self>) -> Plan<Self> {
-        let mut draft = Draft::new(observed, String::new());
-        let decision = decide(&mut draft);
+    fn plan(input: &Input<Self>) -> Plan<Self> {
+        let mut planner = Planner::new(input, String::new());
+        let decision = decide(&mut planner);
         let readiness = Readiness::of_existence("the service answers with this credential");
-        draft.finish(decision, &readiness)
+        planner.finish(decision, &readiness)
     }
 }
 
-fn decide(draft: &mut Draft) -> Decision {
-    let observed = draft.observed;
-    let resource = &*observed.resource;
+fn decide(planner: &mut Planner) -> Next {
+    let input = planner.input;
+    let resource = &*input.resource;
     if resource::is_deleting(resource) {
-        return delete(draft);
+        return delete(planner);
     }
     if !resource::is_held(resource) {
-        return Decision::write(ResourceStep::Hold);
+        return Next::write(ResourceStep::AddFinalizer);
     }
     if resource.spec.suspend {
-        return draft.obstructed(&Obstacle::suspension(
+        return planner.blocked_by(&Blocked::suspension(
             reason::SUSPENDED,
             "spec.suspend is true: nothing that uses this connection is created, changed, reset or looked at",
         ));
     }
-    match (&observed.place, &observed.collection) {
-        (Err(obstacle), _) => draft.obstructed(obstacle),
-        (Ok(_), None) => Decision::look(),
-        (Ok(_), Some(_)) if draft.wants_look() => Decision::look(),
+    match (&input.target, &input.collection) {
+        (Err(blocked), _) => planner.blocked_by(blocked),
+        (Ok(_), None) => Next::look(),
+        (Ok(_), Some(_)) if planner.wants_look() => Next::look(),
         (Ok(_), Some(Read::Unknown(unreadable))) => {
-            let ready = is_true(&draft.status.conditions, READY);
-            draft.unreadable(unreadable, ready)
+            let ready = is_true(&planner.status.conditions, READY);
+            planner.unreadable(unreadable, ready)
         }
-        (Ok(_), Some(Read::Known(_))) => match &observed.around.refused {
-            Some(verdict) => not_accepted(draft, verdict),
-            None => Decision::stand(Standing::Synced {
+        (Ok(_), Some(Read::Known(_))) => match &input.related.refused {
+            Some(verdict) => not_accepted(planner, verdict),
+            None => Next::stand(Summary::Synced {
                 progress: Progress::Settled,
             }),
         },
@@ -83,27 +83,27 @@ fn decide(draft: &mut Draft) -> Decision {
 }
 
 /// The authority may need a minute to learn of a credential, and what the one before can still do must not stop for it.
-fn not_accepted(draft: &mut Draft, verdict: &Verdict) -> Decision {
+fn not_accepted(planner: &mut Planner, verdict: &Verdict) -> Next {
     let message = format!(
         "The Secret holds a new credential that cannot be used yet; the one before stays in use as long as it works. {}",
         verdict.message
     );
-    let obstacle = Obstacle::missing(verdict.reason.as_str(), message);
-    draft.obstructed(&obstacle).sooner(RETRY_CREDENTIAL)
+    let blocked = Blocked::missing(verdict.reason.as_str(), message);
+    planner.blocked_by(&blocked).sooner(RETRY_CREDENTIAL)
 }
 
-fn delete(draft: &Draft) -> Decision {
-    if !resource::is_held(&*draft.observed.resource) {
-        return Decision::stand(Standing::Unchanged);
+fn delete(planner: &Planner) -> Next {
+    if !resource::is_held(&*planner.input.resource) {
+        return Next::stand(Summary::Unchanged);
     }
-    if draft.observed.around.users > 0 {
-        return Decision::stand(Standing::reconciling(
+    if planner.input.related.users > 0 {
+        return Next::stand(Summary::reconciling(
             reason::IN_USE,
             "the connection is kept until no OutboundProvisioningFlowSet and no ProvisioningFlow refers to it any more: delete them too",
         ))
         .within_a_minute();
     }
-    Decision::write(ResourceStep::Release)
+    Next::write(ResourceStep::RemoveFinalizer)
 }
 
 #[cfg(test)]

@@ -93,25 +93,25 @@ mod tests {
     use k8s_openapi::jiff::Timestamp;
 
     use super::*;
-    use crate::plan::conditions::{Progress, Readiness, Standing, render};
+    use crate::plan::conditions::{Progress, Readiness, Summary, render};
 
-    fn conditions(standing: Standing) -> Vec<Condition> {
+    fn conditions(summary: Summary) -> Vec<Condition> {
         let readiness = Readiness::of_existence("ready");
-        render(standing, &readiness, &[], 1, Timestamp::UNIX_EPOCH)
+        render(summary, &readiness, &[], 1, Timestamp::UNIX_EPOCH)
     }
 
     #[test]
     fn only_trouble_and_its_end_are_events() {
         let synced = || {
-            conditions(Standing::Synced {
+            conditions(Summary::Synced {
                 progress: Progress::Settled,
             })
         };
-        let under_way = || conditions(Standing::reconciling(reason::CREATING, "wait"));
-        let retrying = || conditions(Standing::reconciling("ServiceUnavailable", "wait"));
-        let unresolved = || conditions(Standing::reconciling(reason::CREATE_UNRESOLVED, "wait"));
-        let stalled = || conditions(Standing::stalled("Forbidden", "grant it"));
-        let other = || conditions(Standing::stalled(reason::DRIFTED, "change it"));
+        let under_way = || conditions(Summary::reconciling(reason::CREATING, "wait"));
+        let retrying = || conditions(Summary::reconciling("ServiceUnavailable", "wait"));
+        let unresolved = || conditions(Summary::reconciling(reason::CREATE_UNRESOLVED, "wait"));
+        let stalled = || conditions(Summary::stalled("Forbidden", "grant it"));
+        let other = || conditions(Summary::stalled(reason::DRIFTED, "change it"));
         let cases: [(Vec<Condition>, Vec<Condition>, Option<&str>); 15] = [
             (vec![], synced(), None),
             (vec![], under_way(), None),

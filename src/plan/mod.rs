@@ -18,22 +18,22 @@ use crate::graph::model::Listing;
 use crate::graph::verdict::Verdict;
 
 pub mod attempt;
+pub mod blocked;
 pub mod compare;
 pub mod conditions;
 pub mod connection;
-mod correction;
-mod creation;
+mod correct;
+mod create;
 pub mod definition;
-mod deletion;
-mod draft;
+mod delete;
 pub mod event;
 #[cfg(test)]
 mod exploration;
 pub mod flow;
 pub mod flow_set;
-pub mod kind;
-pub mod obstacle;
 pub mod password;
+pub mod planned;
+mod planner;
 pub mod poll;
 pub mod request;
 pub mod resource;
@@ -43,13 +43,13 @@ pub(crate) mod testing;
 pub mod text;
 
 pub use attempt::Attempt;
+pub use blocked::Blocked;
 pub use event::Event;
-pub use kind::{Kind, Observed, Place, SharedStatus};
-pub use obstacle::Obstacle;
 pub use password::{Digest, Password};
+pub use planned::{Input, Planned, SharedStatus, Target};
 
 /// A list that fails once or twice is no reason to doubt what was known before.
-pub const FAILURES_WORTH_TELLING: u32 = 3;
+pub const REPORTED_FAILURES: u32 = 3;
 
 /// Times that the protocols are built on. All come from the operator's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +120,7 @@ pub enum Fetched {
 
 /// What to do, and what to say about it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan<K: Kind> {
+pub struct Plan<K: Planned> {
     /// The next step; none: this run is over.
     pub step: Option<Step<K::Change>>,
     /// The resource's status as it should be.
@@ -137,7 +137,7 @@ pub struct Plan<K: Kind> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step<Change> {
     /// List the collection freshly.
-    Look,
+    Refresh,
     /// Read the object by its recorded id.
     Fetch,
     /// Write to the resource.
@@ -150,20 +150,20 @@ pub enum Step<Change> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ResourceStep {
     /// Add the finalizer.
-    Hold,
+    AddFinalizer,
     /// Add the finalizer and the intent to create. Once written, it grants [`Permit::Create`].
-    Claim {
+    WriteIntent {
         /// The intent.
         attempt: Attempt,
         /// Whether an earlier attempt is unresolved.
         repeated: bool,
     },
     /// Take the intent to create back.
-    Unclaim,
+    ClearIntent,
     /// Write the planned status at once. Once written, it grants the permit, if there is one.
-    Record(Option<Permit>),
+    WriteStatus(Option<Permit>),
     /// Remove the finalizer.
-    Release,
+    RemoveFinalizer,
 }
 
 /// The kinds of change at the service.
@@ -219,12 +219,12 @@ impl ResourceStep {
     #[must_use]
     pub fn grants(&self) -> Option<Permit> {
         match self {
-            Self::Claim { attempt, repeated } => Some(Permit::Create {
+            Self::WriteIntent { attempt, repeated } => Some(Permit::Create {
                 attempt: attempt.id,
                 repeated: *repeated,
             }),
-            Self::Record(permit) => permit.clone(),
-            Self::Hold | Self::Unclaim | Self::Release => None,
+            Self::WriteStatus(permit) => permit.clone(),
+            Self::AddFinalizer | Self::ClearIntent | Self::RemoveFinalizer => None,
         }
     }
 }
@@ -240,7 +240,7 @@ pub enum Outcome {
 
 /// What the present run has done so far.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Run {
+pub struct Effects {
     /// The outcome of the last remote step, told once.
     pub outcome: Option<Outcome>,
     /// The object was created or updated by this run: what the view shows of it is not to be compared.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::graph::model::{Flow, FlowSet, FlowSetId, FlowType, Listing};
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE_AFTER_FAILURE: Duration = Duration::from_mins(5);
+const MAX_PAUSE_AFTER_FAILURE: Duration = Duration::from_mins(5);
 
 /// How a collection is to be polled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct History {
 #[must_use]
 pub fn pause(cadence: Cadence, history: History, spread: f64) -> Duration {
     let pause = if history.failures > 0 {
-        let most = LONGEST_PAUSE_AFTER_FAILURE.max(cadence.interval);
+        let most = MAX_PAUSE_AFTER_FAILURE.max(cadence.interval);
         doubled(FIRST_PAUSE, history.failures).min(most)
     } else if cadence.settled {
         cadence.interval

@@ -12,7 +12,7 @@ use crate::api::Retry;
 use crate::graph::verdict::{Disposition, Reason, Verdict};
 
 /// No pause is longer, whatever it is for.
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(1);
+const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 
 /// The failures so far and one more.
 #[must_use]
@@ -39,7 +39,7 @@ pub fn wait(past: Option<&Retry>, inputs: &str, now: Timestamp) -> Option<Signed
     let past = past.filter(|past| past.inputs == inputs)?;
     let left = past.not_before.0.duration_since(now);
     // Nobody wrote a longer pause down: the time was told by another clock.
-    (left.is_positive() && left <= LONGEST_PAUSE).then_some(left)
+    (left.is_positive() && left <= MAX_PAUSE).then_some(left)
 }
 
 /// A short text that changes when one of `parts` does: 64-bit FNV-1a, in hexadecimal.
@@ -75,8 +75,8 @@ fn pause(verdict: &Verdict, failures: i32) -> SignedDuration {
 fn throttled(after: Option<Duration>) -> SignedDuration {
     const UNSAID: Duration = Duration::from_secs(10);
     SignedDuration::try_from(after.unwrap_or(UNSAID))
-        .unwrap_or(LONGEST_PAUSE)
-        .min(LONGEST_PAUSE)
+        .unwrap_or(MAX_PAUSE)
+        .min(MAX_PAUSE)
 }
 
 #[cfg(test)]

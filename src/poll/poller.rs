@@ -15,9 +15,9 @@ use crate::clock;
 use crate::failpoint;
 use crate::graph::model::{Flow, FlowSet, FlowSetId, FlowType, Listing};
 use crate::graph::verdict::Verdict;
-use crate::graph::{Client, Error, Lane};
+use crate::graph::{Client, Error, Priority};
 use crate::plan::poll::{Cadence, changed_sets, changed_types};
-use crate::plan::{Container, FAILURES_WORTH_TELLING as DOUBTED};
+use crate::plan::{Container, REPORTED_FAILURES as DOUBTED};
 
 use super::collection::{Collection, Snapshot};
 
@@ -25,10 +25,10 @@ use super::collection::{Collection, Snapshot};
 const TICK: Duration = Duration::from_secs(1);
 
 /// The pause after rounds that panic doubles so often: up to about a minute.
-const MOST_PANICS: u32 = 6;
+const MAX_PANIC_DOUBLINGS: u32 = 6;
 
 /// How many sets are listed at a time.
-const LISTS_AT_A_TIME: usize = 4;
+const MAX_CONCURRENT_LISTS: usize = 4;
 
 /// What the resources of a connection want to be looked at.
 #[derive(Clone, Debug, Default)]
@@ -111,7 +111,7 @@ impl Poller {
             return 0;
         }
         (self.tell)(News::Panicked);
-        (panics + 1).min(MOST_PANICS)
+        (panics + 1).min(MAX_PANIC_DOUBLINGS)
     }
 
     /// The latest list of sets, if there is one.
@@ -125,9 +125,9 @@ impl Poller {
     }
 
     /// A list of sets that began after `moment`.
-    pub async fn sets_since(&self, moment: Instant, lane: Lane) -> Arc<Snapshot<FlowSet>> {
+    pub async fn sets_since(&self, moment: Instant, priority: Priority) -> Arc<Snapshot<FlowSet>> {
         self.sets
-            .since(moment, async || self.list_sets(lane).await)
+            .since(moment, async || self.list_sets(priority).await)
             .await
     }
 
@@ -136,11 +136,11 @@ impl Poller {
         &self,
         set: &FlowSetId,
         moment: Instant,
-        lane: Lane,
+        priority: Priority,
     ) -> Arc<Snapshot<Flow>> {
         let flows = self.flows_of(set);
         flows
-            .since(moment, async || self.list_flows(set, lane).await)
+            .since(moment, async || self.list_flows(set, priority).await)
             .await
     }
 
@@ -160,22 +160,22 @@ impl Poller {
         if let Some(cadence) = interest.sets
             && self.sets.due_in(cadence, spread()).is_zero()
         {
-            self.list_sets(Lane::Poll).await;
+            self.list_sets(Priority::Poll).await;
         }
         let is_due = |(set, cadence): &(&FlowSetId, &Cadence)| {
             self.flows_of(set).due_in(**cadence, spread()).is_zero()
         };
         let due = interest.flows.iter().filter(is_due);
         futures::stream::iter(due)
-            .for_each_concurrent(LISTS_AT_A_TIME, |(set, _)| async {
-                self.list_flows(set, Lane::Poll).await;
+            .for_each_concurrent(MAX_CONCURRENT_LISTS, |(set, _)| async {
+                self.list_flows(set, Priority::Poll).await;
             })
             .await;
     }
 
-    async fn list_sets(&self, lane: Lane) -> Arc<Snapshot<FlowSet>> {
+    async fn list_sets(&self, priority: Priority) -> Arc<Snapshot<FlowSet>> {
         let began = Began::now();
-        let listed = self.client.list_flow_sets(false, lane).await;
+        let listed = self.client.list_flow_sets(false, priority).await;
         let snapshot = began.snapshot(listed, Container::Exists);
         let (before, now) = self.sets.replace(snapshot, differs);
         warn_of_unread(before.as_deref(), &now, "sets");
@@ -183,11 +183,11 @@ impl Poller {
         now
     }
 
-    async fn list_flows(&self, set: &FlowSetId, lane: Lane) -> Arc<Snapshot<Flow>> {
+    async fn list_flows(&self, set: &FlowSetId, priority: Priority) -> Arc<Snapshot<Flow>> {
         let began = Began::now();
-        let listed = self.client.list_flows(set, lane).await;
+        let listed = self.client.list_flows(set, priority).await;
         let empty = if listed.as_ref().is_err_and(Error::is_not_found) {
-            self.without(set, began.instant, lane).await
+            self.without(set, began.instant, priority).await
         } else {
             None
         };
@@ -203,8 +203,13 @@ impl Poller {
     }
 
     /// The flows of a set that does not exist: none, as of the complete list of sets that lacks it.
-    async fn without(&self, set: &FlowSetId, moment: Instant, lane: Lane) -> Option<Listing<Flow>> {
-        let sets = self.sets_since(moment, lane).await;
+    async fn without(
+        &self,
+        set: &FlowSetId,
+        moment: Instant,
+        priority: Priority,
+    ) -> Option<Listing<Flow>> {
+        let sets = self.sets_since(moment, priority).await;
         let sets = sets.outcome.as_ref().ok()?;
         let lacks = sets.items.iter().all(|other| other.id != *set);
         lacks.then(|| Listing {

@@ -12,7 +12,7 @@ use super::selector;
 use crate::telemetry::LogFormat;
 
 /// The longest time that can be given: far more than makes sense for any of the flags.
-const LONGEST: Duration = Duration::from_hours(24);
+const MAX_DURATION: Duration = Duration::from_hours(24);
 
 /// The flags of `industrydata-operator run`, each with an environment variable.
 ///
@@ -129,7 +129,7 @@ pub struct Arguments {
     )]
     pub relist_interval: Duration,
 
-    /// Whether to write only while holding the lease. Turn it off only where nothing else can run
+    /// Whether to write only while lease_guard the lease. Turn it off only where nothing else can run
     /// a second operator
     #[arg(
         long,
@@ -240,7 +240,7 @@ fn url(text: &str) -> Result<Url, InvalidValue> {
 pub(crate) fn duration(text: &str) -> Result<Duration, InvalidValue> {
     let duration: SignedDuration = text.parse().map_err(|_| InvalidValue::Duration)?;
     let duration = Duration::try_from(duration).map_err(|_| InvalidValue::Duration)?;
-    if duration > LONGEST {
+    if duration > MAX_DURATION {
         return Err(InvalidValue::LongDuration);
     }
     Ok(duration)

@@ -79,7 +79,7 @@ pub enum SettingsError {
     /// A Lease cannot last so long, or should not.
     #[error(
         "--lease-duration is {duration:?}; right would be whole seconds, at least {:?}",
-        LeaseSettings::LEAST_DURATION
+        LeaseSettings::MIN_DURATION
     )]
     LeaseDuration {
         /// The value.
@@ -89,7 +89,7 @@ pub enum SettingsError {
     #[error(
         "--lease-duration {duration:?} always leaves the leader {cover:?}, which must not be shorter than \
          --request-timeout {request_timeout:?} and {:?} in the request budget: raise the first or lower the second",
-        crate::graph::USUAL_WAIT
+        crate::graph::DEFAULT_MAX_WAIT
     )]
     LeaseTooShort {
         /// The duration of the lease.

@@ -22,7 +22,7 @@ use url::Url;
 pub(crate) use self::arguments::duration;
 pub use self::{arguments::Arguments, error::SettingsError, selector::InvalidSelector};
 use crate::{
-    graph::{TransportSettings, USUAL_WAIT, check_endpoint},
+    graph::{DEFAULT_MAX_WAIT, TransportSettings, check_endpoint},
     lease::{self, LeaseSettings},
     plan::Limits,
     telemetry::LogFormat,
@@ -36,10 +36,10 @@ const POD_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/names
 const DEPENDENCY_GRACE: SignedDuration = SignedDuration::from_secs(10);
 
 /// A connection that takes longer than this is not going to be made.
-const LONGEST_CONNECT: Duration = Duration::from_secs(3);
+const MAX_CONNECT: Duration = Duration::from_secs(3);
 
 /// Less than this, and a large cluster would be listed all the time.
-const LEAST_RELIST_INTERVAL: Duration = Duration::from_secs(5);
+const MIN_RELIST_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What the operator was told. All of it is usable, also together.
 #[derive(Clone, Debug)]
@@ -157,7 +157,7 @@ impl Settings {
             authority_endpoint: self.authority_endpoint.clone(),
             ca_certificates: self.ca_certificates.clone(),
             request_timeout: self.request_timeout,
-            connect_timeout: LONGEST_CONNECT.min(self.request_timeout / 2),
+            connect_timeout: MAX_CONNECT.min(self.request_timeout / 2),
             user_agent: USER_AGENT.to_owned(),
         }
     }
@@ -231,7 +231,7 @@ fn lease(
     lease_name: String,
     duration: Duration,
 ) -> Result<LeaseSettings, SettingsError> {
-    if duration < LeaseSettings::LEAST_DURATION || duration.subsec_nanos() > 0 {
+    if duration < LeaseSettings::MIN_DURATION || duration.subsec_nanos() > 0 {
         return Err(SettingsError::LeaseDuration { duration });
     }
     let namespace = namespace
@@ -260,7 +260,7 @@ fn check_request_timeout(request_timeout: Duration) -> Result<(), SettingsError>
 }
 
 fn check_relist_interval(interval: Duration) -> Result<(), SettingsError> {
-    let least = LEAST_RELIST_INTERVAL;
+    let least = MIN_RELIST_INTERVAL;
     if interval < least {
         return Err(SettingsError::RelistInterval { interval, least });
     }
@@ -274,7 +274,7 @@ fn check_lease(
     request_timeout: Duration,
 ) -> Result<(), SettingsError> {
     match lease {
-        Some(lease) if lease.steady_cover() < request_timeout + USUAL_WAIT => {
+        Some(lease) if lease.steady_cover() < request_timeout + DEFAULT_MAX_WAIT => {
             Err(SettingsError::LeaseTooShort {
                 duration: lease.duration,
                 cover: lease.steady_cover(),

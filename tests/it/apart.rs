@@ -141,8 +141,8 @@ async fn a_panic_in_a_run_or_a_poller_is_told_counted_and_followed_by_another_tr
 
     let polled = async || {
         let metrics = process.get("/metrics").await.1;
-        ["run", "poller"].iter().all(|part| {
-            let line = format!("industrydata_operator_panics_total{{part=\"{part}\"}} 1");
+        ["reconcile", "poller"].iter().all(|component| {
+            let line = format!("industrydata_operator_panics_total{{component=\"{component}\"}} 1");
             metrics.contains(&line)
         })
     };

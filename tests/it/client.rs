@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, error::Error as _, iter::successors, time::Dura
 use futures::future::join_all;
 use industrydata_operator::graph::{
     Account, Certainty, Client, Disposition, Error, FilterDefinition, Flow, FlowDefinition, FlowId,
-    FlowSetDefinition, FlowSetId, FlowType, Lane, Limits, Reason, Tenant, Transport,
+    FlowSetDefinition, FlowSetId, FlowType, Limits, Priority, Reason, Tenant, Transport,
     TransportSettings, unobserved,
 };
 use industrydata_simulator::{
@@ -68,7 +68,7 @@ impl Remote {
     }
 
     async fn list(&self, set: &FlowSetId) -> Result<Vec<Flow>, Error> {
-        let listing = self.client.list_flows(set, Lane::Poll).await?;
+        let listing = self.client.list_flows(set, Priority::Poll).await?;
         Ok(listing.items)
     }
 
@@ -172,13 +172,13 @@ async fn every_type_of_flow_lives_its_whole_life() {
     assert_eq!(listed.len(), FlowType::ALL.len());
     for flow in listed {
         let (client, id) = (&remote.client, &flow.id);
-        let read = client.get_flow(&set, id, Lane::Poll).await.unwrap();
+        let read = client.get_flow(&set, id, Priority::Poll).await.unwrap();
         assert_eq!(read.as_ref(), Some(&flow));
         let definition = definition(flow.flow_type.unwrap());
         client.update_flow(&set, id, &definition).await.unwrap();
         client.reset_flow(&set, id).await.unwrap();
         client.delete_flow(&set, id).await.unwrap();
-        let read = client.get_flow(&set, id, Lane::Poll).await.unwrap();
+        let read = client.get_flow(&set, id, Priority::Poll).await.unwrap();
         assert_eq!(read, None);
         assert!(
             client
@@ -216,7 +216,7 @@ async fn a_set_lives_its_whole_life() {
         .unwrap();
     let read = remote
         .client
-        .get_flow_set(&set.id, Lane::Poll)
+        .get_flow_set(&set.id, Priority::Poll)
         .await
         .unwrap()
         .unwrap();
@@ -227,7 +227,7 @@ async fn a_set_lives_its_whole_life() {
     remote.client.delete_flow_set(&set.id).await.unwrap();
     let listing = remote
         .client
-        .list_flow_sets(false, Lane::Poll)
+        .list_flow_sets(false, Priority::Poll)
         .await
         .unwrap();
     assert!(listing.items.is_empty());
@@ -248,7 +248,7 @@ async fn a_password_arrives_and_never_comes_back() {
     assert!(arrived.unwrap());
     let read = remote
         .client
-        .get_flow(&set, &flow.id, Lane::Poll)
+        .get_flow(&set, &flow.id, Priority::Poll)
         .await
         .unwrap()
         .unwrap();
@@ -274,7 +274,7 @@ async fn a_property_is_cleared_by_null() {
         .unwrap();
     let read = remote
         .client
-        .get_flow(&set, &flow.id, Lane::Poll)
+        .get_flow(&set, &flow.id, Priority::Poll)
         .await
         .unwrap()
         .unwrap();
@@ -330,7 +330,7 @@ async fn lists_are_complete_whatever_the_pages() {
         assert_eq!(remote.list(&set).await.unwrap().len(), 4);
         let listing = remote
             .client
-            .list_flow_sets(false, Lane::Poll)
+            .list_flow_sets(false, Priority::Poll)
             .await
             .unwrap();
         assert_eq!(listing.items.len(), 5);
@@ -345,7 +345,7 @@ async fn expanded_flows_are_those_of_the_list() {
     }
     let listing = remote
         .client
-        .list_flow_sets(true, Lane::Poll)
+        .list_flow_sets(true, Priority::Poll)
         .await
         .unwrap();
     let expanded = listing.items[0].flows.clone().unwrap();
@@ -409,7 +409,11 @@ async fn items_that_cannot_be_understood_are_counted_and_the_others_are_read() {
     let missing = Surprise::Missing("id".to_owned());
     for (surprise, items, unread) in [(missing, 0, 1), (Surprise::Garbage, 1, 4)] {
         remote.inject(Operation::ListFlows, Effect::Surprise(surprise));
-        let listing = remote.client.list_flows(&set, Lane::Poll).await.unwrap();
+        let listing = remote
+            .client
+            .list_flows(&set, Priority::Poll)
+            .await
+            .unwrap();
         assert_eq!((listing.items.len(), listing.unread), (items, unread));
         assert!(listing.items.iter().all(|flow| flow.id == id));
     }
@@ -417,7 +421,7 @@ async fn items_that_cannot_be_understood_are_counted_and_the_others_are_read() {
         Operation::ListSets,
         Effect::Surprise(Surprise::Missing("displayName".to_owned())),
     );
-    let sets = remote.client.list_flow_sets(false, Lane::Poll).await;
+    let sets = remote.client.list_flow_sets(false, Priority::Poll).await;
     let sets = sets.unwrap();
     assert_eq!((sets.items.len(), sets.unread), (1, 0));
     assert_eq!(sets.items[0].id, set);
@@ -463,7 +467,7 @@ async fn a_mark_before_the_json_is_overlooked_everywhere() {
     let mark = Rule::new(Effect::Body(BodyFault::ByteOrderMark)).always();
     remote.simulator.inject(mark);
     let (client, _) = client(&remote.simulator, SECRET, TIMEOUT);
-    let listing = client.list_flows(&set, Lane::Poll).await.unwrap();
+    let listing = client.list_flows(&set, Priority::Poll).await.unwrap();
     assert_eq!(listing.items.len(), 1);
     let again = remote.create(&set, FlowType::AdministrativeUnit).await;
     let verdict = again.unwrap_err().verdict();
@@ -487,7 +491,7 @@ async fn a_refusal_of_the_authority_that_passes_is_no_refusal_of_the_credential(
     ] {
         let (client, _) = client(&remote.simulator, SECRET, TIMEOUT);
         remote.inject(Operation::Token, Effect::Refuse(answer));
-        let error = client.list_flows(&set, Lane::Poll).await.unwrap_err();
+        let error = client.list_flows(&set, Priority::Poll).await.unwrap_err();
         let verdict = error.verdict();
         assert_eq!(
             (verdict.disposition, verdict.certainty, verdict.reason),
@@ -522,7 +526,7 @@ async fn a_dripping_list_is_given_up_in_time() {
     let (client, _) = client(&remote.simulator, SECRET, timeout);
     remote.inject(Operation::ListFlows, Effect::Body(BodyFault::Dripping(50)));
     let start = std::time::Instant::now();
-    let error = client.list_flows(&set, Lane::Poll).await.unwrap_err();
+    let error = client.list_flows(&set, Priority::Poll).await.unwrap_err();
     assert_eq!(error.verdict().reason, Reason::TimedOut);
     assert!(start.elapsed() < client.longest_call());
 }
@@ -531,7 +535,7 @@ async fn a_dripping_list_is_given_up_in_time() {
 async fn a_create_that_was_carried_out_unseen_is_unknown_and_sent_once() {
     let (remote, set) = Remote::with_set().await;
     let (client, _) = client(&remote.simulator, SECRET, Duration::from_secs(1));
-    client.list_flows(&set, Lane::Poll).await.unwrap();
+    client.list_flows(&set, Priority::Poll).await.unwrap();
     for (flow_type, effect) in FlowType::ALL.into_iter().zip([
         Effect::CutAfterCommit,
         Effect::DelayAfter(Duration::from_secs(3)),
@@ -684,7 +688,7 @@ async fn many_callers_need_one_token() {
     let (remote, set) = Remote::with_set().await;
     let (client, _) = client(&remote.simulator, SECRET, TIMEOUT);
     let before = remote.simulator.journal().requests(Operation::Token);
-    let lists = join_all((0..50).map(|_| client.list_flows(&set, Lane::Poll))).await;
+    let lists = join_all((0..50).map(|_| client.list_flows(&set, Priority::Poll))).await;
     assert!(lists.iter().all(Result::is_ok));
     assert_eq!(
         remote.simulator.journal().requests(Operation::Token),
@@ -697,7 +701,7 @@ async fn many_callers_with_a_wrong_secret_are_one_request() {
     let (remote, set) = Remote::with_set().await;
     let (client, _) = client(&remote.simulator, "canary-secret", TIMEOUT);
     let before = remote.simulator.journal().requests(Operation::Token);
-    for result in join_all((0..50).map(|_| client.list_flows(&set, Lane::Poll))).await {
+    for result in join_all((0..50).map(|_| client.list_flows(&set, Priority::Poll))).await {
         let verdict = result.unwrap_err().verdict();
         assert_eq!(verdict.certainty, Certainty::NotSent);
         assert_eq!(verdict.disposition, Disposition::User);
@@ -743,6 +747,6 @@ async fn no_error_shows_what_was_sent() {
         }
     }
     let (client, _) = client(&remote.simulator, "canary-secret", short);
-    let error = client.list_flows(&set, Lane::Poll).await.unwrap_err();
+    let error = client.list_flows(&set, Priority::Poll).await.unwrap_err();
     assert!(!shown(&error).contains("canary"), "{}", shown(&error));
 }

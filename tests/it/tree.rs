@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 /// A longer file has more than one subject.
-const MOST_LINES: usize = 600;
+const MAX_LINES: usize = 600;
 
 #[test]
 fn plan_is_pure() -> io::Result<()> {
@@ -205,8 +205,8 @@ fn files_are_short() -> io::Result<()> {
         let lines = file.text.lines().count();
         let path = file.path.display();
         assert!(
-            lines <= MOST_LINES,
-            "{path} has {lines} lines before its tests, more than {MOST_LINES}"
+            lines <= MAX_LINES,
+            "{path} has {lines} lines before its tests, more than {MAX_LINES}"
         );
     }
     Ok(())

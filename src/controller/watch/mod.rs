@@ -27,23 +27,23 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::graph::Transport;
-use crate::lease::Holding;
+use crate::lease::LeaseGuard;
 use crate::metrics::Metrics;
 use crate::plan::Limits;
 use crate::watches::Watches;
 
+use super::cache::ReconcileCache;
 use super::context::Context;
-use super::notebook::Notebook;
-use super::relations::{Relations, Wakes};
-use super::remote::Remote;
+use super::index::Index;
+use super::managed::Managed;
 use super::secrets::Secrets;
 use super::session::{Sessions, Spawn};
-use super::world::World;
+use super::triggers::{Queues, Triggers};
 use super::{after_error, reconcile};
 
 use selection::Departures;
 pub(super) use selection::missing;
-use unreadable::Sieve;
+use unreadable::ParseGuard;
 
 /// What to do where the API server does not know the three kinds. A later look finds them by itself.
 pub const DEFINITIONS_MISSING: &str = "the cluster does not serve industrydata.dev/v1alpha1, or not to this user: install the CustomResourceDefinitions (`industrydata-operator crds | kubectl apply -f -`) and the operator's role";
@@ -63,7 +63,7 @@ pub struct Scope {
     /// The service.
     pub transport: Transport,
     /// The permission to change anything.
-    pub holding: Holding,
+    pub lease_guard: LeaseGuard,
     /// Counts.
     pub metrics: Metrics,
     /// Times that the protocols are built on.
@@ -81,71 +81,71 @@ pub struct Scope {
 /// Runs the controllers of one scope until `stop`; runs under way are finished.
 pub async fn run(scope: Scope, stop: CancellationToken) {
     let writers = Writers::default();
-    let (wakes, woken) = wakes();
-    let relations = Relations::new(writers.world(), wakes, scope.metrics.clone());
-    let context = Arc::new(scope.context(&relations));
+    let (queues, queued) = queues();
+    let triggers = Triggers::new(writers.index(), queues, scope.metrics.clone());
+    let context = Arc::new(scope.context(&triggers));
     let work = async {
         tokio::join!(
-            scope.watch_secrets(writers.secrets, relations.clone(), &stop),
+            scope.watch_secrets(writers.secrets, triggers.clone(), &stop),
             scope.control(
                 writers.connections,
-                woken.connections,
+                queued.connections,
                 &context,
-                &relations,
+                &triggers,
                 &stop
             ),
-            scope.control(writers.sets, woken.sets, &context, &relations, &stop),
-            scope.control(writers.flows, woken.flows, &context, &relations, &stop),
+            scope.control(writers.sets, queued.sets, &context, &triggers, &stop),
+            scope.control(writers.flows, queued.flows, &context, &triggers, &stop),
         );
     };
     // A controller whose watch has not shown everything yet cannot be told to stop, and has nothing under way.
     tokio::select! {
         () = work => {}
-        () = stopped_before_ready(&context.world, &stop) => {}
+        () = stopped_before_ready(&context.index, &stop) => {}
     }
 }
 
-async fn stopped_before_ready(world: &World, stop: &CancellationToken) {
+async fn stopped_before_ready(index: &Index, stop: &CancellationToken) {
     stop.cancelled().await;
-    if world.is_ready() {
+    if index.is_ready() {
         pending::<()>().await;
     }
 }
 
 impl Scope {
-    fn context(&self, relations: &Relations) -> Context {
-        let secrets = Arc::new(Secrets::new(self.cluster.clone(), relations.world.clone()));
+    fn context(&self, triggers: &Triggers) -> Context {
+        let secrets = Arc::new(Secrets::new(self.cluster.clone(), triggers.index.clone()));
         let sessions = Sessions::new(
             secrets.clone(),
-            relations.clone(),
+            triggers.clone(),
             self.transport.clone(),
             self.metrics.graph_observer(),
             self.spawn.clone(),
         );
         Context {
             cluster: self.cluster.clone(),
-            world: relations.world.clone(),
+            index: triggers.index.clone(),
             sessions,
             secrets,
             started: tokio::time::Instant::now(),
-            holding: self.holding.clone(),
+            lease_guard: self.lease_guard.clone(),
             recorder: self.recorder.clone(),
             metrics: self.metrics.clone(),
             limits: self.limits,
             selector: self.selector.clone(),
-            connections: Notebook::default(),
-            sets: Notebook::default(),
-            flows: Notebook::default(),
+            connections: ReconcileCache::default(),
+            sets: ReconcileCache::default(),
+            flows: ReconcileCache::default(),
         }
     }
 
     /// Watches one kind and runs its controller.
-    async fn control<K: Remote>(
+    async fn control<K: Managed>(
         &self,
         writer: Writer<K>,
-        woken: UnboundedReceiver<ObjectRef<K>>,
+        queued: UnboundedReceiver<ObjectRef<K>>,
         context: &Arc<Context>,
-        relations: &Relations,
+        triggers: &Triggers,
         stop: &CancellationToken,
     ) {
         let store = writer.as_reader();
@@ -153,7 +153,7 @@ impl Scope {
         let config = watcher::Config::default().labels_from(&selector);
         let (api, sieve) = (
             self.api::<DeserializeGuard<K>>(),
-            Sieve::new(self, store.clone()),
+            ParseGuard::new(self, store.clone()),
         );
         let watched = self.watched(K::LABEL.as_str(), move || {
             watcher(api.clone(), config.clone())
@@ -162,17 +162,17 @@ impl Scope {
             .inspect_ok(self.letting_go(store.clone(), context))
             .try_filter_map(move |event| ready(Ok(sieve.parsed(event))))
             .default_backoff();
-        let (seeing, relations) = (context.clone(), relations.clone());
-        let mut shows = First::new(&relations.world);
+        let (seeing, triggers) = (context.clone(), triggers.clone());
+        let mut shows = First::new(&triggers.index);
         let note = move |event: &watcher::Event<K>| {
             shows.note(event);
-            note(event, &relations, &seeing);
+            note(event, &triggers, &seeing);
         };
         let applied = events.reflect(writer).inspect_ok(note).applied_objects();
         Controller::for_stream(applied, store)
             .with_config(controller::Config::default().concurrency(self.concurrency))
-            .reconcile_on(futures::stream::unfold(woken, async |mut woken| {
-                woken.recv().await.map(|reference| (reference, woken))
+            .reconcile_on(futures::stream::unfold(queued, async |mut queued| {
+                queued.recv().await.map(|reference| (reference, queued))
             }))
             .graceful_shutdown_on(stop.clone().cancelled_owned())
             .run(reconcile, after_error, context.clone())
@@ -184,7 +184,7 @@ impl Scope {
     }
 
     /// Lets go of those that are not shown any more, where that may be for a label that they have lost.
-    fn letting_go<K: Remote>(
+    fn letting_go<K: Managed>(
         &self,
         store: Store<K>,
         context: &Arc<Context>,
@@ -202,10 +202,10 @@ impl Scope {
     async fn watch_secrets(
         &self,
         writer: Writer<PartialObjectMeta<Secret>>,
-        relations: Relations,
+        triggers: Triggers,
         stop: &CancellationToken,
     ) {
-        let mut shows = First::new(&relations.world);
+        let mut shows = First::new(&triggers.index);
         let api = self.api::<PartialObjectMeta<Secret>>();
         let config = watcher::Config::default();
         self.watched("Secret", move || watcher(api.clone(), config.clone()))
@@ -217,8 +217,8 @@ impl Scope {
             .take_until(stop.clone().cancelled_owned())
             .for_each(|event| {
                 match event {
-                    Ok(watcher::Event::Apply(secret)) => relations.secret_seen(&secret, false),
-                    Ok(watcher::Event::Delete(secret)) => relations.secret_seen(&secret, true),
+                    Ok(watcher::Event::Apply(secret)) => triggers.secret_seen(&secret, false),
+                    Ok(watcher::Event::Delete(secret)) => triggers.secret_seen(&secret, true),
                     Ok(_) => {}
                     Err(error) => tracing::warn!(%error, "could not watch Secrets"),
                 }
@@ -271,39 +271,39 @@ fn spread(most: Duration) -> Duration {
 
 /// Tells the world when a watch has shown all there is for the first time.
 struct First {
-    world: Option<World>,
+    index: Option<Index>,
 }
 
 impl First {
-    fn new(world: &World) -> Self {
+    fn new(index: &Index) -> Self {
         Self {
-            world: Some(world.clone()),
+            index: Some(index.clone()),
         }
     }
 
     fn note<K>(&mut self, event: &watcher::Event<K>) {
         if matches!(event, watcher::Event::InitDone)
-            && let Some(world) = self.world.take()
+            && let Some(index) = self.index.take()
         {
-            world.show();
+            index.show();
         }
     }
 }
 
-fn note<K: Remote>(event: &watcher::Event<K>, relations: &Relations, context: &Context) {
+fn note<K: Managed>(event: &watcher::Event<K>, triggers: &Triggers, context: &Context) {
     match event {
         watcher::Event::Init | watcher::Event::InitDone => {}
         watcher::Event::Apply(seen) | watcher::Event::InitApply(seen) => {
-            K::note(seen, false, relations, context);
+            K::note(seen, false, triggers, context);
         }
         watcher::Event::Delete(seen) => {
-            K::notebook(context).forget(seen);
-            K::note(seen, true, relations, context);
+            K::cache(context).forget(seen);
+            K::note(seen, true, triggers, context);
         }
     }
 }
 
-fn log_end<K: Remote>(
+fn log_end<K: Managed>(
     ended: Result<
         (ObjectRef<K>, controller::Action),
         controller::Error<super::Error, watcher::Error>,
@@ -339,8 +339,8 @@ struct Writers {
 }
 
 impl Writers {
-    fn world(&self) -> World {
-        World {
+    fn index(&self) -> Index {
+        Index {
             connections: self.connections.as_reader(),
             sets: self.sets.as_reader(),
             flows: self.flows.as_reader(),
@@ -350,25 +350,25 @@ impl Writers {
     }
 }
 
-struct Woken {
+struct Queued {
     connections: UnboundedReceiver<ObjectRef<GraphConnection>>,
     sets: UnboundedReceiver<ObjectRef<OutboundProvisioningFlowSet>>,
     flows: UnboundedReceiver<ObjectRef<ProvisioningFlow>>,
 }
 
-fn wakes() -> (Wakes, Woken) {
+fn queues() -> (Queues, Queued) {
     let (connections, woken_connections) = unbounded_channel();
     let (sets, woken_sets) = unbounded_channel();
     let (flows, woken_flows) = unbounded_channel();
-    let wakes = Wakes {
+    let queues = Queues {
         connections,
         sets,
         flows,
     };
-    let woken = Woken {
+    let queued = Queued {
         connections: woken_connections,
         sets: woken_sets,
         flows: woken_flows,
     };
-    (wakes, woken)
+    (queues, queued)
 }

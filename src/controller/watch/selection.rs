@@ -14,19 +14,19 @@ use crate::api::FINALIZER;
 use crate::controller::cluster;
 use crate::controller::context::Context;
 use crate::controller::error::Error;
-use crate::controller::remote::Remote;
+use crate::controller::managed::Managed;
 use crate::failpoint;
 use crate::metrics::Write;
 use crate::telemetry::with_causes;
 
 /// Finds out who is not shown any more: deleted, or without the label.
-pub(super) struct Departures<K: Remote> {
+pub(super) struct Departures<K: Managed> {
     store: Store<K>,
     /// Whom the list that is under way has shown.
     listed: HashSet<Option<String>>,
 }
 
-impl<K: Remote> Departures<K> {
+impl<K: Managed> Departures<K> {
     pub(super) fn new(store: Store<K>) -> Self {
         Self {
             store,
@@ -58,7 +58,7 @@ const TRIES: u32 = 10;
 
 /// Removes the finalizer from a resource that the watch shows no longer, if that is because it has lost its label: as it
 /// is not ours any more, nobody would remove it. Nothing is done at the service.
-pub(super) async fn let_go<K: Remote>(seen: K, context: Arc<Context>) {
+pub(super) async fn let_go<K: Managed>(seen: K, context: Arc<Context>) {
     for tries in 0..TRIES {
         match release(&seen, &context).await {
             Ok(()) => return,
@@ -73,7 +73,7 @@ pub(super) async fn let_go<K: Remote>(seen: K, context: Arc<Context>) {
     }
 }
 
-async fn release<K: Remote>(seen: &K, context: &Context) -> Result<(), Error> {
+async fn release<K: Managed>(seen: &K, context: &Context) -> Result<(), Error> {
     let Some(selector) = &context.selector else {
         return Ok(());
     };
@@ -87,11 +87,13 @@ async fn release<K: Remote>(seen: &K, context: &Context) -> Result<(), Error> {
         return Ok(());
     }
     let object = cluster::called(&newest);
-    if !context.holding.covers(Duration::ZERO) {
+    if !context.lease_guard.covers(Duration::ZERO) {
         return Err(Error::NotLeading { object });
     }
     cluster::release(&context.cluster, &newest).await?;
-    context.metrics.wrote(K::LABEL, Write::Release);
+    context
+        .metrics
+        .cluster_write(K::LABEL, Write::RemoveFinalizer);
     tracing::info!(
         object,
         "let go of a resource that no longer matches --watch-selector"
@@ -107,7 +109,7 @@ async fn release<K: Remote>(seen: &K, context: &Context) -> Result<(), Error> {
     };
     let about = newest.object_ref(&());
     match failpoint::around(context.recorder.publish(&event, &about)).await {
-        Ok(()) => context.metrics.wrote(K::LABEL, Write::Event),
+        Ok(()) => context.metrics.cluster_write(K::LABEL, Write::Event),
         Err(error) => tracing::warn!(error = with_causes(&error), "could not publish an event"),
     }
     Ok(())
@@ -119,7 +121,7 @@ async fn release<K: Remote>(seen: &K, context: &Context) -> Result<(), Error> {
 /// # Errors
 ///
 /// If the cluster could not be asked.
-pub(in crate::controller) async fn missing<K: Remote>(
+pub(in crate::controller) async fn missing<K: Managed>(
     namespace: &str,
     name: &str,
     context: &Context,

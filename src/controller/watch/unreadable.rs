@@ -13,18 +13,18 @@ use crate::failpoint;
 use crate::metrics::Metrics;
 
 use super::Scope;
-use crate::controller::remote::Remote;
+use crate::controller::managed::Managed;
 use crate::controller::session::Spawn;
 
 /// Leaves out what cannot be parsed.
-pub(super) struct Sieve<K: Remote> {
+pub(super) struct ParseGuard<K: Managed> {
     store: Store<K>,
     recorder: Recorder,
     metrics: Metrics,
     spawn: Spawn,
 }
 
-impl<K: Remote> Sieve<K> {
+impl<K: Managed> ParseGuard<K> {
     pub(super) fn new(scope: &Scope, store: Store<K>) -> Self {
         Self {
             store,
@@ -85,7 +85,7 @@ impl<K: Remote> Sieve<K> {
             ..ObjectReference::default()
         };
         tracing::warn!(object = ?about.name, namespace = ?about.namespace, error = %invalid.error, "left out a resource that this version cannot parse");
-        self.metrics.unreadable(K::LABEL);
+        self.metrics.invalid_resource(K::LABEL);
         let recorder = self.recorder.clone();
         (self.spawn)(Box::pin(async move {
             let event = Event {

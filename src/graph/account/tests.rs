@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::graph::{
-    Client, Disposition, Error, FlowSetId, Lane, Reason,
+    Client, Disposition, Error, FlowSetId, Priority, Reason,
     testing::{Reply, SECRET, Server, account},
     unobserved,
 };
@@ -21,7 +21,7 @@ fn set_id() -> FlowSetId {
 /// Lists, and tells which token was sent.
 async fn token(server: &Server, client: &Client) -> String {
     server.then(Reply::json(200, &json!({"value": []})));
-    client.list_flows(&set_id(), Lane::Poll).await.unwrap();
+    client.list_flows(&set_id(), Priority::Poll).await.unwrap();
     let sent = server.received().pop().unwrap();
     sent.header("authorization").unwrap().to_owned()
 }
@@ -89,10 +89,16 @@ async fn a_pause_that_the_service_asks_for_outlives_the_client_that_met_it() {
     let pause = Reply::new(429, &[("retry-after", "40")], "");
     let (server, account) = (Server::start([pause]).await, account());
     let first = client(&server, &account, SECRET);
-    first.list_flows(&set_id(), Lane::Poll).await.unwrap_err();
+    first
+        .list_flows(&set_id(), Priority::Poll)
+        .await
+        .unwrap_err();
     for secret in [SECRET, "another"] {
         let client = client(&server, &account, secret);
-        let error = client.list_flows(&set_id(), Lane::User).await.unwrap_err();
+        let error = client
+            .list_flows(&set_id(), Priority::User)
+            .await
+            .unwrap_err();
         assert!(matches!(error, Error::BudgetClosed { .. }), "{error:?}");
     }
     assert_eq!(server.received().len(), 1);
@@ -112,5 +118,5 @@ fn credentials_of_long_ago_are_forgotten() {
         known(text);
     }
     assert_ne!(known("1"), Arc::as_ptr(&first));
-    assert_eq!(locked(&account.shared.credentials).len(), MOST_CREDENTIALS);
+    assert_eq!(locked(&account.shared.credentials).len(), MAX_CREDENTIALS);
 }

@@ -14,12 +14,12 @@ const FLOOR: f64 = 1.0 / 32.0;
 const RAISE: f64 = 1.0 / 60.0;
 /// At most one raise in this time, however many answers come.
 const RAISE_INTERVAL: Duration = Duration::from_secs(1);
-const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// What a pause doubles up to where the service names none.
-const LONGEST_OWN_PAUSE: Duration = Duration::from_mins(1);
+const MAX_OWN_PAUSE: Duration = Duration::from_mins(1);
 /// The longest pause believed. Microsoft Graph has been seen to ask for minutes; a header that says
 /// years must not switch a connection off until the next restart.
-const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+const MAX_PAUSE: Duration = Duration::from_hours(1);
 /// Sums of fractions may come out a hair below one; without this the first waiter would sleep
 /// another tick.
 const ROUNDING: f64 = 1e-9;
@@ -93,7 +93,7 @@ impl Bucket {
         let start = self.opens.max(now);
         let missing = as_tokens(ahead) + 1.0 - self.tokens_at(start);
         let fill = Duration::try_from_secs_f64((missing / self.rate).max(0.0));
-        (start - now) + fill.unwrap_or(LONGEST_PAUSE)
+        (start - now) + fill.unwrap_or(MAX_PAUSE)
     }
 
     pub(super) fn throttled(&mut self, pause: Option<Duration>, now: Instant) {
@@ -106,9 +106,7 @@ impl Bucket {
             self.raised = now;
         }
         let pause = pause.unwrap_or_else(|| self.own_pause());
-        self.opens = self
-            .opens
-            .max(now + pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
+        self.opens = self.opens.max(now + pause.clamp(MIN_PAUSE, MAX_PAUSE));
         self.counted = self.opens;
         // One request finds out whether the service is well again; a saved-up burst would be
         // throttled at once.
@@ -129,9 +127,7 @@ impl Bucket {
 
     fn own_pause(&self) -> Duration {
         let doublings = self.throttlings.saturating_sub(1).min(16);
-        SHORTEST_PAUSE
-            .saturating_mul(1 << doublings)
-            .min(LONGEST_OWN_PAUSE)
+        MIN_PAUSE.saturating_mul(1 << doublings).min(MAX_OWN_PAUSE)
     }
 
     fn count(&mut self, now: Instant) {

@@ -4,12 +4,12 @@ use std::{collections::VecDeque, sync::Arc};
 
 use tokio::sync::Notify;
 
-use super::Lane;
+use super::Priority;
 
-/// Waiters in their lanes, each lane in order of arrival.
+/// Waiters in their priorities, each priority in order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    lanes: [VecDeque<Waiter>; Lane::ALL.len()],
+    priorities: [VecDeque<Waiter>; Priority::ALL.len()],
     arrivals: u64,
 }
 
@@ -22,7 +22,7 @@ struct Waiter {
 /// One waiter's hold on its place.
 #[derive(Debug)]
 pub(super) struct Ticket {
-    lane: Lane,
+    priority: Priority,
     number: u64,
     call: Arc<Notify>,
 }
@@ -35,7 +35,7 @@ impl Ticket {
 }
 
 impl Queue {
-    pub(super) fn enter(&mut self, lane: Lane) -> Ticket {
+    pub(super) fn enter(&mut self, priority: Priority) -> Ticket {
         let number = self.arrivals;
         self.arrivals += 1;
         let call = Arc::new(Notify::new());
@@ -43,37 +43,37 @@ impl Queue {
             number,
             call: Arc::clone(&call),
         };
-        self.lanes[lane as usize].push_back(waiter);
-        Ticket { lane, number, call }
+        self.priorities[priority as usize].push_back(waiter);
+        Ticket { priority, number, call }
     }
 
     pub(super) fn leave(&mut self, ticket: &Ticket) {
         let position = self.position(ticket);
-        self.lanes[ticket.lane as usize].remove(position);
+        self.priorities[ticket.priority as usize].remove(position);
     }
 
     /// How many go before this one.
     pub(super) fn ahead(&self, ticket: &Ticket) -> usize {
-        let above: usize = self.lanes[..ticket.lane as usize]
+        let above: usize = self.priorities[..ticket.priority as usize]
             .iter()
             .map(VecDeque::len)
             .sum();
         above + self.position(ticket)
     }
 
-    pub(super) fn waiting(&self, lane: Lane) -> usize {
-        self.lanes[lane as usize].len()
+    pub(super) fn waiting(&self, priority: Priority) -> usize {
+        self.priorities[priority as usize].len()
     }
 
     pub(super) fn wake_first(&self) {
-        if let Some(waiter) = self.lanes.iter().find_map(VecDeque::front) {
+        if let Some(waiter) = self.priorities.iter().find_map(VecDeque::front) {
             waiter.call.notify_one();
         }
     }
 
-    /// Numbers grow along a lane, so the place is found by halving.
+    /// Numbers grow along a priority, so the place is found by halving.
     fn position(&self, ticket: &Ticket) -> usize {
-        let lane = &self.lanes[ticket.lane as usize];
-        lane.partition_point(|waiter| waiter.number < ticket.number)
+        let priority = &self.priorities[ticket.priority as usize];
+        priority.partition_point(|waiter| waiter.number < ticket.number)
     }
 }

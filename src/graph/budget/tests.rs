@@ -37,7 +37,7 @@ async fn new_limits_keep_a_pause_and_a_rate_that_was_forced_down() {
         assert!((budget.rate() - rate).abs() < f64::EPSILON, "{ceiling}");
         assert_eq!(budget.closed_for(), 60 * SECOND);
     }
-    assert!(budget.acquire(Lane::User).await.is_err());
+    assert!(budget.acquire(Priority::User).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,10 +45,10 @@ async fn new_limits_hold_at_once() {
     let budget = budget(0.01, 100, SECOND);
     budget.set_limits(limits(0.01, 2));
     for expected in [true, true, false] {
-        assert_eq!(budget.acquire(Lane::User).await.is_ok(), expected);
+        assert_eq!(budget.acquire(Priority::User).await.is_ok(), expected);
     }
     budget.set_limits(limits(10.0, 2));
-    assert!(budget.acquire(Lane::User).await.is_ok());
+    assert!(budget.acquire(Priority::User).await.is_ok());
     budget.set_limits(Limits {
         max_wait: 9 * SECOND,
         ..limits(10.0, 2)
@@ -59,11 +59,11 @@ async fn new_limits_hold_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_waiter_is_not_held_to_the_limits_of_before() {
     let budget = budget(0.5, 1, 10 * SECOND);
-    budget.acquire(Lane::User).await.unwrap();
+    budget.acquire(Priority::User).await.unwrap();
     let start = Instant::now();
     let waiting = tokio::spawn({
         let budget = Arc::clone(&budget);
-        async move { budget.acquire(Lane::User).await }
+        async move { budget.acquire(Priority::User).await }
     });
     tokio::task::yield_now().await;
     budget.set_limits(limits(100.0, 1));
@@ -72,9 +72,9 @@ async fn a_waiter_is_not_held_to_the_limits_of_before() {
 }
 
 /// How long it takes until the request may go, or until it is refused.
-async fn time(budget: &Budget, lane: Lane) -> (Duration, Result<(), Closed>) {
+async fn time(budget: &Budget, priority: Priority) -> (Duration, Result<(), Closed>) {
     let start = Instant::now();
-    let result = budget.acquire(lane).await;
+    let result = budget.acquire(priority).await;
     (start.elapsed(), result)
 }
 
@@ -83,7 +83,7 @@ async fn throughput(budget: &Budget, duration: Duration) -> usize {
     let end = Instant::now() + duration;
     let mut count = 0;
     while matches!(
-        timeout_at(end, budget.acquire(Lane::Poll)).await,
+        timeout_at(end, budget.acquire(Priority::Poll)).await,
         Ok(Ok(()))
     ) {
         count += 1;
@@ -94,13 +94,13 @@ async fn throughput(budget: &Budget, duration: Duration) -> usize {
 /// Queues a request that reports its name when it may go.
 fn queue(
     budget: &Arc<Budget>,
-    lane: Lane,
+    priority: Priority,
     name: &'static str,
     order: &Arc<Mutex<Vec<&'static str>>>,
 ) -> tokio::task::JoinHandle<()> {
     let (budget, order) = (Arc::clone(budget), Arc::clone(order));
     tokio::spawn(async move {
-        if budget.acquire(lane).await.is_ok() {
+        if budget.acquire(priority).await.is_ok() {
             order.lock().unwrap().push(name);
         }
     })
@@ -110,10 +110,10 @@ fn queue(
 async fn a_burst_goes_at_once_and_the_rest_at_the_rate() {
     let budget = budget(4.0, 8, SECOND);
     for _ in 0..8 {
-        assert_eq!(time(&budget, Lane::Poll).await.0, Duration::ZERO);
+        assert_eq!(time(&budget, Priority::Poll).await.0, Duration::ZERO);
     }
     assert_eq!(
-        time(&budget, Lane::Poll).await.0,
+        time(&budget, Priority::Poll).await.0,
         Duration::from_millis(250)
     );
     assert_eq!(throughput(&budget, 100 * SECOND).await, 400);
@@ -131,29 +131,32 @@ async fn odd_limits_are_made_usable() {
     for (per_second, rate) in [(f64::NAN, 0.01), (-1.0, 0.01), (f64::INFINITY, 10_000.0)] {
         let budget = budget(per_second, 0, Duration::MAX);
         assert!((budget.rate() - rate).abs() < f64::EPSILON);
-        assert_eq!(budget.max_wait(), LONGEST_WAIT);
-        assert_eq!(time(&budget, Lane::Poll).await, (Duration::ZERO, Ok(())));
+        assert_eq!(budget.max_wait(), MAX_WAIT);
+        assert_eq!(
+            time(&budget, Priority::Poll).await,
+            (Duration::ZERO, Ok(()))
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_higher_lane_goes_first_and_a_lane_keeps_its_order() {
     let budget = budget(1.0, 1, 60 * SECOND);
-    budget.acquire(Lane::Poll).await.unwrap();
+    budget.acquire(Priority::Poll).await.unwrap();
     let order = Arc::default();
     let mut tasks = Vec::new();
-    for (lane, name) in [
-        (Lane::Poll, "poll 1"),
-        (Lane::Poll, "poll 2"),
-        (Lane::Change, "change 1"),
-        (Lane::User, "user 1"),
-        (Lane::Change, "change 2"),
-        (Lane::User, "user 2"),
+    for (priority, name) in [
+        (Priority::Poll, "poll 1"),
+        (Priority::Poll, "poll 2"),
+        (Priority::Change, "change 1"),
+        (Priority::User, "user 1"),
+        (Priority::Change, "change 2"),
+        (Priority::User, "user 2"),
     ] {
-        tasks.push(queue(&budget, lane, name, &order));
+        tasks.push(queue(&budget, priority, name, &order));
         tokio::task::yield_now().await;
     }
-    assert_eq!(Lane::ALL.map(|lane| budget.waiting(lane)), [2, 2, 2]);
+    assert_eq!(Priority::ALL.map(|priority| budget.waiting(priority)), [2, 2, 2]);
     for task in tasks {
         task.await.unwrap();
     }
@@ -161,22 +164,25 @@ async fn the_higher_lane_goes_first_and_a_lane_keeps_its_order() {
         "user 1", "user 2", "change 1", "change 2", "poll 1", "poll 2",
     ];
     assert_eq!(*order.lock().unwrap(), expected);
-    assert_eq!(Lane::ALL.map(|lane| budget.waiting(lane)), [0, 0, 0]);
+    assert_eq!(Priority::ALL.map(|priority| budget.waiting(priority)), [0, 0, 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_turn_too_far_away_is_refused_at_once() {
     let budget = budget(1.0, 1, 2 * SECOND);
-    budget.acquire(Lane::Poll).await.unwrap();
+    budget.acquire(Priority::Poll).await.unwrap();
     let order = Arc::default();
-    let tasks = [1, 2].map(|_| queue(&budget, Lane::Poll, "early", &order));
+    let tasks = [1, 2].map(|_| queue(&budget, Priority::Poll, "early", &order));
     tokio::task::yield_now().await;
     let refused = Err(Closed {
         remaining: 3 * SECOND,
     });
-    assert_eq!(time(&budget, Lane::Poll).await, (Duration::ZERO, refused));
-    // There are none before it in its own lane.
-    assert_eq!(time(&budget, Lane::User).await, (SECOND, Ok(())));
+    assert_eq!(
+        time(&budget, Priority::Poll).await,
+        (Duration::ZERO, refused)
+    );
+    // There are none before it in its own priority.
+    assert_eq!(time(&budget, Priority::User).await, (SECOND, Ok(())));
     for task in tasks {
         task.await.unwrap();
     }
@@ -185,16 +191,16 @@ async fn a_turn_too_far_away_is_refused_at_once() {
 #[tokio::test(start_paused = true)]
 async fn whoever_is_overtaken_is_refused_no_later_than_promised() {
     let budget = budget(1.0, 1, 3 * SECOND);
-    budget.acquire(Lane::Poll).await.unwrap();
+    budget.acquire(Priority::Poll).await.unwrap();
     let poll = tokio::spawn({
         let budget = Arc::clone(&budget);
-        async move { time(&budget, Lane::Poll).await }
+        async move { time(&budget, Priority::Poll).await }
     });
     tokio::task::yield_now().await;
     for _ in 0..6 {
         tokio::spawn({
             let budget = Arc::clone(&budget);
-            async move { while budget.acquire(Lane::User).await.is_ok() {} }
+            async move { while budget.acquire(Priority::User).await.is_ok() {} }
         });
     }
     let (waited, result) = poll.await.unwrap();
@@ -205,11 +211,11 @@ async fn whoever_is_overtaken_is_refused_no_later_than_promised() {
 #[tokio::test(start_paused = true)]
 async fn leaving_the_queue_lets_the_next_move_up() {
     let budget = budget(1.0, 1, 10 * SECOND);
-    budget.acquire(Lane::User).await.unwrap();
+    budget.acquire(Priority::User).await.unwrap();
     let order = Arc::default();
-    let gone = queue(&budget, Lane::User, "gone", &order);
+    let gone = queue(&budget, Priority::User, "gone", &order);
     tokio::task::yield_now().await;
-    let stays = queue(&budget, Lane::Poll, "stays", &order);
+    let stays = queue(&budget, Priority::Poll, "stays", &order);
     tokio::task::yield_now().await;
     gone.abort();
     let start = Instant::now();
@@ -222,14 +228,14 @@ async fn a_pause_closes_the_budget_for_all() {
     let budget = budget(10.0, 10, SECOND);
     budget.throttled(Some(Duration::from_millis(90_500)));
     let remaining = Duration::from_millis(90_500);
-    for lane in Lane::ALL {
+    for priority in Priority::ALL {
         let refused = Err(Closed { remaining });
-        assert_eq!(time(&budget, lane).await, (Duration::ZERO, refused));
+        assert_eq!(time(&budget, priority).await, (Duration::ZERO, refused));
     }
     advance(90 * SECOND).await;
     assert_eq!(budget.closed_for(), Duration::from_millis(500));
     assert_eq!(
-        time(&budget, Lane::Poll).await,
+        time(&budget, Priority::Poll).await,
         (Duration::from_millis(500), Ok(()))
     );
 }
@@ -237,9 +243,9 @@ async fn a_pause_closes_the_budget_for_all() {
 #[tokio::test(start_paused = true)]
 async fn those_already_waiting_are_refused_when_the_pause_is_too_long() {
     let budget = budget(1.0, 1, 30 * SECOND);
-    budget.acquire(Lane::Poll).await.unwrap();
+    budget.acquire(Priority::Poll).await.unwrap();
     let order = Arc::default();
-    let tasks = [1, 2, 3].map(|_| queue(&budget, Lane::Poll, "gone", &order));
+    let tasks = [1, 2, 3].map(|_| queue(&budget, Priority::Poll, "gone", &order));
     tokio::task::yield_now().await;
     budget.throttled(Some(60 * SECOND));
     for task in tasks {
@@ -326,7 +332,7 @@ async fn many_waiters_are_served_at_the_rate_and_in_order() {
         .map(|number| {
             let (budget, order) = (Arc::clone(&budget), Arc::clone(&order));
             tokio::spawn(async move {
-                budget.acquire(Lane::Poll).await.unwrap();
+                budget.acquire(Priority::Poll).await.unwrap();
                 order.lock().unwrap().push(number);
             })
         })

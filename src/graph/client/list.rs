@@ -13,7 +13,7 @@ use url::Url;
 use crate::clock;
 use crate::graph::{
     answer::Answer,
-    budget::Lane,
+    budget::Priority,
     connection::Request,
     error::{Error, Failure},
     model::{Listing, Malformed},
@@ -28,7 +28,7 @@ impl Client {
         &self,
         operation: Operation,
         start: Url,
-        lane: Lane,
+        priority: Priority,
         parse: fn(Value) -> Result<T, Malformed>,
     ) -> Result<Listing<T>, Error> {
         let mut trail = Trail::new(start.clone());
@@ -37,7 +37,7 @@ impl Client {
         let mut date = None;
         let mut next = Some(start);
         while let Some(url) = next {
-            let request = Request::new(operation, Method::GET, url, lane);
+            let request = Request::new(operation, Method::GET, url, priority);
             let read = |answer| read_page(answer, parse, &mut trail);
             let page = self.connection.call(&request, read).await?;
             items.extend(page.items);

@@ -60,7 +60,7 @@ fn ids<T>(listing: &Listing<T>, id: impl Fn(&T) -> String) -> Vec<String> {
 
 async fn list_flows(replies: impl IntoIterator<Item = Reply>) -> Result<Listing<Flow>, Error> {
     let server = Server::start(replies).await;
-    server.client().list_flows(&set_id(), Lane::Poll).await
+    server.client().list_flows(&set_id(), Priority::Poll).await
 }
 
 #[tokio::test]
@@ -81,19 +81,19 @@ async fn each_method_is_one_request_with_the_right_line() {
     ])
     .await;
     let client = server.client();
-    let (set, id, lane) = (set_id(), flow_id(), Lane::Change);
+    let (set, id, priority) = (set_id(), flow_id(), Priority::Change);
     client
         .create_flow_set(Uuid::nil(), &flow_set())
         .await
         .unwrap();
-    client.get_flow_set(&set, lane).await.unwrap();
+    client.get_flow_set(&set, priority).await.unwrap();
     client.update_flow_set(&set, &flow_set()).await.unwrap();
     client.delete_flow_set(&set).await.unwrap();
     client
         .create_flow(Uuid::nil(), &set, &user_flow())
         .await
         .unwrap();
-    client.get_flow(&set, &id, lane).await.unwrap();
+    client.get_flow(&set, &id, priority).await.unwrap();
     client.update_flow(&set, &id, &user_flow()).await.unwrap();
     client.delete_flow(&set, &id).await.unwrap();
     client.reset_flow(&set, &id).await.unwrap();
@@ -126,7 +126,7 @@ async fn requests_say_who_sends_them() {
         .create_flow(attempt, &set_id(), &user_flow())
         .await
         .unwrap();
-    client.list_flows(&set_id(), Lane::Poll).await.unwrap();
+    client.list_flows(&set_id(), Priority::Poll).await.unwrap();
     let [create, list] = server.received().try_into().unwrap();
     assert_eq!(create.header("authorization"), Some("Bearer token-1"));
     assert_eq!(
@@ -164,7 +164,7 @@ async fn a_list_is_all_its_pages() {
     server.then(page(&[set("3")], None));
     let listing = server
         .client()
-        .list_flow_sets(true, Lane::Poll)
+        .list_flow_sets(true, Priority::Poll)
         .await
         .unwrap();
     assert_eq!(ids(&listing, |set| set.id.to_string()), ["1", "2", "3"]);
@@ -307,9 +307,9 @@ async fn an_item_that_cannot_be_understood_costs_itself_only() {
     ];
     let server = Server::start([replies.clone(), replies].concat()).await;
     let client = server.client();
-    let flows = client.list_flows(&set_id(), Lane::Poll).await.unwrap();
+    let flows = client.list_flows(&set_id(), Priority::Poll).await.unwrap();
     assert_eq!(ids(&flows, |flow| flow.id.to_string()), ["a", "b", "c"]);
-    let sets = client.list_flow_sets(true, Lane::Poll).await.unwrap();
+    let sets = client.list_flow_sets(true, Priority::Poll).await.unwrap();
     assert_eq!(ids(&sets, |set| set.id.to_string()), ["a", "b", "c"]);
     assert_eq!((flows.unread, sets.unread), (5, 5));
     assert_eq!(sets.items[0].display_name, "");
@@ -402,7 +402,7 @@ async fn a_throttled_answer_closes_the_budget_for_the_other_requests() {
     let server = Server::start([reply, page(&[], None)]).await;
     let client = server.client();
     let first = client
-        .list_flows(&set_id(), Lane::Poll)
+        .list_flows(&set_id(), Priority::Poll)
         .await
         .unwrap_err()
         .verdict();
@@ -438,7 +438,7 @@ async fn the_observer_is_told_of_everything() {
     ];
     let server = Server::start(replies).await;
     let (client, _) = server.client_with(SHORT, observer);
-    client.list_flows(&set_id(), Lane::Poll).await.unwrap();
+    client.list_flows(&set_id(), Priority::Poll).await.unwrap();
     for _ in 0..3 {
         drop(client.delete_flow(&set_id(), &flow_id()).await);
     }

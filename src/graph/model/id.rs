@@ -9,7 +9,7 @@ use std::{
 
 use thiserror::Error;
 
-const LONGEST_ID: usize = 256;
+const MAX_ID_LEN: usize = 256;
 
 /// The service's id of a flow, unique within its set.
 ///
@@ -29,7 +29,7 @@ pub struct FlowSetId(String);
 /// An id becomes one segment of a request's path. Empty text and dots would make that path name the
 /// whole collection instead of one member, so they are refused before any request exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("an id is 1 to {LONGEST_ID} printable characters without spaces and not just dots")]
+#[error("an id is 1 to {MAX_ID_LEN} printable characters without spaces and not just dots")]
 pub struct InvalidId;
 
 macro_rules! id {
@@ -98,6 +98,6 @@ fn folded(text: &str) -> impl Iterator<Item = u8> {
 fn check_id(text: &str) -> Result<(), InvalidId> {
     let odd = |c: char| c.is_control() || c.is_whitespace();
     let usable =
-        text.len() <= LONGEST_ID && !text.contains(odd) && !text.bytes().all(|byte| byte == b'.');
+        text.len() <= MAX_ID_LEN && !text.contains(odd) && !text.bytes().all(|byte| byte == b'.');
     usable.then_some(()).ok_or(InvalidId)
 }

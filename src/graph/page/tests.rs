@@ -96,14 +96,14 @@ fn a_circle_ends_where_it_closes_at_the_first_and_at_later_pages() {
 fn an_endless_list_ends() {
     let mut trail = Trail::new(LIST.parse().unwrap());
     let pages = (0..).take_while(|number| trail.next(&page(&format!("?p={number}"))).is_ok());
-    assert_eq!(pages.count(), MOST_PAGES - 1);
+    assert_eq!(pages.count(), MAX_PAGES - 1);
 }
 
 #[test]
 fn a_list_larger_than_memory_allows_is_refused_before_it_is_read() {
     let mut trail = Trail::new(LIST.parse().unwrap());
     let large = Page {
-        bytes: MOST_BYTES,
+        bytes: MAX_LIST_BYTES,
         ..page("?a")
     };
     assert!(trail.next(&large).is_ok());

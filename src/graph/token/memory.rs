@@ -12,7 +12,7 @@ use crate::graph::{error::Failure, verdict::Disposition};
 /// A token is replaced this long before it expires, or a tenth of its life before if that is less.
 const MARGIN: Duration = Duration::from_mins(5);
 /// A lifetime beyond this is taken for this.
-const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
+const MAX_LIFETIME: Duration = Duration::from_hours(24);
 /// Tokens that the service refuses are replaced at most this often: if the next one is refused too,
 /// the reason is not the token.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(30);
@@ -129,7 +129,7 @@ impl Memory {
     }
 
     fn record_token(&mut self, fetched: Fetched, now: Instant) -> AccessToken {
-        let lifetime = fetched.lifetime.min(LONGEST_LIFETIME);
+        let lifetime = fetched.lifetime.min(MAX_LIFETIME);
         self.generation += 1;
         self.failure = None;
         self.failures = 0;
@@ -188,7 +188,7 @@ fn pause(disposition: Disposition, before: u32) -> Duration {
     };
     let own = first.saturating_mul(1 << before.min(16)).min(longest);
     match disposition {
-        Disposition::Throttled { after: Some(after) } => own.max(after.min(LONGEST_LIFETIME)),
+        Disposition::Throttled { after: Some(after) } => own.max(after.min(MAX_LIFETIME)),
         _ => own,
     }
 }

@@ -134,9 +134,9 @@ async fn a_refusal_stands_even_if_its_body_never_ends() {
 
 #[tokio::test]
 async fn a_body_beyond_the_limit_is_not_read() {
-    let fits = "x".repeat(LARGEST_BODY);
+    let fits = "x".repeat(MAX_BODY);
     let body = send(Reply::new(200, &[], &fits)).await.unwrap().body;
-    assert_eq!(body.unwrap().len(), LARGEST_BODY);
+    assert_eq!(body.unwrap().len(), MAX_BODY);
     let body = send(Reply::new(200, &[], &(fits + "x")))
         .await
         .unwrap()

@@ -10,14 +10,14 @@ use crate::api::{
 use crate::graph::model::{Flow, FlowSet};
 use crate::plan::resource::created;
 use crate::plan::testing::Simulated;
-use crate::plan::{Kind, SharedStatus, flow, flow_set};
+use crate::plan::{Planned, SharedStatus, flow, flow_set};
 
 use super::State;
 
 /// A kind that is explored.
 pub(super) trait Explored: Simulated<Item: Debug, Change: Debug> {
     /// What else a run for `slot` sees.
-    fn around(state: &State<Self>, slot: usize) -> Self::Surroundings;
+    fn related(state: &State<Self>, slot: usize) -> Self::Related;
     /// Changes what the service shows of an object.
     fn meddle(item: &mut Self::Item);
     /// The id of an object at the service.
@@ -28,20 +28,20 @@ pub(super) trait Explored: Simulated<Item: Debug, Change: Debug> {
     fn rests(
         _state: &State<Self>,
         _uid: &str,
-        _status: &<Self as Kind>::Status,
+        _status: &<Self as Planned>::Status,
     ) -> Result<(), String> {
         Ok(())
     }
     /// What a reset that is about to be sent was asked for with.
-    fn token(_status: &<Self as Kind>::Status) -> Option<String> {
+    fn token(_status: &<Self as Planned>::Status) -> Option<String> {
         None
     }
 }
 
 impl Explored for ProvisioningFlow {
-    fn around(state: &State<Self>, slot: usize) -> flow::Surroundings {
-        flow::Surroundings {
-            rival: rival(state, slot),
+    fn related(state: &State<Self>, slot: usize) -> flow::Related {
+        flow::Related {
+            conflict: conflict(state, slot),
             ..Self::surroundings()
         }
     }
@@ -89,18 +89,18 @@ impl Explored for ProvisioningFlow {
 }
 
 impl Explored for OutboundProvisioningFlowSet {
-    fn around(state: &State<Self>, slot: usize) -> flow_set::Surroundings {
+    fn related(state: &State<Self>, slot: usize) -> flow_set::Related {
         let others = state
             .cluster
             .iter()
             .enumerate()
             .filter(|(other, _)| *other != slot);
         let held = others.filter_map(|(_, other)| {
-            let status = Kind::status(other.resource.as_deref()?)?;
+            let status = Planned::status(other.resource.as_deref()?)?;
             status.id()?.parse().ok()
         });
-        flow_set::Surroundings {
-            rival: rival(state, slot),
+        flow_set::Related {
+            conflict: conflict(state, slot),
             held: held.collect(),
             ..Self::surroundings()
         }
@@ -118,7 +118,7 @@ impl Explored for OutboundProvisioningFlowSet {
 }
 
 /// The older resource for the same object.
-fn rival<K: Explored>(state: &State<K>, slot: usize) -> Option<String> {
+fn conflict<K: Explored>(state: &State<K>, slot: usize) -> Option<String> {
     let age = |resource: &K| (created(resource), resource.uid());
     let own = state.resource(slot).map(age)?;
     let all = state

@@ -39,7 +39,7 @@ impl Fate {
     /// What can become of a step; the first is the good one.
     pub(super) fn of<K: Explored>(step: Option<&Step<K::Change>>) -> Vec<Self> {
         let change = match step {
-            Some(Step::Look | Step::Fetch) => return vec![Self::Works, Self::RequestLost],
+            Some(Step::Refresh | Step::Fetch) => return vec![Self::Works, Self::RequestLost],
             Some(Step::Remote(change)) => K::action(change),
             Some(Step::Resource(_)) | None => {
                 return vec![

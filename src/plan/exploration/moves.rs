@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::graph::model::Listing;
 use crate::graph::verdict::{Certainty, Reason, Verdict};
 use crate::plan::testing::{check, start, steps, unavailable, unread};
-use crate::plan::{Action, Container, Fetched, Kind, Read, ResourceStep, Step, View};
+use crate::plan::{Action, Container, Fetched, Planned, Read, ResourceStep, Step, View};
 
 use super::fate::Fate;
 use super::part::Part;
@@ -134,17 +134,17 @@ impl<K: Explored> State<K> {
     /// Begins a run of the leader; `false`: there is nothing to begin one for.
     pub(super) fn begin(&mut self, slot: usize, stale: bool, variant: Variant) -> bool {
         let leader = self.leader;
-        let Some(mut observed) = self.observe(leader, slot, stale) else {
+        let Some(mut input) = self.observe(leader, slot, stale) else {
             return false;
         };
-        if let Some(read) = &mut observed.collection {
+        if let Some(read) = &mut input.collection {
             misread(read, variant, self.now);
         }
         let process = &mut self.processes[leader];
-        process.saw(slot, &observed.resource, observed.memory.clone());
+        process.saw(slot, &input.resource, input.memory.clone());
         let run = Running {
             slot,
-            observed,
+            input,
             step: None,
         };
         self.plan(leader, run);
@@ -154,12 +154,12 @@ impl<K: Explored> State<K> {
     /// Decides, and takes over everything but the step.
     fn plan(&mut self, process: usize, mut run: Running<K>) {
         let process = &mut self.processes[process];
-        run.observed.now = self.now;
-        let plan = K::plan(&run.observed);
-        check(&run.observed, &plan);
-        run.observed.run.outcome = None;
-        run.observed.status = plan.status;
-        run.observed.memory = plan.memory.clone();
+        run.input.now = self.now;
+        let plan = K::plan(&run.input);
+        check(&run.input, &plan);
+        run.input.effects.outcome = None;
+        run.input.status = plan.status;
+        run.input.memory = plan.memory.clone();
         run.step = plan.step;
         process.pages[run.slot].memory = plan.memory;
         process.run = Some(Part::new(run));
@@ -181,7 +181,7 @@ impl<K: Explored> State<K> {
                 self.report(&mut run, fate, variant);
                 false
             }
-            Some(Step::Look) => {
+            Some(Step::Refresh) => {
                 self.look(process, &mut run, fate, variant);
                 true
             }
@@ -200,8 +200,8 @@ impl<K: Explored> State<K> {
             self.restart(process);
             return Ok(());
         }
-        let memory = run.observed.memory.clone();
-        self.processes[process].saw(run.slot, &run.observed.resource, memory);
+        let memory = run.input.memory.clone();
+        self.processes[process].saw(run.slot, &run.input.resource, memory);
         if goes_on {
             self.plan(process, run);
         }
@@ -230,23 +230,23 @@ impl<K: Explored> State<K> {
     }
 
     fn report(&mut self, run: &mut Running<K>, fate: Fate, variant: Variant) {
-        let picture = &run.observed.resource;
+        let picture = &run.input.resource;
         let place = &self.cluster[run.slot];
-        let known = |resource: &K| Kind::status(resource).cloned().unwrap_or_default();
+        let known = |resource: &K| Planned::status(resource).cloned().unwrap_or_default();
         let unchanged = place.resource.as_deref().map(known) == Some(known(picture));
         let allowed = place.holds(picture) && (unchanged || variant == Variant::BlindStatus);
-        if known(picture) == run.observed.status || !allowed || !fate.takes_place() {
+        if known(picture) == run.input.status || !allowed || !fate.takes_place() {
             return;
         }
         let mut resource = place.resource.as_deref().cloned();
         if let Some(resource) = &mut resource {
-            *resource.status_mut() = Some(run.observed.status.clone());
+            *resource.status_mut() = Some(run.input.status.clone());
         }
         self.write(run.slot, resource);
         if fate == Fate::Works
             && let Some(written) = self.resource(run.slot)
         {
-            run.observed.resource = Arc::new(written.clone());
+            run.input.resource = Arc::new(written.clone());
         }
     }
 
@@ -258,13 +258,13 @@ impl<K: Explored> State<K> {
             unread(unavailable())
         };
         misread(&mut read, variant, self.now);
-        run.observed.collection = Some(read);
+        run.input.collection = Some(read);
     }
 
     fn fetch(&mut self, run: &mut Running<K>, fate: Fate, variant: Variant) {
-        run.observed.run.fetched = Some(match variant {
+        run.input.effects.fetched = Some(match variant {
             Variant::UnfetchedRecreation => Fetched::Absent,
-            _ if fate == Fate::Works => self.service.fetch::<K>(&run.observed.status),
+            _ if fate == Fate::Works => self.service.fetch::<K>(&run.input.status),
             _ => Fetched::Unknown(unavailable()),
         });
     }
@@ -277,23 +277,23 @@ impl<K: Explored> State<K> {
         fate: Fate,
         variant: Variant,
     ) -> bool {
-        let mut resource = (*run.observed.resource).clone();
-        steps::write(step, &run.observed.status, &mut resource);
-        if variant == Variant::NoIntent && matches!(step, ResourceStep::Claim { .. }) {
-            run.observed.resource = Arc::new(resource);
-            run.observed.memory.permit = step.grants();
+        let mut resource = (*run.input.resource).clone();
+        steps::write(step, &run.input.status, &mut resource);
+        if variant == Variant::NoIntent && matches!(step, ResourceStep::WriteIntent { .. }) {
+            run.input.resource = Arc::new(resource);
+            run.input.memory.permit = step.grants();
             return true;
         }
-        if !self.cluster[run.slot].is_at(&run.observed.resource) {
+        if !self.cluster[run.slot].is_at(&run.input.resource) {
             return false;
         }
-        run.observed.memory.permit = step.grants().or(run.observed.memory.permit.take());
+        run.input.memory.permit = step.grants().or(run.input.memory.permit.take());
         if !fate.takes_place() {
             return false;
         }
         self.write(run.slot, Some(resource.clone()));
         let written = self.resource(run.slot).cloned();
-        run.observed.resource = Arc::new(written.unwrap_or(resource));
+        run.input.resource = Arc::new(written.unwrap_or(resource));
         fate == Fate::Works
     }
 
@@ -305,15 +305,15 @@ impl<K: Explored> State<K> {
         variant: Variant,
     ) -> Result<(), String> {
         let action = K::action(&change);
-        let permit = run.observed.memory.permit.clone();
-        steps::leave(&mut run.observed, action);
+        let permit = run.input.memory.permit.clone();
+        steps::leave(&mut run.input, action);
         if variant == Variant::LastingPermit {
-            run.observed.memory.permit = permit;
+            run.input.memory.permit = permit;
         }
         let sent = Sent {
             change,
-            uid: run.observed.resource.uid().unwrap_or_default(),
-            token: K::token(&run.observed.status),
+            uid: run.input.resource.uid().unwrap_or_default(),
+            token: K::token(&run.input.status),
         };
         if fate != Fate::NotSent && action == Action::Reset {
             let token = sent.token.clone().unwrap_or_default();
@@ -329,13 +329,13 @@ impl<K: Explored> State<K> {
             outcome = Err(verdict);
         }
         let outcome = outcome.map_err(|verdict| misjudge(verdict, variant));
-        steps::hear(&mut run.observed, action, outcome);
+        steps::hear(&mut run.input, action, outcome);
         if variant == Variant::UnverifiedDeletion
             && action == Action::Delete
             && let Read::Known(mut view) = self.service.read(self.now, true)
         {
             Arc::make_mut(&mut view.listing).items.clear();
-            run.observed.collection = Some(Read::Known(view));
+            run.input.collection = Some(Read::Known(view));
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::api::condition::{READY, STALLED};
 use crate::plan::conditions::{find, is_true};
 use crate::plan::resource::{generation, is_deleting};
-use crate::plan::{Kind, SharedStatus};
+use crate::plan::{Planned, SharedStatus};
 
 use super::fate::Fate;
 use super::part::digest;
@@ -15,7 +15,7 @@ use super::{Explored, Scenario, State};
 const QUIET_TICKS: u32 = 8;
 
 /// More ticks than anything has a reason to take.
-const MOST_TICKS: u32 = 80;
+const MAX_TICKS: u32 = 80;
 
 /// Reasons to need a person that nobody but a person can mend.
 const EXCUSES: [&str; 2] = ["ResetUnknown", "Conflict"];
@@ -38,7 +38,7 @@ pub(super) fn settle<K: Explored>(
         .change(|service| service.lists_nothing = false);
     let mut quiet = 0;
     let mut passed = Rested::new();
-    for _ in 0..MOST_TICKS {
+    for _ in 0..MAX_TICKS {
         let here = state.digest();
         if rested.get(&here).is_some_and(|before| *before <= quiet) {
             rested.extend(passed);
@@ -131,7 +131,7 @@ fn rests_as_declared<K: Explored>(
     resource: &K,
 ) -> Result<Option<String>, String> {
     let uid = resource.uid().unwrap_or_default();
-    let status = Kind::status(resource).cloned().unwrap_or_default();
+    let status = Planned::status(resource).cloned().unwrap_or_default();
     let wrong = |what: &str| Err(format!("{uid} {what}: {status:?}"));
     if is_deleting(resource) {
         return wrong("is still being deleted");

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::plan::resource::is_deleting;
 use crate::plan::testing::{Service, limits, start};
-use crate::plan::{Kind, Memory, Observed, Read, Run, Step};
+use crate::plan::{Effects, Input, Memory, Planned, Read, Step};
 
 use super::part::{Part, digest};
 use super::{Explored, Ledger, TICK};
@@ -80,7 +80,7 @@ pub(super) struct Page {
 #[derive(Clone, Debug)]
 pub(super) struct Running<K: Explored> {
     pub(super) slot: usize,
-    pub(super) observed: Observed<K>,
+    pub(super) input: Input<K>,
     /// The next step; none: the report is next.
     pub(super) step: Option<Step<K::Change>>,
 }
@@ -172,7 +172,7 @@ impl<K: Explored> State<K> {
     }
 
     /// What a process observes when it begins a run; none: it is shown no resource.
-    pub(super) fn observe(&self, process: usize, slot: usize, stale: bool) -> Option<Observed<K>> {
+    pub(super) fn observe(&self, process: usize, slot: usize, stale: bool) -> Option<Input<K>> {
         let place = &self.cluster[slot];
         let page = &self.processes[process].pages[slot];
         let picture = if stale {
@@ -192,19 +192,19 @@ impl<K: Explored> State<K> {
                 .clone();
         }
         let remembers = resource.uid().is_some_and(|uid| uid == page.uid);
-        Some(Observed {
-            status: Kind::status(&resource).cloned().unwrap_or_default(),
+        Some(Input {
+            status: Planned::status(&resource).cloned().unwrap_or_default(),
             now: self.now,
             uuid: Uuid::from_u128(self.version.into()),
-            place: Ok(K::place()),
+            target: Ok(K::target()),
             collection: self.processes[process].snapshot.as_deref().cloned(),
-            around: K::around(self, slot),
+            related: K::related(self, slot),
             memory: if remembers {
                 page.memory.clone()
             } else {
                 Memory::default()
             },
-            run: Run::default(),
+            effects: Effects::default(),
             limits: limits(),
             resource: Arc::new(resource),
         })

@@ -15,12 +15,12 @@ use crate::api::{
 };
 use crate::graph::model::{Flow, FlowSetId, FlowType};
 
-use super::conditions::Standing;
-use super::creation::{Absence, Missing};
+use super::conditions::Summary;
+use super::create::{Absence, Missing};
 use super::definition::{self, FlowBody};
-use super::draft;
+use super::planner;
 use super::{
-    Attempt, Container, Kind, Observed, Obstacle, Password, Place, Plan, Read, ResourceStep,
+    Attempt, Blocked, Container, Input, Password, Plan, Planned, Read, ResourceStep, Target,
     password, resource, retry, text,
 };
 
@@ -33,8 +33,8 @@ mod update;
 #[cfg(test)]
 mod tests;
 
-type Draft<'a> = draft::Draft<'a, ProvisioningFlow>;
-type Decision = draft::Decision<Change>;
+type Planner<'a> = planner::Planner<'a, ProvisioningFlow>;
+type Next = planner::Next<Change>;
 
 /// A change of a flow at the service.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,18 +67,18 @@ pub enum Change {
 
 /// What else has to be known to decide about a flow.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub struct Related {
     /// An older resource that declares the same flow, in words that a user of this namespace may read.
-    pub rival: Option<String>,
+    pub conflict: Option<String>,
     /// The passwords that the spec refers to, as their Secrets hold them now, or what is missing of them.
-    pub passwords: Result<Vec<Password>, Obstacle>,
+    pub passwords: Result<Vec<Password>, Blocked>,
 }
 
-impl Kind for ProvisioningFlow {
+impl Planned for ProvisioningFlow {
     type Status = ProvisioningFlowStatus;
     type Item = Flow;
     type Change = Change;
-    type Surroundings = Surroundings;
+    type Related = Related;
 
     fn id_of(item: &Flow) -> &str {
         item.id.as_str()
@@ -96,14 +96,14 @@ impl Kind for ProvisioningFlow {
         reset.is_some_and(|reset| reset.phase == Some(ResetPhase::Sending))
     }
 
-    fn plan(observed: &Observed<Self>) -> Plan<Self> {
-        let mut draft = Draft::new(observed, inputs(observed));
-        draft.note_passwords();
-        let decision = decide(&mut draft);
-        let spec = &observed.resource.spec;
-        let (readiness, deadline) = readiness::judge(&draft.status, spec, observed.now);
-        draft.wake_in(deadline);
-        let mut plan = draft.finish(decision, &readiness);
+    fn plan(input: &Input<Self>) -> Plan<Self> {
+        let mut planner = Planner::new(input, inputs(input));
+        planner.note_passwords();
+        let decision = decide(&mut planner);
+        let spec = &input.resource.spec;
+        let (readiness, deadline) = readiness::judge(&planner.status, spec, input.now);
+        planner.wake_in(deadline);
+        let mut plan = planner.finish(decision, &readiness);
         if !plan.status.conditions.is_empty() {
             let kind = definition::flow_type(spec);
             plan.status.type_ = kind.map(|kind| kind.as_str().to_owned());
@@ -118,49 +118,49 @@ pub fn knows_readiness(word: &str) -> bool {
     readiness::knows(word)
 }
 
-fn decide(draft: &mut Draft) -> Decision {
-    let observed = draft.observed;
-    if resource::is_deleting(&*observed.resource) {
-        return delete::decide(draft);
+fn decide(planner: &mut Planner) -> Next {
+    let input = planner.input;
+    if resource::is_deleting(&*input.resource) {
+        return delete::decide(planner);
     }
-    if observed.resource.spec.suspend {
-        return suspended(draft);
+    if input.resource.spec.suspend {
+        return suspended(planner);
     }
-    if let Some(rival) = &observed.around.rival {
-        return conflict(draft, rival);
+    if let Some(older) = &input.related.conflict {
+        return conflict(planner, older);
     }
-    match &observed.place {
-        Err(obstacle) => draft.obstructed(obstacle),
-        Ok(place) => placed(draft, place),
+    match &input.target {
+        Err(blocked) => planner.blocked_by(blocked),
+        Ok(target) => placed(planner, target),
     }
 }
 
-fn placed(draft: &mut Draft, place: &Place) -> Decision {
-    let set = place.set.as_ref();
-    let moved = known_set(draft).is_some_and(|known| Some(&known) != set);
-    if moved && resource::attempt(&*draft.observed.resource).is_some() {
+fn placed(planner: &mut Planner, target: &Target) -> Next {
+    let set = target.set.as_ref();
+    let moved = known_set(planner).is_some_and(|known| Some(&known) != set);
+    if moved && resource::attempt(&*planner.input.resource).is_some() {
         // It speaks of the set that is gone, and would pass for a claim to the flow of the new one.
-        return Decision::write(ResourceStep::Unclaim);
+        return Next::write(ResourceStep::ClearIntent);
     }
-    enter(draft, set);
-    if draft.wants_look() {
-        return Decision::look();
+    enter(planner, set);
+    if planner.wants_look() {
+        return Next::look();
     }
-    match find(draft) {
-        Found::Unread => Decision::look(),
-        Found::Unknown => unknown(draft),
-        Found::SetGone => set_gone(draft),
-        Found::Absent => create(draft),
-        Found::Present(flow) => own::decide(draft, &flow),
-        Found::Several(ids) => several(draft, &ids),
+    match find(planner) {
+        Found::Unread => Next::look(),
+        Found::Unknown => unknown(planner),
+        Found::SetGone => set_gone(planner),
+        Found::Absent => create(planner),
+        Found::Present(flow) => own::decide(planner, &flow),
+        Found::Several(ids) => several(planner, &ids),
     }
 }
 
 /// Starts to speak of a flow in `set`. What was known of a flow in another set is forgotten: that set is gone.
-fn enter(draft: &mut Draft, set: Option<&FlowSetId>) {
-    let known = known_set(draft);
+fn enter(planner: &mut Planner, set: Option<&FlowSetId>) {
+    let known = known_set(planner);
     if known.is_some() && known.as_ref() != set {
-        draft.status = ProvisioningFlowStatus {
+        planner.status = ProvisioningFlowStatus {
             id: None,
             created_date_time: None,
             last_modified_date_time: None,
@@ -168,34 +168,34 @@ fn enter(draft: &mut Draft, set: Option<&FlowSetId>) {
             drift: Vec::new(),
             applied_secrets: Vec::new(),
             applied_definition: None,
-            ..draft.status.clone()
+            ..planner.status.clone()
         };
     }
     if known.as_ref() != set {
-        draft.status.flow_set_id = set.map(ToString::to_string);
+        planner.status.flow_set_id = set.map(ToString::to_string);
     }
 }
 
 /// The set that the status speaks of.
-fn known_set(draft: &Draft) -> Option<FlowSetId> {
-    draft.status.flow_set_id.as_deref()?.parse().ok()
+fn known_set(planner: &Planner) -> Option<FlowSetId> {
+    planner.status.flow_set_id.as_deref()?.parse().ok()
 }
 
-fn create(draft: &mut Draft) -> Decision {
-    let Some(view) = draft.view() else {
-        return Decision::look();
+fn create(planner: &mut Planner) -> Next {
+    let Some(view) = planner.view() else {
+        return Next::look();
     };
-    let observed = draft.observed;
-    let spec = &observed.resource.spec;
+    let input = planner.input;
+    let spec = &input.resource.spec;
     let missing = Missing {
         what: "the set has no flow of this type",
-        managed: is_managed(&observed.resource),
+        managed: is_managed(&input.resource),
         drift: spec.drift_policy,
-        wanted: wanted_id(&observed.resource),
+        wanted: wanted_id(&input.resource),
         name: None,
-        obstacle: observed.around.passwords.as_ref().err(),
+        blocked: input.related.passwords.as_ref().err(),
     };
-    draft.create(view, &missing, |attempt| {
+    planner.create(view, &missing, |attempt| {
         let body = FlowBody::of(spec)?;
         Some(Change::Create { attempt, body })
     })
@@ -213,16 +213,16 @@ enum Found {
 
 /// The flow of our type in our set, of which there can be one at most; or the one that is known to be ours, also where
 /// the service does not say of what type it is.
-fn find(draft: &Draft) -> Found {
-    let listing = match &draft.observed.collection {
+fn find(planner: &Planner) -> Found {
+    let listing = match &planner.input.collection {
         None => return Found::Unread,
         Some(Read::Unknown(_)) => return Found::Unknown,
         Some(Read::Known(view)) if view.container == Container::Gone => return Found::SetGone,
         Some(Read::Known(view)) => &view.listing,
     };
-    let recorded = draft.status.id.as_deref();
+    let recorded = planner.status.id.as_deref();
     let mine = |flow: &&Flow| match flow.flow_type {
-        Some(_) => flow.flow_type == draft.flow_type(),
+        Some(_) => flow.flow_type == planner.flow_type(),
         None => recorded.is_some_and(|id| id.eq_ignore_ascii_case(flow.id.as_str())),
     };
     let found: Vec<&Flow> = listing.items.iter().filter(mine).collect();
@@ -233,68 +233,70 @@ fn find(draft: &Draft) -> Found {
     }
 }
 
-fn unknown(draft: &Draft) -> Decision {
-    match &draft.observed.collection {
-        Some(Read::Unknown(unreadable)) => draft.unreadable(unreadable, draft.status.id.is_some()),
-        _ => Decision::look(),
+fn unknown(planner: &Planner) -> Next {
+    match &planner.input.collection {
+        Some(Read::Unknown(unreadable)) => {
+            planner.unreadable(unreadable, planner.status.id.is_some())
+        }
+        _ => Next::look(),
     }
 }
 
 /// The set does not exist, so neither does a flow in it, and none can be created.
 ///
 /// Of a flow that was there before, the lists over the visibility window have to agree.
-fn set_gone(draft: &mut Draft) -> Decision {
-    let Some(view) = draft.view().filter(|view| view.fresh) else {
-        return Decision::look();
+fn set_gone(planner: &mut Planner) -> Next {
+    let Some(view) = planner.view().filter(|view| view.fresh) else {
+        return Next::look();
     };
-    if draft.status.id.is_some()
-        && let Absence::Unproved(wait) = draft.absence(view)
+    if planner.status.id.is_some()
+        && let Absence::Unproved(wait) = planner.absence(view)
     {
-        return draft.wait_for_proof(wait);
+        return planner.wait_for_proof(wait);
     }
-    let standing = match &draft.observed.resource.spec.flow_set_id {
-        Some(id) => Standing::stalled(
+    let summary = match &planner.input.resource.spec.flow_set_id {
+        Some(id) => Summary::stalled(
             reason::FLOW_SET_NOT_FOUND,
             format!(
                 "the service has no set with the id {id} that spec.flowSetId names: create another ProvisioningFlow with the right id"
             ),
         ),
-        None => Standing::reconciling(
+        None => Summary::reconciling(
             reason::FLOW_SET_NOT_READY,
             "the remote set no longer exists: the flow follows once the OutboundProvisioningFlowSet has created it again",
         ),
     };
-    Decision::stand(standing).within_a_minute()
+    Next::stand(summary).within_a_minute()
 }
 
-fn suspended(draft: &mut Draft) -> Decision {
-    draft.obstructed(&Obstacle::suspension(
+fn suspended(planner: &mut Planner) -> Next {
+    planner.blocked_by(&Blocked::suspension(
         reason::SUSPENDED,
         "spec.suspend is true: the remote flow is left as it is and not looked at",
     ))
 }
 
-fn conflict(draft: &Draft, rival: &str) -> Decision {
-    let kind = draft.flow_type().map_or("type", FlowType::as_str);
+fn conflict(planner: &Planner, older: &str) -> Next {
+    let kind = planner.flow_type().map_or("type", FlowType::as_str);
     let message = format!(
-        "{rival} is older and declares the {kind} flow of the same set; a set holds one flow of each type: delete one of the two resources"
+        "{older} is older and declares the {kind} flow of the same set; a set holds one flow of each type: delete one of the two resources"
     );
-    Decision::stand(Standing::stalled(reason::CONFLICT, message)).within_a_minute()
+    Next::stand(Summary::stalled(reason::CONFLICT, message)).within_a_minute()
 }
 
-fn several(draft: &Draft, ids: &[String]) -> Decision {
-    let kind = draft.flow_type().map_or("type", FlowType::as_str);
+fn several(planner: &Planner, ids: &[String]) -> Next {
+    let kind = planner.flow_type().map_or("type", FlowType::as_str);
     let message = format!(
         "the set shows {} {kind} flows ({}), of which it can hold one: delete the surplus at the service",
         ids.len(),
         text::list_ids(ids)
     );
-    Decision::stand(Standing::stalled(reason::DUPLICATE_REMOTE, message))
+    Next::stand(Summary::stalled(reason::DUPLICATE_REMOTE, message))
 }
 
 /// Changes when a person changes something that could mend a failure.
-fn inputs(observed: &Observed<ProvisioningFlow>) -> String {
-    let resource = &*observed.resource;
+fn inputs(input: &Input<ProvisioningFlow>) -> String {
+    let resource = &*input.resource;
     let annotated = [
         annotation::REMOTE_ID,
         annotation::REQUESTED_AT,
@@ -304,11 +306,11 @@ fn inputs(observed: &Observed<ProvisioningFlow>) -> String {
     ]
     .map(|name| resource::annotated(resource, name).unwrap_or_default());
     let generation = resource::generation(resource).to_string();
-    let route = observed
-        .place
+    let revision = input
+        .target
         .as_ref()
-        .map_or("", |place| place.route.as_str());
-    retry::fingerprint([generation.as_str(), route].into_iter().chain(annotated))
+        .map_or("", |target| target.revision.as_str());
+    retry::fingerprint([generation.as_str(), revision].into_iter().chain(annotated))
 }
 
 /// Whether the operator may write to the service for this resource.
@@ -321,11 +323,11 @@ fn wanted_id(flow: &ProvisioningFlow) -> Option<&str> {
     resource::annotated(flow, annotation::REMOTE_ID)
 }
 
-impl Draft<'_> {
+impl Planner<'_> {
     /// A password that is another than at the last look could be what failures have waited for. It is noticed in memory
     /// only: what the status keeps of the inputs must tell nothing of a password.
     fn note_passwords(&mut self) {
-        let Ok(passwords) = &self.observed.around.passwords else {
+        let Ok(passwords) = &self.input.related.passwords else {
             return;
         };
         let now = password::digests(passwords);
@@ -336,6 +338,6 @@ impl Draft<'_> {
     }
 
     fn flow_type(&self) -> Option<FlowType> {
-        definition::flow_type(&self.observed.resource.spec)
+        definition::flow_type(&self.input.resource.spec)
     }
 }

@@ -8,9 +8,9 @@ use crate::api::{
     ConditionStatus, ProvisioningFlowSpec, ProvisioningFlowStatus, ReadinessEntry, reason,
 };
 use crate::graph::model::Flow;
-use crate::plan::conditions::{Progress, Readiness, Statement, find};
+use crate::plan::conditions::{Cause, Progress, Readiness, find};
 
-const LONGEST_HISTORY: usize = 10;
+const MAX_HISTORY: usize = 10;
 
 const FAILED: &str = "the service says that the flow failed: look at the run's activities in the School Data Sync portal, then reset the flow";
 const EXPIRED: &str = "the service says that the flow has expired: look at the school year and the inbound flow in the School Data Sync portal";
@@ -41,7 +41,7 @@ pub(super) fn mirror(status: &mut ProvisioningFlowStatus, flow: &Flow, now: Time
         status: word.clone(),
         since: Time(now),
     });
-    let surplus = history.len().saturating_sub(LONGEST_HISTORY);
+    let surplus = history.len().saturating_sub(MAX_HISTORY);
     history.drain(..surplus);
 }
 
@@ -71,14 +71,14 @@ pub(super) fn judge(
     };
     match time_left(status, spec, now) {
         Some(left) => (pending, Some(left)),
-        None => (overdue(&pending.statement.message), None),
+        None => (overdue(&pending.cause.message), None),
     }
 }
 
 fn waiting(status: ConditionStatus, reason: &'static str, message: &str) -> Readiness {
     Readiness {
         status,
-        statement: Statement::new(reason, message),
+        cause: Cause::new(reason, message),
         progress: Progress::reconciling(reason, message),
     }
 }
@@ -93,7 +93,7 @@ fn overdue(message: &str) -> Readiness {
 fn stuck(reason: &'static str, message: &str) -> Readiness {
     Readiness {
         status: ConditionStatus::False,
-        statement: Statement::new(reason, message),
+        cause: Cause::new(reason, message),
         progress: Progress::stalled(reason, message),
     }
 }

@@ -10,7 +10,7 @@ mod delete;
 mod properties;
 mod readiness;
 mod reset;
-mod standing;
+mod summary;
 mod update;
 
 const CREATE: Effect = Effect::Remote(Action::Create);
@@ -18,24 +18,24 @@ const UPDATE: Effect = Effect::Remote(Action::Update);
 const RESET: Effect = Effect::Remote(Action::Reset);
 const DELETE: Effect = Effect::Remote(Action::Delete);
 
-type Observation = Observed<ProvisioningFlow>;
+type FlowInput = Input<ProvisioningFlow>;
 
 fn small() -> ProvisioningFlow {
     flow(FlowType::SecurityGroup)
 }
 
 /// What a run observes of a resource and, if given, a fresh list, half a minute after the start.
-fn observed(resource: ProvisioningFlow, flows: Option<Vec<Flow>>) -> Observation {
+fn input(resource: ProvisioningFlow, flows: Option<Vec<Flow>>) -> FlowInput {
     let mut world = World::new(resource);
     world.now = at(30);
-    let mut observed = world.observe().unwrap();
-    observed.collection = flows.map(|flows| listed(flows, 30));
-    observed
+    let mut input = world.observe().unwrap();
+    input.collection = flows.map(|flows| listed(flows, 30));
+    input
 }
 
-fn plan(observed: &Observation) -> Plan<ProvisioningFlow> {
-    let plan = ProvisioningFlow::plan(observed);
-    check(observed, &plan);
+fn plan(input: &FlowInput) -> Plan<ProvisioningFlow> {
+    let plan = ProvisioningFlow::plan(input);
+    check(input, &plan);
     plan
 }
 

@@ -1,20 +1,20 @@
 //! Lets a set's resource go: after the flows that refer to it, and the remote set first, unless it is to stay.
 
-use crate::plan::deletion::{Trace, release};
+use crate::plan::delete::{Trace, release};
 
 use super::own::{Found, find};
-use super::{Change, Decision, DeletionPolicy, Draft, Standing, is_managed, reason, resource};
+use super::{Change, DeletionPolicy, Next, Planner, Summary, is_managed, reason, resource};
 
-pub(super) fn decide(draft: &mut Draft) -> Decision {
-    let resource = &*draft.observed.resource;
+pub(super) fn decide(planner: &mut Planner) -> Next {
+    let resource = &*planner.input.resource;
     if !resource::is_held(resource) {
-        return Decision::stand(Standing::Unchanged);
+        return Next::stand(Summary::Unchanged);
     }
     if resource::is_abandoned(resource) {
         return release();
     }
-    if draft.observed.around.flows.total > 0 {
-        return Decision::stand(Standing::reconciling(
+    if planner.input.related.flows.total > 0 {
+        return Next::stand(Summary::reconciling(
             reason::IN_USE,
             "the set is kept until no ProvisioningFlow refers to it any more: delete them too",
         ))
@@ -23,9 +23,9 @@ pub(super) fn decide(draft: &mut Draft) -> Decision {
     if resource.spec.deletion_policy == DeletionPolicy::Retain || !is_managed(resource) {
         return release();
     }
-    draft.delete(
+    planner.delete(
         "set",
-        |draft, view| match find(draft, &view.listing.items) {
+        |planner, view| match find(planner, &view.listing.items) {
             Found::Ours(set, _) => Trace::Ours {
                 id: set.id.to_string(),
                 created: set.created,

@@ -12,9 +12,9 @@ use crate::api::{
 };
 use crate::graph::model::{FlowSet, FlowSetId};
 
-use super::conditions::{Progress, Readiness, Standing};
+use super::conditions::{Progress, Readiness, Summary};
 use super::definition::FlowSetBody;
-use super::{Attempt, Kind, Observed, Obstacle, Plan, draft, resource, retry};
+use super::{Attempt, Blocked, Input, Plan, Planned, planner, resource, retry};
 
 mod delete;
 mod own;
@@ -22,8 +22,8 @@ mod own;
 #[cfg(test)]
 mod tests;
 
-type Draft<'a> = draft::Draft<'a, OutboundProvisioningFlowSet>;
-type Decision = draft::Decision<Change>;
+type Planner<'a> = planner::Planner<'a, OutboundProvisioningFlowSet>;
+type Next = planner::Next<Change>;
 
 /// A change of a set at the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,20 +51,20 @@ pub enum Change {
 
 /// What else has to be known to decide about a set.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub struct Related {
     /// An older resource that declares a set of the same name through the same connection.
-    pub rival: Option<String>,
+    pub conflict: Option<String>,
     /// The remote sets that other resources manage.
     pub held: BTreeSet<FlowSetId>,
     /// The flows that refer to this resource.
     pub flows: FlowCount,
 }
 
-impl Kind for OutboundProvisioningFlowSet {
+impl Planned for OutboundProvisioningFlowSet {
     type Status = OutboundProvisioningFlowSetStatus;
     type Item = FlowSet;
     type Change = Change;
-    type Surroundings = Surroundings;
+    type Related = Related;
 
     fn id_of(item: &FlowSet) -> &str {
         item.id.as_str()
@@ -74,43 +74,43 @@ impl Kind for OutboundProvisioningFlowSet {
         self.status.as_ref()
     }
 
-    fn plan(observed: &Observed<Self>) -> Plan<Self> {
-        let mut draft = Draft::new(observed, inputs(observed));
-        let decision = decide(&mut draft);
-        if draft.status.id.is_some() {
-            draft.status.flows = Some(observed.around.flows);
+    fn plan(input: &Input<Self>) -> Plan<Self> {
+        let mut planner = Planner::new(input, inputs(input));
+        let decision = decide(&mut planner);
+        if planner.status.id.is_some() {
+            planner.status.flows = Some(input.related.flows);
         }
-        draft.finish(decision, &Readiness::of_existence("the set is as declared"))
+        planner.finish(decision, &Readiness::of_existence("the set is as declared"))
     }
 }
 
-fn decide(draft: &mut Draft) -> Decision {
-    let observed = draft.observed;
-    if resource::is_deleting(&*observed.resource) {
-        return delete::decide(draft);
+fn decide(planner: &mut Planner) -> Next {
+    let input = planner.input;
+    if resource::is_deleting(&*input.resource) {
+        return delete::decide(planner);
     }
-    if observed.resource.spec.suspend {
-        return draft.obstructed(&Obstacle::suspension(
+    if input.resource.spec.suspend {
+        return planner.blocked_by(&Blocked::suspension(
             reason::SUSPENDED,
             "spec.suspend is true: the remote set is left as it is and not looked at",
         ));
     }
-    if let Some(rival) = &observed.around.rival {
+    if let Some(conflict) = &input.related.conflict {
         let message = format!(
-            "{rival} is older and declares a set with the same displayName through the same connection: give one of the two another name"
+            "{conflict} is older and declares a set with the same displayName through the same connection: give one of the two another name"
         );
-        return Decision::stand(Standing::stalled(reason::CONFLICT, message)).within_a_minute();
+        return Next::stand(Summary::stalled(reason::CONFLICT, message)).within_a_minute();
     }
-    match &observed.place {
-        Err(obstacle) => draft.obstructed(obstacle),
-        Ok(_) if draft.wants_look() => Decision::look(),
-        Ok(_) => own::decide(draft),
+    match &input.target {
+        Err(blocked) => planner.blocked_by(blocked),
+        Ok(_) if planner.wants_look() => Next::look(),
+        Ok(_) => own::decide(planner),
     }
 }
 
 /// Changes when a person changes something that could mend a failure.
-fn inputs(observed: &Observed<OutboundProvisioningFlowSet>) -> String {
-    let resource = &*observed.resource;
+fn inputs(input: &Input<OutboundProvisioningFlowSet>) -> String {
+    let resource = &*input.resource;
     let annotated = [
         annotation::REMOTE_ID,
         annotation::REQUESTED_AT,
@@ -119,11 +119,11 @@ fn inputs(observed: &Observed<OutboundProvisioningFlowSet>) -> String {
     ]
     .map(|name| resource::annotated(resource, name).unwrap_or_default());
     let generation = resource::generation(resource).to_string();
-    let route = observed
-        .place
+    let revision = input
+        .target
         .as_ref()
-        .map_or("", |place| place.route.as_str());
-    retry::fingerprint([generation.as_str(), route].into_iter().chain(annotated))
+        .map_or("", |target| target.revision.as_str());
+    retry::fingerprint([generation.as_str(), revision].into_iter().chain(annotated))
 }
 
 /// Whether the operator may write to the service for this resource.

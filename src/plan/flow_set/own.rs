@@ -1,13 +1,13 @@
 //! Finds the set that a resource stands for, takes it over where that is allowed, and keeps it as declared.
 
 use crate::plan::compare;
-use crate::plan::correction::Correction;
-use crate::plan::creation::Missing;
+use crate::plan::correct::CorrectionDecision;
+use crate::plan::create::Missing;
 use crate::plan::event::Event;
 use crate::plan::{Action, Read, ResourceStep, View, text};
 
 use super::{
-    AdoptionPolicy, Change, Decision, Draft, DriftPolicy, FlowSet, FlowSetBody, Progress, Standing,
+    AdoptionPolicy, Change, DriftPolicy, FlowSet, FlowSetBody, Next, Planner, Progress, Summary,
     is_managed, reason, resource, wanted_id,
 };
 
@@ -32,69 +32,69 @@ pub(super) enum Found {
     Candidates(Vec<String>),
 }
 
-pub(super) fn decide(draft: &mut Draft) -> Decision {
-    let view = match &draft.observed.collection {
-        None => return Decision::look(),
+pub(super) fn decide(planner: &mut Planner) -> Next {
+    let view = match &planner.input.collection {
+        None => return Next::look(),
         Some(Read::Unknown(unreadable)) => {
-            return draft.unreadable(unreadable, draft.status.id.is_some());
+            return planner.unreadable(unreadable, planner.status.id.is_some());
         }
         Some(Read::Known(view)) => view,
     };
-    match find(draft, &view.listing.items) {
-        Found::Absent => create(draft, view),
-        Found::Ours(set, proof) => keep(draft, &set, proof),
+    match find(planner, &view.listing.items) {
+        Found::Absent => create(planner, view),
+        Found::Ours(set, proof) => keep(planner, &set, proof),
         Found::Held(id) => held(&id),
-        Found::Candidates(ids) => undecided(draft, &ids),
+        Found::Candidates(ids) => undecided(planner, &ids),
     }
 }
 
-fn create(draft: &mut Draft, view: &View<FlowSet>) -> Decision {
-    let resource = &draft.observed.resource;
+fn create(planner: &mut Planner, view: &View<FlowSet>) -> Next {
+    let resource = &planner.input.resource;
     let missing = Missing {
         what: "the service has no set with this displayName",
         managed: is_managed(resource),
         drift: resource.spec.drift_policy,
         wanted: wanted_id(resource),
         name: Some(&resource.spec.display_name),
-        obstacle: None,
+        blocked: None,
     };
-    draft.create(view, &missing, |attempt| {
+    planner.create(view, &missing, |attempt| {
         let body = FlowSetBody::of(&resource.spec);
         Some(Change::Create { attempt, body })
     })
 }
 
-pub(super) fn find(draft: &Draft, sets: &[FlowSet]) -> Found {
+pub(super) fn find(planner: &Planner, sets: &[FlowSet]) -> Found {
     let by_id = |id: &str| {
         sets.iter()
             .find(|set| set.id.as_str().eq_ignore_ascii_case(id))
     };
-    if let Some(set) = draft.status.id.as_deref().and_then(by_id) {
+    if let Some(set) = planner.status.id.as_deref().and_then(by_id) {
         return Found::Ours(set.clone(), Proof::Recorded);
     }
-    if draft.just_did(Action::Create)
+    if planner.just_did(Action::Create)
         && let Some(set) = sets.last()
     {
         return Found::Ours(set.clone(), Proof::Attempt);
     }
-    let resource = &draft.observed.resource;
+    let resource = &planner.input.resource;
     if let Some(id) = wanted_id(resource) {
         match by_id(id) {
-            Some(set) if is_held(draft, set) => return Found::Held(set.id.to_string()),
+            Some(set) if is_held(planner, set) => return Found::Held(set.id.to_string()),
             Some(set) => return Found::Ours(set.clone(), Proof::Permission),
-            None if draft.status.id.is_none() => return Found::Absent,
+            None if planner.status.id.is_none() => return Found::Absent,
             None => {}
         }
     }
     let called = |name: &str| -> Vec<&FlowSet> {
-        let free = |set: &&FlowSet| set.display_name == name && !is_held(draft, set);
+        let free = |set: &&FlowSet| set.display_name == name && !is_held(planner, set);
         sets.iter().filter(free).collect()
     };
     let display_name = resource.spec.display_name.as_str();
     let namesakes = called(display_name);
     // The list before the attempt had no free set of this name, so the one that is there now is its outcome, whatever
     // date the service gives it. Where there are several, dates may still tell them apart.
-    let made = draft.unresolved().map_or_else(Vec::new, |attempt| {
+    let made = planner.unresolved().map_or_else(Vec::new, |attempt| {
         let mut sets = called(attempt.name.as_deref().unwrap_or(display_name));
         if sets.len() > 1 {
             let by_date = |set: &&FlowSet| attempt.could_have_made(set.created_at());
@@ -115,23 +115,23 @@ pub(super) fn find(draft: &Draft, sets: &[FlowSet]) -> Found {
 }
 
 /// Whether another resource manages the set. Whoever only observes may look at it all the same.
-fn is_held(draft: &Draft, set: &FlowSet) -> bool {
-    is_managed(&draft.observed.resource) && draft.observed.around.held.contains(&set.id)
+fn is_held(planner: &Planner, set: &FlowSet) -> bool {
+    is_managed(&planner.input.resource) && planner.input.related.held.contains(&set.id)
 }
 
-fn held(id: &str) -> Decision {
+fn held(id: &str) -> Next {
     let message = format!(
         "another resource manages the set {id} that the annotation industrydata.dev/remote-id names: correct the id, or let the other resource go with spec.deletionPolicy Retain"
     );
-    Decision::stand(Standing::stalled(reason::CONFLICT, message)).within_a_minute()
+    Next::stand(Summary::stalled(reason::CONFLICT, message)).within_a_minute()
 }
 
-fn undecided(draft: &Draft, ids: &[String]) -> Decision {
-    if !draft.has_looked() {
-        return Decision::look();
+fn undecided(planner: &Planner, ids: &[String]) -> Next {
+    if !planner.has_looked() {
+        return Next::look();
     }
     let ids = text::list_ids(ids);
-    let (reason, message) = if draft.unresolved().is_some() {
+    let (reason, message) = if planner.unresolved().is_some() {
         (
             reason::AMBIGUOUS_CREATE,
             format!(
@@ -146,16 +146,16 @@ fn undecided(draft: &Draft, ids: &[String]) -> Decision {
             ),
         )
     };
-    Decision::stand(Standing::stalled(reason, message))
+    Next::stand(Summary::stalled(reason, message))
 }
 
-fn keep(draft: &mut Draft, set: &FlowSet, proof: Proof) -> Decision {
-    let managed = is_managed(&draft.observed.resource);
-    if managed && !resource::is_held(&*draft.observed.resource) {
-        return Decision::write(ResourceStep::Hold);
+fn keep(planner: &mut Planner, set: &FlowSet, proof: Proof) -> Next {
+    let managed = is_managed(&planner.input.resource);
+    if managed && !resource::is_held(&*planner.input.resource) {
+        return Next::write(ResourceStep::AddFinalizer);
     }
-    draft.memory.absent_since = None;
-    draft.events.extend(match proof {
+    planner.memory.absent_since = None;
+    planner.events.extend(match proof {
         Proof::Recorded => None,
         Proof::Attempt => Some(Event::normal("Created", format!("created set {}", set.id))),
         Proof::Permission if managed => {
@@ -163,19 +163,19 @@ fn keep(draft: &mut Draft, set: &FlowSet, proof: Proof) -> Decision {
         }
         Proof::Permission => Some(Event::normal("Found", format!("found set {}", set.id))),
     });
-    draft.resolve_attempt();
-    mirror(draft, set);
-    if let Some(decision) = update(draft, set) {
+    planner.resolve_attempt();
+    mirror(planner, set);
+    if let Some(decision) = update(planner, set) {
         return decision;
     }
-    draft.status.retry = None;
-    Decision::stand(Standing::Synced {
+    planner.status.retry = None;
+    Next::stand(Summary::Synced {
         progress: Progress::Settled,
     })
 }
 
-fn mirror(draft: &mut Draft, set: &FlowSet) {
-    let status = &mut draft.status;
+fn mirror(planner: &mut Planner, set: &FlowSet) {
+    let status = &mut planner.status;
     status.id = Some(set.id.to_string());
     status.created_date_time.clone_from(&set.created);
     status
@@ -184,68 +184,68 @@ fn mirror(draft: &mut Draft, set: &FlowSet) {
 }
 
 /// `None`: the set is as declared, as far as anyone can tell.
-fn update(draft: &mut Draft, set: &FlowSet) -> Option<Decision> {
-    if draft.observed.run.written {
-        return written(draft, set);
+fn update(planner: &mut Planner, set: &FlowSet) -> Option<Next> {
+    if planner.input.effects.written {
+        return written(planner, set);
     }
-    if let Some(verdict) = draft.failure_of(Action::Update) {
-        return Some(Decision::stand(Standing::in_doubt(&verdict)).after(draft.wait()));
+    if let Some(verdict) = planner.failure_of(Action::Update) {
+        return Some(Next::stand(Summary::in_doubt(&verdict)).after(planner.wait()));
     }
-    let body = FlowSetBody::of(&draft.observed.resource.spec);
-    draft.status.drift = compare::flow_set(&body, set);
-    if draft.status.drift.is_empty() {
-        if draft.is_overtaken() {
-            return Some(Decision::look());
+    let body = FlowSetBody::of(&planner.input.resource.spec);
+    planner.status.drift = compare::flow_set(&body, set);
+    if planner.status.drift.is_empty() {
+        if planner.is_overtaken() {
+            return Some(Next::look());
         }
-        draft.note_shown();
+        planner.note_shown();
         return None;
     }
-    let reports = draft.observed.resource.spec.drift_policy == DriftPolicy::Report;
-    if reports || !is_managed(&draft.observed.resource) {
-        return Some(Decision::stand(Standing::stalled(
+    let reports = planner.input.resource.spec.drift_policy == DriftPolicy::Report;
+    if reports || !is_managed(&planner.input.resource) {
+        return Some(Next::stand(Summary::stalled(
             reason::DRIFTED,
             "the remote set differs from the spec in the places that status.drift lists, and is not to be changed: change the spec, or set spec.managementPolicy to Manage and spec.driftPolicy to Correct",
         )));
     }
-    correct(draft, set, body)
+    correct(planner, set, body)
 }
 
-fn written(draft: &mut Draft, set: &FlowSet) -> Option<Decision> {
-    if draft.just_did(Action::Update) {
-        draft.note_update();
-        draft
+fn written(planner: &mut Planner, set: &FlowSet) -> Option<Next> {
+    if planner.just_did(Action::Update) {
+        planner.note_update();
+        planner
             .events
             .push(Event::normal("Updated", format!("updated set {}", set.id)));
     }
-    if draft.memory.update.is_some() {
-        draft.wake_in(Some(draft.observed.limits.visibility_window));
+    if planner.memory.update.is_some() {
+        planner.wake_in(Some(planner.input.limits.visibility_window));
     }
-    if draft.doubts_updates() {
-        return Some(Decision::stand(Standing::Unchanged));
+    if planner.doubts_updates() {
+        return Some(Next::stand(Summary::Unchanged));
     }
-    draft.status.drift.clear();
+    planner.status.drift.clear();
     None
 }
 
-fn correct(draft: &mut Draft, set: &FlowSet, body: FlowSetBody) -> Option<Decision> {
-    match draft.correction() {
+fn correct(planner: &mut Planner, set: &FlowSet, body: FlowSetBody) -> Option<Next> {
+    match planner.correction() {
         // Before the cluster knows its id, the set is only known by its name, which must not change.
-        Correction::Send if !draft.records(set.id.as_str()) => {
-            Some(Decision::write(ResourceStep::Record(None)))
+        CorrectionDecision::Send if !planner.records(set.id.as_str()) => {
+            Some(Next::write(ResourceStep::WriteStatus(None)))
         }
-        Correction::Send => {
+        CorrectionDecision::Send => {
             let id = set.id.to_string();
-            Some(Decision::change(Change::Update { id, body }))
+            Some(Next::change(Change::Update { id, body }))
         }
-        Correction::Pending => {
-            draft.status.drift.clear();
+        CorrectionDecision::Pending => {
+            planner.status.drift.clear();
             None
         }
-        Correction::Ineffective => Some(Decision::stand(Standing::stalled(
+        CorrectionDecision::Ineffective => Some(Next::stand(Summary::stalled(
             reason::DRIFTED,
             "the service accepted an update and still shows other values in the places that status.drift lists: declare what it shows, or set spec.driftPolicy to Report",
         ))),
-        Correction::Look => Some(Decision::look()),
-        Correction::Wait(wait) => Some(Decision::stand(Standing::Unchanged).after(Some(wait))),
+        CorrectionDecision::Look => Some(Next::look()),
+        CorrectionDecision::Wait(wait) => Some(Next::stand(Summary::Unchanged).after(Some(wait))),
     }
 }

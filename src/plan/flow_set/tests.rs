@@ -14,19 +14,19 @@ const UPDATE: Effect = Effect::Remote(Action::Update);
 const DELETE: Effect = Effect::Remote(Action::Delete);
 const NAME: &str = "District north";
 
-type Observation = Observed<OutboundProvisioningFlowSet>;
+type FlowInput = Input<OutboundProvisioningFlowSet>;
 
-fn observed(resource: OutboundProvisioningFlowSet, sets: Vec<FlowSet>) -> Observation {
+fn input(resource: OutboundProvisioningFlowSet, sets: Vec<FlowSet>) -> FlowInput {
     let mut world = World::new(resource);
     world.now = at(30);
-    let mut observed = world.observe().unwrap();
-    observed.collection = Some(listed(sets, 30));
-    observed
+    let mut input = world.observe().unwrap();
+    input.collection = Some(listed(sets, 30));
+    input
 }
 
-fn plan(observed: &Observation) -> Plan<OutboundProvisioningFlowSet> {
-    let plan = OutboundProvisioningFlowSet::plan(observed);
-    check(observed, &plan);
+fn plan(input: &FlowInput) -> Plan<OutboundProvisioningFlowSet> {
+    let plan = OutboundProvisioningFlowSet::plan(input);
+    check(input, &plan);
     plan
 }
 
@@ -114,16 +114,16 @@ fn a_refusal_takes_the_intent_back() {
 
 #[test]
 fn a_set_that_the_service_names_differently_is_not_created_twice() {
-    let mut observed = observed(
+    let mut input = input(
         flow_set().held().attempted(30),
         vec![
             remote_set(9, "Elsewhere", 40),
             remote_set(1, "DISTRICT NORTH", 30),
         ],
     );
-    observed.run.outcome = Some(Outcome::Done(Action::Create));
-    observed.run.written = true;
-    assert_eq!(plan(&observed).status.id, Some(id(1)));
+    input.effects.outcome = Some(Outcome::Done(Action::Create));
+    input.effects.written = true;
+    assert_eq!(plan(&input).status.id, Some(id(1)));
 }
 
 /// What becomes of the sets that have our name.
@@ -136,9 +136,9 @@ enum Becomes {
 
 use Becomes::{Claimed, Ours, Stalled};
 
-fn becomes(observed: &Observation) -> Becomes {
-    let plan = plan(observed);
-    if let Some(Step::Resource(ResourceStep::Claim { .. })) = plan.step {
+fn becomes(input: &FlowInput) -> Becomes {
+    let plan = plan(input);
+    if let Some(Step::Resource(ResourceStep::WriteIntent { .. })) = plan.step {
         return Claimed;
     }
     assert_eq!(plan.step, None);
@@ -226,12 +226,12 @@ fn a_namesake_that_nobody_holds_is_ours_after_an_attempt_and_dates_decide_betwee
         let sets = sets
             .iter()
             .map(|(number, name, created)| remote_set(*number, name, *created));
-        let mut observed = observed(resource, sets.collect());
-        observed.around.held = held
+        let mut input = input(resource, sets.collect());
+        input.related.held = held
             .iter()
             .map(|number| id(*number).parse().unwrap())
             .collect();
-        assert_eq!(becomes(&observed), expected, "{case}");
+        assert_eq!(becomes(&input), expected, "{case}");
     }
 }
 
@@ -243,9 +243,9 @@ fn a_set_that_another_resource_manages_is_looked_at_but_not_taken() {
         (named(), Stalled("Conflict")),
         (observing(), Ours(1, "Found")),
     ] {
-        let mut observed = observed(resource.held(), vec![remote_set(1, NAME, 5)]);
-        observed.around.held = [id(1).parse().unwrap()].into();
-        assert_eq!(becomes(&observed), expected);
+        let mut input = input(resource.held(), vec![remote_set(1, NAME, 5)]);
+        input.related.held = [id(1).parse().unwrap()].into();
+        assert_eq!(becomes(&input), expected);
     }
 }
 
@@ -259,14 +259,11 @@ fn a_namesake_is_adopted_only_if_it_is_the_only_one_and_adoption_is_allowed() {
     let observing = || flow_set().with(|spec| spec.management_policy = ManagementPolicy::Observe);
     let one = || vec![remote_set(1, NAME, 5)];
     let two = || vec![remote_set(1, NAME, 5), remote_set(2, NAME, 6)];
-    assert_eq!(becomes(&observed(adopting(), one())), Ours(1, "Adopted"));
+    assert_eq!(becomes(&input(adopting(), one())), Ours(1, "Adopted"));
+    assert_eq!(becomes(&input(adopting(), two())), Stalled("AlreadyExists"));
+    assert_eq!(becomes(&input(observing(), one())), Ours(1, "Found"));
     assert_eq!(
-        becomes(&observed(adopting(), two())),
-        Stalled("AlreadyExists")
-    );
-    assert_eq!(becomes(&observed(observing(), one())), Ours(1, "Found"));
-    assert_eq!(
-        becomes(&observed(observing(), Vec::new())),
+        becomes(&input(observing(), Vec::new())),
         Stalled("NotFound")
     );
 }
@@ -279,21 +276,21 @@ fn the_set_that_is_named_is_adopted_whatever_it_is_called() {
             .annotated(annotation::REMOTE_ID, &id(number))
     };
     let sets = || vec![remote_set(1, "Other", 5), remote_set(2, NAME, 5)];
-    let first = plan(&observed(named(1), sets()));
+    let first = plan(&input(named(1), sets()));
     assert_eq!(first.status.id, Some(id(1)));
     assert_eq!(
         first.step,
-        Some(Step::Resource(ResourceStep::Record(None))),
+        Some(Step::Resource(ResourceStep::WriteStatus(None))),
         "a set that is renamed is found by its id alone"
     );
     let recorded = named(1).knowing(|status| *status = first.status);
-    let then = plan(&observed(recorded, sets()));
+    let then = plan(&input(recorded, sets()));
     assert!(
         matches!(then.step, Some(Step::Remote(Change::Update { .. }))),
         "it is renamed"
     );
     assert_eq!(
-        becomes(&observed(named(3), sets())),
+        becomes(&input(named(3), sets())),
         Stalled("RemoteIdNotFound")
     );
 }
@@ -305,15 +302,12 @@ fn a_person_can_pick_one_of_several_by_name() {
         .held()
         .attempted(15)
         .annotated(annotation::REMOTE_ID, &id(2));
-    assert_eq!(
-        becomes(&observed(picked.clone(), sets())),
-        Ours(2, "Adopted")
-    );
+    assert_eq!(becomes(&input(picked.clone(), sets())), Ours(2, "Adopted"));
 
     let before = |status: &mut OutboundProvisioningFlowSetStatus| status.id = Some(id(8));
     let vanished = picked.knowing(before);
     assert_eq!(
-        becomes(&observed(vanished, sets())),
+        becomes(&input(vanished, sets())),
         Ours(2, "Adopted"),
         "also for one that vanished"
     );
@@ -420,12 +414,12 @@ fn an_edit_right_after_an_update_is_sent_at_once() {
 #[test]
 fn a_set_waits_for_its_flows_and_then_goes() {
     let mut world = owned(flow_set());
-    world.around.flows = FlowCount { total: 2, ready: 1 };
+    world.related.flows = FlowCount { total: 2, ready: 1 };
     world.edit(Building::deleting);
     world.live(60);
     assert_eq!(world.journal, [Effect::Status]);
     assert_eq!(told(&world.status().conditions, RECONCILING), "True/InUse");
-    world.around.flows = FlowCount::default();
+    world.related.flows = FlowCount::default();
     world.live(10);
     assert!(world.resource.is_none());
     assert!(world.service.items().is_empty());
@@ -468,13 +462,13 @@ fn an_unresolved_create_is_resolved_before_the_resource_goes() {
 #[test]
 fn a_deletion_that_cannot_be_done_says_why_and_how_to_let_go() {
     let several = vec![remote_set(1, NAME, 20), remote_set(2, NAME, 21)];
-    let ambiguous = observed(flow_set().held().attempted(15).deleting(), several);
-    let mut obstructed = observed(flow_set().held().attempted(15).deleting(), Vec::new());
-    obstructed.place = Err(Obstacle::person(reason::SECRET_NOT_FOUND, "create it"));
-    let mut unreadable = observed(flow_set().held().attempted(15).deleting(), Vec::new());
+    let ambiguous = input(flow_set().held().attempted(15).deleting(), several);
+    let mut blocked_by = input(flow_set().held().attempted(15).deleting(), Vec::new());
+    blocked_by.target = Err(Blocked::person(reason::SECRET_NOT_FOUND, "create it"));
+    let mut unreadable = input(flow_set().held().attempted(15).deleting(), Vec::new());
     unreadable.collection = Some(unread(refused(Reason::Forbidden)));
-    for observed in [ambiguous, obstructed, unreadable] {
-        let plan = plan(&observed);
+    for input in [ambiguous, blocked_by, unreadable] {
+        let plan = plan(&input);
         assert_eq!(plan.step, None);
         assert_eq!(
             told(&plan.status.conditions, STALLED),
@@ -498,14 +492,14 @@ fn a_failed_deletion_is_repeated() {
 
 #[test]
 fn a_suspended_or_younger_set_touches_nothing() {
-    let mut suspended = observed(flow_set().with(|spec| spec.suspend = true), Vec::new());
+    let mut suspended = input(flow_set().with(|spec| spec.suspend = true), Vec::new());
     suspended.resource = Arc::new((*suspended.resource).clone().held());
     assert_eq!(
         told(&plan(&suspended).status.conditions, SYNCED),
         "False/Suspended"
     );
-    let mut younger = observed(flow_set(), Vec::new());
-    younger.around.rival = Some("older".to_owned());
+    let mut younger = input(flow_set(), Vec::new());
+    younger.related.conflict = Some("older".to_owned());
     assert_eq!(
         told(&plan(&younger).status.conditions, STALLED),
         "True/Conflict"
@@ -515,7 +509,7 @@ fn a_suspended_or_younger_set_touches_nothing() {
 #[test]
 fn flows_are_summed_up_without_another_write_at_rest() {
     let mut world = owned(flow_set());
-    world.around.flows = FlowCount { total: 2, ready: 1 };
+    world.related.flows = FlowCount { total: 2, ready: 1 };
     world.live(60);
     assert_eq!(world.journal, [Effect::Status]);
     assert_eq!(world.status().flows, Some(FlowCount { total: 2, ready: 1 }));

@@ -3,65 +3,70 @@
 use crate::api::condition::{READY, RECONCILING, STALLED};
 use crate::plan::conditions::{find, is_true};
 use crate::plan::resource::is_deleting;
-use crate::plan::{Action, Kind, Observed, Permit, Plan, Read, ResourceStep, SharedStatus, Step};
+use crate::plan::{Action, Input, Permit, Plan, Planned, Read, ResourceStep, SharedStatus, Step};
 
 use super::{SET, Simulated};
 
 /// Panics if `plan` breaks a rule.
-pub(crate) fn check<K: Simulated>(observed: &Observed<K>, plan: &Plan<K>) {
-    assert_eq!(K::plan(observed), *plan, "planned twice, decided twice");
+pub(crate) fn check<K: Simulated>(input: &Input<K>, plan: &Plan<K>) {
+    assert_eq!(K::plan(input), *plan, "planned twice, decided twice");
     assert!(plan.again.is_none_or(|again| again.is_positive()));
-    permits(observed, plan);
-    ignorance(observed, plan);
-    restraint(observed, plan);
-    conditions(observed, plan);
+    permits(input, plan);
+    ignorance(input, plan);
+    restraint(input, plan);
+    conditions(input, plan);
     stable_messages(plan);
 }
 
-fn permits<K: Simulated>(observed: &Observed<K>, plan: &Plan<K>) {
-    let permit = observed.memory.permit.as_ref().map(Permit::action);
+fn permits<K: Simulated>(input: &Input<K>, plan: &Plan<K>) {
+    let permit = input.memory.permit.as_ref().map(Permit::action);
     if let Some(action @ (Action::Create | Action::Reset)) = action(plan) {
         assert_eq!(permit, Some(action));
     }
 }
 
 /// What is not known leads to no change.
-fn ignorance<K: Simulated>(observed: &Observed<K>, plan: &Plan<K>) {
-    let known = matches!(observed.collection, Some(Read::Known(_)));
-    if (known && observed.place.is_ok()) || is_deleting(&*observed.resource) {
+fn ignorance<K: Simulated>(input: &Input<K>, plan: &Plan<K>) {
+    let known = matches!(input.collection, Some(Read::Known(_)));
+    if (known && input.target.is_ok()) || is_deleting(&*input.resource) {
         return;
     }
     assert!(matches!(
         plan.step,
-        None | Some(Step::Look | Step::Resource(ResourceStep::Hold | ResourceStep::Unclaim))
+        None | Some(
+            Step::Refresh | Step::Resource(ResourceStep::AddFinalizer | ResourceStep::ClearIntent)
+        )
     ));
 }
 
 /// Whoever is suspended or stands behind another touches nothing; and nothing is deleted but on request.
-fn restraint<K: Simulated>(observed: &Observed<K>, plan: &Plan<K>) {
-    let deleting = is_deleting(&*observed.resource);
-    if K::stands_back(observed) && !deleting {
+fn restraint<K: Simulated>(input: &Input<K>, plan: &Plan<K>) {
+    let deleting = is_deleting(&*input.resource);
+    if K::stands_back(input) && !deleting {
         assert_eq!(plan.step, None);
     }
     if !deleting {
         assert_ne!(action(plan), Some(Action::Delete));
-        assert_ne!(plan.step, Some(Step::Resource(ResourceStep::Release)));
+        assert_ne!(
+            plan.step,
+            Some(Step::Resource(ResourceStep::RemoveFinalizer))
+        );
     } else if let Some(action) = action(plan) {
         assert_eq!(action, Action::Delete);
     }
-    if K::only_observes(observed) {
+    if K::only_observes(input) {
         assert_eq!(action(plan), None);
     }
 }
 
-fn conditions<K: Simulated>(observed: &Observed<K>, plan: &Plan<K>) {
-    let old = Kind::status(&*observed.resource).map_or(&[][..], SharedStatus::conditions);
+fn conditions<K: Simulated>(input: &Input<K>, plan: &Plan<K>) {
+    let old = Planned::status(&*input.resource).map_or(&[][..], SharedStatus::conditions);
     let new = plan.status.conditions();
     assert!(!(is_true(new, RECONCILING) && is_true(new, STALLED)));
     if *new != *old {
         assert!(!(is_true(new, READY) && is_true(new, STALLED)), "{new:?}");
     }
-    assert!(K::generation_told(&plan.status) >= K::generation_told(&observed.status));
+    assert!(K::generation_told(&plan.status) >= K::generation_told(&input.status));
     for condition in new {
         let before = find(old, &condition.type_);
         let Some(before) = before else { continue };
@@ -72,7 +77,7 @@ fn conditions<K: Simulated>(observed: &Observed<K>, plan: &Plan<K>) {
         let flipped = before.status != condition.status;
         // Where no time has passed since the last flip, the next has the same time.
         let told = if flipped {
-            is > was || *is == observed.now
+            is > was || *is == input.now
         } else {
             is == was
         };

@@ -14,7 +14,7 @@ use crate::graph::model::{Flow, FlowSet, Listing};
 use crate::graph::verdict::{Reason, Verdict};
 use crate::plan::definition::{FlowBody, FlowSetBody};
 use crate::plan::{
-    Action, Container, Fetched, Kind, Observed, Place, Read, SharedStatus, Unreadable, View, flow,
+    Action, Container, Fetched, Input, Planned, Read, SharedStatus, Target, Unreadable, View, flow,
     flow_set,
 };
 
@@ -43,7 +43,7 @@ pub(crate) struct Service<Item> {
 
 /// A kind of resource that the service and the rules of plans know.
 pub(crate) trait Simulated:
-    Kind + HasSpec<Spec: PartialEq> + HasStatus<Status = <Self as Kind>::Status>
+    Planned + HasSpec<Spec: PartialEq> + HasStatus<Status = <Self as Planned>::Status>
 {
     fn action(change: &Self::Change) -> Action;
     /// Changes the service's items; a created one comes back as the answer shows it.
@@ -57,12 +57,12 @@ pub(crate) trait Simulated:
     fn refusal(_change: &Self::Change, _items: &[Self::Item]) -> Option<Verdict> {
         None
     }
-    fn place() -> Place;
-    fn surroundings() -> Self::Surroundings;
-    fn generation_told(status: &<Self as Kind>::Status) -> i64;
+    fn target() -> Target;
+    fn surroundings() -> Self::Related;
+    fn generation_told(status: &<Self as Planned>::Status) -> i64;
     /// Whether the resource is to touch nothing: suspended, or behind another.
-    fn stands_back(observed: &Observed<Self>) -> bool;
-    fn only_observes(observed: &Observed<Self>) -> bool;
+    fn stands_back(input: &Input<Self>) -> bool;
+    fn only_observes(input: &Input<Self>) -> bool;
 }
 
 impl<Item: Clone> Service<Item> {
@@ -152,7 +152,10 @@ impl<Item: Clone> Service<Item> {
     }
 
     /// What it answers for the id that a status records.
-    pub(crate) fn fetch<K: Simulated<Item = Item>>(&self, status: &<K as Kind>::Status) -> Fetched {
+    pub(crate) fn fetch<K: Simulated<Item = Item>>(
+        &self,
+        status: &<K as Planned>::Status,
+    ) -> Fetched {
         if let Some(verdict) = &self.unreadable {
             return Fetched::Unknown(verdict.clone());
         }
@@ -212,16 +215,16 @@ impl Simulated for ProvisioningFlow {
         }
     }
 
-    fn place() -> Place {
-        Place {
+    fn target() -> Target {
+        Target {
             set: Some(SET.parse().unwrap()),
-            route: "route".to_owned(),
+            revision: "route".to_owned(),
         }
     }
 
-    fn surroundings() -> flow::Surroundings {
-        flow::Surroundings {
-            rival: None,
+    fn surroundings() -> flow::Related {
+        flow::Related {
+            conflict: None,
             passwords: Ok(Vec::new()),
         }
     }
@@ -230,12 +233,12 @@ impl Simulated for ProvisioningFlow {
         status.observed_generation
     }
 
-    fn stands_back(observed: &Observed<Self>) -> bool {
-        observed.resource.spec.suspend || observed.around.rival.is_some()
+    fn stands_back(input: &Input<Self>) -> bool {
+        input.resource.spec.suspend || input.related.conflict.is_some()
     }
 
-    fn only_observes(observed: &Observed<Self>) -> bool {
-        observed.resource.spec.management_policy == ManagementPolicy::Observe
+    fn only_observes(input: &Input<Self>) -> bool {
+        input.resource.spec.management_policy == ManagementPolicy::Observe
     }
 }
 
@@ -278,27 +281,27 @@ impl Simulated for OutboundProvisioningFlowSet {
         }
     }
 
-    fn place() -> Place {
-        Place {
+    fn target() -> Target {
+        Target {
             set: None,
-            route: "route".to_owned(),
+            revision: "route".to_owned(),
         }
     }
 
-    fn surroundings() -> flow_set::Surroundings {
-        flow_set::Surroundings::default()
+    fn surroundings() -> flow_set::Related {
+        flow_set::Related::default()
     }
 
     fn generation_told(status: &OutboundProvisioningFlowSetStatus) -> i64 {
         status.observed_generation
     }
 
-    fn stands_back(observed: &Observed<Self>) -> bool {
-        observed.resource.spec.suspend || observed.around.rival.is_some()
+    fn stands_back(input: &Input<Self>) -> bool {
+        input.resource.spec.suspend || input.related.conflict.is_some()
     }
 
-    fn only_observes(observed: &Observed<Self>) -> bool {
-        observed.resource.spec.management_policy == ManagementPolicy::Observe
+    fn only_observes(input: &Input<Self>) -> bool {
+        input.resource.spec.management_policy == ManagementPolicy::Observe
     }
 }
 

@@ -4,54 +4,54 @@ use std::sync::Arc;
 
 use crate::api::{FINALIZER, annotation};
 use crate::graph::verdict::{Certainty, Verdict};
-use crate::plan::{Action, Kind, Observed, Outcome, Read, ResourceStep};
+use crate::plan::{Action, Input, Outcome, Planned, Read, ResourceStep};
 
 use super::Simulated;
 
 /// What a write does to the resource. `status` is the one that is planned.
 pub(crate) fn write<K: Simulated>(
     step: &ResourceStep,
-    status: &<K as Kind>::Status,
+    status: &<K as Planned>::Status,
     resource: &mut K,
 ) {
     match step {
-        ResourceStep::Hold => hold(resource),
-        ResourceStep::Claim { attempt, .. } => {
+        ResourceStep::AddFinalizer => hold(resource),
+        ResourceStep::WriteIntent { attempt, .. } => {
             hold(resource);
             let name = annotation::CREATE_ATTEMPT.to_owned();
             resource.annotations_mut().insert(name, attempt.to_string());
         }
-        ResourceStep::Unclaim => {
+        ResourceStep::ClearIntent => {
             resource
                 .annotations_mut()
                 .remove(annotation::CREATE_ATTEMPT);
         }
-        ResourceStep::Record(_) => *resource.status_mut() = Some(status.clone()),
-        ResourceStep::Release => release(resource),
+        ResourceStep::WriteStatus(_) => *resource.status_mut() = Some(status.clone()),
+        ResourceStep::RemoveFinalizer => release(resource),
     }
 }
 
 /// What the outcome of a change at the service tells the run.
 pub(crate) fn hear<K: Simulated>(
-    observed: &mut Observed<K>,
+    input: &mut Input<K>,
     action: Action,
     outcome: Result<Option<K::Item>, Verdict>,
 ) {
     if action == Action::Delete {
         // What was listed before says nothing about what the request has done.
-        observed.collection = None;
+        input.collection = None;
     }
-    observed.run.outcome = Some(match outcome {
+    input.effects.outcome = Some(match outcome {
         Err(verdict) => {
             if verdict.certainty == Certainty::NotSent {
-                let unsent = observed.run.used.clone();
-                observed.memory.permit = unsent.or(observed.memory.permit.take());
+                let unsent = input.effects.used.clone();
+                input.memory.permit = unsent.or(input.memory.permit.take());
             }
             Outcome::Failed(action, verdict)
         }
         Ok(created) => {
-            observed.run.written |= matches!(action, Action::Create | Action::Update);
-            if let Some(Read::Known(view)) = &mut observed.collection {
+            input.effects.written |= matches!(action, Action::Create | Action::Update);
+            if let Some(Read::Known(view)) = &mut input.collection {
                 Arc::make_mut(&mut view.listing).items.extend(created);
             }
             Outcome::Done(action)
@@ -60,9 +60,9 @@ pub(crate) fn hear<K: Simulated>(
 }
 
 /// Uses up the permit for a request that is about to leave.
-pub(crate) fn leave<K: Simulated>(observed: &mut Observed<K>, action: Action) {
-    let permit = &mut observed.memory.permit;
-    observed.run.used = permit.take_if(|permit| permit.action() == action);
+pub(crate) fn leave<K: Simulated>(input: &mut Input<K>, action: Action) {
+    let permit = &mut input.memory.permit;
+    input.effects.used = permit.take_if(|permit| permit.action() == action);
 }
 
 fn hold<K: Simulated>(resource: &mut K) {

@@ -9,14 +9,14 @@ use crate::api::FINALIZER;
 use crate::graph::verdict::Verdict;
 use crate::plan::resource::is_deleting;
 use crate::plan::{
-    Action, Event, Kind, Memory, Observed, Obstacle, Place, Plan, Read, ResourceStep, Run, Step,
-    event,
+    Action, Blocked, Effects, Event, Input, Memory, Plan, Planned, Read, ResourceStep, Step,
+    Target, event,
 };
 
 use super::{Service, Simulated, check, limits, start, steps, unavailable};
 
 /// More steps than any run has a reason for.
-const LONGEST_RUN: u32 = 12;
+const MAX_STEPS: u32 = 12;
 
 /// A cluster with one resource, and a service.
 #[derive(Clone, Debug)]
@@ -26,8 +26,8 @@ pub(crate) struct World<K: Simulated> {
     pub(crate) service: Service<K::Item>,
     /// Local time.
     pub(crate) now: Timestamp,
-    pub(crate) place: Result<Place, Obstacle>,
-    pub(crate) around: K::Surroundings,
+    pub(crate) target: Result<Target, Blocked>,
+    pub(crate) related: K::Related,
     pub(crate) memory: Memory,
     /// The last list, as a poller keeps it.
     pub(crate) snapshot: Option<Read<K::Item>>,
@@ -78,11 +78,11 @@ pub(crate) enum Answer {
 impl Effect {
     fn of(step: &ResourceStep) -> Self {
         match step {
-            ResourceStep::Hold => Self::Hold,
-            ResourceStep::Claim { .. } => Self::Claim,
-            ResourceStep::Unclaim => Self::Unclaim,
-            ResourceStep::Record(_) => Self::Record,
-            ResourceStep::Release => Self::Release,
+            ResourceStep::AddFinalizer => Self::Hold,
+            ResourceStep::WriteIntent { .. } => Self::Claim,
+            ResourceStep::ClearIntent => Self::Unclaim,
+            ResourceStep::WriteStatus(_) => Self::Record,
+            ResourceStep::RemoveFinalizer => Self::Release,
         }
     }
 }
@@ -142,8 +142,8 @@ impl<K: Simulated> World<K> {
             resource: Some(resource),
             service: Service::new(),
             now: start(),
-            place: Ok(K::place()),
-            around: K::surroundings(),
+            target: Ok(K::target()),
+            related: K::surroundings(),
             memory: Memory::default(),
             snapshot: None,
             script: Vec::new(),
@@ -169,8 +169,8 @@ impl<K: Simulated> World<K> {
         self.resource.as_ref().unwrap()
     }
 
-    pub(crate) fn status(&self) -> &<K as Kind>::Status {
-        Kind::status(self.resource()).unwrap()
+    pub(crate) fn status(&self) -> &<K as Planned>::Status {
+        Planned::status(self.resource()).unwrap()
     }
 
     /// How often an effect took place.
@@ -211,80 +211,80 @@ impl<K: Simulated> World<K> {
     /// One run, from observation to report.
     pub(crate) fn reconcile(&mut self) {
         self.again = None;
-        let Some(mut observed) = self.observe() else {
+        let Some(mut input) = self.observe() else {
             return;
         };
         let mut events = Vec::new();
-        for _ in 0..LONGEST_RUN {
-            let mut plan = self.plan(&mut observed);
+        for _ in 0..MAX_STEPS {
+            let mut plan = self.plan(&mut input);
             events.append(&mut plan.events);
             let Some(step) = plan.step else {
                 self.again = plan.again;
-                return self.report(&observed, &events);
+                return self.report(&input, &events);
             };
-            if !self.execute(&mut observed, step) {
+            if !self.execute(&mut input, step) {
                 self.again = Some(SignedDuration::from_secs(1));
                 return;
             }
         }
-        panic!("a run without end: {observed:?}");
+        panic!("a run without end: {input:?}");
     }
 
     /// Everything that is known when a run begins; `None`: the resource is gone.
-    pub(crate) fn observe(&mut self) -> Option<Observed<K>> {
+    pub(crate) fn observe(&mut self) -> Option<Input<K>> {
         self.runs += 1;
         let resource = self.resource.clone()?;
-        Some(Observed {
-            status: Kind::status(&resource).cloned().unwrap_or_default(),
+        Some(Input {
+            status: Planned::status(&resource).cloned().unwrap_or_default(),
             resource: Arc::new(resource),
             now: self.now,
             uuid: Uuid::from_u128(self.runs.into()),
-            place: self.place.clone(),
+            target: self.target.clone(),
             collection: self.snapshot.clone(),
-            around: self.around.clone(),
+            related: self.related.clone(),
             memory: self.memory.clone(),
-            run: Run::default(),
+            effects: Effects::default(),
             limits: limits(),
         })
     }
 
     /// Decides, and takes over everything but the step.
-    pub(crate) fn plan(&mut self, observed: &mut Observed<K>) -> Plan<K> {
+    pub(crate) fn plan(&mut self, input: &mut Input<K>) -> Plan<K> {
         self.now += SignedDuration::from_millis(10);
-        observed.now = self.now;
-        let plan = K::plan(observed);
-        check(observed, &plan);
-        observed.run.outcome = None;
-        observed.status = plan.status.clone();
-        observed.memory = plan.memory.clone();
+        input.now = self.now;
+        let plan = K::plan(input);
+        check(input, &plan);
+        input.effects.outcome = None;
+        input.status = plan.status.clone();
+        input.memory = plan.memory.clone();
         self.memory = plan.memory.clone();
         plan
     }
 
     /// Carries out a step; `false`: the run is over.
-    pub(crate) fn execute(&mut self, observed: &mut Observed<K>, step: Step<K::Change>) -> bool {
+    pub(crate) fn execute(&mut self, input: &mut Input<K>, step: Step<K::Change>) -> bool {
         self.now += SignedDuration::from_millis(10);
         match step {
-            Step::Look => {
+            Step::Refresh => {
                 self.poll();
-                observed.collection = Some(self.service.read(self.now, true));
+                input.collection = Some(self.service.read(self.now, true));
                 true
             }
             Step::Fetch => {
-                observed.run.fetched = Some(self.service.fetch::<K>(&observed.status));
+                input.effects.fetched = Some(self.service.fetch::<K>(&input.status));
                 true
             }
-            Step::Resource(step) => self.write(observed, &step),
-            Step::Remote(change) => self.change(observed, &change),
+            Step::Resource(step) => self.write(input, &step),
+            Step::Remote(change) => self.change(input, &change),
         }
     }
 
-    fn report(&mut self, observed: &Observed<K>, events: &[Event]) {
-        let known = Kind::status(&*observed.resource)
+    fn report(&mut self, input: &Input<K>, events: &[Event]) {
+        let known = Planned::status(&*input.resource)
             .cloned()
             .unwrap_or_default();
-        if self.resource.is_some() && known != observed.status {
-            let status = observed.status.clone();
+        if self.resource.is_some() && known != input.status {
+            let status = input.status.clone();
             let transition = {
                 use crate::plan::SharedStatus;
                 event::of_transition(known.conditions(), status.conditions())
@@ -300,24 +300,24 @@ impl<K: Simulated> World<K> {
             .extend(events.iter().map(|event| event.reason.to_owned()));
     }
 
-    fn write(&mut self, observed: &mut Observed<K>, step: &ResourceStep) -> bool {
-        let status = observed.status.clone();
+    fn write(&mut self, input: &mut Input<K>, step: &ResourceStep) -> bool {
+        let status = input.status.clone();
         let fate = self.fate(Effect::of(step));
         let done = self.apply(Effect::of(step), &fate, |resource| {
             steps::write(step, &status, resource);
         });
         if let Some(resource) = &self.resource {
-            observed.resource = Arc::new(resource.clone());
+            input.resource = Arc::new(resource.clone());
         } else {
-            let finalizers = Arc::make_mut(&mut observed.resource).finalizers_mut();
+            let finalizers = Arc::make_mut(&mut input.resource).finalizers_mut();
             finalizers.retain(|name| name != FINALIZER);
         }
         if fate.happens
             && fate.answer != Answer::Crash
             && let Some(permit) = step.grants()
         {
-            observed.memory.permit = Some(permit);
-            self.memory = observed.memory.clone();
+            input.memory.permit = Some(permit);
+            self.memory = input.memory.clone();
         }
         done
     }
@@ -336,14 +336,14 @@ impl<K: Simulated> World<K> {
         self.survives(fate) && fate.answer == Answer::Success
     }
 
-    fn change(&mut self, observed: &mut Observed<K>, change: &K::Change) -> bool {
+    fn change(&mut self, input: &mut Input<K>, change: &K::Change) -> bool {
         let action = K::action(change);
         let fate = self.fate(Effect::Remote(action));
         if fate.answer == Answer::HeldBack {
             return false;
         }
-        steps::leave(observed, action);
-        self.memory = observed.memory.clone();
+        steps::leave(input, action);
+        self.memory = input.memory.clone();
         let mut outcome = Ok(None);
         if fate.happens {
             self.journal.push(Effect::Remote(action));
@@ -355,8 +355,8 @@ impl<K: Simulated> World<K> {
         if let Answer::Failure(verdict) = fate.answer {
             outcome = Err(verdict);
         }
-        steps::hear(observed, action, outcome);
-        self.memory = observed.memory.clone();
+        steps::hear(input, action, outcome);
+        self.memory = input.memory.clone();
         true
     }
 

@@ -4,7 +4,7 @@ use super::*;
 
 /// Each request that the client makes, by number.
 async fn attempt(client: &Client, operation: usize) -> Result<(), Error> {
-    let (set, id, lane) = (set_id(), flow_id(), Lane::Change);
+    let (set, id, priority) = (set_id(), flow_id(), Priority::Change);
     match operation {
         0 => client
             .create_flow_set(Uuid::nil(), &flow_set())
@@ -14,10 +14,10 @@ async fn attempt(client: &Client, operation: usize) -> Result<(), Error> {
             .create_flow(Uuid::nil(), &set, &user_flow())
             .await
             .map(drop),
-        2 => client.list_flow_sets(false, lane).await.map(drop),
-        3 => client.list_flows(&set, lane).await.map(drop),
-        4 => client.get_flow_set(&set, lane).await.map(drop),
-        5 => client.get_flow(&set, &id, lane).await.map(drop),
+        2 => client.list_flow_sets(false, priority).await.map(drop),
+        3 => client.list_flows(&set, priority).await.map(drop),
+        4 => client.get_flow_set(&set, priority).await.map(drop),
+        5 => client.get_flow(&set, &id, priority).await.map(drop),
         6 => client.update_flow_set(&set, &flow_set()).await,
         7 => client.delete_flow_set(&set).await,
         8 => client.update_flow(&set, &id, &user_flow()).await,
@@ -103,7 +103,7 @@ async fn json_may_begin_with_a_byte_order_mark() {
     ];
     let server = Server::with_tokens(replies, [token]).await;
     let client = server.client();
-    let listing = client.list_flows(&set_id(), Lane::Poll).await.unwrap();
+    let listing = client.list_flows(&set_id(), Priority::Poll).await.unwrap();
     assert_eq!(listing.items.len(), 1);
     client.reset_flow(&set_id(), &flow_id()).await.unwrap();
     let error = client.reset_flow(&set_id(), &flow_id()).await.unwrap_err();
@@ -134,9 +134,11 @@ async fn only_the_service_says_that_an_object_is_not_there() {
         let server = Server::start([reply.clone(), reply]).await;
         let client = server.client();
         let flow = client
-            .get_flow(&set_id(), &"F".parse().unwrap(), Lane::User)
+            .get_flow(&set_id(), &"F".parse().unwrap(), Priority::User)
             .await;
-        let set = client.get_flow_set(&"F".parse().unwrap(), Lane::User).await;
+        let set = client
+            .get_flow_set(&"F".parse().unwrap(), Priority::User)
+            .await;
         assert_eq!(
             (flow.is_ok(), set.is_ok()),
             (set.is_ok(), flow.is_ok()),

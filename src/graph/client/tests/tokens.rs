@@ -75,6 +75,6 @@ async fn where_no_new_token_is_to_be_had_the_denial_stands() {
     pass(Duration::from_secs(50)).await;
     let error = client.reset_flow(&set_id(), &flow_id()).await.unwrap_err();
     assert_eq!(error.verdict().reason, Reason::Forbidden);
-    client.list_flows(&set_id(), Lane::Poll).await.unwrap();
+    client.list_flows(&set_id(), Priority::Poll).await.unwrap();
     assert_eq!(server.token_requests().len(), 2, "the old one goes on");
 }

@@ -17,9 +17,9 @@ use Becomes::{Foreign, Known, Ours};
 
 fn becomes(resource: ProvisioningFlow) -> Becomes {
     let remote = remote_flow(1, &resource, 20);
-    let mut observed = observed(resource.held(), Some(vec![remote]));
-    observed.status = observed.resource.status.clone().unwrap();
-    let plan = plan(&observed);
+    let mut input = input(resource.held(), Some(vec![remote]));
+    input.status = input.resource.status.clone().unwrap();
+    let plan = plan(&input);
     assert_eq!(plan.step, None);
     match (plan.events.as_slice(), plan.status.id == Some(id(1))) {
         ([Event { reason, .. }], true) => Ours(reason),
@@ -75,18 +75,18 @@ fn after_an_attempt_the_flow_of_the_type_is_its_outcome_whatever_its_date() {
 #[test]
 fn a_flow_that_is_there_before_the_request_has_left_is_not_ours() {
     let remote = remote_flow(1, &small(), 20);
-    let mut observed = observed(small().held().attempted(20), Some(vec![remote]));
-    observed.memory.permit = Some(Permit::Create {
+    let mut input = input(small().held().attempted(20), Some(vec![remote]));
+    input.memory.permit = Some(Permit::Create {
         attempt: attempt(20).id,
         repeated: false,
     });
-    assert_eq!(stalled(&plan(&observed)), "True/AlreadyExists");
-    observed.memory.permit = Some(Permit::Create {
+    assert_eq!(stalled(&plan(&input)), "True/AlreadyExists");
+    input.memory.permit = Some(Permit::Create {
         attempt: attempt(20).id,
         repeated: true,
     });
     assert_eq!(
-        plan(&observed).status.id,
+        plan(&input).status.id,
         Some(id(1)),
         "an earlier request made it"
     );
@@ -134,7 +134,7 @@ fn a_broken_attempt_proves_nothing() {
 #[test]
 fn a_flow_is_held_before_it_is_adopted_but_not_when_it_is_only_observed() {
     for (management, step) in [
-        (Manage, Some(Step::Resource(ResourceStep::Hold))),
+        (Manage, Some(Step::Resource(ResourceStep::AddFinalizer))),
         (Observe, None),
     ] {
         let resource = small().with(|spec| {
@@ -142,14 +142,14 @@ fn a_flow_is_held_before_it_is_adopted_but_not_when_it_is_only_observed() {
             spec.adoption_policy = IfExists;
         });
         let remote = remote_flow(1, &resource, 20);
-        assert_eq!(plan(&observed(resource, Some(vec![remote]))).step, step);
+        assert_eq!(plan(&input(resource, Some(vec![remote]))).step, step);
     }
 }
 
 #[test]
 fn two_flows_of_a_type_are_told_and_not_mended() {
     let remotes = vec![remote_flow(1, &small(), 20), remote_flow(2, &small(), 21)];
-    let plan = plan(&observed(small().held().attempted(9), Some(remotes)));
+    let plan = plan(&input(small().held().attempted(9), Some(remotes)));
     assert_eq!(plan.step, None);
     assert_eq!(stalled(&plan), "True/DuplicateRemote");
     assert!(plan.status.conditions[0].message.contains(&id(2)));
@@ -160,16 +160,16 @@ fn flows_of_other_and_of_unknown_types_are_not_ours() {
     let mut unknown = remote_flow(1, &small(), 20);
     unknown.flow_type = None;
     let others = vec![unknown, remote_flow(2, &flow(FlowType::User), 20)];
-    let step = plan(&observed(small(), Some(others))).step;
+    let step = plan(&input(small(), Some(others))).step;
     assert!(matches!(
         step,
-        Some(Step::Resource(ResourceStep::Claim { .. }))
+        Some(Step::Resource(ResourceStep::WriteIntent { .. }))
     ));
 }
 
 #[test]
 fn a_name_that_no_flow_bears_creates_nothing() {
-    let plan = plan(&observed(
+    let plan = plan(&input(
         small().annotated(annotation::REMOTE_ID, &id(1)),
         Some(Vec::new()),
     ));
@@ -180,7 +180,7 @@ fn a_name_that_no_flow_bears_creates_nothing() {
 #[test]
 fn an_observer_of_nothing_creates_nothing() {
     let resource = small().with(|spec| spec.management_policy = Observe);
-    let plan = plan(&observed(resource, Some(Vec::new())));
+    let plan = plan(&input(resource, Some(Vec::new())));
     assert_eq!(plan.step, None);
     assert_eq!(stalled(&plan), "True/NotFound");
 }
@@ -201,7 +201,7 @@ fn a_restored_resource_finds_its_flow_by_the_attempt() {
 #[test]
 fn a_flow_of_the_set_before_is_forgotten() {
     let mut world = owned(small());
-    world.place.as_mut().unwrap().set = Some(OTHER_SET.parse().unwrap());
+    world.target.as_mut().unwrap().set = Some(OTHER_SET.parse().unwrap());
     let now = world.now;
     world.service.meddle(now, Vec::clear);
     world.poll();
@@ -217,7 +217,7 @@ fn a_flow_of_the_set_before_is_forgotten() {
 #[test]
 fn an_attempt_in_the_set_before_is_no_claim_to_the_flow_of_another() {
     let mut world = owned(small());
-    world.place.as_mut().unwrap().set = Some(OTHER_SET.parse().unwrap());
+    world.target.as_mut().unwrap().set = Some(OTHER_SET.parse().unwrap());
     let (now, foreign) = (world.now, remote_flow(2, &small(), 25));
     world.service.meddle(now, |flows| *flows = vec![foreign]);
     world.live(20);

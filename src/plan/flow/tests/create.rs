@@ -57,18 +57,18 @@ fn all_four_types_can_be_created() {
 
 #[test]
 fn a_flow_is_looked_for_freshly_before_it_is_claimed() {
-    let mut observed = observed(small(), Some(Vec::new()));
-    let Some(Read::Known(view)) = &mut observed.collection else {
+    let mut input = input(small(), Some(Vec::new()));
+    let Some(Read::Known(view)) = &mut input.collection else {
         unreachable!()
     };
     view.fresh = false;
-    assert_eq!(plan(&observed).step, Some(Step::Look));
+    assert_eq!(plan(&input).step, Some(Step::Refresh));
 }
 
 #[test]
 fn an_absent_flow_is_claimed_as_of_the_service_time_of_the_list() {
-    let step = plan(&observed(small(), Some(Vec::new()))).step;
-    let Some(Step::Resource(ResourceStep::Claim {
+    let step = plan(&input(small(), Some(Vec::new()))).step;
+    let Some(Step::Resource(ResourceStep::WriteIntent {
         attempt: claimed, ..
     })) = step
     else {
@@ -257,15 +257,15 @@ fn a_second_request_that_was_never_sent_says_nothing_about_the_first() {
 
 #[test]
 fn a_second_request_that_could_not_even_be_announced_says_nothing_about_the_first() {
-    let mut observed = observed(small().held().attempted(0), Some(Vec::new()));
-    observed.run.outcome = Some(Outcome::Failed(Action::Create, not_sent()));
-    assert_eq!(plan(&observed).step, None, "the first intent stays");
-    observed.run.used = Some(Permit::Create {
+    let mut input = input(small().held().attempted(0), Some(Vec::new()));
+    input.effects.outcome = Some(Outcome::Failed(Action::Create, not_sent()));
+    assert_eq!(plan(&input).step, None, "the first intent stays");
+    input.effects.used = Some(Permit::Create {
         attempt: attempt(0).id,
         repeated: false,
     });
-    let unclaim = Some(Step::Resource(ResourceStep::Unclaim));
-    assert_eq!(plan(&observed).step, unclaim, "it was the only one");
+    let unclaim = Some(Step::Resource(ResourceStep::ClearIntent));
+    assert_eq!(plan(&input).step, unclaim, "it was the only one");
 }
 
 #[test]
@@ -310,10 +310,10 @@ fn a_refused_create_is_repeated_slowly_and_at_once_when_something_changes() {
             world.edit(|flow| flow.annotated(annotation::REQUESTED_AT, "now"));
         }),
         ("credential", |world| {
-            world.place.as_mut().unwrap().route = "another".into();
+            world.target.as_mut().unwrap().revision = "another".into();
         }),
         ("secret", |world| {
-            world.around.passwords = Ok(vec![password("2")]);
+            world.related.passwords = Ok(vec![password("2")]);
         }),
     ];
     for (what, change) in changes {
@@ -329,13 +329,13 @@ fn a_refused_create_is_repeated_slowly_and_at_once_when_something_changes() {
 
 #[test]
 fn a_missing_password_secret_comes_before_the_claim() {
-    let mut observed = observed(flow(FlowType::User), Some(Vec::new()));
-    let missing = Obstacle::person(
+    let mut input = input(flow(FlowType::User), Some(Vec::new()));
+    let missing = Blocked::person(
         reason::SECRET_NOT_FOUND,
         "the Secret passwords does not exist",
     );
-    observed.around.passwords = Err(missing);
-    let plan = plan(&observed);
+    input.related.passwords = Err(missing);
+    let plan = plan(&input);
     assert_eq!(plan.step, None);
     assert_eq!(stalled(&plan), "True/SecretNotFound");
 }
@@ -349,10 +349,10 @@ fn an_answer_without_a_date_or_with_an_odd_one_is_ours_all_the_same() {
     ] {
         let mut answered = remote_flow(1, &small(), 30);
         answered.created = created.clone();
-        let mut observed = observed(small().held().attempted(30), Some(vec![answered]));
-        observed.run.outcome = Some(Outcome::Done(Action::Create));
-        observed.run.written = true;
-        let plan = plan(&observed);
+        let mut input = input(small().held().attempted(30), Some(vec![answered]));
+        input.effects.outcome = Some(Outcome::Done(Action::Create));
+        input.effects.written = true;
+        let plan = plan(&input);
         assert_eq!(
             plan.status.id.as_deref(),
             Some(id(1).as_str()),

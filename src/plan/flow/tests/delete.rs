@@ -23,7 +23,7 @@ fn what_is_to_stay_is_let_go_without_a_request() {
     let abandon = small().annotated(annotation::ABANDON, "true");
     for resource in [retain, observe, abandon] {
         let mut world = owned(resource);
-        world.place = Err(Obstacle::person(reason::CONNECTION_NOT_FOUND, "create it"));
+        world.target = Err(Blocked::person(reason::CONNECTION_NOT_FOUND, "create it"));
         delete(&mut world);
         assert_eq!(world.journal, [Effect::Release]);
         assert_eq!(world.service.items().len(), 1);
@@ -33,14 +33,14 @@ fn what_is_to_stay_is_let_go_without_a_request() {
 #[test]
 fn a_flow_that_was_never_created_is_let_go_at_once() {
     let mut world = World::new(small().held());
-    world.place = Err(Obstacle::person(reason::CONNECTION_NOT_FOUND, "create it"));
+    world.target = Err(Blocked::person(reason::CONNECTION_NOT_FOUND, "create it"));
     delete(&mut world);
     assert_eq!(world.journal, [Effect::Release]);
 }
 
 #[test]
 fn a_resource_that_is_not_held_is_left_alone() {
-    let plan = plan(&observed(small().deleting(), None));
+    let plan = plan(&input(small().deleting(), None));
     assert_eq!(plan.step, None);
     assert!(plan.status.conditions.is_empty());
 }
@@ -223,7 +223,7 @@ fn an_obstacle_blocks_the_deletion_and_the_way_out_is_told() {
     ] {
         let mut world = World::new(resource);
         world.now = at(60);
-        world.place = Err(Obstacle::person(
+        world.target = Err(Blocked::person(
             reason::SECRET_NOT_FOUND,
             "the Secret contoso is gone",
         ));
@@ -259,7 +259,7 @@ fn an_unreadable_set_does_not_let_an_unresolved_create_go() {
 fn suspended_and_conflicting_resources_can_still_be_deleted() {
     let mut world = owned(small());
     world.edit(|flow| flow.with(|spec| spec.suspend = true));
-    world.around.rival = Some("older".to_owned());
+    world.related.conflict = Some("older".to_owned());
     delete(&mut world);
     assert_eq!(world.journal, [DELETE, Effect::Release]);
 }

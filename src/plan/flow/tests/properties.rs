@@ -8,7 +8,7 @@ use super::create::password;
 use super::*;
 use crate::api::{AdoptionPolicy, DeletionPolicy, DriftPolicy, Reset, ResetPhase, Retry};
 use crate::graph::verdict::Verdict;
-use crate::plan::{Memory, Run, Unreadable, UpdateMemory};
+use crate::plan::{Effects, Memory, Unreadable, UpdateMemory};
 
 fn chance() -> impl Strategy<Value = bool> {
     prop::bool::weighted(0.25)
@@ -110,12 +110,12 @@ prop_compose! {
             prop::option::of(failures()),
         )),
         written in chance(),
-    ) -> Run {
+    ) -> Effects {
         let outcome = outcome.map(|(action, verdict)| match verdict {
             Some(verdict) => Outcome::Failed(action, verdict),
             None => Outcome::Done(action),
         });
-        Run { outcome, written, ..Run::default() }
+        Effects { outcome, written, ..Effects::default() }
     }
 }
 
@@ -139,11 +139,11 @@ fn permits() -> impl Strategy<Value = Option<Permit>> {
     ])
 }
 
-fn obstacles() -> impl Strategy<Value = Option<Obstacle>> {
+fn obstacles() -> impl Strategy<Value = Option<Blocked>> {
     let obstacles = vec![
-        Obstacle::progress(reason::FLOW_SET_NOT_READY, "wait"),
-        Obstacle::person(reason::CONNECTION_NOT_FOUND, "create it"),
-        Obstacle::suspension(reason::SUSPENDED, "off"),
+        Blocked::progress(reason::FLOW_SET_NOT_READY, "wait"),
+        Blocked::person(reason::CONNECTION_NOT_FOUND, "create it"),
+        Blocked::suspension(reason::SUSPENDED, "off"),
     ];
     prop::option::weighted(0.2, select(obstacles))
 }
@@ -155,42 +155,42 @@ prop_compose! {
         told_before in prop::option::of(statuses()),
         collection in listings(),
         run in runs(),
-        obstacle in obstacles(),
-        rival in chance(),
+        blocked in obstacles(),
+        conflict in chance(),
         permit in permits(),
-        passwords in select(vec![Ok(Vec::new()), Ok(vec![password("1")]), Err(Obstacle::missing(reason::SECRET_NOT_FOUND, "create it"))]),
+        passwords in select(vec![Ok(Vec::new()), Ok(vec![password("1")]), Err(Blocked::missing(reason::SECRET_NOT_FOUND, "create it"))]),
         (absent, updated, later) in (prop::option::of(0..40_i64), prop::option::of((0..40_i64, 1..4_u32, 2..4_i64)), 0..4000_i64),
-    ) -> Observation {
+    ) -> FlowInput {
         resource.status = told_before.or(Some(status.clone()));
-        let mut observed = observed(resource, None);
-        let known = observed.resource.status.as_ref().unwrap().observed_generation;
-        observed.status = ProvisioningFlowStatus { observed_generation: known, ..status };
-        observed.now = at(30 + later);
-        observed.collection = collection;
-        observed.run = run;
-        if let Some(obstacle) = obstacle { observed.place = Err(obstacle); }
-        if rival { observed.around.rival = Some("older".to_owned()); }
-        observed.around.passwords = passwords;
-        observed.memory = Memory {
+        let mut input = input(resource, None);
+        let known = input.resource.status.as_ref().unwrap().observed_generation;
+        input.status = ProvisioningFlowStatus { observed_generation: known, ..status };
+        input.now = at(30 + later);
+        input.collection = collection;
+        input.effects = run;
+        if let Some(blocked) = blocked { input.target = Err(blocked); }
+        if conflict { input.related.conflict = Some("older".to_owned()); }
+        input.related.passwords = passwords;
+        input.memory = Memory {
             absent_since: absent.map(SignedDuration::from_secs),
             permit,
             update: updated.map(|(seconds, times, generation)| UpdateMemory { at: at(seconds), generation, times }),
             ..Memory::default()
         };
-        observed
+        input
     }
 }
 
 /// The run after one that has reported `plan`.
-fn next_run(observed: &Observation, plan: &Plan<ProvisioningFlow>) -> Observation {
-    let mut resource = (*observed.resource).clone();
+fn next_run(input: &FlowInput, plan: &Plan<ProvisioningFlow>) -> FlowInput {
+    let mut resource = (*input.resource).clone();
     resource.status = Some(plan.status.clone());
-    Observed {
+    Input {
         resource: Arc::new(resource),
         status: plan.status.clone(),
         memory: plan.memory.clone(),
-        run: Run::default(),
-        ..observed.clone()
+        effects: Effects::default(),
+        ..input.clone()
     }
 }
 
@@ -198,16 +198,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_plan_obeys_the_rules(observed in observations()) {
-        plan(&observed);
+    fn every_plan_obeys_the_rules(input in observations()) {
+        plan(&input);
     }
 
     #[test]
-    fn a_run_that_is_over_has_nothing_to_add_when_it_is_repeated(observed in observations()) {
-        let observed = Observed { run: Run::default(), ..observed };
-        let first = plan(&observed);
+    fn a_run_that_is_over_has_nothing_to_add_when_it_is_repeated(input in observations()) {
+        let input = Input { effects: Effects::default(), ..input };
+        let first = plan(&input);
         if first.step.is_none() {
-            let again = next_run(&observed, &first);
+            let again = next_run(&input, &first);
             let second = plan(&again);
             if second.step.is_none() {
                 prop_assert_eq!(&second.status.conditions, &first.status.conditions);

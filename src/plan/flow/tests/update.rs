@@ -29,7 +29,7 @@ fn sent(kind: FlowType, change: impl FnOnce(&mut Value)) -> (Vec<String>, Vec<St
             let declared = crate::plan::definition::FlowBody::of(&flow(kind).spec);
             status.applied_definition = declared.map(|body| body.fingerprint());
         });
-    let plan = plan(&observed(resource, Some(vec![remote])));
+    let plan = plan(&input(resource, Some(vec![remote])));
     let paths = plan.status.drift.iter().map(|drift| drift.path.clone());
     (update(plan.step.clone()), paths.collect())
 }
@@ -291,9 +291,9 @@ fn under_report_and_for_observers_a_difference_is_only_told() {
 #[test]
 fn a_new_password_is_sent_with_its_creation_options() {
     let mut world = owned(flow(FlowType::User));
-    world.around.passwords = Ok(vec![password("1")]);
+    world.related.passwords = Ok(vec![password("1")]);
     world.reconcile();
-    world.around.passwords = Ok(vec![password("2")]);
+    world.related.passwords = Ok(vec![password("2")]);
     world.reconcile();
     assert_eq!(
         world.count(UPDATE),
@@ -318,28 +318,28 @@ fn a_new_password_differs_in_creation_options_only_and_says_nothing_of_itself() 
             });
     resource.spec.drift_policy = Report;
     let remote = remote_flow(1, &resource, 10);
-    let mut observed = observed(resource, Some(vec![remote]));
-    observed.around.passwords = Ok(vec![password("2")]);
-    let told = plan(&observed);
+    let mut input = input(resource, Some(vec![remote]));
+    input.related.passwords = Ok(vec![password("2")]);
+    let told = plan(&input);
     assert_eq!(told.status.drift.len(), 1);
     assert!(told.status.drift[0].path.starts_with("creationOptions."));
-    let mut correcting = (*observed.resource).clone();
+    let mut correcting = (*input.resource).clone();
     correcting.spec.drift_policy = Correct;
-    observed.resource = std::sync::Arc::new(correcting);
-    assert_eq!(update(plan(&observed).step), ["creationOptions"]);
+    input.resource = std::sync::Arc::new(correcting);
+    assert_eq!(update(plan(&input).step), ["creationOptions"]);
 }
 
 #[test]
 fn a_secret_that_changes_around_the_password_is_no_difference() {
     let mut world = owned(flow(FlowType::User));
-    world.around.passwords = Ok(vec![password("1")]);
+    world.related.passwords = Ok(vec![password("1")]);
     world.reconcile();
     world.journal.clear();
     let touched = Password {
         source: secret("2"),
         ..password("1")
     };
-    world.around.passwords = Ok(vec![touched]);
+    world.related.passwords = Ok(vec![touched]);
     world.live(100);
     assert_eq!(
         world.journal,
@@ -408,7 +408,7 @@ fn under_report_a_password_that_was_never_sent_is_no_difference() {
     resource.spec.drift_policy = Report;
     let remote = remote_flow(1, &resource, 10);
     let mut world = World::new(resource).holding(vec![remote]);
-    world.around.passwords = Ok(vec![password("1")]);
+    world.related.passwords = Ok(vec![password("1")]);
     world.live(30);
     assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
     world.edit(|flow| flow.with(|spec| spec.drift_policy = Correct));
@@ -419,7 +419,7 @@ fn under_report_a_password_that_was_never_sent_is_no_difference() {
 #[test]
 fn a_missing_password_secret_stops_an_owned_flow() {
     let mut world = owned(flow(FlowType::User));
-    world.around.passwords = Err(Obstacle::person(reason::SECRET_NOT_FOUND, "create it"));
+    world.related.passwords = Err(Blocked::person(reason::SECRET_NOT_FOUND, "create it"));
     world.reconcile();
     assert_eq!(
         told(&world.status().conditions, STALLED),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use industrydata_operator::graph::{Operation, Outcome};
 use industrydata_operator::metrics::{
-    KindLabel, Metrics, Part, ReconcileOutcome, WakeSource, Write,
+    Component, Metrics, ReconcileResult, ResourceKind, TriggerSource, Write,
 };
 
 use super::{code, row, table};
@@ -107,7 +107,7 @@ fn labels(sample: &str, metrics: &mut BTreeMap<String, Metric>) {
 
 /// Metrics of a process to which everything has happened once.
 fn eventful() -> Metrics {
-    use {KindLabel as Kind, Operation as Request};
+    use {Operation as Request, ResourceKind as Kind};
     let metrics = Metrics::new();
     for kind in [
         Kind::GraphConnection,
@@ -115,27 +115,27 @@ fn eventful() -> Metrics {
         Kind::ProvisioningFlow,
     ] {
         drop(metrics.reconciling(kind));
-        metrics.unreadable(kind);
-        for outcome in [ReconcileOutcome::Done, ReconcileOutcome::Failed] {
+        metrics.invalid_resource(kind);
+        for outcome in [ReconcileResult::Done, ReconcileResult::Failed] {
             metrics.reconciled(kind, outcome);
         }
-        for source in [WakeSource::Poll, WakeSource::Related] {
-            metrics.woke(kind, source);
+        for source in [TriggerSource::Poll, TriggerSource::Related] {
+            metrics.triggered(kind, source);
         }
         for write in [
-            Write::Hold,
-            Write::Claim,
-            Write::Unclaim,
-            Write::Record,
-            Write::Release,
+            Write::AddFinalizer,
+            Write::WriteIntent,
+            Write::ClearIntent,
+            Write::StatusIntent,
+            Write::RemoveFinalizer,
             Write::Status,
             Write::Event,
         ] {
-            metrics.wrote(kind, write);
+            metrics.cluster_write(kind, write);
         }
     }
-    metrics.wrote_lease();
-    for part in [Part::Run, Part::Poller, Part::Task] {
+    metrics.lease_write();
+    for part in [Component::Reconcile, Component::Poller, Component::Task] {
         metrics.panicked(part);
     }
     let kinds = [

@@ -9,38 +9,38 @@ use tokio::time::Instant;
 use crate::failpoint;
 use crate::graph::model::InvalidId;
 use crate::graph::verdict::{Certainty, Disposition, Reason, Verdict};
-use crate::graph::{Error as GraphError, Lane, Operation};
-use crate::metrics::{KindLabel, Metrics};
-use crate::plan::{Action, Fetched, Kind, Obstacle, Permit, Place};
+use crate::graph::{Error as GraphError, Operation, Priority};
+use crate::metrics::{Metrics, ResourceKind};
+use crate::plan::{Action, Blocked, Fetched, Permit, Planned, Target};
 use crate::poll::Snapshot;
 
+use super::cache::ReconcileCache;
 use super::cluster::Written;
 use super::context::Context;
 use super::error::Error;
-use super::notebook::Notebook;
-use super::relations::Relations;
 use super::session::Session;
+use super::triggers::Triggers;
 
 /// A kind of resource that a controller brings together with the service.
-pub trait Remote:
-    Kind<
+pub trait Managed:
+    Planned<
         Status: Serialize + Send + Sync,
         Item: Send + Sync,
         Change: Send + Sync,
-        Surroundings: Send + Sync,
+        Related: Send + Sync,
     > + Written
 {
     /// What its changes need of Secrets.
     type Secrets: Default + Send + Sync;
 
     /// The kind's name in metrics.
-    const LABEL: KindLabel;
+    const LABEL: ResourceKind;
 
     /// What is remembered of resources of this kind.
-    fn notebook(context: &Context) -> &Notebook<Self>;
+    fn cache(context: &Context) -> &ReconcileCache<Self>;
 
     /// Takes note of what the watch shows: a resource, or that one is gone.
-    fn note(seen: &Self, gone: bool, relations: &Relations, context: &Context);
+    fn note(seen: &Self, gone: bool, triggers: &Triggers, context: &Context);
 
     /// Counts what is worth counting about a change of status.
     fn count(_known: &Self::Status, _new: &Self::Status, _metrics: &Metrics) {}
@@ -49,24 +49,24 @@ pub trait Remote:
     fn locate(&self, context: &Context) -> impl Future<Output = Result<Located, Error>> + Send;
 
     /// What else has to be known.
-    fn around(
+    fn related(
         &self,
-        way: Option<&Way>,
+        connected: Option<&Connected>,
         context: &Context,
-    ) -> impl Future<Output = Result<Self::Surroundings, Error>> + Send;
+    ) -> impl Future<Output = Result<Self::Related, Error>> + Send;
 
     /// The last list of the collection, if there is one.
-    fn latest(way: &Way) -> Option<Arc<Snapshot<Self::Item>>>;
+    fn latest(connected: &Connected) -> Option<Arc<Snapshot<Self::Item>>>;
 
     /// A list of the collection that began after `moment`.
     fn look(
-        way: &Way,
+        connected: &Connected,
         moment: Instant,
-        lane: Lane,
+        priority: Priority,
     ) -> impl Future<Output = Option<Arc<Snapshot<Self::Item>>>> + Send;
 
     /// Whether the service has the object of this id, whatever its lists show.
-    fn fetch(way: &Way, id: &str) -> impl Future<Output = Fetched> + Send;
+    fn fetch(connected: &Connected, id: &str) -> impl Future<Output = Fetched> + Send;
 
     /// Reads what a create or an update needs of Secrets, before the lease is asked whether it covers the request.
     fn secrets(
@@ -79,7 +79,7 @@ pub trait Remote:
     /// Changes something at the service. A created object comes back.
     fn change(
         change: Self::Change,
-        way: &Way,
+        connected: &Connected,
         secrets: Self::Secrets,
     ) -> impl Future<Output = Changed<Self::Item>> + Send;
 
@@ -91,14 +91,14 @@ pub trait Remote:
 }
 
 /// Where a remote object lives and how to get there, or what is in the way.
-pub type Located = Result<Way, Obstacle>;
+pub type Located = Result<Connected, Blocked>;
 
 /// How to get to a remote object.
-pub struct Way {
+pub struct Connected {
     /// The session.
     pub session: Arc<Session>,
     /// The place.
-    pub place: Place,
+    pub target: Target,
     /// Why a new credential of the connection cannot be used yet, if there is one.
     pub refused: Option<Verdict>,
 }

@@ -6,10 +6,10 @@ use crate::api::condition::{READY, STALLED};
 use crate::api::reason;
 use crate::graph::verdict::{Disposition, Verdict};
 
-use super::conditions::{self, Readiness, Standing, Statement};
-use super::obstacle::ObstacleKind;
+use super::blocked::BlockedOn;
+use super::conditions::{self, Cause, Readiness, Summary};
 use super::{
-    Action, Event, FAILURES_WORTH_TELLING, Kind, Memory, Observed, Obstacle, Outcome, Plan, Read,
+    Action, Blocked, Event, Input, Memory, Outcome, Plan, Planned, REPORTED_FAILURES, Read,
     ResourceStep, SharedStatus, Step, Unreadable, View, resource, retry,
 };
 
@@ -21,15 +21,15 @@ const AT_ONCE: SignedDuration = SignedDuration::from_millis(100);
 const PATIENCE_FOR_DEPENDENCIES: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is to happen next, and how the resource stands until then.
-pub(super) struct Decision<Change> {
+pub(super) struct Next<Change> {
     step: Option<Step<Change>>,
-    standing: Standing,
+    summary: Summary,
     again: Option<SignedDuration>,
 }
 
 /// A plan while it is being made.
-pub(super) struct Draft<'a, K: Kind> {
-    pub(super) observed: &'a Observed<K>,
+pub(super) struct Planner<'a, K: Planned> {
+    pub(super) input: &'a Input<K>,
     pub(super) status: K::Status,
     pub(super) memory: Memory,
     pub(super) events: Vec<Event>,
@@ -40,9 +40,9 @@ pub(super) struct Draft<'a, K: Kind> {
     was_missing: Option<(&'static str, Timestamp)>,
 }
 
-impl<Change> Decision<Change> {
+impl<Change> Next<Change> {
     pub(super) fn look() -> Self {
-        Self::step(Step::Look)
+        Self::step(Step::Refresh)
     }
 
     pub(super) fn fetch() -> Self {
@@ -57,17 +57,17 @@ impl<Change> Decision<Change> {
         Self::step(Step::Remote(change))
     }
 
-    pub(super) fn stand(standing: Standing) -> Self {
+    pub(super) fn stand(summary: Summary) -> Self {
         Self {
             step: None,
-            standing,
+            summary,
             again: None,
         }
     }
 
     /// The same, and the resource stands like this from now on.
-    pub(super) fn standing(mut self, standing: Standing) -> Self {
-        self.standing = standing;
+    pub(super) fn summary(mut self, summary: Summary) -> Self {
+        self.summary = summary;
         self
     }
 
@@ -99,27 +99,27 @@ impl<Change> Decision<Change> {
     fn step(step: Step<Change>) -> Self {
         Self {
             step: Some(step),
-            ..Self::stand(Standing::Unchanged)
+            ..Self::stand(Summary::Unchanged)
         }
     }
 }
 
-impl<'a, K: Kind> Draft<'a, K> {
+impl<'a, K: Planned> Planner<'a, K> {
     /// `inputs` changes when a person changes something that could mend a failure.
-    pub(super) fn new(observed: &'a Observed<K>, inputs: String) -> Self {
-        let mut draft = Self {
-            observed,
-            status: observed.status.clone(),
-            memory: observed.memory.clone(),
+    pub(super) fn new(input: &'a Input<K>, inputs: String) -> Self {
+        let mut planner = Self {
+            input,
+            status: input.status.clone(),
+            memory: input.memory.clone(),
             events: Vec::new(),
             failure: None,
             inputs,
             again: None,
-            was_missing: observed.memory.missing,
+            was_missing: input.memory.missing,
         };
-        draft.memory.missing = None;
-        draft.fold_outcome();
-        draft
+        planner.memory.missing = None;
+        planner.fold_outcome();
+        planner
     }
 
     /// The failure of `action`, if that is what the last step ended with.
@@ -130,12 +130,12 @@ impl<'a, K: Kind> Draft<'a, K> {
 
     /// Whether `action` was the last step, and done.
     pub(super) fn just_did(&self, action: Action) -> bool {
-        self.observed.run.outcome == Some(Outcome::Done(action))
+        self.input.effects.outcome == Some(Outcome::Done(action))
     }
 
     /// How long past failures keep us from changing anything at the service.
     pub(super) fn wait(&self) -> Option<SignedDuration> {
-        retry::wait(self.status.retry(), &self.inputs, self.observed.now)
+        retry::wait(self.status.retry(), &self.inputs, self.input.now)
     }
 
     /// Looks again after `pause` at the latest, whatever is decided.
@@ -145,7 +145,7 @@ impl<'a, K: Kind> Draft<'a, K> {
 
     /// The complete list of the collection, if there is one.
     pub(super) fn view(&self) -> Option<&'a View<K::Item>> {
-        match &self.observed.collection {
+        match &self.input.collection {
             Some(Read::Known(view)) => Some(view),
             _ => None,
         }
@@ -158,40 +158,39 @@ impl<'a, K: Kind> Draft<'a, K> {
 
     /// Whether the cluster knows that the resource stands for the object of this id.
     pub(super) fn records(&self, id: &str) -> bool {
-        let recorded = self.observed.resource.status().and_then(SharedStatus::id);
+        let recorded = self.input.resource.status().and_then(SharedStatus::id);
         recorded == Some(id)
     }
 
     /// Whether the user asked for a look and this run has not looked yet.
     pub(super) fn wants_look(&self) -> bool {
-        let pending = self.status.pending_request(&*self.observed.resource);
+        let pending = self.status.pending_request(&*self.input.resource);
         let stale = self.view().is_some_and(|view| !view.fresh);
         stale && pending.is_some()
     }
 
-    pub(super) fn obstructed(&mut self, obstacle: &Obstacle) -> Decision<K::Change> {
+    pub(super) fn blocked_by(&mut self, blocked: &Blocked) -> Next<K::Change> {
         let unseen = self.status.conditions().is_empty();
-        let since = resource::created(&*self.observed.resource).filter(|_| unseen);
-        let grace = self.observed.limits.dependency_grace;
+        let since = resource::created(&*self.input.resource).filter(|_| unseen);
+        let grace = self.input.limits.dependency_grace;
         let left = since.map_or(SignedDuration::ZERO, |since| {
-            grace - self.observed.now.duration_since(since)
+            grace - self.input.now.duration_since(since)
         });
         if left.is_positive() {
-            return Decision::stand(Standing::Unchanged).after(Some(left));
+            return Next::stand(Summary::Unchanged).after(Some(left));
         }
-        if obstacle.kind == ObstacleKind::Missing
-            && let Some(left) = self.patience_for(obstacle.statement.reason)
+        if blocked.kind == BlockedOn::Missing
+            && let Some(left) = self.patience_for(blocked.cause.reason)
         {
-            let Statement { reason, message } = &obstacle.statement;
-            return Decision::stand(Standing::reconciling(reason, message.clone()))
-                .after(Some(left));
+            let Cause { reason, message } = &blocked.cause;
+            return Next::stand(Summary::reconciling(reason, message.clone())).after(Some(left));
         }
-        Decision::stand(obstacle.standing())
+        Next::stand(blocked.summary())
     }
 
     /// How much longer a missing dependency is waited for; `None` if a person is needed.
     fn patience_for(&mut self, reason: &'static str) -> Option<SignedDuration> {
-        let now = self.observed.now;
+        let now = self.input.now;
         let since = self.was_missing.filter(|(was, _)| *was == reason);
         let since = since.map_or(now, |(_, since)| since);
         self.memory.missing = Some((reason, since));
@@ -204,36 +203,32 @@ impl<'a, K: Kind> Draft<'a, K> {
 
     /// The collection could not be listed. What is known of a `settled` object stays true for a while, unless a person has
     /// to act or the spec has changed since.
-    pub(super) fn unreadable(&self, unreadable: &Unreadable, settled: bool) -> Decision<K::Change> {
+    pub(super) fn unreadable(&self, unreadable: &Unreadable, settled: bool) -> Next<K::Change> {
         let Unreadable { verdict, failures } = unreadable;
         let passes = match verdict.disposition {
             Disposition::Retry | Disposition::Throttled { .. } => true,
             Disposition::User | Disposition::Bug => false,
         };
-        let standing = if !settled {
-            Standing::failed(verdict)
-        } else if passes && *failures < FAILURES_WORTH_TELLING && !self.is_edited() {
-            Standing::Unchanged
+        let summary = if !settled {
+            Summary::failed(verdict)
+        } else if passes && *failures < REPORTED_FAILURES && !self.is_edited() {
+            Summary::Unchanged
         } else {
-            Standing::in_doubt(verdict)
+            Summary::in_doubt(verdict)
         };
-        Decision::stand(standing)
+        Next::stand(summary)
     }
 
     /// Whether the conditions speak of an earlier spec.
     fn is_edited(&self) -> bool {
-        let generation = resource::generation(&*self.observed.resource);
+        let generation = resource::generation(&*self.input.resource);
         self.status.observed_generation() < generation
     }
 
-    pub(super) fn finish(
-        mut self,
-        decision: Decision<K::Change>,
-        readiness: &Readiness,
-    ) -> Plan<K> {
-        let standing = self.unless_outdated(decision.standing, decision.step.is_some());
-        if standing != Standing::Unchanged {
-            self.stand(standing, readiness);
+    pub(super) fn finish(mut self, decision: Next<K::Change>, readiness: &Readiness) -> Plan<K> {
+        let summary = self.unless_outdated(decision.summary, decision.step.is_some());
+        if summary != Summary::Unchanged {
+            self.stand(summary, readiness);
         }
         Plan {
             again: earlier(decision.again, self.again),
@@ -245,24 +240,24 @@ impl<'a, K: Kind> Draft<'a, K> {
     }
 
     /// An edit that has not reached the service must not be reported as ready, whatever keeps it from being sent.
-    fn unless_outdated(&self, standing: Standing, goes_on: bool) -> Standing {
+    fn unless_outdated(&self, summary: Summary, goes_on: bool) -> Summary {
         let ready = conditions::is_true(self.status.conditions(), READY);
-        if standing != Standing::Unchanged || goes_on || !ready || !self.is_edited() {
-            return standing;
+        if summary != Summary::Unchanged || goes_on || !ready || !self.is_edited() {
+            return summary;
         }
-        Standing::Unknown(Statement::new(
+        Summary::Unknown(Cause::new(
             reason::UPDATING,
             "the last change of the spec has not reached the service yet",
         ))
     }
 
     /// Writes down how the resource stands, and that a wish for a look has led there.
-    fn stand(&mut self, standing: Standing, readiness: &Readiness) {
-        let resource = &*self.observed.resource;
+    fn stand(&mut self, summary: Summary, readiness: &Readiness) {
+        let resource = &*self.input.resource;
         let original = resource.status().map_or(&[][..], SharedStatus::conditions);
         let generation = resource::generation(resource);
-        let now = self.observed.now;
-        let conditions = conditions::render(standing, readiness, original, generation, now);
+        let now = self.input.now;
+        let conditions = conditions::render(summary, readiness, original, generation, now);
         self.status.set_conditions(conditions, generation);
         if let Some(request) = self.status.pending_request(resource) {
             self.status.set_handled(request);
@@ -274,12 +269,12 @@ impl<'a, K: Kind> Draft<'a, K> {
 
     /// Counts the last step's failure, or forgets those before.
     fn fold_outcome(&mut self) {
-        match &self.observed.run.outcome {
+        match &self.input.effects.outcome {
             None => {}
             Some(Outcome::Done(_)) => self.status.set_retry(None),
             Some(Outcome::Failed(action, verdict)) => {
                 let past = self.status.retry();
-                let retry = retry::after_failure(past, verdict, &self.inputs, self.observed.now);
+                let retry = retry::after_failure(past, verdict, &self.inputs, self.input.now);
                 self.status.set_retry(Some(retry));
                 self.failure = Some((*action, verdict.clone()));
             }

@@ -2,7 +2,7 @@
 //!
 //! 1. A fresh, complete list lacks the object. An object that was there before is also read by its id, as a list that is
 //!    empty for a minute must not make the operator rebuild a tenant.
-//! 2. The intent is written to the resource, under precondition ([`ResourceStep::Claim`]).
+//! 2. The intent is written to the resource, under precondition ([`ResourceStep::WriteIntent`]).
 //! 3. The request is sent, by the very process that wrote the intent, while it knows that none has left for it
 //!    ([`Permit::Create`]).
 //! 4. Refused for certain, or never sent: the intent is taken back. Anything but a clear answer: the intent stays, and
@@ -13,10 +13,10 @@ use k8s_openapi::jiff::SignedDuration;
 use crate::api::{DriftPolicy, reason};
 use crate::graph::verdict::{Certainty, Verdict};
 
-use super::conditions::{Standing, Statement};
-use super::draft::{Decision, Draft};
+use super::conditions::{Cause, Summary};
+use super::planner::{Next, Planner};
 use super::{
-    Action, Attempt, Fetched, Kind, Obstacle, Permit, ResourceStep, SharedStatus, View, resource,
+    Action, Attempt, Blocked, Fetched, Permit, Planned, ResourceStep, SharedStatus, View, resource,
 };
 
 /// When to list again while absence is not proved. Each such list may end the wait.
@@ -43,21 +43,21 @@ pub(super) struct Missing<'a> {
     /// What it is to be called, if its name is all that it is found by.
     pub(super) name: Option<&'a str>,
     /// What else a create needs and is not there.
-    pub(super) obstacle: Option<&'a Obstacle>,
+    pub(super) blocked: Option<&'a Blocked>,
 }
 
 impl Missing<'_> {
     /// Why nothing is created, although nothing is there.
-    fn forbids(&self, was_there: bool) -> Option<Standing> {
+    fn forbids(&self, was_there: bool) -> Option<Summary> {
         let what = self.what;
         if !self.managed {
             let message =
                 format!("{what} to observe: create it, or set spec.managementPolicy to Manage");
-            return Some(Standing::stalled(reason::NOT_FOUND, message));
+            return Some(Summary::stalled(reason::NOT_FOUND, message));
         }
         if was_there {
             return (self.drift == DriftPolicy::Report).then(|| {
-                Standing::stalled(
+                Summary::stalled(
                     reason::NOT_FOUND,
                     "the remote object no longer exists: set spec.driftPolicy to Correct to recreate it",
                 )
@@ -67,36 +67,36 @@ impl Missing<'_> {
         let message = format!(
             "{what} and the id {id} that the annotation industrydata.dev/remote-id names: correct the id or remove the annotation"
         );
-        Some(Standing::stalled(reason::REMOTE_ID_NOT_FOUND, message))
+        Some(Summary::stalled(reason::REMOTE_ID_NOT_FOUND, message))
     }
 }
 
-impl<K: Kind> Draft<'_, K> {
+impl<K: Planned> Planner<'_, K> {
     /// Creates the object that `view` lacks, if and when that is right. `change` says what to send.
     pub(super) fn create(
         &mut self,
         view: &View<K::Item>,
         missing: &Missing,
         change: impl FnOnce(Attempt) -> Option<K::Change>,
-    ) -> Decision<K::Change> {
+    ) -> Next<K::Change> {
         if let Some(verdict) = self.failure_of(Action::Create) {
             return self.create_failed(&verdict);
         }
-        if let Some(standing) = missing.forbids(self.status.id().is_some()) {
-            return Decision::stand(standing);
+        if let Some(summary) = missing.forbids(self.status.id().is_some()) {
+            return Next::stand(summary);
         }
-        if let Some(obstacle) = missing.obstacle {
-            return self.obstructed(obstacle);
+        if let Some(blocked) = missing.blocked {
+            return self.blocked_by(blocked);
         }
         if let Some(wait) = self.wait() {
-            return Decision::stand(Standing::Unchanged).after(Some(wait));
+            return Next::stand(Summary::Unchanged).after(Some(wait));
         }
         if !view.fresh {
-            return Decision::look();
+            return Next::look();
         }
         if let Some(attempt) = self.unsent() {
             self.memory.absent_since = None;
-            return change(attempt).map_or_else(Decision::look, Decision::change);
+            return change(attempt).map_or_else(Next::look, Next::change);
         }
         match self.absence(view) {
             Absence::Believed if self.status.id().is_some() => self.claim_if_gone(view, missing),
@@ -106,25 +106,25 @@ impl<K: Kind> Draft<'_, K> {
     }
 
     /// Writes the intent to create an object that was there before, unless the service still has it under its id.
-    fn claim_if_gone(&self, view: &View<K::Item>, missing: &Missing) -> Decision<K::Change> {
-        match &self.observed.run.fetched {
-            None => Decision::fetch(),
+    fn claim_if_gone(&self, view: &View<K::Item>, missing: &Missing) -> Next<K::Change> {
+        match &self.input.effects.fetched {
+            None => Next::fetch(),
             Some(Fetched::Absent) => self.claim(view, missing),
             Some(Fetched::Unknown(verdict)) => {
-                Decision::stand(Standing::in_doubt(verdict)).after(Some(SOON))
+                Next::stand(Summary::in_doubt(verdict)).after(Some(SOON))
             }
             Some(Fetched::Present) => {
-                let statement = Statement::new(
+                let cause = Cause::new(
                     reason::UNLISTED,
                     "the service has the remote object but leaves it out of its lists: it is neither changed nor recreated until they show it",
                 );
-                Decision::stand(Standing::Unknown(statement)).after(Some(SOON))
+                Next::stand(Summary::Unknown(cause)).after(Some(SOON))
             }
         }
     }
 
-    fn claim(&self, view: &View<K::Item>, missing: &Missing) -> Decision<K::Change> {
-        Decision::write(ResourceStep::Claim {
+    fn claim(&self, view: &View<K::Item>, missing: &Missing) -> Next<K::Change> {
+        Next::write(ResourceStep::WriteIntent {
             attempt: self.attempt(view, missing.name),
             repeated: self.unresolved().is_some(),
         })
@@ -132,7 +132,7 @@ impl<K: Kind> Draft<'_, K> {
 
     /// The intent to create for which this process knows that no request has left.
     fn unsent(&self) -> Option<Attempt> {
-        let attempt = resource::attempt(&*self.observed.resource)?;
+        let attempt = resource::attempt(&*self.input.resource)?;
         let permit = self.memory.permit.as_ref();
         let allows = |permit: &Permit| matches!(permit, Permit::Create { attempt: allowed, .. } if *allowed == attempt.id);
         permit.is_some_and(allows).then_some(attempt)
@@ -141,7 +141,7 @@ impl<K: Kind> Draft<'_, K> {
     /// The intent to create whose outcome is not known.
     pub(super) fn unresolved(&self) -> Option<Attempt> {
         resource::unresolved_attempt(
-            &*self.observed.resource,
+            &*self.input.resource,
             self.status.resolved_attempt(),
             self.memory.permit.as_ref(),
         )
@@ -149,7 +149,7 @@ impl<K: Kind> Draft<'_, K> {
 
     /// Notes that the outcome of the last intent to create is known.
     pub(super) fn resolve_attempt(&mut self) {
-        let attempt = resource::attempt(&*self.observed.resource);
+        let attempt = resource::attempt(&*self.input.resource);
         let id = attempt.map(|attempt| attempt.id);
         if id.is_some() {
             self.status.set_resolved_attempt(id);
@@ -178,7 +178,7 @@ impl<K: Kind> Draft<'_, K> {
         if view.listing.unread > 0 && self.unresolved().is_some() {
             return Absence::Unproved(SOON);
         }
-        let left = self.observed.limits.visibility_window - (view.uptime - first);
+        let left = self.input.limits.visibility_window - (view.uptime - first);
         if left.is_positive() {
             Absence::Unproved(left)
         } else {
@@ -193,7 +193,7 @@ impl<K: Kind> Draft<'_, K> {
             time: self
                 .unresolved()
                 .map_or(view.listing.date, |earlier| earlier.time),
-            id: self.observed.uuid,
+            id: self.input.uuid,
             name: name.map(str::to_owned),
         }
     }
@@ -201,13 +201,13 @@ impl<K: Kind> Draft<'_, K> {
     /// What follows a create that failed: a refusal takes the intent back; anything else has to be looked into.
     ///
     /// Where an earlier attempt is unresolved, a refusal of this one says nothing about that one, so the intent stays.
-    fn create_failed(&self, verdict: &Verdict) -> Decision<K::Change> {
+    fn create_failed(&self, verdict: &Verdict) -> Next<K::Change> {
         match verdict.certainty {
             Certainty::NotSent | Certainty::Refused if self.is_only_attempt() => {
-                Decision::write(ResourceStep::Unclaim).standing(Standing::failed(verdict))
+                Next::write(ResourceStep::ClearIntent).summary(Summary::failed(verdict))
             }
             Certainty::NotSent | Certainty::Refused => {
-                Decision::stand(Standing::failed(verdict)).after(self.wait())
+                Next::stand(Summary::failed(verdict)).after(self.wait())
             }
             Certainty::Throttled | Certainty::Unknown => {
                 self.wait_for_proof(SignedDuration::from_secs(1))
@@ -217,24 +217,24 @@ impl<K: Kind> Draft<'_, K> {
 
     /// Whether the intent that the resource carries is that of this very request, and none before it is unresolved.
     fn is_only_attempt(&self) -> bool {
-        let used = self.observed.run.used.as_ref();
+        let used = self.input.effects.used.as_ref();
         let permit = used.or(self.memory.permit.as_ref());
-        let attempt = resource::attempt(&*self.observed.resource).map(|attempt| attempt.id);
+        let attempt = resource::attempt(&*self.input.resource).map(|attempt| attempt.id);
         matches!(permit, Some(Permit::Create { attempt: own, repeated: false }) if Some(*own) == attempt)
     }
 
-    pub(super) fn wait_for_proof(&self, wait: SignedDuration) -> Decision<K::Change> {
-        let standing = if self.unresolved().is_some() {
-            Standing::reconciling(
+    pub(super) fn wait_for_proof(&self, wait: SignedDuration) -> Next<K::Change> {
+        let summary = if self.unresolved().is_some() {
+            Summary::reconciling(
                 reason::CREATE_UNRESOLVED,
                 "a create was sent and its answer was lost: the service's lists are watched until its outcome is certain",
             )
         } else {
-            Standing::Unknown(Statement::new(
+            Summary::Unknown(Cause::new(
                 reason::CREATING,
                 "the service's lists lack the remote object: it is recreated once all lists over the visibility window agree",
             ))
         };
-        Decision::stand(standing).after(Some(wait.min(SOON)))
+        Next::stand(summary).after(Some(wait.min(SOON)))
     }
 }

@@ -4,9 +4,9 @@ use super::*;
 
 #[test]
 fn a_conflicting_resource_touches_nothing_and_looks_again_by_itself() {
-    let mut observed = observed(small(), Some(Vec::new()));
-    observed.around.rival = Some("students".to_owned());
-    let plan = plan(&observed);
+    let mut input = input(small(), Some(Vec::new()));
+    input.related.conflict = Some("students".to_owned());
+    let plan = plan(&input);
     assert_eq!(plan.step, None);
     assert_eq!(stalled(&plan), "True/Conflict");
     assert!(
@@ -35,7 +35,7 @@ fn a_suspended_flow_keeps_its_readiness_and_is_left_alone() {
 #[test]
 fn what_a_new_flow_refers_to_may_come_a_little_later() {
     let mut world = World::new(small());
-    world.place = Err(Obstacle::progress(reason::FLOW_SET_NOT_READY, "wait"));
+    world.target = Err(Blocked::progress(reason::FLOW_SET_NOT_READY, "wait"));
     world.now = at(1);
     world.reconcile();
     assert_eq!(world.journal, [], "nothing is said that lives for a second");
@@ -52,27 +52,27 @@ fn what_a_new_flow_refers_to_may_come_a_little_later() {
 fn obstacles_wait_for_whom_they_say() {
     let cases = [
         (
-            Obstacle::progress("Wait", "wait"),
+            Blocked::progress("Wait", "wait"),
             "True/Wait",
             "",
             "False/Wait",
         ),
         (
-            Obstacle::person("Mend", "mend"),
+            Blocked::person("Mend", "mend"),
             "",
             "True/Mend",
             "False/Mend",
         ),
         (
-            Obstacle::suspension("Suspended", "off"),
+            Blocked::suspension("Suspended", "off"),
             "",
             "",
             "True/Suspended",
         ),
     ];
-    for (obstacle, reconciling, stalled, ready) in cases {
+    for (blocked, reconciling, stalled, ready) in cases {
         let mut world = owned(small());
-        world.place = Err(obstacle);
+        world.target = Err(blocked);
         world.reconcile();
         let conditions = &world.status().conditions;
         assert_eq!(told(conditions, RECONCILING), reconciling);
@@ -127,8 +127,8 @@ fn a_wish_for_a_look_is_a_fresh_list_and_is_echoed() {
     for name in [annotation::REQUESTED_AT, annotation::FLUX_REQUESTED_AT] {
         let mut world = owned(small());
         world.edit(|flow| flow.annotated(name, "2026-11-24T00:00:00Z"));
-        let observed = world.observe().unwrap();
-        assert_eq!(plan(&observed).step, Some(Step::Look));
+        let input = world.observe().unwrap();
+        assert_eq!(plan(&input).step, Some(Step::Refresh));
         world.reconcile();
         assert_eq!(
             world.status().last_handled_reconcile_at.as_deref(),
@@ -141,7 +141,7 @@ fn a_wish_for_a_look_is_a_fresh_list_and_is_echoed() {
 
 #[test]
 fn without_a_list_the_first_step_is_to_look() {
-    assert_eq!(plan(&observed(small(), None)).step, Some(Step::Look));
+    assert_eq!(plan(&input(small(), None)).step, Some(Step::Refresh));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn a_list_that_fails_for_long_or_before_an_edit_has_arrived_leaves_readiness_unk
 #[test]
 fn a_missing_dependency_needs_a_person_after_five_minutes_only() {
     let mut world = owned(small());
-    world.place = Err(Obstacle::missing(reason::CONNECTION_NOT_FOUND, "create it"));
+    world.target = Err(Blocked::missing(reason::CONNECTION_NOT_FOUND, "create it"));
     world.live(290);
     let told = |world: &World<_>| {
         let status: &ProvisioningFlowStatus = world.status();
@@ -187,7 +187,7 @@ fn a_missing_dependency_needs_a_person_after_five_minutes_only() {
         ["", "True/ConnectionNotFound"],
         "also after a restart"
     );
-    world.place = Ok(ProvisioningFlow::place());
+    world.target = Ok(ProvisioningFlow::target());
     world.live(20);
     assert_eq!(told(&world), ["", ""]);
 }

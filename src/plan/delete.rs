@@ -7,12 +7,12 @@ use k8s_openapi::jiff::SignedDuration;
 use crate::api::reason;
 use crate::graph::verdict::{Certainty, Disposition, Verdict};
 
-use super::conditions::Standing;
-use super::creation::Absence;
-use super::draft::{Decision, Draft};
+use super::conditions::Summary;
+use super::create::Absence;
 use super::event::Event;
+use super::planner::{Next, Planner};
 use super::{
-    Action, Container, DeletionMemory, Fetched, Kind, Read, ResourceStep, SharedStatus, View,
+    Action, Container, DeletionMemory, Fetched, Planned, Read, ResourceStep, SharedStatus, View,
     resource,
 };
 
@@ -37,7 +37,7 @@ pub(super) enum Trace {
     Absent,
 }
 
-impl<K: Kind> Draft<'_, K> {
+impl<K: Planned> Planner<'_, K> {
     /// Deletes the remote object, then lets the resource go.
     ///
     /// `noun` is what people call the object; `trace` looks for it where a create is unresolved; `change` deletes it.
@@ -46,7 +46,7 @@ impl<K: Kind> Draft<'_, K> {
         noun: &str,
         trace: impl FnOnce(&Self, &View<K::Item>) -> Trace,
         change: impl FnOnce(String) -> K::Change,
-    ) -> Decision<K::Change> {
+    ) -> Next<K::Change> {
         let id = match self.unresolved() {
             None => self.status.id().map(str::to_owned),
             Some(_) => match self.resolve(noun, trace) {
@@ -57,8 +57,8 @@ impl<K: Kind> Draft<'_, K> {
         let Some(id) = id else {
             return release();
         };
-        if let Err(obstacle) = &self.observed.place {
-            return stuck(noun, &obstacle.statement.message).within_a_minute();
+        if let Err(blocked) = &self.input.target {
+            return stuck(noun, &blocked.cause.message).within_a_minute();
         }
         if let Some(verdict) = self.failure_of(Action::Delete)
             && verdict.certainty == Certainty::NotSent
@@ -72,12 +72,12 @@ impl<K: Kind> Draft<'_, K> {
         }
     }
 
-    fn send(&mut self, id: &str, change: impl FnOnce(String) -> K::Change) -> Decision<K::Change> {
+    fn send(&mut self, id: &str, change: impl FnOnce(String) -> K::Change) -> Next<K::Change> {
         if let Some(wait) = self.wait() {
-            return Decision::stand(Standing::Unchanged).after(Some(wait));
+            return Next::stand(Summary::Unchanged).after(Some(wait));
         }
         self.memory.absent_since = None;
-        Decision::change(change(id.to_owned()))
+        Next::change(change(id.to_owned()))
     }
 
     /// Remembers that a request to delete has left, and how it was answered.
@@ -90,7 +90,7 @@ impl<K: Kind> Draft<'_, K> {
         let times = before.map_or(0, |sent| sent.times).saturating_add(1);
         self.memory.deletion = Some(DeletionMemory {
             id: id.to_owned(),
-            at: self.observed.now,
+            at: self.input.now,
             times,
             failure,
         });
@@ -103,14 +103,14 @@ impl<K: Kind> Draft<'_, K> {
         noun: &str,
         sent: &DeletionMemory,
         change: impl FnOnce(String) -> K::Change,
-    ) -> Decision<K::Change> {
-        let view = match &self.observed.collection {
+    ) -> Next<K::Change> {
+        let view = match &self.input.collection {
             // The poller may list rarely, and what it listed last says no more each time.
             Some(Read::Known(view)) if view.fresh => view,
             Some(Read::Unknown(unreadable)) => {
                 return blocked(noun, &unreadable.verdict).after(Some(SOON));
             }
-            _ => return Decision::look(),
+            _ => return Next::look(),
         };
         let mut ids = view.listing.items.iter().map(K::id_of);
         if ids.any(|listed| listed.eq_ignore_ascii_case(&sent.id)) {
@@ -118,8 +118,8 @@ impl<K: Kind> Draft<'_, K> {
         }
         if view.listing.unread > 0 {
             // An item that could not be read may be the object.
-            match &self.observed.run.fetched {
-                None => return Decision::fetch(),
+            match &self.input.effects.fetched {
+                None => return Next::fetch(),
                 Some(Fetched::Absent) => {}
                 Some(Fetched::Present) => return self.delete_again(noun, sent, change),
                 Some(Fetched::Unknown(verdict)) => {
@@ -139,7 +139,7 @@ impl<K: Kind> Draft<'_, K> {
                 self.events.push(event);
                 release()
             }
-            Absence::Unproved(left) => Decision::stand(deleting(noun)).after(Some(left.min(SOON))),
+            Absence::Unproved(left) => Next::stand(deleting(noun)).after(Some(left.min(SOON))),
         }
     }
 
@@ -149,27 +149,27 @@ impl<K: Kind> Draft<'_, K> {
         noun: &str,
         sent: &DeletionMemory,
         change: impl FnOnce(String) -> K::Change,
-    ) -> Decision<K::Change> {
+    ) -> Next<K::Change> {
         self.memory.absent_since = None;
-        let age = self.observed.now.duration_since(sent.at);
-        let (standing, left) = match &sent.failure {
+        let age = self.input.now.duration_since(sent.at);
+        let (summary, left) = match &sent.failure {
             Some(verdict) => (blocked_standing(noun, verdict), self.wait()),
             // It may be a replica that does not know yet.
             None => (deleting(noun), Some(self.patience(sent.times) - age)),
         };
         match left.filter(SignedDuration::is_positive) {
-            Some(left) => Decision::stand(standing).after(Some(left)),
-            None => self.send(&sent.id, change).standing(standing),
+            Some(left) => Next::stand(summary).after(Some(left)),
+            None => self.send(&sent.id, change).summary(summary),
         }
     }
 
     /// Whether the object was made longer ago than lists may lag, so that one list proves as much as several.
     fn is_settled(&self, view: &View<K::Item>) -> bool {
-        let attempt = resource::attempt(&*self.observed.resource).map(|attempt| attempt.time);
+        let attempt = resource::attempt(&*self.input.resource).map(|attempt| attempt.time);
         let made = attempt.max(self.status.made_at());
         let age = made.map(|made| view.listing.date.duration_since(made));
         view.container == Container::Exists
-            && age.is_some_and(|age| age >= self.observed.limits.visibility_window)
+            && age.is_some_and(|age| age >= self.input.limits.visibility_window)
     }
 
     /// A create may have taken effect unseen: nothing goes before it is certain what there is to delete.
@@ -177,16 +177,16 @@ impl<K: Kind> Draft<'_, K> {
         &mut self,
         noun: &str,
         trace: impl FnOnce(&Self, &View<K::Item>) -> Trace,
-    ) -> ControlFlow<Decision<K::Change>, Option<String>> {
-        if let Err(obstacle) = &self.observed.place {
-            return ControlFlow::Break(stuck(noun, &obstacle.statement.message).within_a_minute());
+    ) -> ControlFlow<Next<K::Change>, Option<String>> {
+        if let Err(blocked) = &self.input.target {
+            return ControlFlow::Break(stuck(noun, &blocked.cause.message).within_a_minute());
         }
-        let view = match &self.observed.collection {
+        let view = match &self.input.collection {
             Some(Read::Known(view)) if view.fresh => view,
             Some(Read::Unknown(unreadable)) => {
                 return ControlFlow::Break(blocked(noun, &unreadable.verdict).within_a_minute());
             }
-            _ => return ControlFlow::Break(Decision::look()),
+            _ => return ControlFlow::Break(Next::look()),
         };
         match trace(self, view) {
             Trace::Ours { id, .. } if self.records(&id) => ControlFlow::Continue(Some(id)),
@@ -196,14 +196,14 @@ impl<K: Kind> Draft<'_, K> {
                 self.status.set_object(id, created);
                 self.resolve_attempt();
                 ControlFlow::Break(
-                    Decision::write(ResourceStep::Record(None)).standing(deleting(noun)),
+                    Next::write(ResourceStep::WriteStatus(None)).summary(deleting(noun)),
                 )
             }
             Trace::Unclear(why) => ControlFlow::Break(stuck(noun, why).within_a_minute()),
             Trace::Absent => match self.absence(view) {
                 Absence::Believed => ControlFlow::Continue(None),
                 Absence::Unproved(wait) => {
-                    ControlFlow::Break(Decision::stand(deleting(noun)).after(Some(wait)))
+                    ControlFlow::Break(Next::stand(deleting(noun)).after(Some(wait)))
                 }
             },
         }
@@ -211,12 +211,12 @@ impl<K: Kind> Draft<'_, K> {
 }
 
 /// Lets the resource go.
-pub(super) fn release<Change>() -> Decision<Change> {
-    Decision::write(ResourceStep::Release)
+pub(super) fn release<Change>() -> Next<Change> {
+    Next::write(ResourceStep::RemoveFinalizer)
 }
 
-fn deleting(noun: &str) -> Standing {
-    Standing::reconciling(
+fn deleting(noun: &str) -> Summary {
+    Summary::reconciling(
         reason::DELETING,
         format!(
             "the remote {noun} is being deleted: this resource goes when the service's lists no longer show it. {LET_GO}"
@@ -224,27 +224,27 @@ fn deleting(noun: &str) -> Standing {
     )
 }
 
-fn blocked<Change>(noun: &str, verdict: &Verdict) -> Decision<Change> {
-    Decision::stand(blocked_standing(noun, verdict))
+fn blocked<Change>(noun: &str, verdict: &Verdict) -> Next<Change> {
+    Next::stand(blocked_standing(noun, verdict))
 }
 
-fn blocked_standing(noun: &str, verdict: &Verdict) -> Standing {
+fn blocked_standing(noun: &str, verdict: &Verdict) -> Summary {
     match verdict.disposition {
         Disposition::Retry | Disposition::Throttled { .. } => {
             let message = &verdict.message;
             let message = format!("the remote {noun} is being deleted. {message} {LET_GO}");
-            Standing::reconciling(reason::DELETING, message)
+            Summary::reconciling(reason::DELETING, message)
         }
         Disposition::User | Disposition::Bug => stuck_standing(noun, &verdict.message),
     }
 }
 
-fn stuck<Change>(noun: &str, why: &str) -> Decision<Change> {
-    Decision::stand(stuck_standing(noun, why))
+fn stuck<Change>(noun: &str, why: &str) -> Next<Change> {
+    Next::stand(stuck_standing(noun, why))
 }
 
-fn stuck_standing(noun: &str, why: &str) -> Standing {
+fn stuck_standing(noun: &str, why: &str) -> Summary {
     let why = why.trim_end_matches('.');
     let message = format!("the remote {noun} cannot be deleted: {why}. {LET_GO}");
-    Standing::stalled(reason::DELETION_BLOCKED, message)
+    Summary::stalled(reason::DELETION_BLOCKED, message)
 }

@@ -9,12 +9,12 @@ use crate::plan::Memory;
 
 /// What this process remembers of each resource of one kind.
 #[derive(Debug)]
-pub struct Notebook<K> {
-    pages: Mutex<HashMap<String, Page<K>>>,
+pub struct ReconcileCache<K> {
+    entries: Mutex<HashMap<String, CacheEntry<K>>>,
 }
 
 #[derive(Debug)]
-struct Page<K> {
+struct CacheEntry<K> {
     memory: Memory,
     /// The resource as the cluster answered our last write. A watch may show older pictures for a while.
     written: Option<Arc<K>>,
@@ -22,20 +22,20 @@ struct Page<K> {
     failures: u32,
 }
 
-impl<K> Default for Notebook<K> {
+impl<K> Default for ReconcileCache<K> {
     fn default() -> Self {
         Self {
-            pages: Mutex::default(),
+            entries: Mutex::default(),
         }
     }
 }
 
-impl<K: ResourceExt> Notebook<K> {
+impl<K: ResourceExt> ReconcileCache<K> {
     /// The newer of `seen` and what the cluster answered our last write with.
     pub fn newest(&self, seen: &Arc<K>) -> Arc<K> {
-        self.page(seen, |page| match page.written.take() {
+        self.entry(seen, |entry| match entry.written.take() {
             Some(written) if version(&*written) > version(&**seen) => {
-                page.written = Some(written.clone());
+                entry.written = Some(written.clone());
                 written
             }
             _ => seen.clone(),
@@ -44,24 +44,24 @@ impl<K: ResourceExt> Notebook<K> {
 
     /// Remembers how the cluster answered a write.
     pub fn wrote(&self, written: &Arc<K>) {
-        self.page(written, |page| page.written = Some(written.clone()));
+        self.entry(written, |entry| entry.written = Some(written.clone()));
     }
 
     /// What earlier runs remembered.
     pub fn memory(&self, resource: &K) -> Memory {
-        self.page(resource, |page| page.memory.clone())
+        self.entry(resource, |entry| entry.memory.clone())
     }
 
     /// Remembers until the next run.
     pub fn remember(&self, resource: &K, memory: Memory) {
-        self.page(resource, |page| page.memory = memory);
+        self.entry(resource, |entry| entry.memory = memory);
     }
 
     /// Counts a run that ended early; gives back how many did in a row before.
     pub fn failed(&self, resource: &K) -> u32 {
-        self.page(resource, |page| {
-            let before = page.failures;
-            page.failures = before.saturating_add(1);
+        self.entry(resource, |entry| {
+            let before = entry.failures;
+            entry.failures = before.saturating_add(1);
             before
         })
     }
@@ -69,8 +69,8 @@ impl<K: ResourceExt> Notebook<K> {
     /// A run came to its end. The watch may have shown meanwhile that the resource is gone.
     pub fn succeeded(&self, resource: &K) {
         let uid = resource.uid().unwrap_or_default();
-        if let Some(page) = self.lock().get_mut(&uid) {
-            page.failures = 0;
+        if let Some(entry) = self.lock().get_mut(&uid) {
+            entry.failures = 0;
         }
     }
 
@@ -81,17 +81,17 @@ impl<K: ResourceExt> Notebook<K> {
         }
     }
 
-    fn page<T>(&self, resource: &K, work: impl FnOnce(&mut Page<K>) -> T) -> T {
+    fn entry<T>(&self, resource: &K, work: impl FnOnce(&mut CacheEntry<K>) -> T) -> T {
         let uid = resource.uid().unwrap_or_default();
-        work(self.lock().entry(uid).or_insert_with(|| Page {
+        work(self.lock().entry(uid).or_insert_with(|| CacheEntry {
             memory: Memory::default(),
             written: None,
             failures: 0,
         }))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Page<K>>> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, CacheEntry<K>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use k8s_openapi::jiff::SignedDuration;
 
-use super::draft::Draft;
-use super::{Kind, UpdateMemory, resource};
+use super::planner::Planner;
+use super::{Planned, UpdateMemory, resource};
 
 /// What to do about a difference that is to be corrected.
-pub(super) enum Correction {
+pub(super) enum CorrectionDecision {
     /// Send an update.
     Send,
     /// An update was accepted moments ago and may not show yet: there is no difference for now.
@@ -19,27 +19,27 @@ pub(super) enum Correction {
     Wait(SignedDuration),
 }
 
-impl<K: Kind> Draft<'_, K> {
-    pub(super) fn correction(&mut self) -> Correction {
+impl<K: Planned> Planner<'_, K> {
+    pub(super) fn correction(&mut self) -> CorrectionDecision {
         if let Some(wait) = self.wait() {
-            return Correction::Wait(wait);
+            return CorrectionDecision::Wait(wait);
         }
         let Some(update) = self.memory.update else {
-            return Correction::Send;
+            return CorrectionDecision::Send;
         };
-        let left = self.patience(update.times) - self.observed.now.duration_since(update.at);
+        let left = self.patience(update.times) - self.input.now.duration_since(update.at);
         if update.generation == self.generation() && left.is_positive() {
             self.wake_in(Some(left));
             return if update.times > 1 {
-                Correction::Ineffective
+                CorrectionDecision::Ineffective
             } else {
-                Correction::Pending
+                CorrectionDecision::Pending
             };
         }
         if self.shows(update) {
-            Correction::Send
+            CorrectionDecision::Send
         } else {
-            Correction::Look
+            CorrectionDecision::Look
         }
     }
 
@@ -56,8 +56,8 @@ impl<K: Kind> Draft<'_, K> {
     /// The update is remembered until the window is over: another replica of the service may show the old values for a
     /// while, which is no reason to send it once more.
     pub(super) fn note_shown(&mut self) {
-        let window = self.observed.limits.visibility_window;
-        let recent = |update: &UpdateMemory| self.observed.now.duration_since(update.at) < window;
+        let window = self.input.limits.visibility_window;
+        let recent = |update: &UpdateMemory| self.input.now.duration_since(update.at) < window;
         let update = self.memory.update.filter(recent);
         self.memory.update = update.map(|update| UpdateMemory { times: 0, ..update });
     }
@@ -70,7 +70,7 @@ impl<K: Kind> Draft<'_, K> {
             .update
             .filter(|update| update.generation == generation);
         self.memory.update = Some(UpdateMemory {
-            at: self.observed.now,
+            at: self.input.now,
             generation,
             times: same.map_or(0, |update| update.times).saturating_add(1),
         });
@@ -87,13 +87,13 @@ impl<K: Kind> Draft<'_, K> {
     }
 
     fn generation(&self) -> i64 {
-        resource::generation(&*self.observed.resource)
+        resource::generation(&*self.input.resource)
     }
 
     /// How long a change that the service has accepted may take to show: the window, and twice as long after each further
     /// one that does not.
     pub(super) fn patience(&self, times: u32) -> SignedDuration {
         let doublings = times.saturating_sub(1).min(6);
-        self.observed.limits.visibility_window * (1 << doublings)
+        self.input.limits.visibility_window * (1 << doublings)
     }
 }

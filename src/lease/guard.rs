@@ -14,23 +14,23 @@ use tokio::{
 /// ends by itself: that nobody renews the lease any more, or that the process was stopped for a
 /// while, is noticed at the next look at it.
 #[derive(Clone, Debug)]
-pub struct Holding(Kind);
+pub struct LeaseGuard(Inner);
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum Inner {
     Always,
     Term(watch::Receiver<Option<Instant>>),
 }
 
-/// The other end of a [`Holding`]: until when it lasts, or that it is over.
+/// The other end of a [`LeaseGuard`]: until when it lasts, or that it is over.
 #[derive(Debug)]
 pub(super) struct Term(watch::Sender<Option<Instant>>);
 
-impl Holding {
-    /// A holding that never ends, for an operator that is alone by other means.
+impl LeaseGuard {
+    /// a guard that never ends, for an operator that is alone by other means.
     #[must_use]
     pub const fn always() -> Self {
-        Self(Kind::Always)
+        Self(Inner::Always)
     }
 
     /// Whether the lease is held now and for at least `span` from now, even if it is never renewed
@@ -41,7 +41,7 @@ impl Holding {
     /// hoped for.
     #[must_use]
     pub fn covers(&self, span: Duration) -> bool {
-        let Kind::Term(until) = &self.0 else {
+        let Inner::Term(until) = &self.0 else {
             return true;
         };
         until.borrow().is_some_and(|until| {
@@ -54,7 +54,7 @@ impl Holding {
     ///
     /// *Cancel safety*: can be dropped and called again.
     pub async fn lost(&self) {
-        let Kind::Term(until) = &self.0 else {
+        let Inner::Term(until) = &self.0 else {
             return pending().await;
         };
         let mut renewals = until.clone();
@@ -73,10 +73,10 @@ impl Holding {
 }
 
 impl Term {
-    /// A holding that lasts until then, and the end of it that can make it last longer.
-    pub(super) fn new(until: Instant) -> (Self, Holding) {
+    /// a guard that lasts until then, and the end of it that can make it last longer.
+    pub(super) fn new(until: Instant) -> (Self, LeaseGuard) {
         let (sender, receiver) = watch::channel(Some(until));
-        (Self(sender), Holding(Kind::Term(receiver)))
+        (Self(sender), LeaseGuard(Inner::Term(receiver)))
     }
 
     pub(super) fn extend(&self, until: Instant) {

@@ -26,7 +26,7 @@ use crate::poll::Interest;
 
 /// The resources of one scope, as the watches show them.
 #[derive(Clone)]
-pub struct World {
+pub struct Index {
     /// The connections.
     pub connections: Store<GraphConnection>,
     /// The sets.
@@ -51,7 +51,7 @@ pub struct SecretVersion {
 /// One for each store.
 const WATCHES: usize = 4;
 
-impl World {
+impl Index {
     /// Waits until every watch has shown all there is: before that, what has not been seen may well exist.
     ///
     /// The stores' own `wait_until_ready` wakes one of several waiting tasks only.
@@ -159,7 +159,9 @@ impl World {
         let is_rival = |other: &ProvisioningFlow| {
             precedes(other, flow) && self.flow_key(other).as_ref() == Some(&key)
         };
-        self.flows.find(is_rival).map(|rival| called(&*rival, flow))
+        self.flows
+            .find(is_rival)
+            .map(|conflict| called(&*conflict, flow))
     }
 
     /// The other resources that declare the same flow.
@@ -178,7 +180,9 @@ impl World {
                 && other.spec.connection_ref == set.spec.connection_ref
                 && other.spec.display_name == set.spec.display_name
         };
-        self.sets.find(is_rival).map(|rival| called(&*rival, set))
+        self.sets
+            .find(is_rival)
+            .map(|conflict| called(&*conflict, set))
     }
 
     /// The remote sets that other resources than `set` manage.

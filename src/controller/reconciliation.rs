@@ -9,13 +9,13 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::failpoint;
-use crate::graph::Lane;
+use crate::graph::Priority;
 use crate::graph::verdict::{Certainty, Verdict};
-use crate::metrics::{ReconcileOutcome, Write};
+use crate::metrics::{ReconcileResult, Write};
 use crate::plan::event::{self, Event, Severity};
 use crate::plan::resource::{is_deleting, is_held};
 use crate::plan::{
-    self, Action, Memory, Observed, Outcome, Permit, Plan, Read, ResourceStep, SharedStatus, Step,
+    self, Action, Input, Memory, Outcome, Permit, Plan, Read, ResourceStep, SharedStatus, Step,
     Unreadable, View, text,
 };
 use crate::poll::Snapshot;
@@ -24,40 +24,40 @@ use crate::telemetry::with_causes;
 use super::cluster::{self, Precondition};
 use super::context::Context;
 use super::error::Error;
-use super::remote::{Located, Remote, Way};
+use super::managed::{Connected, Located, Managed};
 
 /// One run for one resource.
-pub(super) struct Run<'a, K: Remote> {
+pub(super) struct Reconciliation<'a, K: Managed> {
     context: &'a Context,
     started: Instant,
     located: Located,
-    observed: Observed<K>,
+    input: Input<K>,
     /// What a change needs of Secrets, once it was read.
     secrets: Option<K::Secrets>,
     events: Vec<Event>,
 }
 
-impl<'a, K: Remote> Run<'a, K> {
+impl<'a, K: Managed> Reconciliation<'a, K> {
     /// Gathers everything that is known, without asking the service for more than it has shown already.
     pub(super) async fn observe(seen: Arc<K>, context: &'a Context) -> Result<Self, Error> {
         let started = Instant::now();
         let resource = newest(seen, context).await?;
         let located = resource.locate(context).await?;
-        let way = located.as_ref().ok();
-        let around = resource.around(way, context).await?;
-        let latest = way.and_then(K::latest);
-        let observed = Observed {
+        let connected = located.as_ref().ok();
+        let related = resource.related(connected, context).await?;
+        let latest = connected.and_then(K::latest);
+        let input = Input {
             status: resource.status().cloned().unwrap_or_default(),
             now: clock::now(),
             uuid: Uuid::new_v4(),
-            place: located
+            target: located
                 .as_ref()
-                .map(|way| way.place.clone())
+                .map(|connected| connected.target.clone())
                 .map_err(Clone::clone),
             collection: latest.map(|snapshot| read(&snapshot, started, context)),
-            around,
-            memory: K::notebook(context).memory(&resource),
-            run: plan::Run::default(),
+            related,
+            memory: K::cache(context).memory(&resource),
+            effects: plan::Effects::default(),
             limits: context.limits,
             resource,
         };
@@ -65,7 +65,7 @@ impl<'a, K: Remote> Run<'a, K> {
             context,
             started,
             located,
-            observed,
+            input,
             secrets: None,
             events: Vec::new(),
         })
@@ -73,10 +73,10 @@ impl<'a, K: Remote> Run<'a, K> {
 
     /// Decides, and takes over everything but the step.
     pub(super) fn plan(&mut self) -> Plan<K> {
-        self.observed.now = clock::now();
-        let mut plan = K::plan(&self.observed);
-        self.observed.run.outcome = None;
-        self.observed.status = plan.status.clone();
+        self.input.now = clock::now();
+        let mut plan = K::plan(&self.input);
+        self.input.effects.outcome = None;
+        self.input.status = plan.status.clone();
         self.remember(plan.memory.clone());
         self.events.append(&mut plan.events);
         plan
@@ -85,7 +85,7 @@ impl<'a, K: Remote> Run<'a, K> {
     /// Carries out one step and takes its outcome into account.
     pub(super) async fn execute(&mut self, step: Step<K::Change>) -> Result<(), Error> {
         match step {
-            Step::Look => self.look().await,
+            Step::Refresh => self.look().await,
             Step::Fetch => self.fetch().await,
             Step::Resource(step) => self.write(step).await?,
             Step::Remote(change) => self.change(change).await?,
@@ -95,13 +95,13 @@ impl<'a, K: Remote> Run<'a, K> {
 
     /// Writes the status if it differs from what the cluster holds, and publishes what happened.
     pub(super) async fn report(mut self) -> Result<(), Error> {
-        let resource = self.observed.resource.clone();
+        let resource = self.input.resource.clone();
         let known = resource.status().cloned().unwrap_or_default();
         let gone = is_deleting(&*resource) && !is_held(&*resource);
-        if known != self.observed.status && !gone {
+        if known != self.input.status && !gone {
             self.write_status(Precondition::SameStatus, Write::Status)
                 .await?;
-            K::count(&known, &self.observed.status, &self.context.metrics);
+            K::count(&known, &self.input.status, &self.context.metrics);
             self.publish_transition(&known).await;
         }
         for event in std::mem::take(&mut self.events) {
@@ -109,30 +109,30 @@ impl<'a, K: Remote> Run<'a, K> {
                 .await;
         }
         // Of one that is gone, the watch may still show an old picture. It is forgotten when the watch shows that it is gone.
-        K::notebook(self.context).succeeded(&resource);
+        K::cache(self.context).succeeded(&resource);
         self.context
             .metrics
-            .reconciled(K::LABEL, ReconcileOutcome::Done);
+            .reconciled(K::LABEL, ReconcileResult::Done);
         Ok(())
     }
 
-    pub(super) fn endless(&self) -> Error {
-        Error::Endless {
-            object: cluster::called(&*self.observed.resource),
+    pub(super) fn step_limit(&self) -> Error {
+        Error::StepLimit {
+            object: cluster::called(&*self.input.resource),
         }
     }
 
     async fn look(&mut self) {
-        if let Ok(way) = &self.located {
-            let snapshot = K::look(way, self.started, Lane::Change).await;
-            self.observed.collection =
+        if let Ok(connected) = &self.located {
+            let snapshot = K::look(connected, self.started, Priority::Change).await;
+            self.input.collection =
                 snapshot.map(|snapshot| read(&snapshot, self.started, self.context));
         }
     }
 
     async fn fetch(&mut self) {
-        if let (Ok(way), Some(id)) = (&self.located, self.observed.status.id()) {
-            self.observed.run.fetched = Some(K::fetch(way, id).await);
+        if let (Ok(connected), Some(id)) = (&self.located, self.input.status.id()) {
+            self.input.effects.fetched = Some(K::fetch(connected, id).await);
         }
     }
 
@@ -142,28 +142,35 @@ impl<'a, K: Remote> Run<'a, K> {
             && let Err(verdict) = self.prepare(permit).await?
         {
             let action = permit.action();
-            self.observed.run.outcome = Some(Outcome::Failed(action, verdict));
+            self.input.effects.outcome = Some(Outcome::Failed(action, verdict));
             return Ok(());
         }
-        let (client, resource) = (&self.context.cluster, &*self.observed.resource);
+        let (client, resource) = (&self.context.cluster, &*self.input.resource);
         let (written, write) = match step {
-            ResourceStep::Hold => (cluster::hold(client, resource).await, Write::Hold),
-            ResourceStep::Claim { attempt, .. } => (
+            ResourceStep::AddFinalizer => {
+                (cluster::hold(client, resource).await, Write::AddFinalizer)
+            }
+            ResourceStep::WriteIntent { attempt, .. } => (
                 cluster::claim(client, resource, &attempt).await,
-                Write::Claim,
+                Write::WriteIntent,
             ),
-            ResourceStep::Unclaim => (cluster::unclaim(client, resource).await, Write::Unclaim),
-            ResourceStep::Release => (cluster::release(client, resource).await, Write::Release),
-            ResourceStep::Record(_) => {
-                let status = &self.observed.status;
+            ResourceStep::ClearIntent => {
+                (cluster::unclaim(client, resource).await, Write::ClearIntent)
+            }
+            ResourceStep::RemoveFinalizer => (
+                cluster::release(client, resource).await,
+                Write::RemoveFinalizer,
+            ),
+            ResourceStep::WriteStatus(_) => {
+                let status = &self.input.status;
                 let unchanged = Precondition::Unchanged;
                 let written = cluster::write_status(client, resource, status, unchanged).await;
-                (written, Write::Record)
+                (written, Write::StatusIntent)
             }
         };
         // A write whose answer was lost may have succeeded: if the next run finds the intent, it is this one, and nothing
         // has left for it.
-        let may_be_written = !matches!(written, Err(Error::Outdated { .. }));
+        let may_be_written = !matches!(written, Err(Error::Conflict { .. }));
         if may_be_written && permit.is_some() {
             self.permit(permit);
         }
@@ -175,13 +182,13 @@ impl<'a, K: Remote> Run<'a, K> {
     /// request that cannot be sent.
     async fn prepare(&mut self, permit: &Permit) -> Result<Result<(), Verdict>, Error> {
         self.read_secrets(permit.action()).await?;
-        let Ok(way) = &self.located else {
+        let Ok(connected) = &self.located else {
             return Ok(Ok(()));
         };
-        if let Err(error) = way.session.client.prepare(K::operation(permit)).await {
+        if let Err(error) = connected.session.client.prepare(K::operation(permit)).await {
             return Ok(Err(error.verdict()));
         }
-        self.covered(way)?;
+        self.covered(connected)?;
         Ok(Ok(()))
     }
 
@@ -189,20 +196,20 @@ impl<'a, K: Remote> Run<'a, K> {
     async fn read_secrets(&mut self, action: Action) -> Result<(), Error> {
         let needed = matches!(action, Action::Create | Action::Update);
         if needed && self.secrets.is_none() {
-            let secrets = self.observed.resource.secrets(self.context);
+            let secrets = self.input.resource.secrets(self.context);
             self.secrets = Some(secrets.await?);
         }
         Ok(())
     }
 
-    fn covered(&self, way: &Way) -> Result<(), Error> {
+    fn covered(&self, connected: &Connected) -> Result<(), Error> {
         let covers = self
             .context
-            .holding
-            .covers(way.session.client.longest_call());
+            .lease_guard
+            .covers(connected.session.client.longest_call());
         let covers = covers && !failpoint::is_not_covered();
         covers.then_some(()).ok_or_else(|| Error::NotLeading {
-            object: cluster::called(&*self.observed.resource),
+            object: cluster::called(&*self.input.resource),
         })
     }
 
@@ -210,22 +217,22 @@ impl<'a, K: Remote> Run<'a, K> {
     /// the next run of this process goes on.
     async fn change(&mut self, change: K::Change) -> Result<(), Error> {
         self.read_secrets(K::action(&change)).await?;
-        let Ok(way) = &self.located else {
+        let Ok(connected) = &self.located else {
             return Ok(());
         };
-        self.covered(way)?;
+        self.covered(connected)?;
         let secrets = self.secrets.take().unwrap_or_default();
         let action = K::action(&change);
-        let memory = &mut self.observed.memory;
+        let memory = &mut self.input.memory;
         let used = memory.permit.take_if(|permit| permit.action() == action);
-        self.observed.run.used.clone_from(&used);
-        K::notebook(self.context).remember(&self.observed.resource, self.observed.memory.clone());
-        let changed = failpoint::around(K::change(change, way, secrets)).await;
+        self.input.effects.used.clone_from(&used);
+        K::cache(self.context).remember(&self.input.resource, self.input.memory.clone());
+        let changed = failpoint::around(K::change(change, connected, secrets)).await;
         if changed.action == Action::Delete {
             // What was listed before says nothing about what the request has done.
-            self.observed.collection = None;
+            self.input.collection = None;
         }
-        self.observed.run.outcome = Some(match changed.outcome {
+        self.input.effects.outcome = Some(match changed.outcome {
             Err(verdict) => {
                 if verdict.certainty == Certainty::NotSent && used.is_some() {
                     self.permit(used);
@@ -234,9 +241,9 @@ impl<'a, K: Remote> Run<'a, K> {
             }
             Ok(created) => {
                 if let Some(item) = created {
-                    show(&mut self.observed.collection, item);
+                    show(&mut self.input.collection, item);
                 }
-                self.observed.run.written |=
+                self.input.effects.written |=
                     matches!(changed.action, Action::Create | Action::Update);
                 Outcome::Done(changed.action)
             }
@@ -247,14 +254,14 @@ impl<'a, K: Remote> Run<'a, K> {
     fn permit(&mut self, permit: Option<Permit>) {
         let memory = Memory {
             permit,
-            ..self.observed.memory.clone()
+            ..self.input.memory.clone()
         };
         self.remember(memory);
     }
 
     fn remember(&mut self, memory: Memory) {
-        K::notebook(self.context).remember(&self.observed.resource, memory.clone());
-        self.observed.memory = memory;
+        K::cache(self.context).remember(&self.input.resource, memory.clone());
+        self.input.memory = memory;
     }
 
     async fn write_status(
@@ -262,8 +269,8 @@ impl<'a, K: Remote> Run<'a, K> {
         precondition: Precondition,
         write: Write,
     ) -> Result<(), Error> {
-        let (client, resource) = (&self.context.cluster, &*self.observed.resource);
-        let status = &self.observed.status;
+        let (client, resource) = (&self.context.cluster, &*self.input.resource);
+        let status = &self.input.status;
         let written = cluster::write_status(client, resource, status, precondition).await?;
         self.wrote(written, write);
         Ok(())
@@ -271,13 +278,13 @@ impl<'a, K: Remote> Run<'a, K> {
 
     fn wrote(&mut self, written: K, write: Write) {
         let written = Arc::new(written);
-        K::notebook(self.context).wrote(&written);
-        self.context.metrics.wrote(K::LABEL, write);
-        self.observed.resource = written;
+        K::cache(self.context).wrote(&written);
+        self.context.metrics.cluster_write(K::LABEL, write);
+        self.input.resource = written;
     }
 
     async fn publish_transition(&self, known: &K::Status) {
-        let (old, new) = (known.conditions(), self.observed.status.conditions());
+        let (old, new) = (known.conditions(), self.input.status.conditions());
         if let Some((severity, reason, message)) = event::of_transition(old, new) {
             self.publish(severity, &reason, message).await;
         }
@@ -295,10 +302,10 @@ impl<'a, K: Remote> Run<'a, K> {
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        let about = self.observed.resource.object_ref(&());
+        let about = self.input.resource.object_ref(&());
         let publishing = self.context.recorder.publish(&event, &about);
         match failpoint::around(publishing).await {
-            Ok(()) => self.context.metrics.wrote(K::LABEL, Write::Event),
+            Ok(()) => self.context.metrics.cluster_write(K::LABEL, Write::Event),
             Err(error) => tracing::warn!(error = with_causes(&error), "could not publish an event"),
         }
     }
@@ -306,15 +313,15 @@ impl<'a, K: Remote> Run<'a, K> {
 
 /// The newest picture of a resource: from the watch, from the answer to our own last write, or, where an old picture
 /// would mislead, from the cluster itself.
-async fn newest<K: Remote>(seen: Arc<K>, context: &Context) -> Result<Arc<K>, Error> {
-    let newest = K::notebook(context).newest(&seen);
+async fn newest<K: Managed>(seen: Arc<K>, context: &Context) -> Result<Arc<K>, Error> {
+    let newest = K::cache(context).newest(&seen);
     if !newest.is_in_doubt() {
         return Ok(newest);
     }
     let read = cluster::read(&context.cluster, &*newest).await?;
     // A resource that is gone has nothing more to do, even if the watch still shows it.
     let same = read.filter(|read| read.uid() == newest.uid());
-    same.map(Arc::new).ok_or_else(|| Error::Outdated {
+    same.map(Arc::new).ok_or_else(|| Error::Conflict {
         object: cluster::called(&*newest),
     })
 }

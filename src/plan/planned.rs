@@ -14,10 +14,10 @@ use crate::api::{
 use crate::graph::model::FlowSetId;
 
 use super::request::{Request, pending_request};
-use super::{Limits, Memory, Obstacle, Plan, Read, Run};
+use super::{Blocked, Effects, Limits, Memory, Plan, Read};
 
 /// A kind of resource that stands for something at the service.
-pub trait Kind: ResourceExt + Clone + Debug + PartialEq + Sized {
+pub trait Planned: ResourceExt + Clone + Debug + PartialEq + Sized {
     /// Its status.
     type Status: SharedStatus;
     /// The members of the service's collection that its remote object is one of.
@@ -25,7 +25,7 @@ pub trait Kind: ResourceExt + Clone + Debug + PartialEq + Sized {
     /// The changes at the service that it can lead to.
     type Change: Clone + Debug + PartialEq;
     /// What else has to be known to decide.
-    type Surroundings: Clone + Debug;
+    type Related: Clone + Debug;
 
     /// The id of a member of the collection.
     fn id_of(item: &Self::Item) -> &str;
@@ -39,12 +39,12 @@ pub trait Kind: ResourceExt + Clone + Debug + PartialEq + Sized {
     }
 
     /// Decides.
-    fn plan(observed: &Observed<Self>) -> Plan<Self>;
+    fn plan(input: &Input<Self>) -> Plan<Self>;
 }
 
 /// Everything that is known when a resource is decided about.
 #[derive(Clone, Debug)]
-pub struct Observed<K: Kind> {
+pub struct Input<K: Planned> {
     /// The resource, as new as this process knows it.
     pub resource: Arc<K>,
     /// The status as this run has it so far; at first the resource's.
@@ -54,26 +54,26 @@ pub struct Observed<K: Kind> {
     /// A name for the next attempt to create.
     pub uuid: Uuid,
     /// The way to the service and where the remote object lives, or what keeps us from it.
-    pub place: Result<Place, Obstacle>,
+    pub target: Result<Target, Blocked>,
     /// The collection that the remote object is a member of, if it has been listed.
     pub collection: Option<Read<K::Item>>,
     /// What else has to be known.
-    pub around: K::Surroundings,
+    pub related: K::Related,
     /// What earlier runs remembered.
     pub memory: Memory,
     /// What this run has done.
-    pub run: Run,
+    pub effects: Effects,
     /// The operator's settings.
     pub limits: Limits,
 }
 
 /// Where a remote object lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Target {
     /// The remote set that holds it; none for what is no flow.
     pub set: Option<FlowSetId>,
     /// Changes when the way to the service does: the connection's spec or its credential.
-    pub route: String,
+    pub revision: String,
 }
 
 /// What every status has.

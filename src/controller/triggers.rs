@@ -10,19 +10,19 @@ use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
-use crate::metrics::{KindLabel, Metrics, Part, WakeSource};
+use crate::metrics::{Component, Metrics, ResourceKind, TriggerSource};
 use crate::plan::definition::flow_type;
 use crate::plan::resource::{generation, is_deleting};
 use crate::poll::News;
 
-use super::world::World;
+use super::index::Index;
 
 /// Knows whom a change concerns, and wakes them.
 #[derive(Clone)]
-pub struct Relations {
+pub struct Triggers {
     /// The resources.
-    pub world: World,
-    wakes: Wakes,
+    pub index: Index,
+    queues: Queues,
     metrics: Metrics,
     /// What others read of a resource, as it was last seen.
     seen: Arc<Mutex<HashMap<String, String>>>,
@@ -30,7 +30,7 @@ pub struct Relations {
 
 /// Where the three controllers listen for resources to look at.
 #[derive(Clone)]
-pub struct Wakes {
+pub struct Queues {
     /// Connections.
     pub connections: UnboundedSender<ObjectRef<GraphConnection>>,
     /// Sets.
@@ -39,36 +39,36 @@ pub struct Wakes {
     pub flows: UnboundedSender<ObjectRef<ProvisioningFlow>>,
 }
 
-impl Relations {
-    /// Relations between the resources of `world`.
+impl Triggers {
+    /// Triggers between the resources of `world`.
     #[must_use]
-    pub fn new(world: World, wakes: Wakes, metrics: Metrics) -> Self {
+    pub fn new(index: Index, queues: Queues, metrics: Metrics) -> Self {
         Self {
-            world,
-            wakes,
+            index,
+            queues,
             metrics,
             seen: Arc::default(),
         }
     }
 
-    /// Wakes those whom a poll's news concern.
+    /// Queues those whom a poll's news concern.
     pub fn tell(&self, connection: &ObjectRef<GraphConnection>, news: &News) {
         if *news == News::Panicked {
-            self.metrics.panicked(Part::Poller);
+            self.metrics.panicked(Component::Poller);
             tracing::error!(%connection, "a round of the poller panicked; this is a bug");
         }
-        let Some(connection) = self.world.connections.get(connection) else {
+        let Some(connection) = self.index.connections.get(connection) else {
             return;
         };
         match news {
             News::Panicked => {}
-            News::SetsFailed => self.wake_connection(&connection, WakeSource::Poll),
+            News::SetsFailed => self.wake_connection(&connection, TriggerSource::Poll),
             News::SetsReadable => {
-                self.wake_connection(&connection, WakeSource::Poll);
-                self.wake_sets(self.world.sets_through(&connection), WakeSource::Poll);
+                self.wake_connection(&connection, TriggerSource::Poll);
+                self.wake_sets(self.index.sets_through(&connection), TriggerSource::Poll);
             }
             News::Sets(ids, names) => {
-                let mut sets = self.world.sets_through(&connection);
+                let mut sets = self.index.sets_through(&connection);
                 sets.retain(|set| {
                     let id = set
                         .status
@@ -76,20 +76,20 @@ impl Relations {
                         .and_then(|status| status.id.as_deref()?.parse().ok());
                     names.contains(&set.spec.display_name) || id.is_some_and(|id| ids.contains(&id))
                 });
-                self.wake_sets(sets, WakeSource::Poll);
+                self.wake_sets(sets, TriggerSource::Poll);
             }
             News::Flows(set, types) => {
-                let mut flows = self.world.flows_through(&connection);
+                let mut flows = self.index.flows_through(&connection);
                 flows.retain(|flow| {
                     flow_type(&flow.spec).is_some_and(|kind| types.contains(&kind))
-                        && self.world.remote_set_of(flow).as_ref() == Some(set)
+                        && self.index.remote_set_of(flow).as_ref() == Some(set)
                 });
-                self.wake_flows(flows, WakeSource::Poll);
+                self.wake_flows(flows, TriggerSource::Poll);
             }
             News::FlowsReadable(set) => {
-                let mut flows = self.world.flows_through(&connection);
-                flows.retain(|flow| self.world.remote_set_of(flow).as_ref() == Some(set));
-                self.wake_flows(flows, WakeSource::Poll);
+                let mut flows = self.index.flows_through(&connection);
+                flows.retain(|flow| self.index.remote_set_of(flow).as_ref() == Some(set));
+                self.wake_flows(flows, TriggerSource::Poll);
             }
         }
     }
@@ -112,18 +112,18 @@ impl Relations {
         if !self.is_news(set, gone, &relevant) {
             return;
         }
-        self.wake_flows(self.world.flows_of(set), WakeSource::Related);
+        self.wake_flows(self.index.flows_of(set), TriggerSource::Related);
         let namespace = set.namespace().unwrap_or_default();
         let connection = self
-            .world
+            .index
             .connection(&namespace, &set.spec.connection_ref.name);
         if let Some(connection) = connection {
-            self.wake_connection(&connection, WakeSource::Related);
-            let mut namesakes = self.world.sets_through(&connection);
+            self.wake_connection(&connection, TriggerSource::Related);
+            let mut namesakes = self.index.sets_through(&connection);
             namesakes.retain(|other| {
                 other.spec.display_name == set.spec.display_name && other.uid() != set.uid()
             });
-            self.wake_sets(namesakes, WakeSource::Related);
+            self.wake_sets(namesakes, TriggerSource::Related);
         }
     }
 
@@ -135,8 +135,8 @@ impl Relations {
         if !self.is_news(flow, gone, &ready.to_string()) {
             return;
         }
-        if let Some(set) = self.world.set_of(flow) {
-            self.wake_sets(vec![set], WakeSource::Related);
+        if let Some(set) = self.index.set_of(flow) {
+            self.wake_sets(vec![set], TriggerSource::Related);
         }
         let namespace = flow.namespace().unwrap_or_default();
         let name = flow
@@ -144,11 +144,11 @@ impl Relations {
             .connection_ref
             .as_ref()
             .map(|reference| &reference.name);
-        if let Some(connection) = name.and_then(|name| self.world.connection(&namespace, name)) {
-            self.wake_connection(&connection, WakeSource::Related);
+        if let Some(connection) = name.and_then(|name| self.index.connection(&namespace, name)) {
+            self.wake_connection(&connection, TriggerSource::Related);
         }
         if gone {
-            self.wake_flows(self.world.twins_of(flow), WakeSource::Related);
+            self.wake_flows(self.index.twins_of(flow), TriggerSource::Related);
         }
     }
 
@@ -158,18 +158,18 @@ impl Relations {
         if !self.is_news(secret, gone, &version) {
             return;
         }
-        let (connections, flows) = self.world.users_of_secret(secret);
-        self.wake_flows(flows, WakeSource::Related);
+        let (connections, flows) = self.index.users_of_secret(secret);
+        self.wake_flows(flows, TriggerSource::Related);
         for connection in connections {
             self.wake_users(&connection);
         }
     }
 
-    /// Wakes a connection and all that is reached through it.
+    /// Queues a connection and all that is reached through it.
     pub fn wake_users(&self, connection: &GraphConnection) {
-        self.wake_connection(connection, WakeSource::Related);
-        self.wake_sets(self.world.sets_through(connection), WakeSource::Related);
-        self.wake_flows(self.world.flows_through(connection), WakeSource::Related);
+        self.wake_connection(connection, TriggerSource::Related);
+        self.wake_sets(self.index.sets_through(connection), TriggerSource::Related);
+        self.wake_flows(self.index.flows_through(connection), TriggerSource::Related);
     }
 
     /// Whether what others read of a resource has changed since it was last seen.
@@ -184,24 +184,29 @@ impl Relations {
         seen.insert(uid, relevant.clone()) != Some(relevant)
     }
 
-    fn wake_connection(&self, connection: &GraphConnection, source: WakeSource) {
-        self.metrics.woke(KindLabel::GraphConnection, source);
+    fn wake_connection(&self, connection: &GraphConnection, source: TriggerSource) {
+        self.metrics
+            .triggered(ResourceKind::GraphConnection, source);
         // The receiver is gone only when the controllers have stopped.
-        let _ = self.wakes.connections.send(ObjectRef::from_obj(connection));
+        let _ = self
+            .queues
+            .connections
+            .send(ObjectRef::from_obj(connection));
     }
 
-    fn wake_sets(&self, sets: Vec<Arc<OutboundProvisioningFlowSet>>, source: WakeSource) {
+    fn wake_sets(&self, sets: Vec<Arc<OutboundProvisioningFlowSet>>, source: TriggerSource) {
         for set in sets {
             self.metrics
-                .woke(KindLabel::OutboundProvisioningFlowSet, source);
-            let _ = self.wakes.sets.send(ObjectRef::from_obj(&*set));
+                .triggered(ResourceKind::OutboundProvisioningFlowSet, source);
+            let _ = self.queues.sets.send(ObjectRef::from_obj(&*set));
         }
     }
 
-    fn wake_flows(&self, flows: Vec<Arc<ProvisioningFlow>>, source: WakeSource) {
+    fn wake_flows(&self, flows: Vec<Arc<ProvisioningFlow>>, source: TriggerSource) {
         for flow in flows {
-            self.metrics.woke(KindLabel::ProvisioningFlow, source);
-            let _ = self.wakes.flows.send(ObjectRef::from_obj(&*flow));
+            self.metrics
+                .triggered(ResourceKind::ProvisioningFlow, source);
+            let _ = self.queues.flows.send(ObjectRef::from_obj(&*flow));
         }
     }
 }
