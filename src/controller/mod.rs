@@ -61,7 +61,9 @@ async fn run<K: Managed>(resource: Arc<K>, context: &Context) -> Result<Action, 
         let plan = run.plan();
         let Some(step) = plan.step else {
             run.report().await?;
-            return Ok(plan.again.map_or_else(Action::await_change, requeue));
+            return Ok(plan
+                .requeue_after
+                .map_or_else(Action::await_change, requeue));
         };
         run.execute(step).await?;
     }

@@ -123,7 +123,10 @@ impl Connection {
         let Some(other) = self.other(request, refusal, &token, deadline).await? else {
             return answer.map_err(failed);
         };
-        let admitted = self.budget().acquire_before(request.priority, deadline).await;
+        let admitted = self
+            .budget()
+            .acquire_before(request.priority, deadline)
+            .await;
         admitted.map_err(|closed| Error::closed(request.operation, closed))?;
         self.send(request, &other, deadline).await.map_err(failed)
     }

@@ -1,6 +1,7 @@
 //! Decides what to say about one [`GraphConnection`], and whether it may go.
 
 use std::convert::Infallible;
+use std::ops::ControlFlow::{Break, Continue};
 
 use k8s_openapi::jiff::SignedDuration;
 
@@ -9,15 +10,16 @@ use crate::api::{GraphConnection, GraphConnectionStatus, reason};
 use crate::graph::model::FlowSet;
 use crate::graph::verdict::Verdict;
 
-use super::conditions::{Progress, Readiness, Summary, is_true};
-use super::{Blocked, Input, Plan, Planned, Read, ResourceStep, planner, resource};
+use super::conditions::{Readiness, Summary, is_true};
+use super::planner::{self, Next};
+use super::{Blocked, Input, Plan, Planned, Policies, ResourceStep, resource};
 
 /// How often a new credential is tried that the authority has not accepted yet. How often the authority is really asked
 /// is decided where tokens are fetched.
 const RETRY_CREDENTIAL: SignedDuration = SignedDuration::from_secs(10);
 
 type Planner<'a> = planner::Planner<'a, GraphConnection>;
-type Next = planner::Next<Infallible>;
+type Control<T = ()> = planner::Control<GraphConnection, T>;
 
 /// What else has to be known to decide about a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +36,8 @@ impl Planned for GraphConnection {
     type Change = Infallible;
     type Related = Related;
 
+    const NOUN: &'static str = "connection";
+
     fn id_of(item: &FlowSet) -> &str {
         item.id.as_str()
     }
@@ -42,68 +46,69 @@ impl Planned for GraphConnection {
         self.status.as_ref()
     }
 
+    /// What a connection stands for is not written to the service.
+    fn policies(&self) -> Policies {
+        Policies::default()
+    }
+
     fn plan(input: &Input<Self>) -> Plan<Self> {
-        let mut planner = Planner::new(input, String::new());
-        let decision = decide(&mut planner);
+        let mut planner = Planner::new(input);
+        let control = steps(&mut planner);
         let readiness = Readiness::of_existence("the service answers with this credential");
-        planner.finish(decision, &readiness)
+        planner.finish(control, &readiness)
     }
 }
 
-fn decide(planner: &mut Planner) -> Next {
-    let input = planner.input;
-    let resource = &*input.resource;
-    if resource::is_deleting(resource) {
-        return delete(planner);
+/// Plans one connection. Each line ends planning or lets the next one go on; what comes to the end is as declared.
+fn steps(planner: &mut Planner) -> Control {
+    deleted(planner)?;
+    planner.finalizer()?;
+    suspended(planner)?;
+    planner.target()?;
+    planner.requested_refresh()?;
+    planner.listed(is_true(&planner.status.conditions, READY))?;
+    credential_accepted(planner)
+}
+
+/// Ends planning for a connection that its user has deleted.
+fn deleted(planner: &mut Planner) -> Control {
+    let resource = &*planner.input.resource;
+    if !resource::is_deleting(resource) {
+        return Continue(());
     }
     if !resource::is_held(resource) {
-        return Next::write(ResourceStep::AddFinalizer);
+        return Break(Next::wait(Summary::Unchanged));
     }
-    if resource.spec.suspend {
-        return planner.blocked_by(&Blocked::suspension(
-            reason::SUSPENDED,
-            "spec.suspend is true: nothing that uses this connection is created, changed, reset or looked at",
-        ));
+    if planner.input.related.users > 0 {
+        return Break(planner.wait_a_minute(Summary::reconciling(
+            reason::IN_USE,
+            "the connection is kept until no OutboundProvisioningFlowSet and no ProvisioningFlow refers to it any more: delete them too",
+        )));
     }
-    match (&input.target, &input.collection) {
-        (Err(blocked), _) => planner.blocked_by(blocked),
-        (Ok(_), None) => Next::look(),
-        (Ok(_), Some(_)) if planner.wants_look() => Next::look(),
-        (Ok(_), Some(Read::Unknown(unreadable))) => {
-            let ready = is_true(&planner.status.conditions, READY);
-            planner.unreadable(unreadable, ready)
-        }
-        (Ok(_), Some(Read::Known(_))) => match &input.related.refused {
-            Some(verdict) => not_accepted(planner, verdict),
-            None => Next::stand(Summary::Synced {
-                progress: Progress::Settled,
-            }),
-        },
+    Break(Next::write(ResourceStep::RemoveFinalizer))
+}
+
+fn suspended(planner: &mut Planner) -> Control {
+    if !planner.input.resource.spec.suspend {
+        return Continue(());
     }
+    Break(planner.blocked_by(&Blocked::suspension(
+        reason::SUSPENDED,
+        "spec.suspend is true: nothing that uses this connection is created, changed, reset or looked at",
+    )))
 }
 
 /// The authority may need a minute to learn of a credential, and what the one before can still do must not stop for it.
-fn not_accepted(planner: &mut Planner, verdict: &Verdict) -> Next {
+fn credential_accepted(planner: &mut Planner) -> Control {
+    let Some(verdict) = &planner.input.related.refused else {
+        return Continue(());
+    };
     let message = format!(
         "The Secret holds a new credential that cannot be used yet; the one before stays in use as long as it works. {}",
         verdict.message
     );
-    let blocked = Blocked::missing(verdict.reason.as_str(), message);
-    planner.blocked_by(&blocked).sooner(RETRY_CREDENTIAL)
-}
-
-fn delete(planner: &Planner) -> Next {
-    if !resource::is_held(&*planner.input.resource) {
-        return Next::stand(Summary::Unchanged);
-    }
-    if planner.input.related.users > 0 {
-        return Next::stand(Summary::reconciling(
-            reason::IN_USE,
-            "the connection is kept until no OutboundProvisioningFlowSet and no ProvisioningFlow refers to it any more: delete them too",
-        ))
-        .within_a_minute();
-    }
-    Next::write(ResourceStep::RemoveFinalizer)
+    planner.requeue_after(RETRY_CREDENTIAL);
+    Break(planner.blocked_by(&Blocked::missing(verdict.reason.as_str(), message)))
 }
 
 #[cfg(test)]

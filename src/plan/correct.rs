@@ -1,51 +1,104 @@
 //! When a difference may be corrected, and when an update that was accepted counts as without effect.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use k8s_openapi::jiff::SignedDuration;
 
-use super::planner::Planner;
-use super::{Planned, UpdateMemory, resource};
+use crate::api::{DriftPolicy, reason};
 
-/// What to do about a difference that is to be corrected.
-pub(super) enum CorrectionDecision {
-    /// Send an update.
-    Send,
-    /// An update was accepted moments ago and may not show yet: there is no difference for now.
-    Pending,
-    /// Updates are accepted and do not show.
-    Ineffective,
-    /// The list is older than the last update.
-    Look,
-    /// Failures keep us from it for this long.
-    Wait(SignedDuration),
-}
+use super::conditions::Summary;
+use super::planner::{Control, Next, Planner};
+use super::{Action, Event, Planned, SharedStatus, UpdateMemory, resource};
+
+/// What stays different for now, or `None` if the object is as declared as far as anyone can tell.
+pub(super) type Drifted = Option<Summary>;
 
 impl<K: Planned> Planner<'_, K> {
-    pub(super) fn correction(&mut self) -> CorrectionDecision {
-        if let Some(wait) = self.wait() {
-            return CorrectionDecision::Wait(wait);
+    /// Ends planning after an update that failed.
+    pub(super) fn update_failed(&mut self) -> Control<K> {
+        match self.failure_of(Action::Update) {
+            Some(verdict) => Break(self.wait_for_retry(Summary::in_doubt(&verdict))),
+            None => Continue(()),
         }
+    }
+
+    /// This reconcile created or updated the object: the service has just accepted what is declared.
+    pub(super) fn written(&mut self, id: &str) -> Drifted {
+        if self.just_did(Action::Update) {
+            self.note_update();
+            let message = format!("updated {} {id}", K::NOUN);
+            self.events.push(Event::normal("Updated", message));
+        }
+        if self.memory.update.is_some() {
+            self.requeue_after(self.input.limits.visibility_window);
+        }
+        if self.doubts_updates() {
+            return Some(Summary::Unchanged);
+        }
+        self.status.set_drift(Vec::new());
+        None
+    }
+
+    /// The list shows what is declared.
+    pub(super) fn as_declared(&mut self) -> Control<K, Drifted> {
+        if self.is_overtaken() {
+            return Break(Next::refresh());
+        }
+        self.note_shown();
+        Continue(None)
+    }
+
+    /// The object differs, which is corrected by `change` or only reported.
+    pub(super) fn differs(
+        &mut self,
+        change: impl FnOnce(&Self) -> Next<K::Change>,
+    ) -> Control<K, Drifted> {
+        let resource = &*self.input.resource;
+        if resource.is_managed() && resource.policies().drift == DriftPolicy::Correct {
+            return self.correct(change);
+        }
+        Continue(Some(Summary::stalled(
+            reason::DRIFTED,
+            format!(
+                "the remote {} differs from the spec in the places that status.drift lists, and is not to be changed: change the spec, or set spec.managementPolicy to Manage and spec.driftPolicy to Correct",
+                K::NOUN
+            ),
+        )))
+    }
+
+    fn correct(&mut self, change: impl FnOnce(&Self) -> Next<K::Change>) -> Control<K, Drifted> {
+        self.back_off()?;
         let Some(update) = self.memory.update else {
-            return CorrectionDecision::Send;
+            return Break(change(self));
         };
         let left = self.patience(update.times) - self.input.now.duration_since(update.at);
         if update.generation == self.generation() && left.is_positive() {
-            self.wake_in(Some(left));
-            return if update.times > 1 {
-                CorrectionDecision::Ineffective
-            } else {
-                CorrectionDecision::Pending
-            };
+            self.requeue_after(left);
+            return Continue(self.not_shown_yet(update.times));
         }
-        if self.shows(update) {
-            CorrectionDecision::Send
+        // A list that is older than the last update says nothing about what that has done.
+        Break(if self.shows(update) {
+            change(self)
         } else {
-            CorrectionDecision::Look
+            Next::refresh()
+        })
+    }
+
+    /// An update was accepted and does not show. After the first one there is no difference for now.
+    fn not_shown_yet(&mut self, times: u32) -> Drifted {
+        if times <= 1 {
+            self.status.set_drift(Vec::new());
+            return None;
         }
+        Some(Summary::stalled(
+            reason::DRIFTED,
+            "the service accepted an update and still shows other values in the places that status.drift lists: declare what it shows, or set spec.driftPolicy to Report",
+        ))
     }
 
     /// Whether the list is older than an update to what was declared before: then even a list that shows what is declared
     /// now says nothing.
-    pub(super) fn is_overtaken(&self) -> bool {
+    fn is_overtaken(&self) -> bool {
         let overtaken =
             |update: UpdateMemory| update.generation != self.generation() && !self.shows(update);
         self.memory.update.is_some_and(overtaken)
@@ -55,7 +108,7 @@ impl<K: Planned> Planner<'_, K> {
     ///
     /// The update is remembered until the window is over: another replica of the service may show the old values for a
     /// while, which is no reason to send it once more.
-    pub(super) fn note_shown(&mut self) {
+    fn note_shown(&mut self) {
         let window = self.input.limits.visibility_window;
         let recent = |update: &UpdateMemory| self.input.now.duration_since(update.at) < window;
         let update = self.memory.update.filter(recent);
@@ -63,7 +116,7 @@ impl<K: Planned> Planner<'_, K> {
     }
 
     /// An update was just accepted; it is looked for once the visibility window is over.
-    pub(super) fn note_update(&mut self) {
+    fn note_update(&mut self) {
         let generation = self.generation();
         let same = self
             .memory
@@ -77,7 +130,7 @@ impl<K: Planned> Planner<'_, K> {
     }
 
     /// Whether updates that were accepted did not show: then one more that is accepted proves nothing.
-    pub(super) fn doubts_updates(&self) -> bool {
+    fn doubts_updates(&self) -> bool {
         self.memory.update.is_some_and(|update| update.times > 1)
     }
 

@@ -8,13 +8,16 @@
 //! 4. Refused for certain, or never sent: the intent is taken back. Anything but a clear answer: the intent stays, and
 //!    the next run starts at 1, where absence is only believed after the visibility window.
 
+use std::convert::Infallible;
+use std::ops::ControlFlow::{Break, Continue};
+
 use k8s_openapi::jiff::SignedDuration;
 
 use crate::api::{DriftPolicy, reason};
 use crate::graph::verdict::{Certainty, Verdict};
 
 use super::conditions::{Cause, Summary};
-use super::planner::{Next, Planner};
+use super::planner::{Control, Next, Planner};
 use super::{
     Action, Attempt, Blocked, Fetched, Permit, Planned, ResourceStep, SharedStatus, View, resource,
 };
@@ -30,104 +33,85 @@ pub(super) enum Absence {
     Unproved(SignedDuration),
 }
 
-/// What a kind says of an object that is not there.
+/// An object that is not there.
 pub(super) struct Missing<'a> {
     /// What is missing where: `the set has no flow of this type`.
     pub(super) what: &'static str,
-    /// Whether the operator may write to the service for the resource.
-    pub(super) managed: bool,
-    /// What is to happen where the object was there before.
-    pub(super) drift: DriftPolicy,
-    /// The id that the user told us to adopt.
-    pub(super) wanted: Option<&'a str>,
-    /// What it is to be called, if its name is all that it is found by.
+    /// The display name to create it with, if that is all that it is found by.
     pub(super) name: Option<&'a str>,
     /// What else a create needs and is not there.
     pub(super) blocked: Option<&'a Blocked>,
 }
 
-impl Missing<'_> {
-    /// Why nothing is created, although nothing is there.
-    fn forbids(&self, was_there: bool) -> Option<Summary> {
-        let what = self.what;
-        if !self.managed {
-            let message =
-                format!("{what} to observe: create it, or set spec.managementPolicy to Manage");
-            return Some(Summary::stalled(reason::NOT_FOUND, message));
-        }
-        if was_there {
-            return (self.drift == DriftPolicy::Report).then(|| {
-                Summary::stalled(
-                    reason::NOT_FOUND,
-                    "the remote object no longer exists: set spec.driftPolicy to Correct to recreate it",
-                )
-            });
-        }
-        let id = self.wanted?;
-        let message = format!(
-            "{what} and the id {id} that the annotation industrydata.dev/remote-id names: correct the id or remove the annotation"
-        );
-        Some(Summary::stalled(reason::REMOTE_ID_NOT_FOUND, message))
-    }
-}
-
 impl<K: Planned> Planner<'_, K> {
-    /// Creates the object that `view` lacks, if and when that is right. `change` says what to send.
+    /// Creates the object that `view` lacks, if and when that is right. `change` returns what to send.
     pub(super) fn create(
         &mut self,
         view: &View<K::Item>,
         missing: &Missing,
         change: impl FnOnce(Attempt) -> Option<K::Change>,
-    ) -> Next<K::Change> {
+    ) -> Control<K, Infallible> {
         if let Some(verdict) = self.failure_of(Action::Create) {
-            return self.create_failed(&verdict);
+            return Break(self.create_failed(&verdict));
         }
-        if let Some(summary) = missing.forbids(self.status.id().is_some()) {
-            return Next::stand(summary);
-        }
+        self.may_create(missing.what)?;
         if let Some(blocked) = missing.blocked {
-            return self.blocked_by(blocked);
+            return Break(self.blocked_by(blocked));
         }
-        if let Some(wait) = self.wait() {
-            return Next::stand(Summary::Unchanged).after(Some(wait));
-        }
+        self.back_off()?;
         if !view.fresh {
-            return Next::look();
+            return Break(Next::refresh());
         }
         if let Some(attempt) = self.unsent() {
             self.memory.absent_since = None;
-            return change(attempt).map_or_else(Next::look, Next::change);
+            return Break(change(attempt).map_or_else(Next::refresh, Next::change));
         }
-        match self.absence(view) {
-            Absence::Believed if self.status.id().is_some() => self.claim_if_gone(view, missing),
-            Absence::Believed => self.claim(view, missing),
-            Absence::Unproved(wait) => self.wait_for_proof(wait),
+        self.absent(view)?;
+        if self.status.id().is_some() {
+            self.gone()?;
         }
-    }
-
-    /// Writes the intent to create an object that was there before, unless the service still has it under its id.
-    fn claim_if_gone(&self, view: &View<K::Item>, missing: &Missing) -> Next<K::Change> {
-        match &self.input.effects.fetched {
-            None => Next::fetch(),
-            Some(Fetched::Absent) => self.claim(view, missing),
-            Some(Fetched::Unknown(verdict)) => {
-                Next::stand(Summary::in_doubt(verdict)).after(Some(SOON))
-            }
-            Some(Fetched::Present) => {
-                let cause = Cause::new(
-                    reason::UNLISTED,
-                    "the service has the remote object but leaves it out of its lists: it is neither changed nor recreated until they show it",
-                );
-                Next::stand(Summary::Unknown(cause)).after(Some(SOON))
-            }
-        }
-    }
-
-    fn claim(&self, view: &View<K::Item>, missing: &Missing) -> Next<K::Change> {
-        Next::write(ResourceStep::WriteIntent {
+        Break(Next::write(ResourceStep::WriteIntent {
             attempt: self.attempt(view, missing.name),
             repeated: self.unresolved().is_some(),
-        })
+        }))
+    }
+
+    /// Ends planning if nothing is to be created although nothing is there.
+    fn may_create(&self, what: &str) -> Control<K> {
+        let resource = &*self.input.resource;
+        let (reason, message) = if !resource.is_managed() {
+            let message =
+                format!("{what} to observe: create it, or set spec.managementPolicy to Manage");
+            (reason::NOT_FOUND, message)
+        } else if self.status.id().is_some() {
+            if resource.policies().drift == DriftPolicy::Correct {
+                return Continue(());
+            }
+            let message = "the remote object no longer exists: set spec.driftPolicy to Correct to recreate it";
+            (reason::NOT_FOUND, message.to_owned())
+        } else if let Some(id) = resource::adopted_id(resource) {
+            let message = format!(
+                "{what} and the id {id} that the annotation industrydata.dev/remote-id names: correct the id or remove the annotation"
+            );
+            (reason::REMOTE_ID_NOT_FOUND, message)
+        } else {
+            return Continue(());
+        };
+        Break(Next::wait(Summary::stalled(reason, message)))
+    }
+
+    /// Ends planning unless the service answers for the recorded id that the object is gone, whatever its lists show.
+    fn gone(&mut self) -> Control<K> {
+        let summary = match &self.input.effects.fetched {
+            None => return Break(Next::fetch()),
+            Some(Fetched::Absent) => return Continue(()),
+            Some(Fetched::Unknown(verdict)) => Summary::in_doubt(verdict),
+            Some(Fetched::Present) => Summary::Unknown(Cause::new(
+                reason::UNLISTED,
+                "the service has the remote object but leaves it out of its lists: it is neither changed nor recreated until they show it",
+            )),
+        };
+        Break(self.wait_for(summary, SOON))
     }
 
     /// The intent to create for which this process knows that no request has left.
@@ -153,6 +137,14 @@ impl<K: Planned> Planner<'_, K> {
         let id = attempt.map(|attempt| attempt.id);
         if id.is_some() {
             self.status.set_resolved_attempt(id);
+        }
+    }
+
+    /// Ends planning while it is not certain that the object of which `view` shows nothing does not exist.
+    pub(super) fn absent(&mut self, view: &View<K::Item>) -> Control<K> {
+        match self.absence(view) {
+            Absence::Believed => Continue(()),
+            Absence::Unproved(wait) => Break(self.wait_for_proof(wait)),
         }
     }
 
@@ -201,13 +193,13 @@ impl<K: Planned> Planner<'_, K> {
     /// What follows a create that failed: a refusal takes the intent back; anything else has to be looked into.
     ///
     /// Where an earlier attempt is unresolved, a refusal of this one says nothing about that one, so the intent stays.
-    fn create_failed(&self, verdict: &Verdict) -> Next<K::Change> {
+    fn create_failed(&mut self, verdict: &Verdict) -> Next<K::Change> {
         match verdict.certainty {
             Certainty::NotSent | Certainty::Refused if self.is_only_attempt() => {
-                Next::write(ResourceStep::ClearIntent).summary(Summary::failed(verdict))
+                Next::write(ResourceStep::ClearIntent).summarized(Summary::failed(verdict))
             }
             Certainty::NotSent | Certainty::Refused => {
-                Next::stand(Summary::failed(verdict)).after(self.wait())
+                self.wait_for_retry(Summary::failed(verdict))
             }
             Certainty::Throttled | Certainty::Unknown => {
                 self.wait_for_proof(SignedDuration::from_secs(1))
@@ -223,7 +215,7 @@ impl<K: Planned> Planner<'_, K> {
         matches!(permit, Some(Permit::Create { attempt: own, repeated: false }) if Some(*own) == attempt)
     }
 
-    pub(super) fn wait_for_proof(&self, wait: SignedDuration) -> Next<K::Change> {
+    fn wait_for_proof(&mut self, wait: SignedDuration) -> Next<K::Change> {
         let summary = if self.unresolved().is_some() {
             Summary::reconciling(
                 reason::CREATE_UNRESOLVED,
@@ -235,6 +227,6 @@ impl<K: Planned> Planner<'_, K> {
                 "the service's lists lack the remote object: it is recreated once all lists over the visibility window agree",
             ))
         };
-        Next::stand(summary).after(Some(wait.min(SOON)))
+        self.wait_for(summary, wait.min(SOON))
     }
 }

@@ -1,16 +1,16 @@
 //! Lets a resource go whose remote object goes with it: after a list has shown that it is gone.
 
-use std::ops::ControlFlow;
+use std::ops::ControlFlow::{Break, Continue};
 
 use k8s_openapi::jiff::SignedDuration;
 
-use crate::api::reason;
+use crate::api::{DeletionPolicy, reason};
 use crate::graph::verdict::{Certainty, Disposition, Verdict};
 
 use super::conditions::Summary;
 use super::create::Absence;
 use super::event::Event;
-use super::planner::{Next, Planner};
+use super::planner::{Control, Next, Planner};
 use super::{
     Action, Container, DeletionMemory, Fetched, Planned, Read, ResourceStep, SharedStatus, View,
     resource,
@@ -20,11 +20,11 @@ use super::{
 const SOON: SignedDuration = SignedDuration::from_secs(10);
 
 /// The way out of a deletion that waits.
-const LET_GO: &str =
+const ABANDON: &str =
     "To let go of it without deleting it, set the annotation industrydata.dev/abandon to \"true\"";
 
-/// What a complete list shows of the outcome of a create that nobody has seen.
-pub(super) enum Trace {
+/// What a complete list shows of a create whose outcome is unresolved.
+pub(super) enum CreateOutcome {
     /// The object with this id is ours.
     Ours {
         id: String,
@@ -38,46 +38,73 @@ pub(super) enum Trace {
 }
 
 impl<K: Planned> Planner<'_, K> {
-    /// Deletes the remote object, then lets the resource go.
+    /// Ends planning for a resource that its user has deleted: deletes the remote object, unless it is to stay, then removes
+    /// the finalizer.
     ///
-    /// `noun` is what people call the object; `trace` looks for it where a create is unresolved; `change` deletes it.
-    pub(super) fn delete(
+    /// `in_use` names what has to go first; `find` looks for the object where a create is unresolved; `change` deletes it.
+    pub(super) fn deleted(
         &mut self,
-        noun: &str,
-        trace: impl FnOnce(&Self, &View<K::Item>) -> Trace,
+        in_use: Option<Summary>,
+        find: impl FnOnce(&Self, &View<K::Item>) -> CreateOutcome,
         change: impl FnOnce(String) -> K::Change,
-    ) -> Next<K::Change> {
+    ) -> Control<K> {
+        let resource = &*self.input.resource;
+        if !resource::is_deleting(resource) {
+            return Continue(());
+        }
+        if !resource::is_held(resource) {
+            return Break(Next::wait(Summary::Unchanged));
+        }
+        let retained =
+            resource.policies().deletion == DeletionPolicy::Retain || !resource.is_managed();
+        if !resource::is_abandoned(resource) {
+            if let Some(in_use) = in_use {
+                return Break(self.wait_a_minute(in_use));
+            }
+            if !retained {
+                self.delete_remote(find, change)?;
+            }
+        }
+        Break(Next::write(ResourceStep::RemoveFinalizer))
+    }
+
+    /// Ends planning until the remote object is gone.
+    fn delete_remote(
+        &mut self,
+        find: impl FnOnce(&Self, &View<K::Item>) -> CreateOutcome,
+        change: impl FnOnce(String) -> K::Change,
+    ) -> Control<K> {
         let id = match self.unresolved() {
             None => self.status.id().map(str::to_owned),
-            Some(_) => match self.resolve(noun, trace) {
-                ControlFlow::Continue(id) => id,
-                ControlFlow::Break(decision) => return decision,
-            },
+            Some(_) => self.resolve(find)?,
         };
         let Some(id) = id else {
-            return release();
+            return Continue(());
         };
         if let Err(blocked) = &self.input.target {
-            return stuck(noun, &blocked.cause.message).within_a_minute();
+            return Break(self.stuck(&blocked.cause.message));
         }
         if let Some(verdict) = self.failure_of(Action::Delete)
             && verdict.certainty == Certainty::NotSent
         {
-            return blocked(noun, &verdict).after(self.wait());
+            return Break(self.wait_for_retry(failed::<K>(&verdict)));
         }
         self.note_deletion(&id);
         match self.memory.deletion.clone().filter(|sent| sent.id == id) {
-            Some(sent) => self.verify(noun, &sent, change),
-            None => self.send(&id, change),
+            Some(sent) => self.verify(&sent, change),
+            None => self.send(&id, change, Summary::Unchanged),
         }
     }
 
-    fn send(&mut self, id: &str, change: impl FnOnce(String) -> K::Change) -> Next<K::Change> {
-        if let Some(wait) = self.wait() {
-            return Next::stand(Summary::Unchanged).after(Some(wait));
-        }
+    fn send(
+        &mut self,
+        id: &str,
+        change: impl FnOnce(String) -> K::Change,
+        summary: Summary,
+    ) -> Control<K> {
+        self.back_off()?;
         self.memory.absent_since = None;
-        Next::change(change(id.to_owned()))
+        Break(Next::change(change(id.to_owned())).summarized(summary))
     }
 
     /// Remembers that a request to delete has left, and how it was answered.
@@ -96,70 +123,63 @@ impl<K: Planned> Planner<'_, K> {
         });
     }
 
-    /// Lets the resource go if a list that is newer than the request lacks the object. The answer to the request proves
+    /// Ends planning until a list that is newer than the request lacks the object. The answer to the request proves
     /// nothing: gateways answer for the service, and one of its replicas may not know the object yet.
     fn verify(
         &mut self,
-        noun: &str,
         sent: &DeletionMemory,
         change: impl FnOnce(String) -> K::Change,
-    ) -> Next<K::Change> {
+    ) -> Control<K> {
         let view = match &self.input.collection {
             // The poller may list rarely, and what it listed last says no more each time.
             Some(Read::Known(view)) if view.fresh => view,
             Some(Read::Unknown(unreadable)) => {
-                return blocked(noun, &unreadable.verdict).after(Some(SOON));
+                return Break(self.wait_for(failed::<K>(&unreadable.verdict), SOON));
             }
-            _ => return Next::look(),
+            _ => return Break(Next::refresh()),
         };
         let mut ids = view.listing.items.iter().map(K::id_of);
         if ids.any(|listed| listed.eq_ignore_ascii_case(&sent.id)) {
-            return self.delete_again(noun, sent, change);
+            return self.delete_again(sent, change);
         }
         if view.listing.unread > 0 {
             // An item that could not be read may be the object.
             match &self.input.effects.fetched {
-                None => return Next::fetch(),
+                None => return Break(Next::fetch()),
                 Some(Fetched::Absent) => {}
-                Some(Fetched::Present) => return self.delete_again(noun, sent, change),
+                Some(Fetched::Present) => return self.delete_again(sent, change),
                 Some(Fetched::Unknown(verdict)) => {
-                    return blocked(noun, verdict).after(Some(SOON));
+                    return Break(self.wait_for(failed::<K>(verdict), SOON));
                 }
             }
         }
         let first = *self.memory.absent_since.get_or_insert(view.uptime);
-        let absence = if self.is_settled(view) {
-            Absence::Believed
-        } else {
-            self.absent_for_the_window(view, first)
-        };
-        match absence {
-            Absence::Believed => {
-                let event = Event::normal("Deleted", format!("deleted the remote {noun}"));
-                self.events.push(event);
-                release()
-            }
-            Absence::Unproved(left) => Next::stand(deleting(noun)).after(Some(left.min(SOON))),
+        if !self.is_settled(view)
+            && let Absence::Unproved(left) = self.absent_for_the_window(view, first)
+        {
+            return Break(self.wait_for(deleting::<K>(), left.min(SOON)));
         }
+        let message = format!("deleted the remote {}", K::NOUN);
+        self.events.push(Event::normal("Deleted", message));
+        Continue(())
     }
 
     /// The object is still listed.
     fn delete_again(
         &mut self,
-        noun: &str,
         sent: &DeletionMemory,
         change: impl FnOnce(String) -> K::Change,
-    ) -> Next<K::Change> {
+    ) -> Control<K> {
         self.memory.absent_since = None;
         let age = self.input.now.duration_since(sent.at);
         let (summary, left) = match &sent.failure {
-            Some(verdict) => (blocked_standing(noun, verdict), self.wait()),
+            Some(verdict) => (failed::<K>(verdict), self.backoff()),
             // It may be a replica that does not know yet.
-            None => (deleting(noun), Some(self.patience(sent.times) - age)),
+            None => (deleting::<K>(), Some(self.patience(sent.times) - age)),
         };
         match left.filter(SignedDuration::is_positive) {
-            Some(left) => Next::stand(summary).after(Some(left)),
-            None => self.send(&sent.id, change).summary(summary),
+            Some(left) => Break(self.wait_for(summary, left)),
+            None => self.send(&sent.id, change, summary),
         }
     }
 
@@ -172,79 +192,67 @@ impl<K: Planned> Planner<'_, K> {
             && age.is_some_and(|age| age >= self.input.limits.visibility_window)
     }
 
-    /// A create may have taken effect unseen: nothing goes before it is certain what there is to delete.
+    /// The id of what an unresolved create has made, if anything: nothing goes before it is certain what there is to delete.
     fn resolve(
         &mut self,
-        noun: &str,
-        trace: impl FnOnce(&Self, &View<K::Item>) -> Trace,
-    ) -> ControlFlow<Next<K::Change>, Option<String>> {
+        find: impl FnOnce(&Self, &View<K::Item>) -> CreateOutcome,
+    ) -> Control<K, Option<String>> {
         if let Err(blocked) = &self.input.target {
-            return ControlFlow::Break(stuck(noun, &blocked.cause.message).within_a_minute());
+            return Break(self.stuck(&blocked.cause.message));
         }
         let view = match &self.input.collection {
             Some(Read::Known(view)) if view.fresh => view,
             Some(Read::Unknown(unreadable)) => {
-                return ControlFlow::Break(blocked(noun, &unreadable.verdict).within_a_minute());
+                return Break(self.wait_a_minute(failed::<K>(&unreadable.verdict)));
             }
-            _ => return ControlFlow::Break(Next::look()),
+            _ => return Break(Next::refresh()),
         };
-        match trace(self, view) {
-            Trace::Ours { id, .. } if self.records(&id) => ControlFlow::Continue(Some(id)),
-            Trace::Ours { id, created } => {
+        match find(self, view) {
+            CreateOutcome::Ours { id, .. } if self.records(&id) => Continue(Some(id)),
+            CreateOutcome::Ours { id, created } => {
                 // From an old picture of a resource that is gone, the object of another would be taken for ours. So what
                 // is found is written down, under precondition, before it is touched.
                 self.status.set_object(id, created);
                 self.resolve_attempt();
-                ControlFlow::Break(
-                    Next::write(ResourceStep::WriteStatus(None)).summary(deleting(noun)),
-                )
+                Break(Next::write(ResourceStep::WriteStatus(None)).summarized(deleting::<K>()))
             }
-            Trace::Unclear(why) => ControlFlow::Break(stuck(noun, why).within_a_minute()),
-            Trace::Absent => match self.absence(view) {
-                Absence::Believed => ControlFlow::Continue(None),
-                Absence::Unproved(wait) => {
-                    ControlFlow::Break(Next::stand(deleting(noun)).after(Some(wait)))
-                }
+            CreateOutcome::Unclear(why) => Break(self.stuck(why)),
+            CreateOutcome::Absent => match self.absence(view) {
+                Absence::Believed => Continue(None),
+                Absence::Unproved(wait) => Break(self.wait_for(deleting::<K>(), wait)),
             },
         }
     }
-}
 
-/// Lets the resource go.
-pub(super) fn release<Change>() -> Next<Change> {
-    Next::write(ResourceStep::RemoveFinalizer)
-}
-
-fn deleting(noun: &str) -> Summary {
-    Summary::reconciling(
-        reason::DELETING,
-        format!(
-            "the remote {noun} is being deleted: this resource goes when the service's lists no longer show it. {LET_GO}"
-        ),
-    )
-}
-
-fn blocked<Change>(noun: &str, verdict: &Verdict) -> Next<Change> {
-    Next::stand(blocked_standing(noun, verdict))
-}
-
-fn blocked_standing(noun: &str, verdict: &Verdict) -> Summary {
-    match verdict.disposition {
-        Disposition::Retry | Disposition::Throttled { .. } => {
-            let message = &verdict.message;
-            let message = format!("the remote {noun} is being deleted. {message} {LET_GO}");
-            Summary::reconciling(reason::DELETING, message)
-        }
-        Disposition::User | Disposition::Bug => stuck_standing(noun, &verdict.message),
+    fn stuck(&mut self, why: &str) -> Next<K::Change> {
+        self.wait_a_minute(stuck::<K>(why))
     }
 }
 
-fn stuck<Change>(noun: &str, why: &str) -> Next<Change> {
-    Next::stand(stuck_standing(noun, why))
+fn deleting<K: Planned>() -> Summary {
+    let message = format!(
+        "the remote {} is being deleted: this resource goes when the service's lists no longer show it. {ABANDON}",
+        K::NOUN
+    );
+    Summary::reconciling(reason::DELETING, message)
 }
 
-fn stuck_standing(noun: &str, why: &str) -> Summary {
+fn failed<K: Planned>(verdict: &Verdict) -> Summary {
+    match verdict.disposition {
+        Disposition::Retry | Disposition::Throttled { .. } => {
+            let message = &verdict.message;
+            let message = format!(
+                "the remote {} is being deleted. {message} {ABANDON}",
+                K::NOUN
+            );
+            Summary::reconciling(reason::DELETING, message)
+        }
+        Disposition::User | Disposition::Bug => stuck::<K>(&verdict.message),
+    }
+}
+
+fn stuck<K: Planned>(why: &str) -> Summary {
     let why = why.trim_end_matches('.');
-    let message = format!("the remote {noun} cannot be deleted: {why}. {LET_GO}");
+    let message = format!("the remote {} cannot be deleted: {why}. {ABANDON}", K::NOUN);
     Summary::stalled(reason::DELETION_BLOCKED, message)
 }

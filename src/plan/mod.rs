@@ -31,6 +31,7 @@ pub mod event;
 mod exploration;
 pub mod flow;
 pub mod flow_set;
+mod ownership;
 pub mod password;
 pub mod planned;
 mod planner;
@@ -45,8 +46,9 @@ pub mod text;
 pub use attempt::Attempt;
 pub use blocked::Blocked;
 pub use event::Event;
+use ownership::Ownership;
 pub use password::{Digest, Password};
-pub use planned::{Input, Planned, SharedStatus, Target};
+pub use planned::{Input, Planned, Policies, SharedStatus, Target};
 
 /// A list that fails once or twice is no reason to doubt what was known before.
 pub const REPORTED_FAILURES: u32 = 3;
@@ -129,8 +131,8 @@ pub struct Plan<K: Planned> {
     pub memory: Memory,
     /// What happened, from the outcome of the last step.
     pub events: Vec<Event>,
-    /// When to look again, if nothing else happens before.
-    pub again: Option<SignedDuration>,
+    /// When to reconcile again at the latest, or `None` if only a change asks for it.
+    pub requeue_after: Option<SignedDuration>,
 }
 
 /// One effect.

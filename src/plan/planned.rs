@@ -9,7 +9,8 @@ use kube::ResourceExt;
 use uuid::Uuid;
 
 use crate::api::{
-    GraphConnectionStatus, OutboundProvisioningFlowSetStatus, ProvisioningFlowStatus, Retry,
+    AdoptionPolicy, DeletionPolicy, Drift, DriftPolicy, GraphConnectionStatus, ManagementPolicy,
+    OutboundProvisioningFlowSetStatus, ProvisioningFlowStatus, Retry,
 };
 use crate::graph::model::FlowSetId;
 
@@ -27,11 +28,22 @@ pub trait Planned: ResourceExt + Clone + Debug + PartialEq + Sized {
     /// What else has to be known to decide.
     type Related: Clone + Debug;
 
+    /// What people call the remote object.
+    const NOUN: &'static str;
+
     /// The id of a member of the collection.
     fn id_of(item: &Self::Item) -> &str;
 
     /// The status that the cluster holds.
     fn status(&self) -> Option<&Self::Status>;
+
+    /// What the spec says that the operator may do.
+    fn policies(&self) -> Policies;
+
+    /// Whether the operator may write to the service for this resource.
+    fn is_managed(&self) -> bool {
+        self.policies().management == ManagementPolicy::Manage
+    }
 
     /// Whether the status speaks of something under way, so that an old picture of it would mislead.
     fn is_in_doubt(&self) -> bool {
@@ -40,6 +52,19 @@ pub trait Planned: ResourceExt + Clone + Debug + PartialEq + Sized {
 
     /// Decides.
     fn plan(input: &Input<Self>) -> Plan<Self>;
+}
+
+/// What a spec says that the operator may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policies {
+    /// `spec.managementPolicy`
+    pub management: ManagementPolicy,
+    /// `spec.adoptionPolicy`
+    pub adoption: AdoptionPolicy,
+    /// `spec.driftPolicy`
+    pub drift: DriftPolicy,
+    /// `spec.deletionPolicy`
+    pub deletion: DeletionPolicy,
 }
 
 /// Everything that is known when a resource is decided about.
@@ -100,6 +125,8 @@ pub trait SharedStatus: Clone + Debug + Default + PartialEq {
     fn resolved_attempt(&self) -> Option<Uuid>;
     /// Sets the create attempt whose outcome is known.
     fn set_resolved_attempt(&mut self, attempt: Option<Uuid>);
+    /// Replaces the differences between the remote object and the spec.
+    fn set_drift(&mut self, drift: Vec<Drift>);
     /// When the service made the remote object.
     fn made_at(&self) -> Option<Timestamp>;
 }
@@ -158,6 +185,10 @@ macro_rules! shared_status {
                 self.resolved_attempt = attempt.map(|attempt| attempt.to_string());
             }
 
+            fn set_drift(&mut self, drift: Vec<Drift>) {
+                self.drift = drift;
+            }
+
             fn made_at(&self) -> Option<Timestamp> {
                 self.created_date_time.as_deref()?.parse().ok()
             }
@@ -189,6 +220,8 @@ impl SharedStatus for GraphConnectionStatus {
     }
 
     fn set_resolved_attempt(&mut self, _attempt: Option<Uuid>) {}
+
+    fn set_drift(&mut self, _drift: Vec<Drift>) {}
 
     fn made_at(&self) -> Option<Timestamp> {
         None

@@ -1,16 +1,19 @@
 //! A plan while it is being made: what all kinds do alike.
 
+use std::ops::ControlFlow::{self, Break, Continue};
+
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::api::condition::{READY, STALLED};
-use crate::api::reason;
+use crate::api::{annotation, reason};
 use crate::graph::verdict::{Disposition, Verdict};
 
 use super::blocked::BlockedOn;
-use super::conditions::{self, Cause, Readiness, Summary};
+use super::conditions::{self, Cause, Progress, Readiness, Summary};
 use super::{
     Action, Blocked, Event, Input, Memory, Outcome, Plan, Planned, REPORTED_FAILURES, Read,
-    ResourceStep, SharedStatus, Step, Unreadable, View, resource, retry,
+    ResourceStep, SharedStatus, Step, Target, Unreadable, View, resource,
+    retry::{self, fingerprint},
 };
 
 /// A pause must not be zero.
@@ -20,11 +23,13 @@ const AT_ONCE: SignedDuration = SignedDuration::from_millis(100);
 /// order, from several tools, and a pipeline that waits for the result gives up at once on what is `Stalled`.
 const PATIENCE_FOR_DEPENDENCIES: SignedDuration = SignedDuration::from_mins(5);
 
-/// What is to happen next, and how the resource stands until then.
+/// One part of a plan: it ends planning with what to do now, or yields what the next part builds on.
+pub(super) type Control<K, T = ()> = ControlFlow<Next<<K as Planned>::Change>, T>;
+
+/// What to do now, and how the resource is summarized until then.
 pub(super) struct Next<Change> {
     step: Option<Step<Change>>,
     summary: Summary,
-    again: Option<SignedDuration>,
 }
 
 /// A plan while it is being made.
@@ -35,13 +40,13 @@ pub(super) struct Planner<'a, K: Planned> {
     pub(super) events: Vec<Event>,
     failure: Option<(Action, Verdict)>,
     inputs: String,
-    again: Option<SignedDuration>,
+    requeue_after: Option<SignedDuration>,
     /// The dependency that was missing in the run before, and since when.
     was_missing: Option<(&'static str, Timestamp)>,
 }
 
 impl<Change> Next<Change> {
-    pub(super) fn look() -> Self {
+    pub(super) fn refresh() -> Self {
         Self::step(Step::Refresh)
     }
 
@@ -57,64 +62,47 @@ impl<Change> Next<Change> {
         Self::step(Step::Remote(change))
     }
 
-    pub(super) fn stand(summary: Summary) -> Self {
+    /// Nothing to do: the resource is summarized like this until something changes.
+    pub(super) fn wait(summary: Summary) -> Self {
         Self {
             step: None,
             summary,
-            again: None,
         }
     }
 
-    /// The same, and the resource stands like this from now on.
-    pub(super) fn summary(mut self, summary: Summary) -> Self {
+    /// The same step under another summary.
+    pub(super) fn summarized(mut self, summary: Summary) -> Self {
         self.summary = summary;
         self
     }
 
-    pub(super) fn after(mut self, pause: Option<SignedDuration>) -> Self {
-        self.again = pause;
-        self
-    }
-
-    /// The same, if it has a step; else how the resource stands for a weightier reason.
-    pub(super) fn unless_told(self, weightier: Self) -> Self {
+    /// The same if it has a step, or else a wait under `summary`.
+    pub(super) fn step_or_wait(self, summary: Summary) -> Self {
         if self.step.is_some() {
-            return self;
+            self
+        } else {
+            Self::wait(summary)
         }
-        let again = earlier(self.again, weightier.again);
-        weightier.after(again)
-    }
-
-    /// The same, and looked at again within this time.
-    pub(super) fn sooner(mut self, pause: SignedDuration) -> Self {
-        self.again = earlier(self.again, Some(pause));
-        self
-    }
-
-    /// For what is decided elsewhere and nothing tells us of.
-    pub(super) fn within_a_minute(self) -> Self {
-        self.after(Some(SignedDuration::from_mins(1)))
     }
 
     fn step(step: Step<Change>) -> Self {
         Self {
             step: Some(step),
-            ..Self::stand(Summary::Unchanged)
+            summary: Summary::Unchanged,
         }
     }
 }
 
 impl<'a, K: Planned> Planner<'a, K> {
-    /// `inputs` changes when a person changes something that could mend a failure.
-    pub(super) fn new(input: &'a Input<K>, inputs: String) -> Self {
+    pub(super) fn new(input: &'a Input<K>) -> Self {
         let mut planner = Self {
             input,
             status: input.status.clone(),
             memory: input.memory.clone(),
             events: Vec::new(),
             failure: None,
-            inputs,
-            again: None,
+            inputs: inputs(input),
+            requeue_after: None,
             was_missing: input.memory.missing,
         };
         planner.memory.missing = None;
@@ -134,13 +122,89 @@ impl<'a, K: Planned> Planner<'a, K> {
     }
 
     /// How long past failures keep us from changing anything at the service.
-    pub(super) fn wait(&self) -> Option<SignedDuration> {
+    pub(super) fn backoff(&self) -> Option<SignedDuration> {
         retry::wait(self.status.retry(), &self.inputs, self.input.now)
     }
 
-    /// Looks again after `pause` at the latest, whatever is decided.
-    pub(super) fn wake_in(&mut self, pause: Option<SignedDuration>) {
-        self.again = earlier(self.again, pause);
+    /// Requeues the resource after `pause` at the latest.
+    pub(super) fn requeue_after(&mut self, pause: SignedDuration) {
+        let requeue = self.requeue_after.get_or_insert(pause);
+        *requeue = pause.min(*requeue);
+    }
+
+    /// Waits under this summary, for `pause` at most.
+    pub(super) fn wait_for(&mut self, summary: Summary, pause: SignedDuration) -> Next<K::Change> {
+        self.requeue_after(pause);
+        Next::wait(summary)
+    }
+
+    /// Waits under this summary for a change that no watch event announces.
+    pub(super) fn wait_a_minute(&mut self, summary: Summary) -> Next<K::Change> {
+        self.wait_for(summary, SignedDuration::from_mins(1))
+    }
+
+    /// Waits under this summary until a failed request may be repeated.
+    pub(super) fn wait_for_retry(&mut self, summary: Summary) -> Next<K::Change> {
+        if let Some(pause) = self.backoff() {
+            self.requeue_after(pause);
+        }
+        Next::wait(summary)
+    }
+
+    /// Ends planning while past failures keep the operator from changing anything at the service.
+    pub(super) fn back_off(&mut self) -> Control<K> {
+        match self.backoff() {
+            Some(pause) => Break(self.wait_for(Summary::Unchanged, pause)),
+            None => Continue(()),
+        }
+    }
+
+    /// Ends planning for a resource that its user has suspended.
+    pub(super) fn suspended(&mut self, suspend: bool) -> Control<K> {
+        if !suspend {
+            return Continue(());
+        }
+        let message = format!(
+            "spec.suspend is true: the remote {} is left as it is and not looked at",
+            K::NOUN
+        );
+        Break(self.blocked_by(&Blocked::suspension(reason::SUSPENDED, message)))
+    }
+
+    /// The target, if nothing blocks the resource.
+    pub(super) fn target(&mut self) -> Control<K, &'a Target> {
+        match &self.input.target {
+            Ok(target) => Continue(target),
+            Err(blocked) => Break(self.blocked_by(blocked)),
+        }
+    }
+
+    /// Lists once more if the user asked for it.
+    pub(super) fn requested_refresh(&self) -> Control<K> {
+        let pending = self.status.pending_request(&*self.input.resource);
+        let stale = self.view().is_some_and(|view| !view.fresh);
+        if stale && pending.is_some() {
+            return Break(Next::refresh());
+        }
+        Continue(())
+    }
+
+    /// The complete list of the collection. What is known of a `settled` object stays true for a while without one.
+    pub(super) fn listed(&self, settled: bool) -> Control<K, &'a View<K::Item>> {
+        match &self.input.collection {
+            None => Break(Next::refresh()),
+            Some(Read::Unknown(unreadable)) => Break(self.unreadable(unreadable, settled)),
+            Some(Read::Known(view)) => Continue(view),
+        }
+    }
+
+    /// Adds the finalizer before anything is done for the resource at the service.
+    pub(super) fn finalizer(&self) -> Control<K> {
+        let resource = &*self.input.resource;
+        if resource.is_managed() && !resource::is_held(resource) {
+            return Break(Next::write(ResourceStep::AddFinalizer));
+        }
+        Continue(())
     }
 
     /// The complete list of the collection, if there is one.
@@ -151,8 +215,8 @@ impl<'a, K: Planned> Planner<'a, K> {
         }
     }
 
-    /// Whether the list is one that this run asked for. What it shows of others may be gone from an older one.
-    pub(super) fn has_looked(&self) -> bool {
+    /// Whether this reconcile asked for the list. What an older one shows of others may be gone.
+    pub(super) fn is_fresh(&self) -> bool {
         self.view().is_some_and(|view| view.fresh)
     }
 
@@ -160,13 +224,6 @@ impl<'a, K: Planned> Planner<'a, K> {
     pub(super) fn records(&self, id: &str) -> bool {
         let recorded = self.input.resource.status().and_then(SharedStatus::id);
         recorded == Some(id)
-    }
-
-    /// Whether the user asked for a look and this run has not looked yet.
-    pub(super) fn wants_look(&self) -> bool {
-        let pending = self.status.pending_request(&*self.input.resource);
-        let stale = self.view().is_some_and(|view| !view.fresh);
-        stale && pending.is_some()
     }
 
     pub(super) fn blocked_by(&mut self, blocked: &Blocked) -> Next<K::Change> {
@@ -177,15 +234,15 @@ impl<'a, K: Planned> Planner<'a, K> {
             grace - self.input.now.duration_since(since)
         });
         if left.is_positive() {
-            return Next::stand(Summary::Unchanged).after(Some(left));
+            return self.wait_for(Summary::Unchanged, left);
         }
         if blocked.kind == BlockedOn::Missing
             && let Some(left) = self.patience_for(blocked.cause.reason)
         {
             let Cause { reason, message } = &blocked.cause;
-            return Next::stand(Summary::reconciling(reason, message.clone())).after(Some(left));
+            return self.wait_for(Summary::reconciling(reason, message.clone()), left);
         }
-        Next::stand(blocked.summary())
+        Next::wait(blocked.summary())
     }
 
     /// How much longer a missing dependency is waited for; `None` if a person is needed.
@@ -216,7 +273,7 @@ impl<'a, K: Planned> Planner<'a, K> {
         } else {
             Summary::in_doubt(verdict)
         };
-        Next::stand(summary)
+        Next::wait(summary)
     }
 
     /// Whether the conditions speak of an earlier spec.
@@ -225,14 +282,24 @@ impl<'a, K: Planned> Planner<'a, K> {
         self.status.observed_generation() < generation
     }
 
-    pub(super) fn finish(mut self, decision: Next<K::Change>, readiness: &Readiness) -> Plan<K> {
-        let summary = self.unless_outdated(decision.summary, decision.step.is_some());
+    /// The plan that `control` has led to. A plan that came to its end has found everything as declared.
+    pub(super) fn finish(mut self, control: Control<K>, readiness: &Readiness) -> Plan<K> {
+        let next = match control {
+            Break(next) => next,
+            Continue(()) => {
+                self.status.set_retry(None);
+                Next::wait(Summary::Synced {
+                    progress: Progress::Settled,
+                })
+            }
+        };
+        let summary = self.unless_outdated(next.summary, next.step.is_some());
         if summary != Summary::Unchanged {
-            self.stand(summary, readiness);
+            self.summarize(summary, readiness);
         }
         Plan {
-            again: earlier(decision.again, self.again),
-            step: decision.step,
+            requeue_after: self.requeue_after,
+            step: next.step,
             status: self.status,
             memory: self.memory,
             events: self.events,
@@ -252,7 +319,7 @@ impl<'a, K: Planned> Planner<'a, K> {
     }
 
     /// Writes down how the resource stands, and that a wish for a look has led there.
-    fn stand(&mut self, summary: Summary, readiness: &Readiness) {
+    fn summarize(&mut self, summary: Summary, readiness: &Readiness) {
         let resource = &*self.input.resource;
         let original = resource.status().map_or(&[][..], SharedStatus::conditions);
         let generation = resource::generation(resource);
@@ -263,7 +330,9 @@ impl<'a, K: Planned> Planner<'a, K> {
             self.status.set_handled(request);
             // With two new values each is echoed once.
             let more = self.status.pending_request(resource).is_some();
-            self.wake_in(more.then_some(AT_ONCE));
+            if more {
+                self.requeue_after(AT_ONCE);
+            }
         }
     }
 
@@ -282,13 +351,19 @@ impl<'a, K: Planned> Planner<'a, K> {
     }
 }
 
-/// The earlier of two times from now.
-pub(super) fn earlier(
-    one: Option<SignedDuration>,
-    other: Option<SignedDuration>,
-) -> Option<SignedDuration> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
+/// Changes when a person changes something that could end a failure.
+fn inputs<K: Planned>(input: &Input<K>) -> String {
+    let resource = &*input.resource;
+    let annotated = [
+        annotation::REMOTE_ID,
+        annotation::REQUESTED_AT,
+        annotation::FLUX_REQUESTED_AT,
+        annotation::RESET_REQUESTED_AT,
+        annotation::ABANDON,
+    ]
+    .map(|name| resource::annotated(resource, name).unwrap_or_default());
+    let generation = resource::generation(resource).to_string();
+    let target = input.target.as_ref();
+    let revision = target.map_or("", |target| target.revision.as_str());
+    fingerprint([generation.as_str(), revision].into_iter().chain(annotated))
 }

@@ -40,6 +40,11 @@ pub fn annotated<'a>(resource: &'a impl ResourceExt, name: &str) -> Option<&'a s
     resource.annotations().get(name).map(String::as_str)
 }
 
+/// The id of the remote object that the user told the operator to adopt.
+pub fn adopted_id(resource: &impl ResourceExt) -> Option<&str> {
+    annotated(resource, annotation::REMOTE_ID)
+}
+
 /// The last intent to create, whatever became of it.
 pub fn attempt(resource: &impl ResourceExt) -> Option<Attempt> {
     Attempt::parse(annotated(resource, annotation::CREATE_ATTEMPT)?)

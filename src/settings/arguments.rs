@@ -129,7 +129,7 @@ pub struct Arguments {
     )]
     pub relist_interval: Duration,
 
-    /// Whether to write only while lease_guard the lease. Turn it off only where nothing else can run
+    /// Whether to write only while holding the lease. Turn it off only where nothing else can run
     /// a second operator
     #[arg(
         long,

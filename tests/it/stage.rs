@@ -21,6 +21,7 @@ use tokio::process::Command;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
 
 use crate::role::{self, Reach};
 use crate::times::Shorter;
@@ -161,7 +162,10 @@ impl Stage {
     pub async fn start_with(&mut self, flags: impl IntoIterator<Item = String>) {
         // Told by cargo only where a test fails.
         let _ = tracing_subscriber::fmt()
-            .with_env_filter("info,kube=warn")
+            .with_env_filter(
+                EnvFilter::try_from_default_env()
+                    .unwrap_or_else(|_| "info,kube_client=warn".into()),
+            )
             .with_test_writer()
             .try_init();
         let flags = ["operator".to_owned()].into_iter().chain(flags);

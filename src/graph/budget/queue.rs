@@ -44,7 +44,11 @@ impl Queue {
             call: Arc::clone(&call),
         };
         self.priorities[priority as usize].push_back(waiter);
-        Ticket { priority, number, call }
+        Ticket {
+            priority,
+            number,
+            call,
+        }
     }
 
     pub(super) fn leave(&mut self, ticket: &Ticket) {

@@ -156,7 +156,10 @@ async fn the_higher_lane_goes_first_and_a_lane_keeps_its_order() {
         tasks.push(queue(&budget, priority, name, &order));
         tokio::task::yield_now().await;
     }
-    assert_eq!(Priority::ALL.map(|priority| budget.waiting(priority)), [2, 2, 2]);
+    assert_eq!(
+        Priority::ALL.map(|priority| budget.waiting(priority)),
+        [2, 2, 2]
+    );
     for task in tasks {
         task.await.unwrap();
     }
@@ -164,7 +167,10 @@ async fn the_higher_lane_goes_first_and_a_lane_keeps_its_order() {
         "user 1", "user 2", "change 1", "change 2", "poll 1", "poll 2",
     ];
     assert_eq!(*order.lock().unwrap(), expected);
-    assert_eq!(Priority::ALL.map(|priority| budget.waiting(priority)), [0, 0, 0]);
+    assert_eq!(
+        Priority::ALL.map(|priority| budget.waiting(priority)),
+        [0, 0, 0]
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@ use crate::api::annotation;
 use crate::api::condition::{READY, RECONCILING, STALLED, SYNCED};
 use crate::graph::verdict::Reason;
 use crate::plan::testing::*;
-use crate::plan::{Effects, Limits, Memory, Step, Target, Unreadable};
+use crate::plan::{Effects, Limits, Memory, Read, Step, Target, Unreadable};
 
 fn input(resource: GraphConnection) -> Input<GraphConnection> {
     Input {

@@ -3,9 +3,9 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use crate::api::condition::RECONCILING;
+use crate::api::condition::{RECONCILING, STALLED};
 use crate::api::{
-    ConditionStatus, ProvisioningFlowSpec, ProvisioningFlowStatus, ReadinessEntry, reason,
+    ConditionStatus, ProvisioningFlow, ProvisioningFlowStatus, ReadinessEntry, reason,
 };
 use crate::graph::model::Flow;
 use crate::plan::conditions::{Cause, Progress, Readiness, find};
@@ -45,10 +45,10 @@ pub(super) fn mirror(status: &mut ProvisioningFlowStatus, flow: &Flow, now: Time
     history.drain(..surplus);
 }
 
-/// What the flow's readiness says about the resource, and how long until that changes by itself.
+/// What the flow's readiness means for the resource, and how long until that changes without an event.
 pub(super) fn judge(
     status: &ProvisioningFlowStatus,
-    spec: &ProvisioningFlowSpec,
+    flow: &ProvisioningFlow,
     now: Timestamp,
 ) -> (Readiness, Option<SignedDuration>) {
     let word = status.readiness_status.as_deref().unwrap_or_default();
@@ -69,7 +69,7 @@ pub(super) fn judge(
         // The service is beta: a word that we do not know is passed on, and is no failure.
         _ => waiting(ConditionStatus::Unknown, reason::READINESS_UNKNOWN, UNKNOWN),
     };
-    match time_left(status, spec, now) {
+    match time_left(status, flow, now) {
         Some(left) => (pending, Some(left)),
         None => (overdue(&pending.cause.message), None),
     }
@@ -98,10 +98,10 @@ fn stuck(reason: &'static str, message: &str) -> Readiness {
     }
 }
 
-/// How long the flow may still be not ready; `None`: not at all any more.
+/// How long the flow may still be not ready, or `None` if not any longer.
 fn time_left(
     status: &ProvisioningFlowStatus,
-    spec: &ProvisioningFlowSpec,
+    flow: &ProvisioningFlow,
     now: Timestamp,
 ) -> Option<SignedDuration> {
     let pending = |entry: &&ReadinessEntry| {
@@ -110,14 +110,26 @@ fn time_left(
             .iter()
             .any(|word| word.eq_ignore_ascii_case(&entry.status))
     };
-    let run = status.readiness_history.iter().rev().take_while(pending);
-    let since = match run.last() {
+    let unready = status.readiness_history.iter().rev().take_while(pending);
+    let since = match unready.last() {
         Some(entry) => entry.since.0,
-        // The service gives no word at all, so there is no entry for it.
-        None => find(&status.conditions, RECONCILING)
-            .map_or(now, |reconciling| reconciling.last_transition_time.0),
+        None => absent_since(status, flow)?.unwrap_or(now),
     };
-    let deadline = std::time::Duration::from(spec.progress_deadline);
+    let deadline = std::time::Duration::from(flow.spec.progress_deadline);
     let left = SignedDuration::try_from(deadline).ok()? - now.duration_since(since);
     left.is_positive().then_some(left)
+}
+
+/// Since when the service gives no word at all, for which the history has no entry: `Reconciling` is as old as that. It
+/// ends with the deadline, and what is `None` then stays exceeded until a word comes or the spec changes.
+fn absent_since(
+    status: &ProvisioningFlowStatus,
+    flow: &ProvisioningFlow,
+) -> Option<Option<Timestamp>> {
+    let exceeded = find(&status.conditions, STALLED).is_some_and(|stalled| {
+        stalled.reason == reason::PROGRESS_DEADLINE_EXCEEDED
+            && stalled.observed_generation == flow.metadata.generation
+    });
+    let reconciling = find(&status.conditions, RECONCILING);
+    (!exceeded).then(|| reconciling.map(|reconciling| reconciling.last_transition_time.0))
 }

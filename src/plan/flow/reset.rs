@@ -5,6 +5,8 @@
 //! left ([`Permit::Reset`]). Any other process that finds `Sending` cannot know whether the request left, and records
 //! `Unknown`.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::SignedDuration;
 
@@ -12,16 +14,18 @@ use crate::api::{ProvisioningFlow, Reset, ResetPhase, annotation, reason};
 use crate::graph::model::Flow;
 use crate::graph::verdict::{Certainty, Verdict};
 use crate::plan::conditions::{Progress, Summary};
+use crate::plan::correct::Drifted;
 use crate::plan::event::Event;
-use crate::plan::{Action, Permit, ResourceStep, resource};
+use crate::plan::planner::Next;
+use crate::plan::{Action, Permit, Planned, ResourceStep, View, resource};
 
-use super::{Change, Next, Planner};
+use super::{Change, Control, Planner};
 
 /// A status keeps whole seconds.
 const STATUS_TIME_PRECISION: SignedDuration = SignedDuration::from_secs(1);
 
 /// By then the poller, which is told of each change, has listed the set again.
-const LOOK_AFTER_RESET: SignedDuration = SignedDuration::from_secs(3);
+const REFRESH_AFTER_RESET: SignedDuration = SignedDuration::from_secs(3);
 
 const UNKNOWN: &str = "a reset was sent and nobody can tell whether it took effect; it is not sent again: to reset for certain, give spec.resetToken a new value";
 
@@ -32,57 +36,83 @@ pub(super) fn note(flow: &ProvisioningFlow) -> Option<Reset> {
     (asked != Reset::default()).then_some(asked)
 }
 
-/// Notes what is asked for while the operator only looks: it is no reason to reset once it may.
-pub(super) fn observe(planner: &mut Planner) {
+/// Ends planning where a reset is due or in doubt, or the flow stays different from the spec.
+pub(super) fn plan(planner: &mut Planner, flow: &Flow, drifted: Drifted) -> Control {
+    let reset = if planner.input.resource.is_managed() {
+        decide(planner, flow)
+    } else {
+        observe(planner);
+        Continue(())
+    };
+    match (reset, drifted) {
+        (Break(reset), Some(drifted)) => Break(reset.step_or_wait(drifted)),
+        (Continue(()), Some(drifted)) => Break(Next::wait(drifted)),
+        (reset, None) => reset,
+    }
+}
+
+/// Notes what is asked for while the operator only observes: it is no reason to reset once it may.
+fn observe(planner: &mut Planner) {
     if is_new(planner) {
         planner.status.reset = note(&planner.input.resource);
     }
 }
 
-/// `None`: no reset is due, and none is in doubt.
-pub(super) fn decide(planner: &mut Planner, flow: &Flow) -> Option<Next> {
+fn decide(planner: &mut Planner, flow: &Flow) -> Control {
     if let Some(verdict) = planner.failure_of(Action::Reset) {
-        return Some(failed(planner, &verdict));
+        return Break(failed(planner, &verdict));
     }
     if planner.just_did(Action::Reset) {
         enter(planner, ResetPhase::Accepted);
-        planner
-            .events
-            .push(Event::normal("Reset", format!("reset flow {}", flow.id)));
+        let message = format!("reset flow {}", flow.id);
+        planner.events.push(Event::normal("Reset", message));
         return settling(planner);
     }
     if is_new(planner) {
-        return Some(begin(planner));
+        return Break(begin(planner));
     }
-    match planner.status.reset.as_ref()?.phase? {
-        ResetPhase::Accepted => settling(planner),
-        ResetPhase::Sending if is_unsent(planner) => Some(Next::change(Change::Reset {
-            id: flow.id.to_string(),
-        })),
-        ResetPhase::Sending => Some(lost(planner)),
-        ResetPhase::Refused if is_withdrawn(planner) => None,
-        ResetPhase::Refused => Some(again(planner)),
-        ResetPhase::Unknown => Some(in_doubt()),
+    let reset = planner.status.reset.as_ref();
+    match reset.and_then(|reset| reset.phase) {
+        None => Continue(()),
+        Some(ResetPhase::Accepted) => settling(planner),
+        Some(ResetPhase::Sending) if is_unsent(planner) => {
+            let id = flow.id.to_string();
+            Break(Next::change(Change::Reset { id }))
+        }
+        Some(ResetPhase::Sending) => Break(lost(planner)),
+        Some(ResetPhase::Refused) if is_withdrawn(planner) => Continue(()),
+        Some(ResetPhase::Refused) => {
+            planner.back_off()?;
+            Break(send(planner))
+        }
+        Some(ResetPhase::Unknown) => Break(in_doubt()),
     }
 }
 
-/// A flow that was reset is not where it should be before the service has been looked at once more: what was seen of it
-/// before says nothing about it now.
-fn settling(planner: &Planner) -> Option<Next> {
-    let accepted = planner.status.reset.as_ref()?.time.as_ref()?.0;
-    // A time that lies ahead was told by another clock and cannot be waited for.
+/// Ends planning until the service has been listed since the reset: what was seen of the flow before says nothing about it
+/// now.
+fn settling(planner: &mut Planner) -> Control {
+    let reset = planner.status.reset.as_ref();
+    let Some(accepted) = reset.and_then(|reset| Some(reset.time.as_ref()?.0)) else {
+        return Continue(());
+    };
+    // A time that lies ahead comes from another clock and cannot be waited for.
     if accepted > planner.input.now {
-        return (!planner.has_looked()).then(Next::look);
+        return if planner.is_fresh() {
+            Continue(())
+        } else {
+            Break(Next::refresh())
+        };
     }
-    let seen = planner
-        .view()
-        .is_some_and(|view| view.began >= accepted + STATUS_TIME_PRECISION);
+    let listed_since = |view: &View<Flow>| view.began >= accepted + STATUS_TIME_PRECISION;
+    if planner.view().is_some_and(listed_since) {
+        return Continue(());
+    }
     let progress = Progress::reconciling(
         reason::RESETTING,
         "the service has accepted the reset and has not been looked at since",
     );
-    let summary = Summary::Synced { progress };
-    (!seen).then(|| Next::stand(summary).after(Some(LOOK_AFTER_RESET)))
+    Break(planner.wait_for(Summary::Synced { progress }, REFRESH_AFTER_RESET))
 }
 
 /// Whether the resource asks for a reset that the status does not speak of.
@@ -99,7 +129,7 @@ fn is_withdrawn(planner: &Planner) -> bool {
 }
 
 /// Takes up a new request to reset.
-fn begin(planner: &mut Planner) -> Next {
+fn begin(planner: &mut Planner) -> Next<Change> {
     let asked = asked(&planner.input.resource);
     let known = planner.status.reset.take().unwrap_or_default();
     planner.status.retry = None;
@@ -112,15 +142,8 @@ fn begin(planner: &mut Planner) -> Next {
     send(planner)
 }
 
-fn again(planner: &mut Planner) -> Next {
-    if let Some(wait) = planner.wait() {
-        return Next::stand(Summary::Unchanged).after(Some(wait));
-    }
-    send(planner)
-}
-
 /// Writes down that the reset is about to be sent.
-fn send(planner: &mut Planner) -> Next {
+fn send(planner: &mut Planner) -> Next<Change> {
     enter(planner, ResetPhase::Sending);
     Next::write(ResourceStep::WriteStatus(permit(planner)))
 }
@@ -140,28 +163,28 @@ fn permit(planner: &Planner) -> Option<Permit> {
 }
 
 /// Somebody wrote `Sending` and did not live to tell the outcome.
-fn lost(planner: &mut Planner) -> Next {
+fn lost(planner: &mut Planner) -> Next<Change> {
     enter(planner, ResetPhase::Unknown);
     // Nothing is tried again.
     planner.status.retry = None;
     in_doubt()
 }
 
-fn failed(planner: &mut Planner, verdict: &Verdict) -> Next {
+fn failed(planner: &mut Planner, verdict: &Verdict) -> Next<Change> {
     match verdict.certainty {
         Certainty::NotSent | Certainty::Refused | Certainty::Throttled => {
             enter(planner, ResetPhase::Refused);
             let summary = Summary::Synced {
                 progress: Progress::after(verdict),
             };
-            Next::stand(summary).after(planner.wait())
+            planner.wait_for_retry(summary)
         }
         Certainty::Unknown => lost(planner),
     }
 }
 
-fn in_doubt() -> Next {
-    Next::stand(Summary::Synced {
+fn in_doubt() -> Next<Change> {
+    Next::wait(Summary::Synced {
         progress: Progress::stalled(reason::RESET_UNKNOWN, UNKNOWN),
     })
 }

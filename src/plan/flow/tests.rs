@@ -1,8 +1,9 @@
 use super::*;
 use crate::api::condition::{READY, RECONCILING, STALLED, SYNCED};
+use crate::api::{ManagementPolicy, annotation};
 use crate::graph::verdict::Reason;
 use crate::plan::testing::*;
-use crate::plan::{Action, Event, Outcome, Permit, ResourceStep, Step};
+use crate::plan::{Action, Event, Outcome, Permit, Read, ResourceStep, Step};
 
 mod adopt;
 mod create;

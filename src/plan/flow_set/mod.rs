@@ -5,25 +5,26 @@
 //! intent can be ours.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow::{Break, Continue};
 
 use crate::api::{
-    AdoptionPolicy, DeletionPolicy, DriftPolicy, FlowCount, ManagementPolicy,
-    OutboundProvisioningFlowSet, OutboundProvisioningFlowSetStatus, annotation, reason,
+    FlowCount, OutboundProvisioningFlowSet, OutboundProvisioningFlowSetStatus, reason,
 };
 use crate::graph::model::{FlowSet, FlowSetId};
 
-use super::conditions::{Progress, Readiness, Summary};
+use super::conditions::{Readiness, Summary};
 use super::definition::FlowSetBody;
-use super::{Attempt, Blocked, Input, Plan, Planned, planner, resource, retry};
+use super::planner;
+use super::{Attempt, Input, Ownership, Plan, Planned, Policies};
 
-mod delete;
-mod own;
+mod find;
+mod update;
 
 #[cfg(test)]
 mod tests;
 
 type Planner<'a> = planner::Planner<'a, OutboundProvisioningFlowSet>;
-type Next = planner::Next<Change>;
+type Control<T = ()> = planner::Control<OutboundProvisioningFlowSet, T>;
 
 /// A change of a set at the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +67,8 @@ impl Planned for OutboundProvisioningFlowSet {
     type Change = Change;
     type Related = Related;
 
+    const NOUN: &'static str = "set";
+
     fn id_of(item: &FlowSet) -> &str {
         item.id.as_str()
     }
@@ -74,64 +77,71 @@ impl Planned for OutboundProvisioningFlowSet {
         self.status.as_ref()
     }
 
+    fn policies(&self) -> Policies {
+        Policies {
+            management: self.spec.management_policy,
+            adoption: self.spec.adoption_policy,
+            drift: self.spec.drift_policy,
+            deletion: self.spec.deletion_policy,
+        }
+    }
+
     fn plan(input: &Input<Self>) -> Plan<Self> {
-        let mut planner = Planner::new(input, inputs(input));
-        let decision = decide(&mut planner);
+        let mut planner = Planner::new(input);
+        let control = steps(&mut planner);
         if planner.status.id.is_some() {
             planner.status.flows = Some(input.related.flows);
         }
-        planner.finish(decision, &Readiness::of_existence("the set is as declared"))
+        let readiness = Readiness::of_existence("the set is as declared");
+        planner.finish(control, &readiness)
     }
 }
 
-fn decide(planner: &mut Planner) -> Next {
-    let input = planner.input;
-    if resource::is_deleting(&*input.resource) {
-        return delete::decide(planner);
-    }
-    if input.resource.spec.suspend {
-        return planner.blocked_by(&Blocked::suspension(
-            reason::SUSPENDED,
-            "spec.suspend is true: the remote set is left as it is and not looked at",
-        ));
-    }
-    if let Some(conflict) = &input.related.conflict {
-        let message = format!(
-            "{conflict} is older and declares a set with the same displayName through the same connection: give one of the two another name"
-        );
-        return Next::stand(Summary::stalled(reason::CONFLICT, message)).within_a_minute();
-    }
-    match &input.target {
-        Err(blocked) => planner.blocked_by(blocked),
-        Ok(_) if planner.wants_look() => Next::look(),
-        Ok(_) => own::decide(planner),
-    }
+/// Plans one set. Each line ends planning or lets the next one go on; what comes to the end is as declared.
+fn steps(planner: &mut Planner) -> Control {
+    planner.deleted(in_use(planner), find::create_outcome, |id| Change::Delete {
+        id,
+    })?;
+    planner.suspended(planner.input.resource.spec.suspend)?;
+    conflict(planner)?;
+    planner.target()?;
+    planner.requested_refresh()?;
+    let (set, ownership) = find::find_or_create(planner)?;
+    planner.finalizer()?;
+    adopt(planner, &set, ownership);
+    update::plan(planner, &set)
 }
 
-/// Changes when a person changes something that could mend a failure.
-fn inputs(input: &Input<OutboundProvisioningFlowSet>) -> String {
-    let resource = &*input.resource;
-    let annotated = [
-        annotation::REMOTE_ID,
-        annotation::REQUESTED_AT,
-        annotation::FLUX_REQUESTED_AT,
-        annotation::ABANDON,
-    ]
-    .map(|name| resource::annotated(resource, name).unwrap_or_default());
-    let generation = resource::generation(resource).to_string();
-    let revision = input
-        .target
-        .as_ref()
-        .map_or("", |target| target.revision.as_str());
-    retry::fingerprint([generation.as_str(), revision].into_iter().chain(annotated))
+/// What keeps the set from being deleted: flows go before their set.
+fn in_use(planner: &Planner) -> Option<Summary> {
+    (planner.input.related.flows.total > 0).then(|| {
+        Summary::reconciling(
+            reason::IN_USE,
+            "the set is kept until no ProvisioningFlow refers to it any more: delete them too",
+        )
+    })
 }
 
-/// Whether the operator may write to the service for this resource.
-fn is_managed(set: &OutboundProvisioningFlowSet) -> bool {
-    set.spec.management_policy == ManagementPolicy::Manage
+/// Ends planning if an older resource declares a set of the same name.
+fn conflict(planner: &mut Planner) -> Control {
+    let Some(older) = &planner.input.related.conflict else {
+        return Continue(());
+    };
+    let message = format!(
+        "{older} is older and declares a set with the same displayName through the same connection: give one of the two another name"
+    );
+    Break(planner.wait_a_minute(Summary::stalled(reason::CONFLICT, message)))
 }
 
-/// The id that the user told us to adopt.
-fn wanted_id(set: &OutboundProvisioningFlowSet) -> Option<&str> {
-    resource::annotated(set, annotation::REMOTE_ID)
+/// Takes the set over and mirrors it.
+fn adopt(planner: &mut Planner, set: &FlowSet, ownership: Ownership) {
+    planner.memory.absent_since = None;
+    planner.owned(ownership, set.id.as_str());
+    planner.resolve_attempt();
+    let status = &mut planner.status;
+    status.id = Some(set.id.to_string());
+    status.created_date_time.clone_from(&set.created);
+    status
+        .last_modified_date_time
+        .clone_from(&set.last_modified);
 }

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::condition::{READY, RECONCILING, STALLED, SYNCED};
+use crate::api::{AdoptionPolicy, DeletionPolicy, DriftPolicy, ManagementPolicy, annotation};
 use crate::graph::verdict::Reason;
 use crate::plan::testing::*;
-use crate::plan::{Action, Outcome, ResourceStep, Step};
+use crate::plan::{Action, Blocked, Outcome, ResourceStep, Step};
 
 const CREATE: Effect = Effect::Remote(Action::Create);
 const UPDATE: Effect = Effect::Remote(Action::Update);

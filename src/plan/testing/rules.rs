@@ -10,7 +10,7 @@ use super::{SET, Simulated};
 /// Panics if `plan` breaks a rule.
 pub(crate) fn check<K: Simulated>(input: &Input<K>, plan: &Plan<K>) {
     assert_eq!(K::plan(input), *plan, "planned twice, decided twice");
-    assert!(plan.again.is_none_or(|again| again.is_positive()));
+    assert!(plan.requeue_after.is_none_or(|again| again.is_positive()));
     permits(input, plan);
     ignorance(input, plan);
     restraint(input, plan);

@@ -219,7 +219,7 @@ impl<K: Simulated> World<K> {
             let mut plan = self.plan(&mut input);
             events.append(&mut plan.events);
             let Some(step) = plan.step else {
-                self.again = plan.again;
+                self.again = plan.requeue_after;
                 return self.report(&input, &events);
             };
             if !self.execute(&mut input, step) {

@@ -147,6 +147,10 @@ async fn meets_the_deadline(stage: &Stage, change: impl FnOnce(&str)) {
     let flow = stage.flow_where(&names[0], stuck).await;
     assert_ne!(headline(&flow).status, "True");
     assert_eq!(headline(&flow).reason, "ProgressDeadlineExceeded");
+    let lists = || stage.simulator.journal().requests(Operation::ListFlows);
+    let enough = lists() + 2;
+    stage.until("two lists", async || lists() >= enough).await;
+    assert!(stuck(&stage.flow(&names[0]).await), "it stays exceeded");
     stage.simulator.clear_rules();
     stage.simulator.set_readiness(&id, "ready").unwrap();
     assert_healed(stage).await;

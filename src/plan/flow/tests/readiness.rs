@@ -71,6 +71,35 @@ fn not_ready_is_stalled_after_the_deadline_and_no_list_is_needed_to_tell() {
 }
 
 #[test]
+fn a_deadline_that_is_exceeded_stays_exceeded_until_a_word_comes_or_the_spec_changes() {
+    let exceeded = |world: &World<ProvisioningFlow>| {
+        told(&world.status().conditions, STALLED) == "True/ProgressDeadlineExceeded"
+    };
+    for word in [None, Some(""), Some("notReady"), Some("hibernating")] {
+        let mut world = owned(small());
+        saying(&mut world, word);
+        world.now += world.again.unwrap();
+        world.reconcile();
+        let writes = world.journal.len();
+        for _ in 0..3 {
+            world.poll();
+            world.reconcile();
+            assert!(exceeded(&world), "{word:?}");
+            world.now += SignedDuration::from_hours(27);
+        }
+        assert_eq!(world.journal.len(), writes, "{word:?}: nothing has changed");
+
+        world.edit(|flow| {
+            flow.with(|spec| spec.progress_deadline = std::time::Duration::from_hours(200).into())
+        });
+        world.reconcile();
+        assert!(!exceeded(&world), "{word:?}: there is more time");
+        saying(&mut world, Some("ready"));
+        assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+    }
+}
+
+#[test]
 fn going_from_one_unready_word_to_another_is_no_progress() {
     let mut world = owned(small());
     saying(&mut world, Some("notReady"));

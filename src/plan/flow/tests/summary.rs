@@ -14,7 +14,7 @@ fn a_conflicting_resource_touches_nothing_and_looks_again_by_itself() {
             .message
             .starts_with("students is older")
     );
-    assert_eq!(plan.again, Some(SignedDuration::from_mins(1)));
+    assert_eq!(plan.requeue_after, Some(SignedDuration::from_mins(1)));
 }
 
 #[test]

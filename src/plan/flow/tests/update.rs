@@ -2,8 +2,8 @@ use serde_json::{Value, json};
 
 use super::create::{password, secret};
 use super::*;
+use crate::api::DriftPolicy;
 use crate::api::DriftPolicy::{Correct, Report};
-use crate::api::{DriftPolicy, ManagementPolicy};
 use crate::plan::Password;
 
 fn update(step: Option<Step<Change>>) -> Vec<String> {

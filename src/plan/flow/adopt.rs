@@ -1,0 +1,84 @@
+//! Decides whose a flow is that exists, and takes it over where that is allowed.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use crate::api::{AdoptionPolicy, ProvisioningFlowStatus, reason};
+use crate::graph::model::Flow;
+use crate::plan::conditions::Summary;
+use crate::plan::planner::Next;
+use crate::plan::{Action, Ownership, Planned, resource};
+
+use super::{Change, Control, Planner, reset};
+
+/// Ends planning unless the flow is ours, or may be adopted, and the resource is held.
+pub(super) fn owned(planner: &mut Planner, flow: &Flow) -> Control {
+    let Some(ownership) = ownership(planner, flow) else {
+        return Break(not_ours(planner, flow));
+    };
+    planner.finalizer()?;
+    planner.memory.absent_since = None;
+    if ownership != Ownership::Recorded {
+        take_over(planner);
+        planner.owned(ownership, flow.id.as_str());
+    }
+    planner.resolve_attempt();
+    Continue(())
+}
+
+/// Why `flow` is ours, or `None` if it is not.
+pub(super) fn ownership(planner: &Planner, flow: &Flow) -> Option<Ownership> {
+    let input = planner.input;
+    let recorded = planner.status.id.as_deref();
+    let is = |id: &str| id.eq_ignore_ascii_case(flow.id.as_str());
+    if recorded.is_some_and(is) {
+        return Some(Ownership::Recorded);
+    }
+    // A set holds one flow of each type, and the list before the attempt lacked it: what is there now is its outcome,
+    // whatever date the service gives it.
+    if planner.unresolved().is_some() || planner.just_did(Action::Create) {
+        return Some(Ownership::Attempt);
+    }
+    let managed = input.resource.is_managed();
+    let permitted = match resource::adopted_id(&*input.resource) {
+        Some(id) => is(id),
+        None => !managed || input.resource.spec.adoption_policy == AdoptionPolicy::IfExists,
+    };
+    permitted.then_some(if managed {
+        Ownership::Permission
+    } else {
+        Ownership::Observation
+    })
+}
+
+fn not_ours(planner: &Planner, flow: &Flow) -> Next<Change> {
+    if !planner.is_fresh() {
+        return Next::refresh();
+    }
+    let id = &flow.id;
+    let message = match resource::adopted_id(&*planner.input.resource) {
+        Some(wanted) => format!(
+            "the set's flow of this type has the id {id}, not {wanted} as the annotation industrydata.dev/remote-id says: correct the annotation, or delete the flow at the service"
+        ),
+        None => format!(
+            "the set has a flow of this type already, {id}, which was not made for this resource: to adopt it, set the annotation industrydata.dev/remote-id to that id or spec.adoptionPolicy to IfExists; or delete it at the service"
+        ),
+    };
+    let reason = match resource::adopted_id(&*planner.input.resource) {
+        Some(_) => reason::REMOTE_ID_NOT_FOUND,
+        None => reason::ALREADY_EXISTS,
+    };
+    Next::wait(Summary::stalled(reason, message))
+}
+
+/// Forgets what the status holds of another flow.
+fn take_over(planner: &mut Planner) {
+    planner.memory.passwords.applied = None;
+    planner.status = ProvisioningFlowStatus {
+        drift: Vec::new(),
+        applied_secrets: Vec::new(),
+        applied_definition: None,
+        readiness_history: Vec::new(),
+        reset: reset::note(&planner.input.resource),
+        ..planner.status.clone()
+    };
+}

@@ -1,0 +1,41 @@
+//! Brings a set to what is declared, or reports where it differs.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use crate::graph::model::FlowSet;
+use crate::plan::correct::Drifted;
+use crate::plan::definition::FlowSetBody;
+use crate::plan::planner::Next;
+use crate::plan::{ResourceStep, compare};
+
+use super::{Change, Control, Planner};
+
+/// Ends planning where the set has to be updated, or stays different from the spec.
+pub(super) fn plan(planner: &mut Planner, set: &FlowSet) -> Control {
+    match drifted(planner, set)? {
+        Some(drifted) => Break(Next::wait(drifted)),
+        None => Continue(()),
+    }
+}
+
+fn drifted(planner: &mut Planner, set: &FlowSet) -> Control<Drifted> {
+    if planner.input.effects.written {
+        return Continue(planner.written(set.id.as_str()));
+    }
+    planner.update_failed()?;
+    let body = FlowSetBody::of(&planner.input.resource.spec);
+    planner.status.drift = compare::flow_set(&body, set);
+    if planner.status.drift.is_empty() {
+        return planner.as_declared();
+    }
+    planner.differs(|planner| send(planner, set, body))
+}
+
+/// Before the cluster knows its id, the set is only known by its name, which must not change.
+fn send(planner: &Planner, set: &FlowSet, body: FlowSetBody) -> Next<Change> {
+    if !planner.records(set.id.as_str()) {
+        return Next::write(ResourceStep::WriteStatus(None));
+    }
+    let id = set.id.to_string();
+    Next::change(Change::Update { id, body })
+}
