@@ -11,8 +11,8 @@ use unicase::UniCase;
 
 use crate::tree::{files_under, places_of, root};
 
-/// Files and folders whose prose must not contain an idiom. Add `ARCHITECTURE.md` and `src` once they are clean: the test
-/// also reads comments and strings of Rust.
+/// Files and folders whose prose must not contain an idiom. Add `ARCHITECTURE.md` and `src` once they are clean: the
+/// test also reads comments and strings of Rust.
 const PROSE: [&str; 8] = [
     "README.md",
     "CONTRIBUTING.md",
