@@ -1,4 +1,4 @@
-# `just` lists what there is. Each target is one command that can as well be typed.
+# `just` lists the targets. Each is a short name for one command.
 
 default:
     @just --list
@@ -7,7 +7,7 @@ default:
 fmt:
     cargo fmt --all
 
-# What the compiler and clippy have to say
+# Check with the compiler and clippy
 lint:
     cargo clippy --workspace --all-targets -- -D warnings
 
@@ -15,7 +15,7 @@ lint:
 test *filter:
     cargo test --workspace {{ filter }}
 
-# Write generated files anew
+# Regenerate files
 generate:
     UPDATE=1 cargo test --workspace
 
@@ -27,11 +27,11 @@ demo *arguments='--once':
 soak *arguments='--minutes 10':
     cargo run --release --example soak -- {{ arguments }}
 
-# The stand-in for Microsoft Graph
+# Run the simulator of Microsoft Graph
 simulator *arguments:
     cargo run -p industrydata-simulator -- {{ arguments }}
 
-# The operator on the current context of the kubeconfig
+# Run the operator on the current context of the kubeconfig
 run *arguments:
     cargo run -- run --admin-address 127.0.0.1:8080 {{ arguments }}
 
@@ -39,14 +39,14 @@ run *arguments:
 install:
     kubectl apply -f deploy/install.yaml
 
-# The container image and its bill of materials, in target/image
+# Build the container image and its bill of materials, in target/image
 image *arguments:
     cargo run -p industrydata-image -- {{ arguments }}
 
-# The documentation of the code
+# Build and open the documentation of the code
 doc:
     cargo doc --workspace --no-deps --open
 
-# Everything that has to be green before a merge
+# Everything that must pass before a merge
 ci:
     .ci/run

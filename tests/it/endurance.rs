@@ -50,7 +50,7 @@ async fn two_hundred_flows_survive_kill_9_in_a_loop_and_a_flaky_network() {
     assert!(!log.lock().unwrap().contains("panicked"));
     let figure = format!(
         "killed {kills} times, {} faults before the API server, {} before the service, {} requests to it; of {} resets \
-         {unknown} in doubt, as is told",
+         {unknown} in doubt, as reported",
         cluster.hits().len(),
         service.hits().len(),
         journal.entries().len(),

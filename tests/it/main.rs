@@ -41,6 +41,8 @@ mod shell;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
+mod style;
+#[cfg(test)]
 mod telling;
 #[cfg(test)]
 mod times;

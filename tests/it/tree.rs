@@ -314,7 +314,7 @@ impl Code {
 }
 
 /// Where `word` stands in `text` as a whole word.
-fn places_of<'a>(word: &'a str, text: &'a str) -> impl Iterator<Item = usize> {
+pub fn places_of<'a>(word: &'a str, text: &'a str) -> impl Iterator<Item = usize> {
     let joins = |one: Option<char>, other: Option<char>| {
         let in_word = |letter: Option<char>| {
             letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
@@ -395,7 +395,7 @@ fn relative_links(document: &str) -> Vec<&str> {
 }
 
 /// The files with this extension under `folder`, as paths from the root of the repository.
-fn files_under(folder: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
+pub fn files_under(folder: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(root().join(folder))? {
         let entry = entry?;
@@ -413,6 +413,6 @@ fn files_under(folder: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

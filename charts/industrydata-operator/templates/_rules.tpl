@@ -1,8 +1,9 @@
-{{- /* What the operator may do in each namespace that it watches: what its code asks for, and no more. */}}
+{{- /* Permissions of the operator in each namespace that it watches: those that its code needs, and no more. */}}
 {{- define "industrydata-operator.rules" -}}
 # The three kinds: list and watch feed the controllers; patch adds and removes the finalizer and the intent to create,
-# with the resourceVersion as precondition. The spec is never written. What may have changed in the meantime is read from
-# the cluster itself (get): a flow whose reset may be under way, and a resource that somebody else has just written to.
+# with the resourceVersion as precondition. The spec is never written. A resource that may have changed in the meantime
+# is read from the cluster itself (get): a flow whose reset may be in progress, and a resource that another client has
+# just written to.
 - apiGroups: [industrydata.dev]
   resources: [graphconnections, outboundprovisioningflowsets, provisioningflows]
   verbs: [get, list, watch, patch]
@@ -10,13 +11,13 @@
 - apiGroups: [industrydata.dev]
   resources: [graphconnections/status, outboundprovisioningflowsets/status, provisioningflows/status]
   verbs: [patch]
-# Contents of Secrets are read one by one, by the names that specs give (get). That a Secret has changed is seen by a
-# watch of metadata alone (list, watch): the operator neither asks for contents there nor receives any. Kubernetes has no
+# Contents of Secrets are read one by one, by the names in specs (get). Changes of Secrets are detected by a watch of
+# metadata only (list, watch): the operator neither requests contents there nor receives any. Kubernetes has no
 # permission for metadata only, so these two verbs allow more than is used. To allow less, set watchNamespaces.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch]
-# Events are created, and counted up while the same one repeats (patch).
+# Events are created, and their count is increased while the same one repeats (patch).
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

@@ -216,7 +216,7 @@ fn config() -> String {
         format!("  resource.customizations.health.industrydata.dev_{kind}: |\n{lines}")
     });
     format!(
-        "# Made from health.lua. Merge `data` into the ConfigMap of your Argo CD.\n\
+        "# Generated from health.lua. Merge `data` into the ConfigMap of your Argo CD.\n\
          apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: argocd-cm\n  namespace: argocd\n  labels:\n    \
          app.kubernetes.io/name: argocd-cm\n    app.kubernetes.io/part-of: argocd\ndata:\n{}",
         entries.concat()

@@ -21,8 +21,8 @@ pub fn page() -> String {
     headings.dedup();
     let mut page = "# Flags
 
-The flags of `industrydata-operator run`. Each has an environment variable, and a flag that is given counts more than
-its variable. `industrydata-operator crds` has none: it prints the CustomResourceDefinitions.
+The flags of `industrydata-operator run`. Each has an environment variable, and the flag takes precedence over the
+variable. `industrydata-operator crds` prints the CustomResourceDefinitions and has no flags.
 
 "
     .to_owned();

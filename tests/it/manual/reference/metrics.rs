@@ -36,8 +36,8 @@ pub fn page() -> String {
     let page = format!(
         "# Metrics
 
-Served as `/metrics` on `--admin-address`, in the OpenMetrics text format. Labels have a fixed set of values, so that
-the number of series does not grow with the number of resources. The label `outcome` of requests may also be any of the
+Served as `/metrics` on `--admin-address`, in the OpenMetrics text format. Labels have a fixed set of values, so the
+number of series does not grow with the number of resources. The label `outcome` of requests may also be any of the
 [reasons of failures](conditions.md#reasons-of-failures). A histogram has the series `_bucket`, `_sum` and `_count`.
 
 {}",

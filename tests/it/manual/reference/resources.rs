@@ -11,8 +11,8 @@ pub fn page() -> String {
     let page = format!(
         "# Resources
 
-The three kinds of `industrydata.dev/v1alpha1`, field by field. `kubectl explain pflow.spec --recursive` tells the same.
-What stands under *Rules* the API server checks when a manifest is applied.
+All fields of the three kinds of `industrydata.dev/v1alpha1`, which `kubectl explain pflow.spec --recursive` also prints.
+The API server checks the *Rules* when a manifest is applied.
 
 {kinds}"
     );
@@ -34,7 +34,7 @@ fn kind(definition: &CustomResourceDefinition) -> String {
     };
     let kind = &names.kind;
     let mut text = format!(
-        "## {kind}\n\n{}\n\n`kubectl get {}`, short `{}`, shows {}; with `-o wide` also {}.\n\n",
+        "## {kind}\n\n{}\n\n`kubectl get {}`, short `{}`, displays {}; with `-o wide` also {}.\n\n",
         text_of(&schema["description"]),
         names.plural,
         names.short_names.iter().flatten().next().unwrap(),

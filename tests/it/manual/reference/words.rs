@@ -13,16 +13,16 @@ pub fn conditions() -> String {
     format!(
         "# Conditions and reasons
 
-What to do about a reason stands in [Troubleshooting](../operations/troubleshooting.md).
+[Troubleshooting](../operations/troubleshooting.md) describes what to do about each reason.
 
 ## Conditions
 
-`Ready` and `Synced` are always there, once a resource has been looked at. `Reconciling` and `Stalled` are there only
-while they are `True`, and never both.
+`Ready` and `Synced` are always present once a resource has been reconciled. `Reconciling` and `Stalled` are present
+only while they are `True`, and never both.
 
 {}## Reasons
 
-Why a condition is as it is.
+The reason of a condition explains its status.
 
 {}## Reasons of failures
 
@@ -39,7 +39,7 @@ pub fn annotations() -> String {
     format!(
         "# Annotations
 
-{}The finalizer `{FINALIZER}` keeps a resource in the cluster until its remote object is deleted or let go.
+{}The finalizer `{FINALIZER}` keeps a resource in the cluster until its remote object is deleted or released.
 ",
         meanings("annotation", annotation::ALL)
     )
