@@ -16,6 +16,7 @@ pub mod clients;
 pub mod clock;
 pub mod controller;
 pub mod failpoint;
+mod failure_log;
 pub mod graph;
 pub mod lease;
 pub mod metrics;

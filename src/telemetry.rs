@@ -37,7 +37,7 @@ pub enum TelemetryError {
     /// The directives cannot be understood.
     #[error(
         "`{directives}` does not say what to log; right would be a level such as `info`, or \
-         directives such as `info,kube=warn`"
+         directives such as `info,kube_client=warn`"
     )]
     Directives {
         /// What was given.
@@ -53,7 +53,7 @@ pub enum TelemetryError {
 
 /// Sends the logs of the whole process to standard error, from now on.
 ///
-/// `directives` are those of [`EnvFilter`], such as `info,kube=warn`. Text is coloured on a
+/// `directives` are those of [`EnvFilter`], such as `info,kube_client=warn`. Text is coloured on a
 /// terminal, unless `NO_COLOR` is set. Times are UTC.
 ///
 /// # Errors
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "`industrydata=loud` does not say what to log; right would be a level such as `info`, \
-             or directives such as `info,kube=warn`"
+             or directives such as `info,kube_client=warn`"
         );
     }
 }

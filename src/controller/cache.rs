@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kube::ResourceExt;
 
+use crate::failure_log::FailureLog;
 use crate::plan::Memory;
 
 /// What this process remembers of each resource of one kind.
@@ -20,6 +21,7 @@ struct CacheEntry<K> {
     written: Option<Arc<K>>,
     /// Runs in a row that ended early.
     failures: u32,
+    log: FailureLog,
 }
 
 impl<K> Default for ReconcileCache<K> {
@@ -74,6 +76,11 @@ impl<K: ResourceExt> ReconcileCache<K> {
         }
     }
 
+    /// Works with the log of the resource's failures.
+    pub fn log<T>(&self, resource: &K, work: impl FnOnce(&mut FailureLog) -> T) -> T {
+        self.entry(resource, |entry| work(&mut entry.log))
+    }
+
     /// Forgets a resource that is gone.
     pub fn forget(&self, resource: &K) {
         if let Some(uid) = resource.uid() {
@@ -87,6 +94,7 @@ impl<K: ResourceExt> ReconcileCache<K> {
             memory: Memory::default(),
             written: None,
             failures: 0,
+            log: FailureLog::default(),
         }))
     }
 

@@ -45,6 +45,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// The class of the error, which stays the same from one failure to the next.
+    pub(super) const fn class(&self) -> &'static str {
+        match self {
+            Self::Cluster { operation, .. } => operation,
+            Self::Conflict { .. } => "conflict",
+            Self::NotLeading { .. } => "not leading",
+            Self::StepLimit { .. } => "step limit",
+            Self::Panicked { .. } => "panicked",
+        }
+    }
+
     /// How long to wait before the run is repeated, after `failures` runs in a row that ended early.
     #[must_use]
     pub fn pause(&self, failures: u32) -> Duration {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use kube::runtime::controller::Action;
+use tracing::Instrument;
 
 mod cache;
 mod cluster;
@@ -42,11 +43,27 @@ const MAX_STEPS: usize = 12;
 
 /// One run, which may fail in any way without harm to others.
 async fn reconcile<K: Managed>(resource: Arc<K>, context: Arc<Context>) -> Result<Action, Error> {
+    let span = tracing::info_span!(
+        "reconcile",
+        kind = K::LABEL.as_str(),
+        namespace = resource.namespace(),
+        name = resource.name_any(),
+        generation = resource.meta().generation,
+    );
+    reconcile_unspanned(resource, &context)
+        .instrument(span)
+        .await
+}
+
+async fn reconcile_unspanned<K: Managed>(
+    resource: Arc<K>,
+    context: &Context,
+) -> Result<Action, Error> {
     let _timer = context.metrics.reconciling(K::LABEL);
     context.index.ready().await;
     let object = cluster::called(&*resource);
     // What a run leaves half done is in the cluster. What it holds of this process, locks and permits, is let go.
-    let run = AssertUnwindSafe(run(resource, &context)).catch_unwind();
+    let run = AssertUnwindSafe(run(resource, context)).catch_unwind();
     run.await.unwrap_or_else(|_| {
         context.metrics.panicked(Component::Reconcile);
         Err(Error::Panicked { object })
@@ -84,10 +101,16 @@ fn after_error<K: Managed>(resource: Arc<K>, error: &Error, context: Arc<Context
     context
         .metrics
         .reconciled(K::LABEL, ReconcileResult::Failed);
+    let object = cluster::called(&*resource);
     if matches!(error, Error::Conflict { .. }) {
-        tracing::debug!(%error, "run is repeated");
-    } else {
-        tracing::warn!(error = with_causes(error), "run ended early");
+        tracing::debug!(object, %error, "reconcile is repeated");
+    } else if let Some(count) = K::cache(&context).log(&resource, |log| log.failed(error.class())) {
+        tracing::warn!(
+            object,
+            error = with_causes(error),
+            count,
+            "reconcile failed and is repeated"
+        );
     }
     Action::requeue(error.pause(failures))
 }

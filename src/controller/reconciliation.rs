@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::SignedDuration;
 use kube::runtime::events::{Event as ClusterEvent, EventType};
 use tokio::time::Instant;
@@ -108,6 +109,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
             self.publish(event.severity, event.reason, event.message)
                 .await;
         }
+        self.log_trouble();
         // Of one that is gone, the watch may still show an old picture. It is forgotten when the watch shows that it is gone.
         K::cache(self.context).succeeded(&resource);
         self.context
@@ -288,6 +290,27 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         if let Some((severity, reason, message)) = event::of_transition(old, new) {
             self.publish(severity, &reason, message).await;
         }
+    }
+
+    /// Logs what is wrong with the resource when that begins, changes or lasts, and when it is over.
+    fn log_trouble(&self) {
+        let cache = K::cache(self.context);
+        let trouble = event::trouble(self.input.status.conditions());
+        cache.log(&self.input.resource, |log| match trouble {
+            Some(trouble) => {
+                let Condition {
+                    reason, message, ..
+                } = trouble;
+                if let Some(count) = log.failed(reason) {
+                    tracing::warn!(reason, message, count, "resource needs attention");
+                }
+            }
+            None => {
+                if log.succeeded() {
+                    tracing::info!("resource has recovered");
+                }
+            }
+        });
     }
 
     /// An event that cannot be published is no reason to repeat the run.

@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use secrecy::SecretString;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument;
 
 use crate::api::{GraphConnection, SecretKeyReference, reason};
 use crate::graph::verdict::Verdict;
@@ -221,7 +222,14 @@ impl Sessions {
         ));
         let stop = CancellationToken::new();
         let (running, stopped) = (poller.clone(), stop.clone());
-        (self.spawn)(Box::pin(async move { running.run(stopped).await }));
+        let span = tracing::info_span!(
+            "poll",
+            namespace = namespace(connection),
+            connection = connection.name_any(),
+        );
+        (self.spawn)(Box::pin(
+            async move { running.run(stopped).await }.instrument(span),
+        ));
         Arc::new(Session {
             client,
             poller,

@@ -41,14 +41,14 @@ fn everything_that_is_counted_is_shown() {
             r#"cluster_writes_total{kind="Lease",write="lease"} 1"#,
             r#"cluster_writes_total{kind="OutboundProvisioningFlowSet",write="status"} 1"#,
             r#"cluster_writes_total{kind="ProvisioningFlow",write="write_intent"} 1"#,
+            r#"invalid_resources_total{kind="OutboundProvisioningFlowSet"} 1"#,
             "leader 1",
             r#"panics_total{component="poller"} 1"#,
+            r#"reconcile_triggers_total{kind="GraphConnection",source="related"} 1"#,
+            r#"reconcile_triggers_total{kind="ProvisioningFlow",source="poll"} 1"#,
             r#"reconciles_total{kind="GraphConnection",outcome="done"} 1"#,
             r#"reconciles_total{kind="ProvisioningFlow",outcome="failed"} 2"#,
             "unknown_readiness_total 1",
-            r#"invalid_resources_total{kind="OutboundProvisioningFlowSet"} 1"#,
-            r#"reconcile_triggers_total{kind="GraphConnection",source="related"} 1"#,
-            r#"reconcile_triggers_total{kind="ProvisioningFlow",source="poll"} 1"#,
             r#"watch_healthy{kind="ProvisioningFlow"} 1"#,
         ]
     );

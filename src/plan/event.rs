@@ -69,8 +69,9 @@ pub fn of_transition(old: &[Condition], new: &[Condition]) -> Option<(Severity, 
     }
 }
 
-/// The condition that tells of trouble, if any: `Stalled`, or `Reconciling` for any reason that is not plain progress.
-fn trouble(conditions: &[Condition]) -> Option<&Condition> {
+/// The condition that reports trouble, if any: `Stalled`, or `Reconciling` for any reason that is not plain progress.
+#[must_use]
+pub fn trouble(conditions: &[Condition]) -> Option<&Condition> {
     const PROGRESS: [&str; 10] = [
         reason::CREATING,
         reason::DELETING,

@@ -1,12 +1,14 @@
 //! The last list of one collection of the service, and how the next one is made.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::graph::model::Listing;
+use crate::failure_log::FailureLog;
+use crate::graph::Error;
+use crate::graph::model::{FlowSetId, Listing};
 use crate::graph::verdict::Verdict;
 use crate::plan::Container;
 use crate::plan::poll::{Cadence, History, pause};
@@ -34,6 +36,7 @@ pub(super) struct Collection<T> {
     state: RwLock<State<T>>,
     /// Held by whoever makes a list, so that the others can share it.
     turn: tokio::sync::Mutex<()>,
+    failures: Mutex<FailureLog>,
 }
 
 struct State<T> {
@@ -52,6 +55,7 @@ impl<T> Default for Collection<T> {
                 nudged: false,
             }),
             turn: tokio::sync::Mutex::default(),
+            failures: Mutex::default(),
         }
     }
 }
@@ -101,6 +105,27 @@ impl<T: Clone> Collection<T> {
             state.history.quiet.saturating_add(1)
         };
         (before, now)
+    }
+
+    /// Logs that `what` cannot be listed when that begins, changes or lasts, and when it is over.
+    pub(super) fn log(
+        &self,
+        listed: &Result<Listing<T>, Error>,
+        what: &'static str,
+        set: Option<&FlowSetId>,
+    ) {
+        let mut log = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let set = set.map(tracing::field::display);
+        match listed {
+            Ok(_) if log.succeeded() => tracing::info!(what, set, "list is available again"),
+            Ok(_) => {}
+            Err(error) => {
+                let reason = error.verdict().reason.as_str();
+                if let Some(count) = log.failed(reason) {
+                    tracing::warn!(what, set, reason, %error, count, "failed to list");
+                }
+            }
+        }
     }
 
     /// Makes the next poll due, and adds what this process has just created to the latest list, unless that shows it

@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::failpoint;
 use crate::graph::model::{Flow, FlowSet, FlowSetId, FlowType, Listing};
-use crate::graph::verdict::Verdict;
 use crate::graph::{Client, Error, Priority};
 use crate::plan::poll::{Cadence, changed_sets, changed_types};
 use crate::plan::{Container, REPORTED_FAILURES as DOUBTED};
@@ -176,6 +175,7 @@ impl Poller {
     async fn list_sets(&self, priority: Priority) -> Arc<Snapshot<FlowSet>> {
         let began = Began::now();
         let listed = self.client.list_flow_sets(false, priority).await;
+        self.sets.log(&listed, "sets", None);
         let snapshot = began.snapshot(listed, Container::Exists);
         let (before, now) = self.sets.replace(snapshot, differs);
         warn_of_unread(before.as_deref(), &now, "sets");
@@ -195,8 +195,10 @@ impl Poller {
             Some(empty) => (Ok(empty), Container::Gone),
             None => (listed, Container::Exists),
         };
+        let flows = self.flows_of(set);
+        flows.log(&listed, "flows", Some(set));
         let snapshot = began.snapshot(listed, container);
-        let (before, now) = self.flows_of(set).replace(snapshot, differs);
+        let (before, now) = flows.replace(snapshot, differs);
         warn_of_unread(before.as_deref(), &now, "flows");
         self.tell_flows(set, before.as_deref(), &now);
         now
@@ -292,17 +294,11 @@ impl Began {
         Snapshot {
             began: self.instant,
             began_at: self.at,
-            outcome: listed.map(Arc::new).map_err(|error| verdict(&error)),
+            outcome: listed.map(Arc::new).map_err(|error| error.verdict()),
             container,
             failures: 0,
         }
     }
-}
-
-fn verdict(error: &Error) -> Verdict {
-    let verdict = error.verdict();
-    tracing::warn!(reason = %verdict.reason, error = %error, "could not list");
-    verdict
 }
 
 /// Logs once that a list has items that cannot be understood, and not at each poll.

@@ -209,7 +209,7 @@ pub struct Arguments {
     )]
     pub log_format: LogFormat,
 
-    /// What is logged: a level, or directives such as `info,kube=warn`
+    /// What is logged: a level, or directives such as `info,kube_client=warn`
     #[arg(
         long,
         value_name = "DIRECTIVES",
