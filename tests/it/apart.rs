@@ -131,7 +131,7 @@ async fn a_lease_with_a_time_past_the_end_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_in_a_run_or_a_poller_is_told_counted_and_followed_by_another_try() {
+async fn a_panic_in_a_run_or_a_poller_is_logged_counted_and_retried() {
     let stage = Stage::set_up("panics", Options::default()).await;
     let launch = Launch::on(&stage).failpoints("panic-in-run=1*panic;panic-in-poller=1*panic");
     let process = launch.start().await;
@@ -196,7 +196,7 @@ async fn messages(stage: &Stage, object: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_label_that_is_taken_away_leaves_no_finalizer_and_one_that_lacks_is_told() {
+async fn a_removed_label_leaves_no_finalizer_and_a_missing_one_is_told() {
     let mut stage = Stage::set_up("label", Options::default()).await;
     stage.start_operator(&["--watch-selector", "test=x"]).await;
     let label = async |object: &str, label: &str| {

@@ -108,8 +108,9 @@ async fn one_takes_over(stage: &Stage, replicas: &mut [Process]) {
     stage.until("one to take over", leads).await;
 }
 
+/// Of two replicas, and of three.
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_or_three_replicas_one_leads_and_sigterm_hands_over_sooner_than_death() {
+async fn one_replica_leads_and_sigterm_hands_over_sooner_than_death() {
     tokio::join!(hand_over("two-replicas", 1), hand_over("three-replicas", 2));
 }
 
@@ -184,7 +185,7 @@ async fn f18_a_leader_that_was_frozen_does_nothing_twice_when_it_wakes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f19_wrong_clocks_neither_share_the_lease_nor_keep_anything_from_settling() {
+async fn f19_wrong_clocks_neither_share_the_lease_nor_stop_anything() {
     let stage = open("wrong-clocks").await;
     put_all(&stage, &connection()).await;
     put(&stage, &set()).await;

@@ -76,9 +76,9 @@ pub const ALONE: Shorter = Shorter {
         "cluster_faults/proxied.rs",
     ],
     also: &[
-        "definitions_that_are_deleted_take_all_with_them_and_when_they_are_back_so_is_the_operator",
-        "f03_a_status_that_cannot_be_written_after_a_create_leads_to_no_second_create",
-        "f03_an_api_server_that_freezes_after_a_create_ends_the_leader_and_the_next_finds_the_flow",
+        "deleted_definitions_take_all_with_them_until_they_are_back",
+        "f03_a_failed_status_write_after_a_create_leads_to_no_second_create",
+        "f03_an_api_server_frozen_after_a_create_leads_to_no_second_create",
     ],
 };
 

@@ -17,9 +17,9 @@ use crate::times;
 
 const DELETED: [Operation; 2] = [Operation::DeleteFlow, Operation::DeleteSet];
 
+/// When the definitions are back, so is the operator, without a restart.
 #[tokio::test(flavor = "multi_thread")]
-async fn definitions_that_are_deleted_take_all_with_them_and_when_they_are_back_so_is_the_operator()
-{
+async fn deleted_definitions_take_all_with_them_until_they_are_back() {
     let rough = Rough::take().await;
     forget_all(&rough).await;
     let stage = Stage::set_up_on(rough.plane, "undefined", Options::default()).await;
@@ -41,8 +41,9 @@ async fn definitions_that_are_deleted_take_all_with_them_and_when_they_are_back_
     assert_eq!(done(&stage, Operation::CreateFlow), 2);
 }
 
+/// The definitions wait for the finalizers of their resources, and the operator for new definitions.
 #[tokio::test(flavor = "multi_thread")]
-async fn definitions_that_are_deleted_while_the_operator_is_away_wait_for_it_and_it_for_new_ones() {
+async fn definitions_deleted_without_an_operator_wait_for_one() {
     let rough = Rough::take().await;
     forget_all(&rough).await;
     let mut stage = Stage::set_up_on(rough.plane, "undefined-alone", Options::default()).await;

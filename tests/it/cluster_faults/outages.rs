@@ -96,9 +96,9 @@ fn creates_asked_for(stage: &Stage) -> usize {
     stage.simulator.journal().requests(Operation::CreateFlow)
 }
 
+/// The leader ends as it cannot renew its lease, and the next leader finds the flow.
 #[tokio::test(flavor = "multi_thread")]
-async fn f03_an_api_server_that_freezes_after_a_create_ends_the_leader_and_the_next_finds_the_flow()
-{
+async fn f03_an_api_server_frozen_after_a_create_leads_to_no_second_create() {
     let rough = Rough::take().await;
     let mut stage = Stage::set_up_on(rough.plane, "f03-frozen", Options::default()).await;
     stage.start_operator(&[]).await;

@@ -57,7 +57,7 @@ async fn hits(stage: &Stage, proxy: &Proxy, effect: &Effect, least: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f03_a_status_that_cannot_be_written_after_a_create_leads_to_no_second_create() {
+async fn f03_a_failed_status_write_after_a_create_leads_to_no_second_create() {
     let (stage, proxy) = open("f03-status", &[]).await;
     let names = ["groups", "units"];
     let effects = [
@@ -160,8 +160,7 @@ async fn f12_changes_whose_events_are_lost_are_found_at_the_next_list() {
 
 /// Two resources of the past, of which one was being deleted, meet two of the same names of today.
 #[tokio::test(flavor = "multi_thread")]
-async fn f14_an_operator_that_starts_on_an_old_list_does_nothing_to_new_resources_of_the_same_names()
- {
+async fn f14_an_old_list_at_start_harms_no_new_resources_of_the_same_names() {
     let mut stage = Stage::set_up("f14", Options::default()).await;
     stage = stage.shortened(&times::ALONE);
     stage.start_operator(&[]).await;
@@ -231,7 +230,7 @@ async fn f14_an_operator_that_starts_on_an_old_list_does_nothing_to_new_resource
 
 /// The create of the old resource was never resolved, so any flow that came later could be its outcome.
 #[tokio::test(flavor = "multi_thread")]
-async fn f14_a_deletion_of_the_past_leaves_the_flow_of_a_new_resource_of_the_same_name_alone() {
+async fn f14_an_old_deletion_leaves_the_flow_of_a_new_resource_alone() {
     let mut stage = Stage::set_up("f14-deletion", Options::default()).await;
     stage = stage.shortened(&times::ALONE);
     stage.start_operator(&[]).await;
@@ -328,7 +327,7 @@ async fn f16_an_api_server_that_turns_requests_away_is_asked_again_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f20_an_operator_that_is_told_to_stop_before_it_has_seen_everything_stops() {
+async fn f20_an_operator_can_be_stopped_before_it_has_seen_everything() {
     let (mut stage, proxy) = open("f20-early", &[]).await;
     stage.apply(&groups("groups")).await.unwrap();
     stage.flow_where("groups", is_ready).await;

@@ -48,8 +48,9 @@ async fn f02_a_create_whose_answer_is_lost_in_whatever_way_is_sent_once() {
     }
 }
 
+/// In whatever way the answer is lost.
 #[tokio::test(flavor = "multi_thread")]
-async fn f05_a_reset_whose_answer_is_lost_in_whatever_way_is_sent_once_for_each_token() {
+async fn f05_a_reset_whose_answer_is_lost_is_sent_once_for_each_token() {
     let stage = open("f05").await;
     let names = names(lost_statuses().len());
     apply_pairs(&stage, &names).await;

@@ -33,7 +33,7 @@ async fn f09_a_token_that_is_no_longer_good_is_replaced_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f09_one_token_at_a_time_is_fetched_from_an_authority_that_fails_and_is_slow() {
+async fn f09_one_token_at_a_time_is_fetched_from_a_slow_failing_authority() {
     let stage = open("f09-authority").await;
     let slow = Duration::from_millis(100);
     stage

@@ -86,7 +86,7 @@ async fn f11_an_edit_behind_our_back_is_corrected_after_one_look_or_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f11_a_flow_that_somebody_made_anew_is_adopted_only_where_that_is_allowed() {
+async fn f11_a_flow_recreated_by_somebody_is_adopted_only_if_allowed() {
     let (stage, id) = settled("f11-anew").await;
     let set = stage.flow(NAME).await.status.unwrap().flow_set_id.unwrap();
     stage.simulator.delete_flow(&id).unwrap();
@@ -129,9 +129,9 @@ async fn f11_a_readiness_that_flaps_is_mirrored_and_costs_one_write_each_time() 
     assert_eq!(changes(&stage), before);
 }
 
+/// A set that is deleted is recreated together with its flows.
 #[tokio::test(flavor = "multi_thread")]
-async fn f11_a_set_that_is_edited_is_corrected_and_one_that_is_deleted_is_made_anew_with_its_flows()
-{
+async fn f11_an_edited_set_is_corrected_and_a_deleted_one_is_recreated() {
     let (stage, id) = settled("f11-set").await;
     let set = stage
         .sets()

@@ -17,8 +17,9 @@ use crate::stage::{Stage, flow, is_ready, stalled};
 /// its budget spreads it over half a minute.
 const SETS: usize = 80;
 
+/// A flood in one namespace, with one flow that always fails.
 #[tokio::test(flavor = "multi_thread")]
-async fn f24_a_flood_in_one_namespace_does_not_hold_up_another_nor_does_one_flow_that_fails() {
+async fn f24_neither_a_flood_nor_a_failing_flow_holds_up_another_namespace() {
     let (mut stage, flags) = prepare_for_all("f24-calm", "f24").await;
     let namespace = ["create", "namespace", "f24-flood"];
     stage.kubectl(&namespace).await.unwrap();

@@ -11,8 +11,9 @@ use super::{
     pace, polls,
 };
 
+/// A create that was throttled is looked into.
 #[tokio::test(flavor = "multi_thread")]
-async fn f07_a_pause_is_kept_in_every_form_and_a_throttled_create_is_looked_into() {
+async fn f07_a_pause_is_kept_in_every_form_of_retry_after() {
     let forms = [
         None,
         Some(RetryAfter::Seconds(2)),
@@ -120,7 +121,7 @@ async fn trouble(place: usize, fault: Option<Effect>) -> (String, f64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f08_an_outage_is_sat_out_and_what_was_declared_meanwhile_is_done_after_it() {
+async fn f08_an_outage_is_sat_out_and_pending_work_is_done_after_it() {
     let stage = open("f08-outage").await;
     apply_pairs(&stage, &names(2)).await;
     all_ready(&stage).await;

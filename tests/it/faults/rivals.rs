@@ -30,8 +30,9 @@ async fn delete(stage: &Stage, name: &str) {
     stage.flows().delete(name, &parameters).await.unwrap();
 }
 
+/// Neither an id is lost, nor is anything created or reset twice.
 #[tokio::test(flavor = "multi_thread")]
-async fn f04_another_writer_in_a_tight_loop_costs_neither_an_id_nor_a_second_create_or_reset() {
+async fn f04_another_writer_in_a_tight_loop_causes_no_second_change() {
     let stage = open("f04").await;
     let names = names(2);
     apply_pairs(&stage, &names).await;
@@ -81,8 +82,9 @@ async fn announced(stage: &Stage, name: &str) {
     stage.flow_where(name, announced).await;
 }
 
+/// Each resource is deleted while its create is in progress, and then applied again.
 #[tokio::test(flavor = "multi_thread")]
-async fn f15_a_resource_that_is_deleted_and_applied_again_during_its_create_leaves_no_orphan() {
+async fn f15_a_resource_reapplied_during_its_create_leaves_no_orphan() {
     let stage = open_shortened("f15-deleted").await;
     let ways = [SOON, Effect::CutAfterCommit, ANSWERED_LATE, DONE_LATE];
     let names = names(ways.len());
@@ -109,8 +111,9 @@ enum LetGo {
     FinalizerRemoved,
 }
 
+/// A resource that is applied again under the name of one that was let go of during its create.
 #[tokio::test(flavor = "multi_thread")]
-async fn f15_a_resource_of_the_same_name_does_not_inherit_a_create_that_was_let_go_of() {
+async fn f15_a_namesake_does_not_inherit_a_create_that_was_let_go_of() {
     use LetGo::{Abandoned, FinalizerRemoved};
     let stage = open_shortened("f15-let-go").await;
     let ways = [
@@ -155,8 +158,9 @@ async fn f15_a_resource_of_the_same_name_does_not_inherit_a_create_that_was_let_
     assert_eq!(journal.requests(Operation::DeleteFlow), 0);
 }
 
+/// The other waits until the flow is free.
 #[tokio::test(flavor = "multi_thread")]
-async fn f22_of_two_resources_for_one_flow_the_elder_owns_it_and_the_other_waits() {
+async fn f22_of_two_resources_for_one_flow_the_elder_owns_it() {
     let stage = open("f22").await;
     let elder = group("elder", "north");
     apply_all(&stage, [connection(), set("north"), elder]).await;

@@ -161,7 +161,7 @@ async fn a_deletion_that_is_refused_for_ever_is_told_and_can_be_abandoned() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn resources_that_were_deleted_while_no_operator_ran_are_finished_by_the_next() {
+async fn resources_deleted_while_no_operator_ran_are_finished_by_the_next() {
     let mut stage = open("uninstalled").await;
     let names = names(2);
     apply_pairs(&stage, &names).await;

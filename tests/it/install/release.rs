@@ -23,8 +23,9 @@ use crate::stage::{Stage, is_ready};
 /// Where the operator works.
 const HOME: &str = "district";
 
+/// Installed, upgraded, rolled back, removed and installed again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_release_is_installed_upgraded_rolled_back_removed_and_installed_again_without_harm() {
+async fn a_release_goes_through_its_whole_life_without_harm() {
     let mut release = Release::install().await;
     let first = release.start_operator().await;
     release.stage.apply_samples().await;

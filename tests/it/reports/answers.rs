@@ -20,7 +20,7 @@ async fn a_password_whose_update_is_answered_with_a_page_is_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_whose_update_is_answered_with_an_error_under_a_success_is_sent_again() {
+async fn a_password_answered_with_an_error_under_a_success_is_sent_again() {
     password_arrives_although("error-password", error(200)).await;
 }
 
@@ -44,8 +44,9 @@ async fn password_arrives_although(name: &str, answer: Vec<Effect>) {
     assert_eq!(stage.simulator.journal().updates(&id), 1);
 }
 
+/// Whether it had an effect is looked up.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_update_whose_answer_is_a_page_is_looked_into_and_sent_again_if_it_had_no_effect() {
+async fn an_update_answered_with_a_page_is_sent_again_if_it_had_no_effect() {
     let answers = [page(200), error(200), page(204), page_after_commit(200)];
     let stage = open("page-update").await;
     let names = names(answers.len());
@@ -68,9 +69,9 @@ async fn an_update_whose_answer_is_a_page_is_looked_into_and_sent_again_if_it_ha
     assert_healed(&stage).await;
 }
 
+/// Only the documented answer settles a reset: no other success, no page, no refusal in HTML.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reset_that_is_answered_with_anything_else_than_documented_is_in_doubt_and_not_sent_again()
- {
+async fn a_reset_with_an_undocumented_answer_is_in_doubt_and_not_sent_again() {
     let answers = vec![
         page(200),
         page_after_commit(200),

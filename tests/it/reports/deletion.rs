@@ -39,8 +39,9 @@ fn unknown_error() -> Vec<Effect> {
     vec![Effect::Refuse(Answer::new(404).code("UnknownError"))]
 }
 
+/// The flow is still there, whatever the answer says.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flow_whose_deletion_is_answered_with_404_while_it_is_there_is_deleted() {
+async fn a_flow_whose_deletion_is_answered_with_404_is_deleted() {
     flows_are_gone_although("delete-404", vec![unknown_error()]).await;
 }
 
@@ -96,8 +97,9 @@ fn foreign_set(stage: &Stage) -> String {
     stage.simulator.create_set(&body).unwrap()
 }
 
+/// The create of the flow never arrived.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_set_that_is_gone_settles_the_deletion_of_a_flow_whose_create_never_arrived() {
+async fn a_set_that_is_gone_settles_the_deletion_of_an_unresolved_create() {
     let stage = open("delete-unresolved").await;
     let set = foreign_set(&stage);
     let lost = Rule::new(Effect::CutBefore).on(Operation::CreateFlow);

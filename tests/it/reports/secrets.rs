@@ -103,7 +103,7 @@ async fn assert_pause_is_kept(stage: &Stage, throttled: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pause_that_the_service_asks_for_is_kept_whatever_happens_to_the_secret() {
+async fn a_pause_of_the_service_is_kept_whatever_happens_to_the_secret() {
     let stage = open("pause-label").await;
     let groups = flow(
         "groups",
@@ -157,8 +157,9 @@ async fn rotate_too_early(stage: &Stage) {
     stage.object_where(&connections, "contoso", refused).await;
 }
 
+/// The connection reports it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_credential_that_the_authority_does_not_know_yet_is_told_and_stops_nothing() {
+async fn a_credential_not_yet_known_to_the_authority_stops_nothing() {
     let stage = open("early-credential").await;
     let names = names(2);
     apply_pairs(&stage, &names).await;
@@ -182,7 +183,7 @@ async fn a_credential_that_the_authority_does_not_know_yet_is_told_and_stops_not
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_declared_while_the_authority_does_not_know_the_credential_yet_is_done() {
+async fn what_is_declared_before_the_authority_knows_the_credential_is_done() {
     let stage = open("early-work").await;
     apply_pairs(&stage, &names(1)).await;
     all_ready(&stage).await;

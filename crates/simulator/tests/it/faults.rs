@@ -12,8 +12,9 @@ use crate::client::{
     Bench, SETS, administrative_unit, eventually, flows, last, security_group, user,
 };
 
+/// With the status, the code and the `Retry-After` of the rule.
 #[tokio::test]
-async fn a_refusal_does_nothing_and_has_the_status_code_and_retry_after_of_its_rule() {
+async fn a_refusal_does_nothing_and_answers_as_its_rule_says() {
     let bench = Bench::new().await;
     let throttled = Answer::new(429);
     for (answer, header) in [

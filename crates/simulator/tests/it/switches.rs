@@ -39,7 +39,7 @@ async fn a_second_flow_of_a_type_is_refused_otherwise_or_created() {
 }
 
 #[tokio::test]
-async fn duplicate_names_and_overlapping_filters_are_accepted_until_they_are_not() {
+async fn duplicate_names_and_overlapping_filters_are_refused_by_switch() {
     let bench = Bench::new().await;
     bench
         .post(SETS, &filtered("north", &["a", "b"]))

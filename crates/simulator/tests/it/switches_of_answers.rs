@@ -43,8 +43,9 @@ async fn letter_case_matters_where_the_switches_say_so() {
     );
 }
 
+/// Absent properties are null or absent; configurations keep their order or not.
 #[tokio::test]
-async fn absent_properties_are_null_or_absent_and_configurations_keep_their_order_or_not() {
+async fn absent_properties_and_the_order_of_configurations_vary_by_switch() {
     let bench = Bench::new().await;
     let set = bench.set("plain").await;
     let path = bench.flow(&set, &user()).await;

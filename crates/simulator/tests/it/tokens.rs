@@ -227,8 +227,9 @@ async fn a_registered_certificate_has_its_signatures_verified() {
     );
 }
 
+/// The old one is void afterwards if the switch says so.
 #[tokio::test]
-async fn a_refresh_token_is_exchanged_for_another_and_is_void_afterwards_if_the_switch_says_so() {
+async fn a_refresh_token_is_exchanged_for_another() {
     let bench = Bench::switched(|switches| switches.refresh_token_once = true).await;
     let fields = [
         ("grant_type", "refresh_token"),

@@ -164,8 +164,9 @@ fn said(text: &str) -> (u16, String) {
     (200, text.to_owned())
 }
 
+/// The `Host` header arrives as it was sent.
 #[tokio::test]
-async fn without_rules_all_passes_with_the_host_as_it_was_and_watches_flow_line_by_line() {
+async fn without_rules_all_passes_and_watches_flow_line_by_line() {
     let setting = set_up().await;
     assert_eq!(
         setting.ask("GET", "/a?b=c").await.unwrap(),
