@@ -11,7 +11,7 @@ use industrydata_operator::api::{
 };
 use industrydata_operator::runtime::{self, RuntimeError};
 use industrydata_operator::settings::{Arguments, Settings};
-use industrydata_simulator::{Options, ReadinessScript, Simulator, Switches};
+use industrydata_simulator::{Behavior, Options, ReadinessScript, Simulator};
 use industrydata_testbed::{Account, ControlPlane, Entry, Position, Proxy, run, run_with_input};
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, ResourceExt};
@@ -361,13 +361,13 @@ impl Stage {
 /// A service that does not help: it makes a second flow of a type if it is asked to, so that whatever is sent twice
 /// shows. Flows are ready after `pause`.
 pub fn unhelpful(pause: Duration) -> Options {
-    let switches = Switches {
+    let behavior = Behavior {
         second_flow_of_type: None,
         readiness: ReadinessScript::ready_after(pause),
-        ..Switches::default()
+        ..Behavior::default()
     };
     Options {
-        switches,
+        behavior,
         ..Options::default()
     }
 }

@@ -52,7 +52,7 @@ pub const FAULTS: Shorter = Shorter {
         ("--visibility-window", "5s"),
     ],
     reason: "waits for several windows one after the other",
-    used_by: &["faults/mod.rs", "faults/surprises.rs"],
+    used_by: &["faults/mod.rs", "faults/quirks.rs"],
     also: &[
         "a_create_without_effect_is_sent_again_whatever_the_answer_was",
         "a_list_of_flows_that_is_empty_for_a_while_makes_nothing_anew",

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     answer::{Answer, BodyFault, NextLink},
     flow_type::FlowType,
+    quirk::Quirk,
     route::Operation,
-    surprise::Surprise,
 };
 
 /// What is done to a request.
@@ -40,7 +40,8 @@ pub enum Effect {
     /// Empty pages between the others.
     EmptyPages,
     /// Something legal that a client may not expect.
-    Surprise(Surprise),
+    #[serde(rename = "surprise")]
+    Quirk(Quirk),
     /// A read shows what there was this long ago, by the service's clock: a replica that lags behind.
     Stale(#[serde(with = "crate::seconds")] Duration),
     /// A read shows what there was after this many writes: a replica that hears of nothing more.
@@ -243,20 +244,15 @@ impl Rules {
     }
 
     /// The effects of all rules that hit this request, and uses them up.
-    pub(crate) fn strike(&mut self, facts: &Facts<'_>) -> Vec<Effect> {
-        let hit = |active: &mut ActiveRule| {
-            active
-                .rule
-                .matches(facts)
-                .then(|| active.strike())
-                .flatten()
-        };
+    pub(crate) fn apply(&mut self, facts: &Facts<'_>) -> Vec<Effect> {
+        let hit =
+            |active: &mut ActiveRule| active.rule.matches(facts).then(|| active.apply()).flatten();
         self.active.iter_mut().filter_map(hit).collect()
     }
 }
 
 impl ActiveRule {
-    fn strike(&mut self) -> Option<Effect> {
+    fn apply(&mut self) -> Option<Effect> {
         if self.rule.skip > 0 {
             self.rule.skip -= 1;
             return None;
@@ -314,7 +310,7 @@ mod tests {
                 .times(2),
         );
         let hits: Vec<usize> = (0..4)
-            .map(|_| rules.strike(&facts(Operation::CreateFlow, "/a")).len())
+            .map(|_| rules.apply(&facts(Operation::CreateFlow, "/a")).len())
             .collect();
         assert_eq!(hits, [0, 1, 1, 0]);
         assert_eq!(rules.active()[0].hits, 2);
@@ -325,7 +321,7 @@ mod tests {
         let mut rules = Rules::default();
         rules.inject(Rule::new(Effect::CutBefore).after(1).every(2).times(2));
         let hits: Vec<usize> = (0..7)
-            .map(|_| rules.strike(&facts(Operation::CreateFlow, "/a")).len())
+            .map(|_| rules.apply(&facts(Operation::CreateFlow, "/a")).len())
             .collect();
         assert_eq!(hits, [0, 1, 0, 1, 0, 0, 0]);
     }

@@ -38,7 +38,7 @@ async fn f09_one_token_at_a_time_is_fetched_from_a_slow_failing_authority() {
     let slow = Duration::from_millis(100);
     stage
         .simulator
-        .configure(|switches| switches.token_lifetime = Duration::from_secs(2));
+        .configure(|behavior| behavior.token_lifetime = Duration::from_secs(2));
     let token = |effect| Rule::new(effect).on(Operation::Token);
     stage
         .simulator
@@ -99,7 +99,7 @@ async fn f09_a_permission_that_is_gone_is_told_and_given_back_it_heals() {
     let soon = Duration::from_secs(2);
     stage
         .simulator
-        .configure(|switches| switches.token_lifetime = soon);
+        .configure(|behavior| behavior.token_lifetime = soon);
     let names = names(1);
     apply_pairs(&stage, &names).await;
     all_ready(&stage).await;

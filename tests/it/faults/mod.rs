@@ -8,8 +8,8 @@ mod credentials;
 mod drift;
 mod load;
 pub mod outages;
+mod quirks;
 mod rivals;
-mod surprises;
 mod unstuck;
 mod walk;
 

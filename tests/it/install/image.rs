@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cyclonedx_bom::prelude::{Bom, Validate};
-use industrydata_image::{Commit, Image, Recipe};
+use industrydata_image::{Commit, Image, ImageSpec};
 use industrydata_simulator::Options;
 use industrydata_testbed::run;
 use serde_json::{Value, json};
@@ -21,13 +21,13 @@ async fn image() -> &'static Image {
     static IMAGE: OnceCell<Image> = OnceCell::const_new();
     let build = || {
         let commit = Commit::of(Path::new(ROOT)).unwrap();
-        let recipe = Recipe {
+        let spec = ImageSpec {
             source: ROOT.into(),
             output: Path::new(ROOT).join("target/image"),
             revision: commit.revision,
             created: commit.created,
         };
-        recipe.build().unwrap()
+        spec.build().unwrap()
     };
     let build = async || tokio::task::spawn_blocking(build).await.unwrap();
     IMAGE.get_or_init(build).await
@@ -114,13 +114,13 @@ async fn the_image_says_what_it_is_and_how_it_is_run() {
 async fn the_image_has_a_bill_of_what_is_in_the_program() {
     let image = image().await;
     let index = read(&image.layout.join("index.json"));
-    let bills = index["manifests"].as_array().unwrap().iter();
-    let mut bills = bills.filter(|one| one["artifactType"] == "application/vnd.cyclonedx+json");
-    let referrer = read(&blob(&image.layout, bills.next().unwrap()));
+    let sboms = index["manifests"].as_array().unwrap().iter();
+    let mut sboms = sboms.filter(|one| one["artifactType"] == "application/vnd.cyclonedx+json");
+    let referrer = read(&blob(&image.layout, sboms.next().unwrap()));
     assert_eq!(referrer["subject"]["digest"], image.digest.as_str());
-    let bill = std::fs::read(blob(&image.layout, &referrer["layers"][0])).unwrap();
-    assert_eq!(bill, std::fs::read(&image.bill).unwrap());
-    let bom = Bom::parse_from_json(bill.as_slice()).unwrap();
+    let sbom = std::fs::read(blob(&image.layout, &referrer["layers"][0])).unwrap();
+    assert_eq!(sbom, std::fs::read(&image.sbom).unwrap());
+    let bom = Bom::parse_from_json(sbom.as_slice()).unwrap();
     assert!(bom.validate().passed(), "{:?}", bom.validate());
     let components = bom.components.unwrap().0;
     let names: Vec<&str> = components.iter().map(|one| &*one.name).collect();

@@ -17,7 +17,7 @@ mod values;
 
 use std::path::Path;
 
-use industrydata_simulator::{Options, ReadinessScript, Switches};
+use industrydata_simulator::{Behavior, Options, ReadinessScript};
 use industrydata_testbed::{ControlPlane, run, run_with_input};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -39,12 +39,12 @@ async fn empty_plane() -> &'static ControlPlane {
 
 /// A service where flows become what the test says, when it says so.
 fn unsettled() -> Options {
-    let switches = Switches {
+    let behavior = Behavior {
         readiness: ReadinessScript::manual(),
-        ..Switches::default()
+        ..Behavior::default()
     };
     Options {
-        switches,
+        behavior,
         ..Options::default()
     }
 }

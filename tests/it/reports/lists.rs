@@ -1,7 +1,7 @@
 //! What a list shows, and what follows from what it does not show.
 
 use futures::future::join_all;
-use industrydata_simulator::{Answer, BodyFault, Effect, NextLink, Operation, Rule, Surprise};
+use industrydata_simulator::{Answer, BodyFault, Effect, NextLink, Operation, Quirk, Rule};
 use k8s_openapi::jiff::SignedDuration;
 
 use super::{meet_all, open, other_groups, requests};
@@ -62,7 +62,7 @@ async fn an_item_that_cannot_be_understood_does_not_cost_its_list() {
     all_ready(&stage).await;
     let before = changes(&stage);
     for operation in LISTS {
-        spoil(&stage, operation, &Effect::Surprise(Surprise::Garbage));
+        spoil(&stage, operation, &Effect::Quirk(Quirk::Garbage));
     }
     let id = remote_id(&stage.flow(&names[0]).await);
     for (word, wanted) in [("failed", "False/Failed"), ("ready", "True/Ready")] {
@@ -88,7 +88,7 @@ async fn nothing_is_made_anew(name: &str, operation: Operation) {
     apply_pairs(&stage, &names(2)).await;
     all_ready(&stage).await;
     let (before, start) = (changes(&stage), stage.audit_position());
-    spoil(&stage, operation, &Effect::Surprise(Surprise::Emptied));
+    spoil(&stage, operation, &Effect::Quirk(Quirk::Emptied));
     spoilt_for(&stage, operation, LONG).await;
     assert_eq!(changes(&stage), before, "{operation:?}");
     // An intent is the one thing that is written elsewhere than into a status.
@@ -122,8 +122,8 @@ async fn replicas_that_disagree_after_an_update_cause_no_second_one() {
 async fn a_flow_that_appeared_after_our_attempt_is_ours_whatever_its_date() {
     const HOURS: i64 = 4 * 3600;
     let clocks = [
-        Effect::Surprise(Surprise::Dates(-HOURS)),
-        Effect::Surprise(Surprise::Dates(HOURS)),
+        Effect::Quirk(Quirk::Dates(-HOURS)),
+        Effect::Quirk(Quirk::Dates(HOURS)),
         Effect::Date(HOURS),
         Effect::Date(-HOURS),
     ];

@@ -1,7 +1,7 @@
 //! What is not known is told: lists that cannot be read, sets that do not exist, words that nobody knows.
 
 use industrydata_operator::api::ProvisioningFlow;
-use industrydata_simulator::{Answer, Effect, Operation, Rule, Surprise};
+use industrydata_simulator::{Answer, Effect, Operation, Quirk, Rule};
 use kube::api::DeleteParams;
 use serde_json::json;
 
@@ -129,7 +129,7 @@ async fn a_readiness_that_nobody_knows_meets_the_deadline_like_any_other() {
 async fn a_readiness_that_is_absent_meets_the_deadline_like_any_other() {
     let stage = open("no-readiness").await;
     meets_the_deadline(&stage, |_| {
-        let missing = Effect::Surprise(Surprise::Missing("readinessStatus".to_owned()));
+        let missing = Effect::Quirk(Quirk::Missing("readinessStatus".to_owned()));
         stage.simulator.inject(Rule::new(missing).always());
     })
     .await;

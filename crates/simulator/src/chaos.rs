@@ -1,4 +1,4 @@
-//! Hostile mode: faults and surprises at random, as far as the contract allows them.
+//! Hostile mode: faults and quirks at random, as far as the contract allows them.
 //!
 //! What happens to a request follows from the seed, its operation, its flow type and how many of these came before.
 //! Ids and times play no part, so the same client meets the same trouble in each run.
@@ -11,20 +11,20 @@ use crate::{
     answer::{Answer, BodyFault},
     fault::{Effect, Facts},
     flow_type::FlowType,
+    quirk::Quirk,
     route::Operation,
-    surprise::Surprise,
     throttle::RetryAfter,
 };
 
 /// The dice.
 #[derive(Debug)]
-pub(crate) struct Hostility {
+pub(crate) struct Chaos {
     seed: u64,
     rate: f64,
     seen: BTreeMap<(Operation, Option<FlowType>), u64>,
 }
 
-impl Hostility {
+impl Chaos {
     pub(crate) fn new(seed: u64, rate: f64) -> Self {
         Self {
             seed,
@@ -41,7 +41,7 @@ impl Hostility {
             effects.push(fault(&mut dice, facts.operation));
         }
         if dice.random_bool(self.rate) {
-            effects.push(surprise(&mut dice));
+            effects.push(quirk(&mut dice));
         }
         if facts.operation.is_write() && dice.random_bool(self.rate) {
             effects.push(Effect::Hide(Duration::from_millis(
@@ -116,11 +116,11 @@ fn spoilt(dice: &mut StdRng) -> BodyFault {
     }
 }
 
-fn surprise(dice: &mut StdRng) -> Effect {
+fn quirk(dice: &mut StdRng) -> Effect {
     match dice.random_range(0..5) {
-        0 => Effect::Surprise(Surprise::ExtraFields),
-        1 => Effect::Surprise(Surprise::LoudIds),
-        2 => Effect::Surprise(Surprise::Reordered),
+        0 => Effect::Quirk(Quirk::ExtraFields),
+        1 => Effect::Quirk(Quirk::LoudIds),
+        2 => Effect::Quirk(Quirk::Reordered),
         3 => Effect::PageSize(1),
         _ => Effect::EmptyPages,
     }
@@ -131,14 +131,14 @@ mod tests {
     use super::*;
 
     fn history(seed: u64, rate: f64) -> Vec<Vec<Effect>> {
-        let mut hostility = Hostility::new(seed, rate);
+        let mut chaos = Chaos::new(seed, rate);
         let facts = Facts {
             method: "GET",
             path: "/",
             operation: Operation::ListSets,
             flow_type: None,
         };
-        (0..100).map(|_| hostility.effects(&facts)).collect()
+        (0..100).map(|_| chaos.effects(&facts)).collect()
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn other_requests_between_change_nothing() {
-        let mut hostility = Hostility::new(7, 0.5);
+        let mut chaos = Chaos::new(7, 0.5);
         let lists = Facts {
             method: "GET",
             path: "/",
@@ -168,8 +168,8 @@ mod tests {
         };
         let mixed: Vec<Vec<Effect>> = (0..100)
             .map(|_| {
-                hostility.effects(&gets);
-                hostility.effects(&lists)
+                chaos.effects(&gets);
+                chaos.effects(&lists)
             })
             .collect();
         assert_eq!(mixed, history(7, 0.5));

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use futures::future::join_all;
-use industrydata_simulator::{Effect, NextLink, Operation, Rule, Surprise};
+use industrydata_simulator::{Effect, NextLink, Operation, Quirk, Rule};
 use serde_json::json;
 
 use super::{
@@ -17,36 +17,36 @@ const LISTS: [Operation; 2] = [Operation::ListSets, Operation::ListFlows];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f10_words_and_properties_that_nobody_expects_change_nothing() {
-    let missing = |name: &str| Surprise::Missing(name.to_owned());
-    let surprises = [
-        Surprise::Readiness("unknownFutureValue".to_owned()),
-        Surprise::ExtraFields,
-        Surprise::LoudIds,
-        Surprise::Reordered,
+    let missing = |name: &str| Quirk::Missing(name.to_owned());
+    let quirks = [
+        Quirk::Readiness("unknownFutureValue".to_owned()),
+        Quirk::ExtraFields,
+        Quirk::LoudIds,
+        Quirk::Reordered,
         missing("id"),
         missing("displayName"),
         missing("readinessStatus"),
         missing("createdDateTime"),
         missing("lastModifiedDateTime"),
     ];
-    let stages = (0..).zip(surprises);
-    join_all(stages.map(|(place, surprise)| assert_unmoved_by(place, surprise))).await;
+    let stages = (0..).zip(quirks);
+    join_all(stages.map(|(place, quirk)| assert_unmoved_by(place, quirk))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f10_a_known_flow_whose_type_is_not_told_is_not_made_anew() {
-    let surprise = Surprise::Missing("@odata.type".to_owned());
-    assert_unmoved_by(9, surprise).await;
+    let quirk = Quirk::Missing("@odata.type".to_owned());
+    assert_unmoved_by(9, quirk).await;
 }
 
 /// What exists and is ready is left alone while the lists are odd, for twice as long as a change may take to show.
-async fn assert_unmoved_by(place: usize, surprise: Surprise) {
+async fn assert_unmoved_by(place: usize, quirk: Quirk) {
     let stage = open_shortened(&format!("f10-{place}")).await;
     apply_pairs(&stage, &names(2)).await;
     all_ready(&stage).await;
     let before = changes(&stage);
-    let what = format!("{surprise:?}");
-    let odd = Rule::new(Effect::Surprise(surprise)).always();
+    let what = format!("{quirk:?}");
+    let odd = Rule::new(Effect::Quirk(quirk)).always();
     for operation in LISTS {
         stage.simulator.inject(odd.clone().on(operation));
     }

@@ -13,7 +13,7 @@ use crate::PROGRAM;
 pub(crate) const MEDIA_TYPE: &str = "application/vnd.cyclonedx+json";
 
 /// The bill of what has been compiled into the program.
-pub(crate) fn bill(
+pub(crate) fn sbom(
     metadata: &Metadata,
     parts: &BTreeSet<PackageId>,
     created: Timestamp,
