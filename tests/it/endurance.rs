@@ -12,7 +12,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 
 use crate::process::{Launch, Log};
-use crate::stage::{PATIENCE, Stage, flow, is_ready, sample, security, stalled, unhelpful};
+use crate::test_env::{PATIENCE, TestEnv, flow, is_ready, lenient, sample, security, stalled};
 use crate::times;
 
 const SETS: usize = 50;
@@ -30,23 +30,23 @@ const LONG_LIFE: Duration = Duration::from_millis(6500);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_flows_survive_kill_9_in_a_loop_and_a_flaky_network() {
-    let options = unhelpful(Duration::ZERO);
-    let mut stage = Stage::set_up("endurance", options).await;
-    stage = stage.shortened(&times::ENDURANCE);
-    let cluster = stage.through_proxy().await;
-    let upstream = Upstream::http(&stage.simulator.graph_endpoint()).unwrap();
+    let options = lenient(Duration::ZERO);
+    let mut env = TestEnv::set_up("endurance", options).await;
+    env = env.shortened(&times::ENDURANCE);
+    let cluster = env.through_proxy().await;
+    let upstream = Upstream::http(&env.simulator.graph_endpoint()).unwrap();
     let service = Proxy::start(upstream).await.unwrap();
     for proxy in [&cluster, &service] {
         proxy.flaky(SEED, FLAKY);
     }
     let (log, mut kills) = (Log::default(), 0);
     let resets = tokio::select! {
-        () = kill_in_a_loop(&stage, &service, &log, &mut kills) => unreachable!(),
-        resets = create_reset_and_delete(&stage) => resets,
+        () = kill_in_a_loop(&env, &service, &log, &mut kills) => unreachable!(),
+        resets = create_reset_and_delete(&env) => resets,
     };
-    let journal = stage.simulator.journal();
+    let journal = env.simulator.journal();
     let unknown = assert_once_each(&journal, &resets);
-    assert!(stage.simulator.snapshot().sets.is_empty(), "left over");
+    assert!(env.simulator.snapshot().sets.is_empty(), "left over");
     assert!(!log.lock().unwrap().contains("panicked"));
     let figure = format!(
         "killed {kills} times, {} faults before the API server, {} before the service, {} requests to it; of {} resets \
@@ -60,10 +60,10 @@ async fn two_hundred_flows_survive_kill_9_in_a_loop_and_a_flaky_network() {
     assert!(kills >= 5, "killed {kills} times only");
 }
 
-async fn kill_in_a_loop(stage: &Stage, service: &Proxy, log: &Log, kills: &mut usize) {
+async fn kill_in_a_loop(env: &TestEnv, service: &Proxy, log: &Log, kills: &mut usize) {
     let mut dice = StdRng::seed_from_u64(SEED);
     loop {
-        let launch = Launch::on(stage)
+        let launch = Launch::on(env)
             .log(log)
             .flag("--graph-endpoint", &service.url())
             .flag("--authority-endpoint", &service.url());
@@ -77,17 +77,16 @@ async fn kill_in_a_loop(stage: &Stage, service: &Proxy, log: &Log, kills: &mut u
 }
 
 /// Gives back what became of the reset of each remote flow.
-async fn create_reset_and_delete(stage: &Stage) -> BTreeMap<String, ResetPhase> {
-    stage.apply(&manifests().join("\n---\n")).await.unwrap();
-    flows_are(stage, is_ready).await;
+async fn create_reset_and_delete(env: &TestEnv) -> BTreeMap<String, ResetPhase> {
+    env.apply(&manifests().join("\n---\n")).await.unwrap();
+    flows_are(env, is_ready).await;
     stream::iter(names())
         .for_each_concurrent(16, async |name| {
-            stage
-                .patch_flow(&name, json!({ "resetToken": "again" }))
+            env.patch_flow(&name, json!({ "resetToken": "again" }))
                 .await;
         })
         .await;
-    let flows = flows_are(stage, |flow| match phase(flow) {
+    let flows = flows_are(env, |flow| match phase(flow) {
         Some(ResetPhase::Accepted) => is_ready(flow),
         // Whoever asked for the reset is told that nobody knows.
         Some(ResetPhase::Unknown) => stalled(flow) == "True/ResetUnknown",
@@ -95,12 +94,12 @@ async fn create_reset_and_delete(stage: &Stage) -> BTreeMap<String, ResetPhase> 
     })
     .await;
     let (one, all) = (DeleteParams::default(), ListParams::default());
-    stage.flows().delete_collection(&one, &all).await.unwrap();
-    stage.sets().delete_collection(&one, &all).await.unwrap();
-    let gone = async || stage.flows().list(&all).await.unwrap().items.is_empty();
-    stage.until("the flows to be gone", gone).await;
-    let gone = async || stage.sets().list(&all).await.unwrap().items.is_empty();
-    stage.until("the sets to be gone", gone).await;
+    env.flows().delete_collection(&one, &all).await.unwrap();
+    env.sets().delete_collection(&one, &all).await.unwrap();
+    let gone = async || env.flows().list(&all).await.unwrap().items.is_empty();
+    env.until("the flows to be gone", gone).await;
+    let gone = async || env.sets().list(&all).await.unwrap().items.is_empty();
+    env.until("the sets to be gone", gone).await;
     let reset = |flow: &ProvisioningFlow| {
         let id = flow.status.as_ref()?.id.clone()?;
         Some((id, phase(flow)?))
@@ -110,12 +109,12 @@ async fn create_reset_and_delete(stage: &Stage) -> BTreeMap<String, ResetPhase> 
 
 /// Waits until there are all flows and each is as `are` wants it.
 async fn flows_are(
-    stage: &Stage,
+    env: &TestEnv,
     are: impl Fn(&ProvisioningFlow) -> bool,
 ) -> Vec<ProvisioningFlow> {
     let mut left = Vec::new();
     for _ in 0..10 * PATIENCE.as_secs() {
-        let flows = stage
+        let flows = env
             .flows()
             .list(&ListParams::default())
             .await

@@ -21,11 +21,11 @@ mod generated;
 #[cfg(test)]
 mod install;
 #[cfg(test)]
+mod log_assertions;
+#[cfg(test)]
 mod main_job;
 #[cfg(test)]
 mod manual;
-#[cfg(test)]
-mod mishaps;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
@@ -39,10 +39,10 @@ mod role;
 #[cfg(test)]
 mod shell;
 #[cfg(test)]
-mod stage;
-#[cfg(test)]
-mod telling;
+mod test_env;
 #[cfg(test)]
 mod times;
 #[cfg(test)]
 mod tree;
+#[cfg(test)]
+mod user_errors;

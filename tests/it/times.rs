@@ -39,7 +39,7 @@ pub const CRASHES: Shorter = Shorter {
         ("--visibility-window", "2100ms"),
     ],
     reason: "more than a hundred crashes, each of which would wait for the end of a lease, and of a window or two",
-    used_by: &["crash/trial.rs"],
+    used_by: &["crash/run.rs"],
     also: &["a_crash_next_to_a_change_is_survived_with_the_operators_own_times"],
 };
 

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::outages::Rough;
 use super::{apply_set, done, groups, set_is_ready};
 use crate::process::Launch;
-use crate::stage::{Stage, install, is_ready};
+use crate::test_env::{TestEnv, install, is_ready};
 use crate::times;
 
 const DELETED: [Operation; 2] = [Operation::DeleteFlow, Operation::DeleteSet];
@@ -22,23 +22,22 @@ const DELETED: [Operation; 2] = [Operation::DeleteFlow, Operation::DeleteSet];
 async fn deleted_definitions_take_all_with_them_until_they_are_back() {
     let rough = Rough::take().await;
     forget_all(&rough).await;
-    let stage = Stage::set_up_on(rough.plane, "undefined", Options::default()).await;
-    let program = Launch::on(&stage).start().await;
-    apply_and_wait(&stage).await;
-    delete_definitions(&stage).await;
-    stage
-        .until("no definitions", async || are_gone(&stage).await)
+    let env = TestEnv::set_up_on(rough.plane, "undefined", Options::default()).await;
+    let program = Launch::on(&env).start().await;
+    apply_and_wait(&env).await;
+    delete_definitions(&env).await;
+    env.until("no definitions", async || are_gone(&env).await)
         .await;
-    assert_eq!(DELETED.map(|one| done(&stage, one)), [1, 1]);
+    assert_eq!(DELETED.map(|one| done(&env, one)), [1, 1]);
     let told = || {
         program
             .log()
             .contains("install the CustomResourceDefinitions")
     };
-    stage.until("the way out in the log", async || told()).await;
+    env.until("the way out in the log", async || told()).await;
     install(rough.plane).await;
-    apply_and_wait(&stage).await;
-    assert_eq!(done(&stage, Operation::CreateFlow), 2);
+    apply_and_wait(&env).await;
+    assert_eq!(done(&env, Operation::CreateFlow), 2);
 }
 
 /// The definitions wait for the finalizers of their resources, and the operator for new definitions.
@@ -46,62 +45,60 @@ async fn deleted_definitions_take_all_with_them_until_they_are_back() {
 async fn definitions_deleted_without_an_operator_wait_for_one() {
     let rough = Rough::take().await;
     forget_all(&rough).await;
-    let mut stage = Stage::set_up_on(rough.plane, "undefined-alone", Options::default()).await;
-    stage = stage.shortened(&times::ALONE);
-    stage.start_operator(&[]).await;
-    apply_and_wait(&stage).await;
-    stage.stop_operator().await;
-    delete_definitions(&stage).await;
+    let mut env = TestEnv::set_up_on(rough.plane, "undefined-alone", Options::default()).await;
+    env = env.shortened(&times::ALONE);
+    env.start_operator(&[]).await;
+    apply_and_wait(&env).await;
+    env.stop_operator().await;
+    delete_definitions(&env).await;
     let path = "jsonpath={.status.conditions[?(@.type=='Terminating')].message}";
     let definition = "provisioningflows.industrydata.dev";
     let waits = async || {
         let asked = ["get", "crd", definition, "--output", path];
-        let told = stage.kubectl(&asked).await.unwrap();
+        let told = env.kubectl(&asked).await.unwrap();
         told.contains("deletion is in progress")
     };
-    stage
-        .until("the definition to wait for its resources", waits)
+    env.until("the definition to wait for its resources", waits)
         .await;
-    assert_eq!(DELETED.map(|one| done(&stage, one)), [0, 0]);
+    assert_eq!(DELETED.map(|one| done(&env, one)), [0, 0]);
 
-    stage.start_operator(&[]).await;
-    stage
-        .until("no definitions", async || are_gone(&stage).await)
+    env.start_operator(&[]).await;
+    env.until("no definitions", async || are_gone(&env).await)
         .await;
-    assert_eq!(DELETED.map(|one| done(&stage, one)), [1, 1]);
-    stage.stop_operator().await;
+    assert_eq!(DELETED.map(|one| done(&env, one)), [1, 1]);
+    env.stop_operator().await;
 
-    let program = Launch::on(&stage).start().await;
+    let program = Launch::on(&env).start().await;
     let told = || {
         program
             .log()
             .contains("install the CustomResourceDefinitions")
     };
-    stage.until("the way out in the log", async || told()).await;
+    env.until("the way out in the log", async || told()).await;
     let (status, text) = program.get("/readyz").await;
     assert!(
         status == 503 && text.contains("CustomResourceDefinitions"),
         "{status} {text}"
     );
     install(rough.plane).await;
-    apply_and_wait(&stage).await;
-    assert_eq!(done(&stage, Operation::CreateFlow), 2);
+    apply_and_wait(&env).await;
+    assert_eq!(done(&env, Operation::CreateFlow), 2);
 }
 
-async fn apply_and_wait(stage: &Stage) {
-    apply_set(stage).await;
-    set_is_ready(stage).await;
-    stage.apply(&groups("groups")).await.unwrap();
-    stage.flow_where("groups", is_ready).await;
+async fn apply_and_wait(env: &TestEnv) {
+    apply_set(env).await;
+    set_is_ready(env).await;
+    env.apply(&groups("groups")).await.unwrap();
+    env.flow_where("groups", is_ready).await;
 }
 
-async fn delete_definitions(stage: &Stage) {
+async fn delete_definitions(env: &TestEnv) {
     let delete = ["delete", "crd", "--all", "--wait=false"];
-    stage.kubectl(&delete).await.unwrap();
+    env.kubectl(&delete).await.unwrap();
 }
 
-async fn are_gone(stage: &Stage) -> bool {
-    let names = stage.kubectl(&["get", "crd", "--output", "name"]);
+async fn are_gone(env: &TestEnv) -> bool {
+    let names = env.kubectl(&["get", "crd", "--output", "name"]);
     names.await.unwrap().is_empty()
 }
 

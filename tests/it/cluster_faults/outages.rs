@@ -11,7 +11,7 @@ use super::{
     apply_set, both_are_done_once, comes_to_rest, done, each_create_was_announced, groups, polls,
     set_is_ready, units,
 };
-use crate::stage::{Stage, is_ready, start_plane};
+use crate::test_env::{TestEnv, is_ready, start_plane};
 use crate::times;
 
 /// A control plane that is harmed, for one test at a time.
@@ -50,101 +50,98 @@ impl Rough {
         self.plane.ready().await.unwrap();
     }
 
-    /// A stage where the operator leads without a lease, and the sample set is ready.
-    pub async fn open(&self, name: &str) -> (Stage, Proxy) {
-        let mut stage = Stage::set_up_on(self.plane, name, Options::default()).await;
-        stage = stage.shortened(&times::ALONE);
-        let proxy = stage.through_proxy().await;
-        stage.start_operator(&[]).await;
-        apply_set(&stage).await;
-        set_is_ready(&stage).await;
-        (stage, proxy)
+    /// An environment where the operator leads without a lease, and the sample set is ready.
+    pub async fn open(&self, name: &str) -> (TestEnv, Proxy) {
+        let mut env = TestEnv::set_up_on(self.plane, name, Options::default()).await;
+        env = env.shortened(&times::ALONE);
+        let proxy = env.through_proxy().await;
+        env.start_operator(&[]).await;
+        apply_set(&env).await;
+        set_is_ready(&env).await;
+        (env, proxy)
     }
 }
 
 /// Applies a flow, of whose set the operator sees nothing until `harm` is done. Waits until it has tried to write its
 /// intent down.
-async fn harmed_before_its_intent(stage: &Stage, proxy: &Proxy, harm: impl AsyncFnOnce()) {
+async fn harmed_before_its_intent(env: &TestEnv, proxy: &Proxy, harm: impl AsyncFnOnce()) {
     let blind = Harm::Refuse(Answer::new(500));
     let blind = HarmRule::new(blind).on(Operation::ListFlows);
-    let blind = stage.simulator.inject(blind.always());
+    let blind = env.simulator.inject(blind.always());
     // Delays nothing, and tells what was asked.
     let seen = Rule::new(Effect::Delay(Duration::ZERO)).method("PATCH");
     proxy.inject(seen.path("/provisioningflows/groups").always());
-    stage.apply(&groups("groups")).await.unwrap();
-    let looked = || stage.simulator.journal().requests(Operation::ListFlows) > 0;
-    stage.until("the look", async || looked()).await;
+    env.apply(&groups("groups")).await.unwrap();
+    let looked = || env.simulator.journal().requests(Operation::ListFlows) > 0;
+    env.until("the look", async || looked()).await;
     harm().await;
-    stage.simulator.remove_rule(blind);
+    env.simulator.remove_rule(blind);
     let tried = || {
         proxy
             .hits()
             .iter()
             .any(|hit| !hit.path.ends_with("/status"))
     };
-    stage.until("the intent", async || tried()).await;
+    env.until("the intent", async || tried()).await;
 }
 
-async fn one_create_in_the_end(stage: &Stage) {
-    stage.flow_where("groups", is_ready).await;
-    comes_to_rest(stage).await;
-    assert_eq!(stage.simulator.journal().requests(Operation::CreateFlow), 1);
-    each_create_was_announced(stage).await;
+async fn one_create_in_the_end(env: &TestEnv) {
+    env.flow_where("groups", is_ready).await;
+    comes_to_rest(env).await;
+    assert_eq!(env.simulator.journal().requests(Operation::CreateFlow), 1);
+    each_create_was_announced(env).await;
 }
 
-fn creates_asked_for(stage: &Stage) -> usize {
-    stage.simulator.journal().requests(Operation::CreateFlow)
+fn creates_asked_for(env: &TestEnv) -> usize {
+    env.simulator.journal().requests(Operation::CreateFlow)
 }
 
 /// The leader ends as it cannot renew its lease, and the next leader finds the flow.
 #[tokio::test(flavor = "multi_thread")]
 async fn f03_an_api_server_frozen_after_a_create_leads_to_no_second_create() {
     let rough = Rough::take().await;
-    let mut stage = Stage::set_up_on(rough.plane, "f03-frozen", Options::default()).await;
-    stage.start_operator(&[]).await;
-    apply_set(&stage).await;
-    set_is_ready(&stage).await;
+    let mut env = TestEnv::set_up_on(rough.plane, "f03-frozen", Options::default()).await;
+    env.start_operator(&[]).await;
+    apply_set(&env).await;
+    set_is_ready(&env).await;
     // Shorter than the operator waits for an answer (10 s), and long enough to freeze the API server meanwhile.
     let late = Harm::DelayAfter(Duration::from_secs(8));
-    stage
-        .simulator
+    env.simulator
         .inject(HarmRule::new(late).on(Operation::CreateFlow));
-    stage.apply(&groups("groups")).await.unwrap();
-    stage
-        .until("the create", async || {
-            done(&stage, Operation::CreateFlow) == 1
-        })
-        .await;
+    env.apply(&groups("groups")).await.unwrap();
+    env.until("the create", async || {
+        done(&env, Operation::CreateFlow) == 1
+    })
+    .await;
     let server = rough.program(ProgramName::KubeApiServer);
     server.freeze().await.unwrap();
-    let end = stage.operator_end().await;
+    let end = env.operator_end().await;
     server.thaw().await.unwrap();
     assert!(matches!(end, Err(RuntimeError::LeaseLost(_))), "{end:?}");
-    stage.start_operator(&[]).await;
-    one_create_in_the_end(&stage).await;
+    env.start_operator(&[]).await;
+    one_create_in_the_end(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f13_a_watch_that_is_too_old_begins_anew_and_finds_what_it_has_missed() {
     let rough = Rough::take().await;
-    let (stage, proxy) = rough.open("f13").await;
-    stage.apply(&groups("groups")).await.unwrap();
-    stage.flow_where("groups", is_ready).await;
-    comes_to_rest(&stage).await;
+    let (env, proxy) = rough.open("f13").await;
+    env.apply(&groups("groups")).await.unwrap();
+    env.flow_where("groups", is_ready).await;
+    comes_to_rest(&env).await;
     let watches = |effect| Rule::new(effect).query("watch=");
     proxy.inject(watches(Effect::Hold));
-    stage
-        .patch_flow("groups", json!({ "resetToken": "unseen" }))
+    env.patch_flow("groups", json!({ "resetToken": "unseen" }))
         .await;
-    stage.apply(&units("units")).await.unwrap();
-    let start = stage.audit_position();
+    env.apply(&units("units")).await.unwrap();
+    let start = env.audit_position();
     rough.plane.etcd().unwrap().compact().await.unwrap();
     rough.restart(ProgramName::KubeApiServer).await;
-    assert_eq!(done(&stage, Operation::ResetFlow), 0);
+    assert_eq!(done(&env, Operation::ResetFlow), 0);
     proxy.inject(watches(Effect::CutStream));
     proxy.clear();
-    both_are_done_once(&stage).await;
-    let asked = stage.requests_since(start);
+    both_are_done_once(&env).await;
+    let asked = env.requests_since(start);
     let asked = |verb| {
         asked
             .iter()
@@ -161,65 +158,64 @@ async fn f13_a_watch_that_is_too_old_begins_anew_and_finds_what_it_has_missed() 
 #[tokio::test(flavor = "multi_thread")]
 async fn f16_an_api_server_that_dies_stops_changes_until_it_is_back() {
     let rough = Rough::take().await;
-    let (stage, _proxy) = rough.open("f16-killed").await;
-    harmed_while_it_is_away(&rough, stage, ProgramName::KubeApiServer).await;
+    let (env, _proxy) = rough.open("f16-killed").await;
+    harmed_while_it_is_away(&rough, env, ProgramName::KubeApiServer).await;
 }
 
-async fn harmed_while_it_is_away(rough: &Rough, stage: Stage, name: ProgramName) {
-    stage.apply(&groups("groups")).await.unwrap();
-    let flow = stage.flow_where("groups", is_ready).await;
+async fn harmed_while_it_is_away(rough: &Rough, env: TestEnv, name: ProgramName) {
+    env.apply(&groups("groups")).await.unwrap();
+    let flow = env.flow_where("groups", is_ready).await;
     rough.program(name).kill();
     let id = flow.status.unwrap().id.unwrap();
-    stage.simulator.delete_flow(&id).unwrap();
+    env.simulator.delete_flow(&id).unwrap();
     // Beyond the visibility window, after which an object that is gone is made anew.
-    polls(&stage, 5).await;
-    assert_eq!(creates_asked_for(&stage), 1);
+    polls(&env, 5).await;
+    assert_eq!(creates_asked_for(&env), 1);
     rough.restart(name).await;
-    stage
-        .until("the second create", async || {
-            done(&stage, Operation::CreateFlow) == 2
-        })
-        .await;
-    stage.flow_where("groups", is_ready).await;
-    comes_to_rest(&stage).await;
-    assert_eq!(creates_asked_for(&stage), 2);
+    env.until("the second create", async || {
+        done(&env, Operation::CreateFlow) == 2
+    })
+    .await;
+    env.flow_where("groups", is_ready).await;
+    comes_to_rest(&env).await;
+    assert_eq!(creates_asked_for(&env), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f17_an_etcd_that_freezes_before_an_intent_is_written_stops_the_create() {
     let rough = Rough::take().await;
-    let (stage, proxy) = rough.open("f17-frozen").await;
+    let (env, proxy) = rough.open("f17-frozen").await;
     let etcd = rough.program(ProgramName::Etcd);
-    harmed_before_its_intent(&stage, &proxy, async || etcd.freeze().await.unwrap()).await;
-    polls(&stage, 2).await;
-    assert_eq!(creates_asked_for(&stage), 0);
+    harmed_before_its_intent(&env, &proxy, async || etcd.freeze().await.unwrap()).await;
+    polls(&env, 2).await;
+    assert_eq!(creates_asked_for(&env), 0);
     etcd.thaw().await.unwrap();
-    one_create_in_the_end(&stage).await;
+    one_create_in_the_end(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f17_an_etcd_that_dies_before_an_intent_is_written_stops_the_create() {
     let rough = Rough::take().await;
-    let (stage, proxy) = rough.open("f17-killed").await;
+    let (env, proxy) = rough.open("f17-killed").await;
     let etcd = rough.program(ProgramName::Etcd);
-    harmed_before_its_intent(&stage, &proxy, async || etcd.kill()).await;
-    polls(&stage, 2).await;
-    assert_eq!(creates_asked_for(&stage), 0);
+    harmed_before_its_intent(&env, &proxy, async || etcd.kill()).await;
+    polls(&env, 2).await;
+    assert_eq!(creates_asked_for(&env), 0);
     rough.restart(ProgramName::Etcd).await;
-    one_create_in_the_end(&stage).await;
+    one_create_in_the_end(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f17_an_etcd_that_is_full_stops_the_create_until_there_is_room() {
     let rough = Rough::take().await;
-    let (stage, proxy) = rough.open("f17-full").await;
+    let (env, proxy) = rough.open("f17-full").await;
     let etcd = rough.plane.etcd().unwrap();
-    harmed_before_its_intent(&stage, &proxy, async || {
+    harmed_before_its_intent(&env, &proxy, async || {
         etcd.raise_no_space().await.unwrap();
     })
     .await;
-    polls(&stage, 2).await;
-    assert_eq!(creates_asked_for(&stage), 0);
+    polls(&env, 2).await;
+    assert_eq!(creates_asked_for(&env), 0);
     etcd.end_no_space().await.unwrap();
-    one_create_in_the_end(&stage).await;
+    one_create_in_the_end(&env).await;
 }

@@ -11,17 +11,17 @@ use super::{
     apply_set, both_are_done_once, comes_to_rest, done, each_create_was_announced, groups, polls,
     set_is_ready, units,
 };
-use crate::stage::{Stage, is_ready};
+use crate::test_env::{TestEnv, is_ready};
 use crate::times;
 
-/// A stage where the operator reaches the API server through a proxy, and the sample set is ready.
-async fn open(name: &str, flags: &[&str]) -> (Stage, Proxy) {
-    let mut stage = Stage::set_up(name, Options::default()).await;
-    let proxy = stage.through_proxy().await;
-    stage.start_operator(flags).await;
-    apply_set(&stage).await;
-    set_is_ready(&stage).await;
-    (stage, proxy)
+/// An environment where the operator reaches the API server through a proxy, and the sample set is ready.
+async fn open(name: &str, flags: &[&str]) -> (TestEnv, Proxy) {
+    let mut env = TestEnv::set_up(name, Options::default()).await;
+    let proxy = env.through_proxy().await;
+    env.start_operator(flags).await;
+    apply_set(&env).await;
+    set_is_ready(&env).await;
+    (env, proxy)
 }
 
 /// What the API server says when it refuses.
@@ -41,7 +41,7 @@ fn id(flow: &ProvisioningFlow) -> Option<String> {
     flow.status.as_ref()?.id.clone()
 }
 
-async fn hits(stage: &Stage, proxy: &Proxy, effect: &Effect, least: usize) {
+async fn hits(env: &TestEnv, proxy: &Proxy, effect: &Effect, least: usize) {
     let count = || {
         proxy
             .hits()
@@ -49,16 +49,15 @@ async fn hits(stage: &Stage, proxy: &Proxy, effect: &Effect, least: usize) {
             .filter(|hit| hit.effect == *effect)
             .count()
     };
-    stage
-        .until(&format!("{least} times {effect:?}"), async || {
-            count() >= least
-        })
-        .await;
+    env.until(&format!("{least} times {effect:?}"), async || {
+        count() >= least
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f03_a_failed_status_write_after_a_create_leads_to_no_second_create() {
-    let (stage, proxy) = open("f03-status", &[]).await;
+    let (env, proxy) = open("f03-status", &[]).await;
     let names = ["groups", "units"];
     let effects = [
         refusal(409, "Conflict"),
@@ -72,20 +71,20 @@ async fn f03_a_failed_status_write_after_a_create_leads_to_no_second_create() {
             proxy.inject(Rule::new(effect.clone()).method("PATCH").path(&path));
         }
     }
-    stage.apply(&groups("groups")).await.unwrap();
-    stage.apply(&units("units")).await.unwrap();
+    env.apply(&groups("groups")).await.unwrap();
+    env.apply(&units("units")).await.unwrap();
     for name in names {
-        stage.flow_where(name, is_ready).await;
+        env.flow_where(name, is_ready).await;
     }
     assert_eq!(proxy.hits().len(), names.len() * effects.len());
-    comes_to_rest(&stage).await;
-    assert_eq!(done(&stage, Operation::CreateFlow), 2);
-    each_create_was_announced(&stage).await;
+    comes_to_rest(&env).await;
+    assert_eq!(done(&env, Operation::CreateFlow), 2);
+    each_create_was_announced(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f03_an_intent_that_is_not_known_to_be_written_leads_to_no_create() {
-    let (stage, proxy) = open("f03-intent", &[]).await;
+    let (env, proxy) = open("f03-intent", &[]).await;
     let spoil = |name: &str, effect: &Effect| {
         let rule = Rule::new(effect.clone()).method("PATCH");
         proxy.inject(rule.path(&format!("/provisioningflows/{name}")));
@@ -99,27 +98,27 @@ async fn f03_an_intent_that_is_not_known_to_be_written_leads_to_no_create() {
     for effect in &effects {
         spoil("groups", effect);
     }
-    stage.apply(&groups("groups")).await.unwrap();
-    hits(&stage, &proxy, &Effect::ForwardThenCut, 1).await;
-    assert_eq!(stage.simulator.journal().requests(Operation::CreateFlow), 0);
-    stage.flow_where("groups", is_ready).await;
+    env.apply(&groups("groups")).await.unwrap();
+    hits(&env, &proxy, &Effect::ForwardThenCut, 1).await;
+    assert_eq!(env.simulator.journal().requests(Operation::CreateFlow), 0);
+    env.flow_where("groups", is_ready).await;
     spoil("units", &Effect::Truncate(20));
-    stage.apply(&units("units")).await.unwrap();
-    hits(&stage, &proxy, &Effect::Truncate(20), 1).await;
-    stage.flow_where("units", is_ready).await;
-    comes_to_rest(&stage).await;
-    assert_eq!(done(&stage, Operation::CreateFlow), 2);
-    each_create_was_announced(&stage).await;
+    env.apply(&units("units")).await.unwrap();
+    hits(&env, &proxy, &Effect::Truncate(20), 1).await;
+    env.flow_where("units", is_ready).await;
+    comes_to_rest(&env).await;
+    assert_eq!(done(&env, Operation::CreateFlow), 2);
+    each_create_was_announced(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f12_changes_whose_events_are_lost_are_found_at_the_next_list() {
-    let (stage, proxy) = open("f12", &["--relist-interval", "5s"]).await;
-    stage.apply(&groups("groups")).await.unwrap();
-    stage.flow_where("groups", is_ready).await;
-    comes_to_rest(&stage).await;
+    let (env, proxy) = open("f12", &["--relist-interval", "5s"]).await;
+    env.apply(&groups("groups")).await.unwrap();
+    env.flow_where("groups", is_ready).await;
+    comes_to_rest(&env).await;
     let lose = async |lost: usize| {
-        hits(&stage, &proxy, &Effect::Swallow, lost).await;
+        hits(&env, &proxy, &Effect::Swallow, lost).await;
         proxy.clear();
     };
     let swallow = || {
@@ -128,158 +127,154 @@ async fn f12_changes_whose_events_are_lost_are_found_at_the_next_list() {
             .query("watch=")
     };
     proxy.inject(swallow());
-    stage
-        .patch_flow("groups", json!({ "resetToken": "lost" }))
+    env.patch_flow("groups", json!({ "resetToken": "lost" }))
         .await;
-    stage.apply(&units("units")).await.unwrap();
+    env.apply(&units("units")).await.unwrap();
     lose(2).await;
-    assert_eq!(done(&stage, Operation::ResetFlow), 0);
-    stage.flow_where("units", is_ready).await;
-    stage
-        .until("the reset", async || {
-            done(&stage, Operation::ResetFlow) == 1
-        })
+    assert_eq!(done(&env, Operation::ResetFlow), 0);
+    env.flow_where("units", is_ready).await;
+    env.until("the reset", async || done(&env, Operation::ResetFlow) == 1)
         .await;
-    comes_to_rest(&stage).await;
+    comes_to_rest(&env).await;
     proxy.inject(swallow());
-    let flows = stage.flows();
+    let flows = env.flows();
     flows
         .delete("groups", &DeleteParams::default())
         .await
         .unwrap();
     lose(3).await;
-    stage.gone(&flows, "groups").await;
-    comes_to_rest(&stage).await;
+    env.gone(&flows, "groups").await;
+    comes_to_rest(&env).await;
     let counts = [
         Operation::CreateFlow,
         Operation::ResetFlow,
         Operation::DeleteFlow,
     ];
-    assert_eq!(counts.map(|operation| done(&stage, operation)), [2, 1, 1]);
+    assert_eq!(counts.map(|operation| done(&env, operation)), [2, 1, 1]);
 }
 
 /// Two resources of the past, of which one was being deleted, meet two of the same names of today.
 #[tokio::test(flavor = "multi_thread")]
 async fn f14_an_old_list_at_start_harms_no_new_resources_of_the_same_names() {
-    let mut stage = Stage::set_up("f14", Options::default()).await;
-    stage = stage.shortened(&times::ALONE);
-    stage.start_operator(&[]).await;
-    apply_set(&stage).await;
-    set_is_ready(&stage).await;
+    let mut env = TestEnv::set_up("f14", Options::default()).await;
+    env = env.shortened(&times::ALONE);
+    env.start_operator(&[]).await;
+    apply_set(&env).await;
+    set_is_ready(&env).await;
     let names = ["groups", "units"];
     for manifest in [groups("groups"), units("units")] {
-        stage.apply(&manifest).await.unwrap();
+        env.apply(&manifest).await.unwrap();
     }
     let mut old = Vec::new();
     for name in names {
-        old.push(stage.flow_where(name, is_ready).await);
+        old.push(env.flow_where(name, is_ready).await);
     }
-    stage.stop_operator().await;
-    let flows = stage.flows();
+    env.stop_operator().await;
+    let flows = env.flows();
     flows
         .delete("units", &DeleteParams::default())
         .await
         .unwrap();
-    let past = list(&stage).await;
+    let past = list(&env).await;
 
-    stage.start_operator(&[]).await;
-    stage.gone(&flows, "units").await;
+    env.start_operator(&[]).await;
+    env.gone(&flows, "units").await;
     flows
         .delete("groups", &DeleteParams::default())
         .await
         .unwrap();
-    stage.gone(&flows, "groups").await;
+    env.gone(&flows, "groups").await;
     for manifest in [groups("groups"), units("units")] {
-        stage.apply(&manifest).await.unwrap();
+        env.apply(&manifest).await.unwrap();
     }
     let mut new = Vec::new();
     for (name, old) in names.iter().zip(&old) {
-        new.push(stage.flow_where(name, is_new(old)).await);
+        new.push(env.flow_where(name, is_new(old)).await);
     }
-    comes_to_rest(&stage).await;
-    stage.stop_operator().await;
-    let (versions, before) = (stage.versions().await, stage.simulator.journal().tally());
+    comes_to_rest(&env).await;
+    env.stop_operator().await;
+    let (versions, before) = (env.versions().await, env.simulator.journal().tally());
 
-    let proxy = live_in(&mut stage, past).await;
-    let start = stage.audit_position();
-    stage.start_operator(&[]).await;
+    let proxy = live_in(&mut env, past).await;
+    let start = env.audit_position();
+    env.start_operator(&[]).await;
     let refused = async || {
-        let requests = stage.requests_since(start);
+        let requests = env.requests_since(start);
         let is_refused = |name: &str| {
             requests.iter().any(|one| {
                 one.is_write() && one.name == name && [404, 409, 422].contains(&one.code)
             })
         };
-        names.iter().all(|name| is_refused(name)) || stage.versions().await != versions
+        names.iter().all(|name| is_refused(name)) || env.versions().await != versions
     };
-    stage.until("writes that are refused", refused).await;
+    env.until("writes that are refused", refused).await;
     // Beyond the visibility window, after which an object that is gone is made anew.
-    polls(&stage, 5).await;
-    assert_eq!(stage.versions().await, versions);
+    polls(&env, 5).await;
+    assert_eq!(env.versions().await, versions);
     proxy.clear();
     proxy.inject(Rule::new(Effect::CutStream).query("watch="));
-    comes_to_rest(&stage).await;
+    comes_to_rest(&env).await;
     for (name, new) in names.iter().zip(new) {
-        let now = stage.flow_where(name, is_ready).await;
+        let now = env.flow_where(name, is_ready).await;
         assert_eq!((now.uid(), id(&now)), (new.uid(), id(&new)));
     }
-    let now = stage.simulator.journal().tally();
+    let now = env.simulator.journal().tally();
     assert_eq!(now.committed, before.committed);
-    assert_eq!(done(&stage, Operation::CreateFlow), 4);
+    assert_eq!(done(&env, Operation::CreateFlow), 4);
 }
 
 /// The create of the old resource was never resolved, so any flow that came later could be its outcome.
 #[tokio::test(flavor = "multi_thread")]
 async fn f14_an_old_deletion_leaves_the_flow_of_a_new_resource_alone() {
-    let mut stage = Stage::set_up("f14-deletion", Options::default()).await;
-    stage = stage.shortened(&times::ALONE);
-    stage.start_operator(&[]).await;
-    apply_set(&stage).await;
-    set_is_ready(&stage).await;
+    let mut env = TestEnv::set_up("f14-deletion", Options::default()).await;
+    env = env.shortened(&times::ALONE);
+    env.start_operator(&[]).await;
+    apply_set(&env).await;
+    set_is_ready(&env).await;
     let cut = HarmRule::new(Harm::CutBefore).on(Operation::CreateFlow);
-    stage.simulator.inject(cut.always());
-    stage.apply(&groups("groups")).await.unwrap();
-    let sent = || stage.simulator.journal().requests(Operation::CreateFlow);
-    stage.until("a create", async || sent() > 0).await;
-    stage.stop_operator().await;
-    stage.simulator.clear_rules();
-    let flows = stage.flows();
+    env.simulator.inject(cut.always());
+    env.apply(&groups("groups")).await.unwrap();
+    let sent = || env.simulator.journal().requests(Operation::CreateFlow);
+    env.until("a create", async || sent() > 0).await;
+    env.stop_operator().await;
+    env.simulator.clear_rules();
+    let flows = env.flows();
     flows
         .delete("groups", &DeleteParams::default())
         .await
         .unwrap();
-    let past = list(&stage).await;
-    stage.start_operator(&[]).await;
-    stage.gone(&flows, "groups").await;
-    stage.apply(&groups("groups")).await.unwrap();
-    stage.flow_where("groups", is_ready).await;
-    comes_to_rest(&stage).await;
-    stage.stop_operator().await;
+    let past = list(&env).await;
+    env.start_operator(&[]).await;
+    env.gone(&flows, "groups").await;
+    env.apply(&groups("groups")).await.unwrap();
+    env.flow_where("groups", is_ready).await;
+    comes_to_rest(&env).await;
+    env.stop_operator().await;
 
-    let _proxy = live_in(&mut stage, past).await;
-    let start = stage.audit_position();
-    stage.start_operator(&[]).await;
-    let lists = || stage.simulator.journal().requests(Operation::ListFlows);
+    let _proxy = live_in(&mut env, past).await;
+    let start = env.audit_position();
+    env.start_operator(&[]).await;
+    let lists = || env.simulator.journal().requests(Operation::ListFlows);
     let before = lists();
     let acts = async || {
-        let requests = stage.requests_since(start);
+        let requests = env.requests_since(start);
         lists() > before + 5 || requests.iter().any(|one| one.name == "groups")
     };
-    stage.until("the operator to act", acts).await;
-    assert_eq!(done(&stage, Operation::DeleteFlow), 0);
-    assert_eq!(done(&stage, Operation::CreateFlow), 1);
+    env.until("the operator to act", acts).await;
+    assert_eq!(done(&env, Operation::DeleteFlow), 0);
+    assert_eq!(done(&env, Operation::CreateFlow), 1);
 }
 
 /// All flows, as the API server lists them now.
-async fn list(stage: &Stage) -> String {
-    let flows = stage.flows();
+async fn list(env: &TestEnv) -> String {
+    let flows = env.flows();
     let raw = ["get", "--raw", flows.resource_url()];
-    stage.kubectl(&raw).await.unwrap()
+    env.kubectl(&raw).await.unwrap()
 }
 
 /// Shows to an operator that is started now the flows of the past, and nothing of what has happened to them since.
-async fn live_in(stage: &mut Stage, past: String) -> Proxy {
-    let proxy = stage.through_proxy().await;
+async fn live_in(env: &mut TestEnv, past: String) -> Proxy {
+    let proxy = env.through_proxy().await;
     let of_flows = |effect| Rule::new(effect).method("GET").path("/provisioningflows");
     let past = of_flows(Effect::answer(200, past)).query("limit=500");
     proxy.inject(past.always());
@@ -289,10 +284,10 @@ async fn live_in(stage: &mut Stage, past: String) -> Proxy {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f16_an_api_server_that_turns_requests_away_is_asked_again_later() {
-    let (stage, proxy) = open("f16-throttled", &[]).await;
-    stage.apply(&groups("groups")).await.unwrap();
-    stage.flow_where("groups", is_ready).await;
-    comes_to_rest(&stage).await;
+    let (env, proxy) = open("f16-throttled", &[]).await;
+    env.apply(&groups("groups")).await.unwrap();
+    env.flow_where("groups", is_ready).await;
+    comes_to_rest(&env).await;
     let Effect::Answer {
         status,
         mut headers,
@@ -314,28 +309,27 @@ async fn f16_an_api_server_that_turns_requests_away_is_asked_again_later() {
             .always(),
     );
     proxy.inject(Rule::new(Effect::CutStream).query("watch="));
-    stage
-        .patch_flow("groups", json!({ "resetToken": "throttled" }))
+    env.patch_flow("groups", json!({ "resetToken": "throttled" }))
         .await;
-    stage.apply(&units("units")).await.unwrap();
-    hits(&stage, &proxy, &effect, 6).await;
+    env.apply(&units("units")).await.unwrap();
+    hits(&env, &proxy, &effect, 6).await;
     let counts = [Operation::CreateFlow, Operation::ResetFlow];
-    assert_eq!(counts.map(|operation| done(&stage, operation)), [1, 0]);
+    assert_eq!(counts.map(|operation| done(&env, operation)), [1, 0]);
     proxy.clear();
-    both_are_done_once(&stage).await;
-    each_create_was_announced(&stage).await;
+    both_are_done_once(&env).await;
+    each_create_was_announced(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f20_an_operator_can_be_stopped_before_it_has_seen_everything() {
-    let (mut stage, proxy) = open("f20-early", &[]).await;
-    stage.apply(&groups("groups")).await.unwrap();
-    stage.flow_where("groups", is_ready).await;
-    stage.stop_operator().await;
+    let (mut env, proxy) = open("f20-early", &[]).await;
+    env.apply(&groups("groups")).await.unwrap();
+    env.flow_where("groups", is_ready).await;
+    env.stop_operator().await;
     // The pages of a list have this size, and the question whether the kinds are known has another.
     let lists = Rule::new(Effect::Hold).query("limit=500");
     proxy.inject(lists.path("provisioningflows"));
-    stage.start_operator(&[]).await;
-    hits(&stage, &proxy, &Effect::Hold, 1).await;
-    stage.stop_operator().await;
+    env.start_operator(&[]).await;
+    hits(&env, &proxy, &Effect::Hold, 1).await;
+    env.stop_operator().await;
 }

@@ -8,7 +8,7 @@ use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use super::workload::{api, password_of};
-use crate::stage::Stage;
+use crate::test_env::TestEnv;
 
 const FLOW: &str = "ProvisioningFlow/north";
 const SET: &str = "OutboundProvisioningFlowSet/north";
@@ -68,26 +68,26 @@ pub struct State {
 }
 
 impl State {
-    pub async fn of(stage: &Stage) -> Self {
+    pub async fn of(env: &TestEnv) -> Self {
         let mut cluster = BTreeMap::new();
         for kind in [
             "GraphConnection",
             "OutboundProvisioningFlowSet",
             "ProvisioningFlow",
         ] {
-            let listed = api(stage, kind).list(&ListParams::default()).await.unwrap();
+            let listed = api(env, kind).list(&ListParams::default()).await.unwrap();
             for object in listed {
                 let name = format!("{kind}/{}", object.name_any());
                 cluster.insert(name, serde_json::to_value(object).unwrap());
             }
         }
-        let snapshot = stage.simulator.snapshot();
+        let snapshot = env.simulator.snapshot();
         let flows = snapshot.sets.iter().flat_map(|set| &set.flows);
-        let passwords = flows.map(|flow| password_of(&stage.simulator, &flow.id));
+        let passwords = flows.map(|flow| password_of(&env.simulator, &flow.id));
         Self {
             cluster,
             passwords: passwords.collect(),
-            counts: counts(&stage.simulator.journal()),
+            counts: counts(&env.simulator.journal()),
             snapshot,
         }
     }

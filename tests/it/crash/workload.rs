@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, security};
+use crate::test_env::{TestEnv, security};
 
 const CLIENT: &str = "66666666-7777-4888-8999-000000000000";
 const VERSION: &str = "industrydata.dev/v1alpha1";
@@ -63,86 +63,86 @@ impl Workload {
     }
 
     /// What users do, while no operator runs.
-    pub async fn act(self, stage: &Stage) {
+    pub async fn act(self, env: &TestEnv) {
         match self {
             Self::CreateSet => {
-                put_all(stage, &connection()).await;
-                put(stage, &set()).await;
+                put_all(env, &connection()).await;
+                put(env, &set()).await;
             }
-            Self::CreateFlow => put(stage, &groups(&json!({}))).await,
-            Self::AdoptFlow => adopt(stage).await,
-            Self::UpdateFlow => put(stage, &groups(&other_groups())).await,
-            Self::ResetFlow => put(stage, &groups(&json!({ "resetToken": "again" }))).await,
+            Self::CreateFlow => put(env, &groups(&json!({}))).await,
+            Self::AdoptFlow => adopt(env).await,
+            Self::UpdateFlow => put(env, &groups(&other_groups())).await,
+            Self::ResetFlow => put(env, &groups(&json!({ "resetToken": "again" }))).await,
             Self::DeleteAll => {
                 for kind in ["OutboundProvisioningFlowSet", "ProvisioningFlow"] {
-                    remove(stage, kind).await;
+                    remove(env, kind).await;
                 }
             }
-            Self::RotateSecrets => rotate(stage).await,
+            Self::RotateSecrets => rotate(env).await,
             Self::Restore => {
                 for kind in ["OutboundProvisioningFlowSet", "ProvisioningFlow"] {
-                    restore(stage, kind).await;
+                    restore(env, kind).await;
                 }
             }
         }
     }
 }
 
-async fn adopt(stage: &Stage) {
-    let set = &stage.simulator.snapshot().sets[0].id;
+async fn adopt(env: &TestEnv) {
+    let set = &env.simulator.snapshot().sets[0].id;
     let body = json!({
         "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
         "creationOptions": { "createBasedOnRoleGroup": false, "createBasedOnOrgPlusRoleGroup": false },
     });
-    let id = stage.simulator.create_flow(set, &body).unwrap();
+    let id = env.simulator.create_flow(set, &body).unwrap();
     let mut flow = groups(&json!({}));
     flow["metadata"]["annotations"] = json!({ "industrydata.dev/remote-id": id });
-    put(stage, &flow).await;
+    put(env, &flow).await;
 }
 
-async fn rotate(stage: &Stage) {
-    stage.simulator.rotate_secret(CLIENT, "rotated").unwrap();
+async fn rotate(env: &TestEnv) {
+    env.simulator.rotate_secret(CLIENT, "rotated").unwrap();
     put(
-        stage,
+        env,
         &secret("contoso", &json!({ "clientSecret": "rotated" })),
     )
     .await;
-    put(stage, &passwords("Rotated-2")).await;
+    put(env, &passwords("Rotated-2")).await;
 }
 
 /// As from a backup: what users and the operator wrote into the resource comes back, its status does not.
-async fn restore(stage: &Stage, kind: &str) {
-    let api = api(stage, kind);
+async fn restore(env: &TestEnv, kind: &str) {
+    let api = api(env, kind);
     let saved = api.get("north").await.unwrap();
     let free = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
     api.patch("north", &PatchParams::default(), &free)
         .await
         .unwrap();
-    remove(stage, kind).await;
+    remove(env, kind).await;
     let restored = json!({
         "apiVersion": VERSION,
         "kind": kind,
         "metadata": { "name": "north", "annotations": saved.metadata.annotations },
         "spec": saved.data["spec"],
     });
-    put(stage, &restored).await;
+    put(env, &restored).await;
 }
 
-async fn remove(stage: &Stage, kind: &str) {
+async fn remove(env: &TestEnv, kind: &str) {
     let parameters = DeleteParams::default();
-    api(stage, kind).delete("north", &parameters).await.unwrap();
+    api(env, kind).delete("north", &parameters).await.unwrap();
 }
 
-pub async fn put_all(stage: &Stage, manifests: &[Value]) {
+pub async fn put_all(env: &TestEnv, manifests: &[Value]) {
     for manifest in manifests {
-        put(stage, manifest).await;
+        put(env, manifest).await;
     }
 }
 
 /// Applies a manifest as a user does, at the cost of one request.
-pub async fn put(stage: &Stage, manifest: &Value) {
+pub async fn put(env: &TestEnv, manifest: &Value) {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let api = api(stage, &text(&manifest["kind"]));
+    let api = api(env, &text(&manifest["kind"]));
     let parameters = PatchParams::apply("user").force();
     let name = text(&manifest["metadata"]["name"]);
     api.patch(&name, &parameters, &Patch::Apply(manifest))
@@ -150,14 +150,14 @@ pub async fn put(stage: &Stage, manifest: &Value) {
         .unwrap();
 }
 
-pub fn api(stage: &Stage, kind: &str) -> Api<DynamicObject> {
+pub fn api(env: &TestEnv, kind: &str) -> Api<DynamicObject> {
     let resource = match kind {
         "Secret" => ApiResource::erase::<Secret>(&()),
         "GraphConnection" => ApiResource::erase::<GraphConnection>(&()),
         "OutboundProvisioningFlowSet" => ApiResource::erase::<OutboundProvisioningFlowSet>(&()),
         _ => ApiResource::erase::<ProvisioningFlow>(&()),
     };
-    Api::namespaced_with(stage.client.clone(), &stage.namespace, &resource)
+    Api::namespaced_with(env.client.clone(), &env.namespace, &resource)
 }
 
 /// The credential and the connection, which polls each second.

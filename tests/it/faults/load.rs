@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{apply_all, assert_nothing_twice, connection, group, prepare_for_all, set};
-use crate::stage::{Stage, flow, is_ready, stalled};
+use crate::test_env::{TestEnv, flow, is_ready, stalled};
 
 /// Sets of the flood, each with three flows.
 ///
@@ -20,43 +20,39 @@ const SETS: usize = 80;
 /// A flood in one namespace, with one flow that always fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn f24_neither_a_flood_nor_a_failing_flow_holds_up_another_namespace() {
-    let (mut stage, flags) = prepare_for_all("f24-calm", "f24").await;
+    let (mut env, flags) = prepare_for_all("f24-calm", "f24").await;
     let namespace = ["create", "namespace", "f24-flood"];
-    stage.kubectl(&namespace).await.unwrap();
-    stage.start_with(flags).await;
+    env.kubectl(&namespace).await.unwrap();
+    env.start_with(flags).await;
     let refuse = Rule::new(Effect::Refuse(Answer::new(400))).on(Operation::CreateFlow);
     let refuse = refuse.flow_type(FlowType::ClassGroup);
-    stage.simulator.inject(refuse.always());
-    stage.apply(&labelled(&connection())).await.unwrap();
-    apply_and_wait(&stage, "before").await;
+    env.simulator.inject(refuse.always());
+    env.apply(&labelled(&connection())).await.unwrap();
+    apply_and_wait(&env, "before").await;
 
-    let calm = std::mem::replace(&mut stage.namespace, "f24-flood".to_owned());
+    let calm = std::mem::replace(&mut env.namespace, "f24-flood".to_owned());
     let slow = connection().replace("pollInterval: 1s", "pollInterval: 60s");
-    stage.apply(&labelled(&slow)).await.unwrap();
-    flood(&stage).await;
+    env.apply(&labelled(&slow)).await.unwrap();
+    flood(&env).await;
     let all = 3 * SETS;
-    stage
-        .until("the flood", async || {
-            flows_that_are(&stage, is_ready).await > all / 10
-        })
-        .await;
-    stage.namespace = calm;
-    apply_and_wait(&stage, "during").await;
-    "f24-flood".clone_into(&mut stage.namespace);
-    let left = all - flows_that_are(&stage, is_ready).await;
+    env.until("the flood", async || {
+        flows_that_are(&env, is_ready).await > all / 10
+    })
+    .await;
+    env.namespace = calm;
+    apply_and_wait(&env, "during").await;
+    "f24-flood".clone_into(&mut env.namespace);
+    let left = all - flows_that_are(&env, is_ready).await;
     assert!(
         left > all / 4,
         "it had to wait for the flood, of which {left} are left"
     );
 
-    stage
-        .until("all", async || {
-            flows_that_are(&stage, is_ready).await == all
-        })
+    env.until("all", async || flows_that_are(&env, is_ready).await == all)
         .await;
     let refused = |flow: &_| stalled(flow) == "True/Rejected";
-    stage.flow_where("failing", refused).await;
-    let journal = stage.simulator.journal();
+    env.flow_where("failing", refused).await;
+    let journal = env.simulator.journal();
     assert_nothing_twice(&journal);
     assert_eq!(journal.committed(Operation::CreateFlow), all + 2);
     assert_eq!(journal.committed(Operation::CreateSet), SETS + 2);
@@ -72,13 +68,13 @@ fn labelled(manifest: &str) -> String {
     )
 }
 
-async fn apply_and_wait(stage: &Stage, name: &str) {
+async fn apply_and_wait(env: &TestEnv, name: &str) {
     let manifests = [set(name), group(name, name)];
-    apply_all(stage, manifests.map(|one| labelled(&one))).await;
-    stage.flow_where(name, is_ready).await;
+    apply_all(env, manifests.map(|one| labelled(&one))).await;
+    env.flow_where(name, is_ready).await;
 }
 
-async fn flood(stage: &Stage) {
+async fn flood(env: &TestEnv) {
     let options = |one: &str| json!({ "creationOptions": { one: true, "createBasedOnOrgPlusRoleGroup": false } });
     let user = json!({ "managementOptions": { "additionalOptions": {} } });
     let types = [
@@ -103,9 +99,9 @@ async fn flood(stage: &Stage) {
         "failing",
         &json!({ "flowSetRef": { "name": names[0] }, "classGroup": mapping }),
     );
-    create(&stage.sets(), names.iter().map(|name| set(name)).collect()).await;
+    create(&env.sets(), names.iter().map(|name| set(name)).collect()).await;
     let flows = names.iter().flat_map(of_set);
-    create(&stage.flows(), [failing].into_iter().chain(flows).collect()).await;
+    create(&env.flows(), [failing].into_iter().chain(flows).collect()).await;
 }
 
 async fn create<K>(api: &Api<K>, manifests: Vec<String>)
@@ -122,9 +118,9 @@ where
 }
 
 async fn flows_that_are(
-    stage: &Stage,
+    env: &TestEnv,
     are: impl Fn(&industrydata_operator::api::ProvisioningFlow) -> bool,
 ) -> usize {
-    let flows = stage.flows().list(&ListParams::default()).await.unwrap();
+    let flows = env.flows().list(&ListParams::default()).await.unwrap();
     flows.iter().filter(|flow| are(flow)).count()
 }

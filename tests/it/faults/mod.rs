@@ -1,17 +1,17 @@
 //! Never twice, never lost: one test or more for each kind of fault, against the whole operator on a real control plane.
 //!
-//! The service of these stages does not help: it makes a second flow of a type if it is asked to, so that whatever is
+//! The service of these environments does not help: it makes a second flow of a type if it is asked to, so that whatever is
 //! sent twice shows. Flows are ready at once.
 
 mod answers;
+mod blocked;
 mod credentials;
 mod drift;
 mod load;
 pub mod outages;
 mod quirks;
+mod random_walk;
 mod rivals;
-mod unstuck;
-mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -24,41 +24,41 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::json;
 
-use crate::stage::{
-    PATIENCE, Stage, flow, is_ready, ready, sample, security, stalled, told, unhelpful,
+use crate::test_env::{
+    PATIENCE, TestEnv, flow, is_ready, lenient, ready, sample, security, stalled, told,
 };
 use crate::times;
 
-/// A stage with the operator running.
-async fn open(name: &str) -> Stage {
-    let mut stage = prepare(name).await;
-    start(&mut stage).await;
-    stage
+/// An environment with the operator running.
+async fn open(name: &str) -> TestEnv {
+    let mut env = prepare(name).await;
+    start(&mut env).await;
+    env
 }
 
-/// A stage with an operator that has shorter times running.
-async fn open_shortened(name: &str) -> Stage {
-    let mut stage = prepare(name).await.shortened(&times::FAULTS);
-    start(&mut stage).await;
-    stage
+/// An environment with an operator that has shorter times running.
+async fn open_shortened(name: &str) -> TestEnv {
+    let mut env = prepare(name).await.shortened(&times::FAULTS);
+    start(&mut env).await;
+    env
 }
 
-/// A stage without the operator.
-async fn prepare(name: &str) -> Stage {
-    Stage::set_up(name, unhelpful(Duration::ZERO)).await
+/// An environment without the operator.
+async fn prepare(name: &str) -> TestEnv {
+    TestEnv::set_up(name, lenient(Duration::ZERO)).await
 }
 
-/// A stage without the operator, which is to watch all namespaces, but only what has this label: the other tests'
+/// An environment without the operator, which is to watch all namespaces, but only what has this label: the other tests'
 /// resources are not its own.
-async fn prepare_for_all(name: &str, label: &str) -> (Stage, Vec<String>) {
-    let stage = Stage::set_up_for_all_namespaces(name, unhelpful(Duration::ZERO)).await;
+async fn prepare_for_all(name: &str, label: &str) -> (TestEnv, Vec<String>) {
+    let env = TestEnv::set_up_for_all_namespaces(name, lenient(Duration::ZERO)).await;
     let selector = ["--watch-selector".to_owned(), format!("test={label}")];
-    let flags = stage.flags().into_iter().chain(selector).collect();
-    (stage, flags)
+    let flags = env.flags().into_iter().chain(selector).collect();
+    (env, flags)
 }
 
-async fn start(stage: &mut Stage) {
-    stage.start_operator(&[]).await;
+async fn start(env: &mut TestEnv) {
+    env.start_operator(&[]).await;
 }
 
 /// The sample connection, with polls each second.
@@ -86,21 +86,21 @@ pub fn names(count: usize) -> Vec<String> {
 }
 
 /// Applies the connection, and sets with one flow of the same name in each.
-pub async fn apply_pairs(stage: &Stage, names: &[String]) {
+pub async fn apply_pairs(env: &TestEnv, names: &[String]) {
     let pairs = names.iter().flat_map(|name| [set(name), group(name, name)]);
-    apply_all(stage, [connection()].into_iter().chain(pairs)).await;
+    apply_all(env, [connection()].into_iter().chain(pairs)).await;
 }
 
-pub async fn apply_all(stage: &Stage, manifests: impl IntoIterator<Item = String>) {
+pub async fn apply_all(env: &TestEnv, manifests: impl IntoIterator<Item = String>) {
     let manifests: Vec<String> = manifests.into_iter().collect();
-    stage.apply(&manifests.join("\n---\n")).await.unwrap();
+    env.apply(&manifests.join("\n---\n")).await.unwrap();
 }
 
 /// The first request of a kind meets the first effect, the next the second, and so on.
-pub fn meet(stage: &Stage, operation: Operation, effects: impl IntoIterator<Item = Effect>) {
+pub fn meet(env: &TestEnv, operation: Operation, effects: impl IntoIterator<Item = Effect>) {
     for (place, effect) in (0..).zip(effects) {
         let rule = Rule::new(effect).on(operation).after(place);
-        stage.simulator.inject(rule);
+        env.simulator.inject(rule);
     }
 }
 
@@ -118,26 +118,26 @@ pub fn advice(flow: &ProvisioningFlow) -> String {
         .map_or_else(String::new, |one| one.message.clone())
 }
 
-/// The reasons of all events in the stage's namespace.
-pub async fn events(stage: &Stage) -> String {
+/// The reasons of all events in the environment's namespace.
+pub async fn events(env: &TestEnv) -> String {
     let reasons = ["get", "events", "--output", "jsonpath={.items[*].reason}"];
-    stage.kubectl(&reasons).await.unwrap()
+    env.kubectl(&reasons).await.unwrap()
 }
 
 /// What holds after every fault: all is as declared, nothing was made twice or lost, and the operator is at rest.
-pub async fn assert_healed(stage: &Stage) {
-    all_ready(stage).await;
-    assert_nothing_twice(&stage.simulator.journal());
-    assert_all_owned(stage).await;
-    assert_at_rest(stage).await;
+pub async fn assert_healed(env: &TestEnv) {
+    all_ready(env).await;
+    assert_nothing_twice(&env.simulator.journal());
+    assert_all_owned(env).await;
+    assert_at_rest(env).await;
 }
 
 /// Waits until every resource is Ready for its present generation, and nothing is under way.
-pub async fn all_ready(stage: &Stage) {
+pub async fn all_ready(env: &TestEnv) {
     let mut left = Vec::new();
     let waiting = async {
         loop {
-            left = unready(stage).await;
+            left = unready(env).await;
             if left.is_empty() {
                 return;
             }
@@ -148,24 +148,24 @@ pub async fn all_ready(stage: &Stage) {
     assert!(in_time.is_ok(), "never became Ready: {left:#?}");
 }
 
-async fn unready(stage: &Stage) -> Vec<String> {
+async fn unready(env: &TestEnv) -> Vec<String> {
     let all = ListParams::default();
     let mut left = Vec::new();
-    for flow in stage.flows().list(&all).await.unwrap() {
+    for flow in env.flows().list(&all).await.unwrap() {
         let conditions = flow.status.iter().flat_map(|status| &status.conditions);
         if !is_ready(&flow) || is_moving(conditions) {
             let states = [ready(&flow), stalled(&flow), advice(&flow)];
             left.push(format!("flow {}: {states:?}", flow.name_any()));
         }
     }
-    for set in stage.sets().list(&all).await.unwrap() {
+    for set in env.sets().list(&all).await.unwrap() {
         let status = set.status.clone().unwrap_or_default();
         let summed_up = status.flows.is_some_and(|flows| flows.total == flows.ready);
         if !summed_up || !stands(&status.conditions, set.metadata.generation) {
             left.push(format!("set {}: {:?}", set.name_any(), status.conditions));
         }
     }
-    for connection in stage.connections().list(&all).await.unwrap() {
+    for connection in env.connections().list(&all).await.unwrap() {
         let status = connection.status.clone().unwrap_or_default();
         if !stands(&status.conditions, connection.metadata.generation) {
             left.push(format!("connection: {:?}", status.conditions));
@@ -217,15 +217,15 @@ pub fn assert_nothing_twice(journal: &Journal) {
 }
 
 /// Every remote object has exactly one resource that knows it, and every resource's object is there.
-async fn assert_all_owned(stage: &Stage) {
+async fn assert_all_owned(env: &TestEnv) {
     let all = ListParams::default();
-    let flows = stage.flows().list(&all).await.unwrap().items;
+    let flows = env.flows().list(&all).await.unwrap().items;
     let statuses = flows.iter().filter_map(|flow| flow.status.as_ref());
     let mut known: Vec<String> = statuses
         .clone()
         .filter_map(|status| status.id.clone())
         .collect();
-    let sets = stage.sets().list(&all).await.unwrap();
+    let sets = env.sets().list(&all).await.unwrap();
     let of_sets = sets
         .iter()
         .filter_map(|set| set.status.as_ref()?.id.clone());
@@ -235,7 +235,7 @@ async fn assert_all_owned(stage: &Stage) {
         .collect();
     known.extend(sets);
     let mut there = Vec::new();
-    for set in stage.simulator.snapshot().sets {
+    for set in env.simulator.snapshot().sets {
         there.extend(set.flows.into_iter().map(|flow| flow.id));
         there.push(set.id);
     }
@@ -252,30 +252,30 @@ async fn assert_all_owned(stage: &Stage) {
 }
 
 /// Over two polls the operator writes nothing, neither to the cluster nor to the service.
-async fn assert_at_rest(stage: &Stage) {
+async fn assert_at_rest(env: &TestEnv) {
     // Events and sums over flows may follow what they are about.
-    polls(stage, 2).await;
-    let (start, changes) = (stage.audit_position(), changes(stage));
-    polls(stage, 2).await;
-    assert_eq!(stage.writes_since(start), Vec::<String>::new());
-    assert_eq!(changes, self::changes(stage), "changes at the service");
+    polls(env, 2).await;
+    let (start, changes) = (env.audit_position(), changes(env));
+    polls(env, 2).await;
+    assert_eq!(env.writes_since(start), Vec::<String>::new());
+    assert_eq!(changes, self::changes(env), "changes at the service");
 }
 
 /// How many changes at the service the operator has asked for.
-pub fn changes(stage: &Stage) -> usize {
-    stage.simulator.count(|entry| entry.operation.is_write())
+pub fn changes(env: &TestEnv) -> usize {
+    env.simulator.count(|entry| entry.operation.is_write())
 }
 
 /// Lets the poller look a few times at the sets, and at the flows of each that a resource refers to.
-pub async fn polls(stage: &Stage, times: usize) {
-    let flows = stage.flows().list(&ListParams::default()).await.unwrap();
+pub async fn polls(env: &TestEnv, times: usize) {
+    let flows = env.flows().list(&ListParams::default()).await.unwrap();
     let status = |flow: &ProvisioningFlow| flow.status.clone().unwrap_or_default();
     let ids: BTreeSet<String> = flows
         .iter()
         .filter_map(|flow| status(flow).flow_set_id)
         .collect();
     let lists = || {
-        let journal = stage.simulator.journal();
+        let journal = env.simulator.journal();
         let of_flows = ids.iter().map(|id| journal.lists(id));
         let of_sets = journal.requests(Operation::ListSets);
         of_flows.chain([of_sets]).collect::<Vec<_>>()
@@ -287,7 +287,7 @@ pub async fn polls(stage: &Stage, times: usize) {
             .zip(&before)
             .all(|(now, then)| *now >= then + times)
     };
-    stage.until("polls", all).await;
+    env.until("polls", all).await;
 }
 
 /// Requests a second, from the first to the last.

@@ -31,14 +31,14 @@ async fn throttle(place: usize, retry_after: Option<RetryAfter>) {
     };
     let refused = Effect::Refuse(throttled.clone());
     let made = Effect::AnswerAfterCommit(throttled);
-    let stage = open(&format!("f07-{place}")).await;
-    meet(&stage, Operation::ListSets, [refused.clone()]);
-    meet(&stage, Operation::CreateSet, [made.clone()]);
-    meet(&stage, Operation::ListFlows, [refused.clone()]);
-    meet(&stage, Operation::CreateFlow, [refused, made]);
-    apply_pairs(&stage, &names(1)).await;
-    assert_healed(&stage).await;
-    let journal = stage.simulator.journal();
+    let env = open(&format!("f07-{place}")).await;
+    meet(&env, Operation::ListSets, [refused.clone()]);
+    meet(&env, Operation::CreateSet, [made.clone()]);
+    meet(&env, Operation::ListFlows, [refused.clone()]);
+    meet(&env, Operation::CreateFlow, [refused, made]);
+    apply_pairs(&env, &names(1)).await;
+    assert_healed(&env).await;
+    let journal = env.simulator.journal();
     assert_eq!(journal.requests(Operation::CreateSet), 1);
     assert_eq!(journal.requests(Operation::CreateFlow), 2);
     assert_pauses_are_kept(&journal);
@@ -107,39 +107,39 @@ async fn f08_bursts_of_failures_and_unusable_answers_heal_and_lead_to_no_hurry()
 /// Makes a set and a flow while a fault strikes requests of every kind, and tells at what pace.
 async fn trouble(place: usize, fault: Option<Effect>) -> (String, f64) {
     let what = format!("{fault:?}");
-    let stage = open_shortened(&format!("f08-{place}")).await;
+    let env = open_shortened(&format!("f08-{place}")).await;
     if let Some(fault) = fault {
         let twice = [fault.clone(), fault.clone()];
-        meet(&stage, Operation::ListSets, twice.clone());
-        meet(&stage, Operation::CreateSet, [fault.clone()]);
-        meet(&stage, Operation::ListFlows, twice);
-        meet(&stage, Operation::CreateFlow, [fault]);
+        meet(&env, Operation::ListSets, twice.clone());
+        meet(&env, Operation::CreateSet, [fault.clone()]);
+        meet(&env, Operation::ListFlows, twice);
+        meet(&env, Operation::CreateFlow, [fault]);
     }
-    apply_pairs(&stage, &names(1)).await;
-    assert_healed(&stage).await;
-    (what, pace(&stage.simulator.journal()))
+    apply_pairs(&env, &names(1)).await;
+    assert_healed(&env).await;
+    (what, pace(&env.simulator.journal()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f08_an_outage_is_sat_out_and_pending_work_is_done_after_it() {
-    let stage = open("f08-outage").await;
-    apply_pairs(&stage, &names(2)).await;
-    all_ready(&stage).await;
-    polls(&stage, 2).await;
-    let healthy = stage.simulator.journal();
+    let env = open("f08-outage").await;
+    apply_pairs(&env, &names(2)).await;
+    all_ready(&env).await;
+    polls(&env, 2).await;
+    let healthy = env.simulator.journal();
     // Not 503, which also closes the request budget for longer and longer.
     let outage = Effect::Refuse(Answer::new(502));
-    stage.simulator.inject(Rule::new(outage).always());
+    env.simulator.inject(Rule::new(outage).always());
     let more = super::set("late");
-    apply_all(&stage, [more, group("late", "late")]).await;
-    let meanwhile = || stage.simulator.journal().since(last(&healthy));
+    apply_all(&env, [more, group("late", "late")]).await;
+    let meanwhile = || env.simulator.journal().since(last(&healthy));
     let tried = async || meanwhile().requests(Operation::ListSets) >= 3;
-    stage.until("the outage to be noticed", tried).await;
+    env.until("the outage to be noticed", tried).await;
     assert!(pace(&meanwhile()) < 2.0 * pace(&healthy));
-    assert_eq!(super::changes(&stage), 4, "nothing is sent blindly");
-    stage.simulator.clear_rules();
-    assert_healed(&stage).await;
-    assert_eq!(super::changes(&stage), 6);
+    assert_eq!(super::changes(&env), 4, "nothing is sent blindly");
+    env.simulator.clear_rules();
+    assert_healed(&env).await;
+    assert_eq!(super::changes(&env), 6);
 }
 
 fn last(journal: &Journal) -> u64 {

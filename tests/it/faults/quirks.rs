@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     all_ready, apply_pairs, assert_healed, at, changes, meet, names, open, open_shortened,
 };
-use crate::stage::Stage;
+use crate::test_env::TestEnv;
 use crate::times;
 
 /// The lists of the service.
@@ -29,8 +29,8 @@ async fn f10_words_and_properties_that_nobody_expects_change_nothing() {
         missing("createdDateTime"),
         missing("lastModifiedDateTime"),
     ];
-    let stages = (0..).zip(quirks);
-    join_all(stages.map(|(place, quirk)| assert_unmoved_by(place, quirk))).await;
+    let envs = (0..).zip(quirks);
+    join_all(envs.map(|(place, quirk)| assert_unmoved_by(place, quirk))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,26 +41,24 @@ async fn f10_a_known_flow_whose_type_is_not_told_is_not_made_anew() {
 
 /// What exists and is ready is left alone while the lists are odd, for twice as long as a change may take to show.
 async fn assert_unmoved_by(place: usize, quirk: Quirk) {
-    let stage = open_shortened(&format!("f10-{place}")).await;
-    apply_pairs(&stage, &names(2)).await;
-    all_ready(&stage).await;
-    let before = changes(&stage);
+    let env = open_shortened(&format!("f10-{place}")).await;
+    apply_pairs(&env, &names(2)).await;
+    all_ready(&env).await;
+    let before = changes(&env);
     let what = format!("{quirk:?}");
     let odd = Rule::new(Effect::Quirk(quirk)).always();
     for operation in LISTS {
-        stage.simulator.inject(odd.clone().on(operation));
+        env.simulator.inject(odd.clone().on(operation));
     }
-    stage
-        .until("odd lists", async || odd_lists_last(&stage))
-        .await;
-    assert_eq!(changes(&stage), before, "{what}");
-    stage.simulator.clear_rules();
-    assert_healed(&stage).await;
-    assert_eq!(changes(&stage), before, "{what}");
+    env.until("odd lists", async || odd_lists_last(&env)).await;
+    assert_eq!(changes(&env), before, "{what}");
+    env.simulator.clear_rules();
+    assert_healed(&env).await;
+    assert_eq!(changes(&env), before, "{what}");
 }
 
-fn odd_lists_last(stage: &Stage) -> bool {
-    let journal = stage.simulator.journal();
+fn odd_lists_last(env: &TestEnv) -> bool {
+    let journal = env.simulator.journal();
     let odd = |operation| {
         let of = journal
             .entries()
@@ -80,18 +78,18 @@ fn odd_lists_last(stage: &Stage) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f10_a_link_in_a_circle_or_to_another_host_is_not_followed() {
-    let stage = open("f10-links").await;
+    let env = open("f10-links").await;
     let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
     elsewhere.set_nonblocking(true).unwrap();
     let foreign = format!("http://{}", elsewhere.local_addr().unwrap());
     let links = [NextLink::Foreign(foreign), NextLink::Loop];
     for operation in LISTS {
-        meet(&stage, operation, links.clone().map(Effect::NextLink));
+        meet(&env, operation, links.clone().map(Effect::NextLink));
     }
-    apply_pairs(&stage, &names(1)).await;
-    assert_healed(&stage).await;
-    assert_eq!(changes(&stage), 2);
-    let journal = stage.simulator.journal();
+    apply_pairs(&env, &names(1)).await;
+    assert_healed(&env).await;
+    assert_eq!(changes(&env), 2);
+    let journal = env.simulator.journal();
     let astray = journal.count(|entry| entry.faults.iter().any(|fault| fault.contains("nextLink")));
     assert_eq!(astray, 4);
     let connected = elsewhere.accept().map_err(|error| error.kind());
@@ -107,22 +105,20 @@ async fn f10_a_hostile_service_is_survived() {
 }
 
 async fn survive(seed: u64) {
-    let stage = open_shortened(&format!("f10-hostile-{seed}")).await;
-    stage.simulator.set_hostile(seed, 0.2);
-    stage.apply_samples().await;
+    let env = open_shortened(&format!("f10-hostile-{seed}")).await;
+    env.simulator.set_hostile(seed, 0.2);
+    env.apply_samples().await;
     let troubled = async || {
-        let tally = stage.simulator.journal().tally();
+        let tally = env.simulator.journal().tally();
         tally.faults > 10 && tally.committed.get(&Operation::CreateFlow) == Some(&4)
     };
-    stage.until("trouble", troubled).await;
+    env.until("trouble", troubled).await;
     for flow in ["north-security-groups", "north-users"] {
-        stage
-            .patch_flow(flow, json!({ "resetToken": "once" }))
-            .await;
+        env.patch_flow(flow, json!({ "resetToken": "once" })).await;
     }
-    stage.simulator.set_calm();
-    assert_healed(&stage).await;
-    let journal = stage.simulator.journal();
+    env.simulator.set_calm();
+    assert_healed(&env).await;
+    let journal = env.simulator.journal();
     for flow in journal
         .entries()
         .iter()

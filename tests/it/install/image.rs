@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 use super::node::{Root, blob, is_root, manifest, read};
 use super::{objects, of_kind, render};
 use crate::process::Launch;
-use crate::stage::{Stage, is_ready};
+use crate::test_env::{TestEnv, is_ready};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -36,21 +36,21 @@ async fn image() -> &'static Image {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_in_the_image_does_the_main_job_with_nothing_around_it() {
     let image = image().await;
-    let stage = Stage::set_up("image", Options::default()).await;
+    let env = TestEnv::set_up("image", Options::default()).await;
     // A name has to be looked up, and no library does that for the program.
-    let authority = stage.simulator.authority_endpoint();
+    let authority = env.simulator.authority_endpoint();
     let values = json!({
-        "watchNamespaces": [stage.namespace],
+        "watchNamespaces": [env.namespace],
         "graph": {
-            "endpoint": stage.simulator.graph_endpoint(),
+            "endpoint": env.simulator.graph_endpoint(),
             "authorityEndpoint": authority.replace("127.0.0.1", "localhost"),
         },
     });
-    let objects = objects(&render(stage.plane, &values).await.unwrap());
+    let objects = objects(&render(env.plane, &values).await.unwrap());
     let deployment = of_kind(&objects, "Deployment");
-    let root = Root::new(&image.layout, &stage.account, &stage.namespace);
+    let root = Root::new(&image.layout, &env.account, &env.namespace);
     assert_eq!(root.files(), ["industrydata-operator"]);
-    let launch = Launch::of(deployment, &stage.account);
+    let launch = Launch::of(deployment, &env.account);
     let operator = launch.inside(&root).start().await;
     let status = operator.status();
     assert_eq!(status["NoNewPrivs"], "1");
@@ -59,14 +59,14 @@ async fn the_program_in_the_image_does_the_main_job_with_nothing_around_it() {
         assert_eq!(status["Uid"], "65532 65532 65532 65532");
         assert_eq!(status["Gid"], "65532 65532 65532 65532");
     }
-    stage.apply_samples().await;
+    env.apply_samples().await;
     for flow in [
         "users",
         "class-groups",
         "security-groups",
         "administrative-units",
     ] {
-        stage.flow_where(&format!("north-{flow}"), is_ready).await;
+        env.flow_where(&format!("north-{flow}"), is_ready).await;
     }
     // What `helm test` runs.
     let mut ready = root.command("/industrydata-operator");
@@ -81,7 +81,7 @@ async fn the_program_in_the_image_does_the_main_job_with_nothing_around_it() {
         "jsonpath={.items[*].spec.holderIdentity}",
     ];
     assert_eq!(
-        stage.kubectl(&lease).await.unwrap(),
+        env.kubectl(&lease).await.unwrap(),
         "",
         "the lease is released"
     );

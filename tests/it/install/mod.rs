@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::role::CHART;
-use crate::stage::{SAMPLES, sample};
+use crate::test_env::{SAMPLES, sample};
 
 /// The name of the release, and so of all its objects.
 const RELEASE: &str = "industrydata-operator";

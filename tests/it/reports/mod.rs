@@ -1,7 +1,7 @@
 //! What users of similar software have reported, each with the operator as it is installed: real control plane, default
 //! times.
 //!
-//! The service of these stages makes a second flow of a type if it is asked to, so that whatever is sent twice shows.
+//! The service of these environments makes a second flow of a type if it is asked to, so that whatever is sent twice shows.
 //! Flows are ready at once.
 
 mod answers;
@@ -18,20 +18,20 @@ use industrydata_simulator::{Answer, BodyFault, Effect, Operation, Rule};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, flow, told, unhelpful};
+use crate::test_env::{TestEnv, flow, lenient, told};
 
 const CLIENT: &str = "66666666-7777-4888-8999-000000000000";
 
-/// A stage with the operator running.
-async fn open(name: &str) -> Stage {
-    let mut stage = prepare(name).await;
-    stage.start_operator(&[]).await;
-    stage
+/// An environment with the operator running.
+async fn open(name: &str) -> TestEnv {
+    let mut env = prepare(name).await;
+    env.start_operator(&[]).await;
+    env
 }
 
-/// A stage without the operator.
-async fn prepare(name: &str) -> Stage {
-    Stage::set_up(name, unhelpful(Duration::ZERO)).await
+/// An environment without the operator.
+async fn prepare(name: &str) -> TestEnv {
+    TestEnv::set_up(name, lenient(Duration::ZERO)).await
 }
 
 /// A page that a gateway shows instead of the service, which has done nothing.
@@ -57,7 +57,7 @@ fn error(status: u16) -> Vec<Effect> {
 
 /// The first request of a kind meets the first effects, the next the second, and so on.
 fn meet_all(
-    stage: &Stage,
+    env: &TestEnv,
     operation: Operation,
     effects: impl IntoIterator<Item = Vec<Effect>>,
 ) -> usize {
@@ -65,7 +65,7 @@ fn meet_all(
     for (place, effects) in (0..).zip(effects) {
         for effect in effects {
             let rule = Rule::new(effect).on(operation).after(place);
-            stage.simulator.inject(rule);
+            env.simulator.inject(rule);
         }
         count += 1;
     }
@@ -111,6 +111,6 @@ fn connection_ready(connection: &GraphConnection) -> String {
     told(status.flat_map(|status| &status.conditions), "Ready")
 }
 
-fn requests(stage: &Stage, operation: Operation) -> usize {
-    stage.simulator.journal().requests(operation)
+fn requests(env: &TestEnv, operation: Operation) -> usize {
+    env.simulator.journal().requests(operation)
 }

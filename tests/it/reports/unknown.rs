@@ -9,145 +9,145 @@ use super::{headline, open, other_groups, requests};
 use crate::faults::{
     all_ready, apply_all, apply_pairs, assert_healed, connection, names, remote_id,
 };
-use crate::stage::{Stage, flow, is_ready, ready, security, stalled};
+use crate::test_env::{TestEnv, flow, is_ready, ready, security, stalled};
 
 const UNREADABLE: &str = "Unknown/ServiceUnavailable";
 
 /// The flows of the set of one flow cannot be listed any more.
-async fn fail_list(stage: &Stage, name: &str) {
-    let status = stage.flow(name).await.status.unwrap();
+async fn fail_list(env: &TestEnv, name: &str) {
+    let status = env.flow(name).await.status.unwrap();
     let path = format!("*/{}/provisioningFlows*", status.flow_set_id.unwrap());
     let fail = Rule::new(Effect::Refuse(Answer::new(500))).method("GET");
-    stage.simulator.inject(fail.path(path).always());
+    env.simulator.inject(fail.path(path).always());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flow_whose_list_cannot_be_read_says_so_and_others_stay_ready() {
-    let stage = open("unreadable-list").await;
+    let env = open("unreadable-list").await;
     let names = names(2);
-    apply_pairs(&stage, &names).await;
-    all_ready(&stage).await;
-    fail_list(&stage, &names[0]).await;
+    apply_pairs(&env, &names).await;
+    all_ready(&env).await;
+    fail_list(&env, &names[0]).await;
     let unknown = |flow: &_| ready(flow) == UNREADABLE;
-    stage.flow_where(&names[0], unknown).await;
-    assert!(is_ready(&stage.flow(&names[1]).await));
-    stage.simulator.clear_rules();
-    assert_healed(&stage).await;
+    env.flow_where(&names[0], unknown).await;
+    assert!(is_ready(&env.flow(&names[1]).await));
+    env.simulator.clear_rules();
+    assert_healed(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_that_has_not_reached_the_service_is_not_under_ready() {
-    let stage = open("unreadable-edit").await;
+    let env = open("unreadable-edit").await;
     let names = names(1);
     let name = &names[0];
-    apply_pairs(&stage, &names).await;
-    all_ready(&stage).await;
-    let id = remote_id(&stage.flow(name).await);
-    fail_list(&stage, name).await;
+    apply_pairs(&env, &names).await;
+    all_ready(&env).await;
+    let id = remote_id(&env.flow(name).await);
+    fail_list(&env, name).await;
     let fail = Rule::new(Effect::Refuse(Answer::new(500))).on(Operation::UpdateFlow);
-    stage.simulator.inject(fail.always());
-    stage.patch_flow(name, other_groups()).await;
+    env.simulator.inject(fail.always());
+    env.patch_flow(name, other_groups()).await;
     let told = |flow: &ProvisioningFlow| {
         let current = headline(flow).observed_generation == flow.metadata.generation;
         let claims = current && headline(flow).status == "True";
         assert!(!claims, "the edit counts as done: {:#?}", flow.status);
         current && ready(flow) == UNREADABLE
     };
-    stage.flow_where(name, told).await;
-    stage.simulator.clear_rules();
-    assert_healed(&stage).await;
-    assert_eq!(stage.simulator.journal().updates(&id), 1);
+    env.flow_where(name, told).await;
+    env.simulator.clear_rules();
+    assert_healed(&env).await;
+    assert_eq!(env.simulator.journal().updates(&id), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_set_id_that_does_not_exist_is_told_and_its_flow_can_be_deleted() {
-    let stage = open("no-such-set").await;
+    let env = open("no-such-set").await;
     let spec = json!({ "flowSetRef": null, "flowSetId": "99999999-0000-4000-8000-000000000000",
         "connectionRef": { "name": "contoso" }, "securityGroup": security() });
-    apply_all(&stage, [connection(), flow("astray", &spec)]).await;
+    apply_all(&env, [connection(), flow("astray", &spec)]).await;
     let told = |flow: &_| stalled(flow) == "True/FlowSetNotFound";
-    let flow = stage.flow_where("astray", told).await;
+    let flow = env.flow_where("astray", told).await;
     assert_eq!(headline(&flow).reason, "FlowSetNotFound");
     assert_ne!(headline(&flow).status, "True");
     let says = headline(&flow).message;
     assert!(says.contains("spec.flowSetId"), "{says}");
     let how = DeleteParams::default();
-    stage.flows().delete("astray", &how).await.unwrap();
-    stage.gone(&stage.flows(), "astray").await;
-    assert_eq!(requests(&stage, Operation::CreateFlow), 0);
+    env.flows().delete("astray", &how).await.unwrap();
+    env.gone(&env.flows(), "astray").await;
+    assert_eq!(requests(&env, Operation::CreateFlow), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_set_id_whose_set_was_deleted_is_told() {
-    let stage = open("lost-set").await;
+    let env = open("lost-set").await;
     let body = json!({ "displayName": "made by hand" });
-    let set = stage.simulator.create_set(&body).unwrap();
+    let set = env.simulator.create_set(&body).unwrap();
     let spec = json!({ "flowSetRef": null, "flowSetId": set,
         "connectionRef": { "name": "contoso" }, "securityGroup": security() });
-    apply_all(&stage, [connection(), flow("groups", &spec)]).await;
-    stage.flow_where("groups", is_ready).await;
-    stage.simulator.delete_set(&set).unwrap();
+    apply_all(&env, [connection(), flow("groups", &spec)]).await;
+    env.flow_where("groups", is_ready).await;
+    env.simulator.delete_set(&set).unwrap();
     let told = |flow: &_| stalled(flow) == "True/FlowSetNotFound";
-    stage.flow_where("groups", told).await;
-    assert_eq!(requests(&stage, Operation::CreateFlow), 1);
+    env.flow_where("groups", told).await;
+    assert_eq!(requests(&env, Operation::CreateFlow), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_readiness_is_understood_in_any_letter_case() {
-    let stage = open("loud-readiness").await;
+    let env = open("loud-readiness").await;
     let names = names(1);
-    apply_pairs(&stage, &names).await;
-    all_ready(&stage).await;
-    let id = remote_id(&stage.flow(&names[0]).await);
+    apply_pairs(&env, &names).await;
+    all_ready(&env).await;
+    let id = remote_id(&env.flow(&names[0]).await);
     for (word, wanted) in [
         ("NotReady", "False/NotReady"),
         ("Ready", "True/Ready"),
         ("FAILED", "False/Failed"),
         ("READY", "True/Ready"),
     ] {
-        stage.simulator.set_readiness(&id, word).unwrap();
+        env.simulator.set_readiness(&id, word).unwrap();
         let told = |flow: &ProvisioningFlow| {
             let status = flow.status.as_ref().unwrap();
             status.readiness_status.as_deref() == Some(word)
         };
-        let flow = stage.flow_where(&names[0], told).await;
+        let flow = env.flow_where(&names[0], told).await;
         assert_eq!(ready(&flow), wanted, "{word}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_readiness_that_nobody_knows_meets_the_deadline_like_any_other() {
-    let stage = open("odd-readiness").await;
-    meets_the_deadline(&stage, |id| {
+    let env = open("odd-readiness").await;
+    meets_the_deadline(&env, |id| {
         let word = "unknownFutureValue";
-        stage.simulator.set_readiness(id, word).unwrap();
+        env.simulator.set_readiness(id, word).unwrap();
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_readiness_that_is_absent_meets_the_deadline_like_any_other() {
-    let stage = open("no-readiness").await;
-    meets_the_deadline(&stage, |_| {
+    let env = open("no-readiness").await;
+    meets_the_deadline(&env, |_| {
         let missing = Effect::Quirk(Quirk::Missing("readinessStatus".to_owned()));
-        stage.simulator.inject(Rule::new(missing).always());
+        env.simulator.inject(Rule::new(missing).always());
     })
     .await;
 }
 
-async fn meets_the_deadline(stage: &Stage, change: impl FnOnce(&str)) {
+async fn meets_the_deadline(env: &TestEnv, change: impl FnOnce(&str)) {
     let names = names(1);
-    apply_pairs(stage, &names).await;
-    all_ready(stage).await;
-    let id = remote_id(&stage.flow(&names[0]).await);
+    apply_pairs(env, &names).await;
+    all_ready(env).await;
+    let id = remote_id(&env.flow(&names[0]).await);
     change(&id);
     let deadline = json!({ "progressDeadline": "30s" });
-    stage.patch_flow(&names[0], deadline).await;
+    env.patch_flow(&names[0], deadline).await;
     let stuck = |flow: &_| stalled(flow) == "True/ProgressDeadlineExceeded";
-    let flow = stage.flow_where(&names[0], stuck).await;
+    let flow = env.flow_where(&names[0], stuck).await;
     assert_ne!(headline(&flow).status, "True");
     assert_eq!(headline(&flow).reason, "ProgressDeadlineExceeded");
-    stage.simulator.clear_rules();
-    stage.simulator.set_readiness(&id, "ready").unwrap();
-    assert_healed(stage).await;
+    env.simulator.clear_rules();
+    env.simulator.set_readiness(&id, "ready").unwrap();
+    assert_healed(env).await;
 }

@@ -32,7 +32,7 @@ pub const PATIENCE: Duration = Duration::from_mins(3);
 pub const SAMPLES: [&str; 3] = ["connection.yaml", "flow-set.yaml", "flows.yaml"];
 
 /// One namespace with a simulator of its own.
-pub struct Stage {
+pub struct TestEnv {
     pub plane: &'static ControlPlane,
     pub namespace: String,
     pub simulator: Simulator,
@@ -58,25 +58,25 @@ pub struct Flags {
     pub arguments: Arguments,
 }
 
-impl Stage {
-    /// A stage with the operator running.
+impl TestEnv {
+    /// An environment with the operator running.
     pub async fn open(name: &str) -> Self {
-        let mut stage = Self::set_up(name, Options::default()).await;
-        stage.start_operator(&[]).await;
-        stage
+        let mut env = Self::set_up(name, Options::default()).await;
+        env.start_operator(&[]).await;
+        env
     }
 
-    /// A stage without the operator.
+    /// An environment without the operator.
     pub async fn set_up(name: &str, options: Options) -> Self {
         Self::set_up_on(plane().await, name, options).await
     }
 
-    /// A stage without the operator, which is to watch all namespaces.
+    /// An environment without the operator, which is to watch all namespaces.
     pub async fn set_up_for_all_namespaces(name: &str, options: Options) -> Self {
         Self::set_up_for(plane().await, name, options, Reach::AllNamespaces).await
     }
 
-    /// A stage without the operator, on a control plane that [`start_plane`] has made.
+    /// An environment without the operator, on a control plane that [`start_plane`] has made.
     pub async fn set_up_on(plane: &'static ControlPlane, name: &str, options: Options) -> Self {
         Self::set_up_for(plane, name, options, Reach::OneNamespace).await
     }
@@ -93,7 +93,7 @@ impl Stage {
         Self::of(plane, name, options, account, reach).await
     }
 
-    /// A stage whose operator is an account that may do what it may.
+    /// An environment whose operator is an account that may do what it may.
     pub async fn of(
         plane: &'static ControlPlane,
         name: &str,
@@ -128,7 +128,7 @@ impl Stage {
         proxy
     }
 
-    /// The flags under which the operator works on this stage.
+    /// The flags under which the operator works on this environment.
     pub fn flags(&self) -> Vec<String> {
         let (graph, authority) = (
             self.simulator.graph_endpoint(),
@@ -140,7 +140,7 @@ impl Stage {
             ("--lease-namespace", &self.home),
             ("--admin-address", "127.0.0.1:0"),
         ];
-        // The chart calls the lease as it calls all objects: for all namespaces, after the stage.
+        // The chart calls the lease as it calls all objects: for all namespaces, after the environment.
         let place = match self.reach {
             Reach::OneNamespace => ("--watch-namespace", self.namespace.as_str()),
             Reach::AllNamespaces => ("--lease-name", self.home.as_str()),
@@ -334,7 +334,7 @@ impl Stage {
         self.plane.audit().unwrap().position().unwrap()
     }
 
-    /// What the operator of this stage has asked the API server for since, but for its lease.
+    /// What the operator of this environment has asked the API server for since, but for its lease.
     pub fn requests_since(&self, position: Position) -> Vec<Entry> {
         let mut entries = self.plane.audit().unwrap().since(position).unwrap();
         let user = self.account.user();
@@ -342,7 +342,7 @@ impl Stage {
         entries
     }
 
-    /// What the operator of this stage has written to the cluster since, but for its lease:
+    /// What the operator of this environment has written to the cluster since, but for its lease:
     /// `verb resource/subresource name`.
     pub fn writes_since(&self, position: Position) -> Vec<String> {
         self.requests_since(position)
@@ -360,7 +360,7 @@ impl Stage {
 
 /// A service that does not help: it makes a second flow of a type if it is asked to, so that whatever is sent twice
 /// shows. Flows are ready after `pause`.
-pub fn unhelpful(pause: Duration) -> Options {
+pub fn lenient(pause: Duration) -> Options {
     let behavior = Behavior {
         second_flow_of_type: None,
         readiness: ReadinessScript::ready_after(pause),
