@@ -1,11 +1,15 @@
 //! What one object, one run or one watch cannot do to the others.
 
+use industrydata_operator::api::ProvisioningFlow;
 use industrydata_simulator::{Operation, Options};
 use industrydata_testbed::{Effect, Rule};
 use serde_json::json;
 
+use crate::conditions::is_ready;
+use crate::manifests::{groups, secret, units};
 use crate::process::{Launch, Process};
-use crate::test_env::{PATIENCE, TestEnv, flow, is_ready, sample, security};
+use crate::replicas::takes_over;
+use crate::test_env::TestEnv;
 
 /// A time that the API server takes from anybody and that is past the end of what the operator can count.
 const ODD: &str = "9999-12-31T23:59:59Z";
@@ -13,34 +17,9 @@ const ODD: &str = "9999-12-31T23:59:59Z";
 /// In the Secret of another tenant. `kubectl apply` keeps it in an annotation.
 const CANARY: &str = "canary-4d7a1c";
 
-fn groups(name: &str) -> String {
-    flow(name, &json!({ "securityGroup": security() }))
-}
-
-fn units(name: &str) -> String {
-    let options = json!({ "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false });
-    flow(
-        name,
-        &json!({ "administrativeUnit": { "creationOptions": options } }),
-    )
-}
-
-/// Applies the sample connection and set.
-async fn apply_set(env: &TestEnv) {
-    for file in ["connection.yaml", "flow-set.yaml"] {
-        let manifest = sample(file).replace("pollInterval: 60s", "pollInterval: 1s");
-        env.apply(&manifest).await.unwrap();
-    }
-}
-
 async fn apply_canary(env: &TestEnv) {
-    let secret = json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": { "name": "canary" },
-        "stringData": { "value": CANARY },
-    });
-    env.apply(&secret.to_string()).await.unwrap();
+    let canary = secret("canary", &json!({ "value": CANARY }));
+    env.apply(canary).await.unwrap();
 }
 
 async fn make_odd(env: &TestEnv, object: &str) {
@@ -80,7 +59,7 @@ async fn metadata_with_times_past_the_end_stop_nobody() {
     let env = TestEnv::set_up("odd-metadata", Options::default()).await;
     apply_canary(&env).await;
     let process = start(&env).await;
-    apply_set(&env).await;
+    env.apply_sample_set().await;
     env.apply(&groups("odd")).await.unwrap();
     env.flow_where("odd", is_ready).await;
     for object in [
@@ -99,13 +78,12 @@ async fn metadata_with_times_past_the_end_stop_nobody() {
 
     let process = start(&env).await;
     env.kubectl(&["delete", "pflow/odd"]).await.unwrap();
-    env.gone(&env.flows(), "odd").await;
+    env.flows_gone(&["odd"]).await;
     env.apply(&groups("again")).await.unwrap();
     env.flow_where("again", is_ready).await;
     assert_eq!(process.get("/readyz").await, (200, "leading\n".to_owned()));
     is_silent_about_secrets(&process);
-    let counts = [Operation::CreateFlow, Operation::DeleteFlow]
-        .map(|one| env.simulator.journal().committed(one));
+    let counts = [Operation::CreateFlow, Operation::DeleteFlow].map(|one| env.committed(one));
     assert_eq!(counts, [3, 1]);
 }
 
@@ -119,15 +97,9 @@ async fn a_lease_with_a_time_past_the_end_is_taken() {
         "metadata": { "name": "industrydata-operator" },
         "spec": { "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": "9999-12-31T23:59:59.000000Z" },
     });
-    env.apply(&lease.to_string()).await.unwrap();
+    env.apply(lease).await.unwrap();
     let mut process = start(&env).await;
-    let leads = async {
-        while !process.leads().await {
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, leads).await;
-    assert!(in_time.is_ok(), "the lease is taken");
+    takes_over(&env, &mut process).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,7 +107,7 @@ async fn a_panic_in_a_run_or_a_poller_is_logged_counted_and_retried() {
     let env = TestEnv::set_up("panics", Options::default()).await;
     let launch = Launch::on(&env).failpoints("panic-in-run=1*panic;panic-in-poller=1*panic");
     let process = launch.start().await;
-    apply_set(&env).await;
+    env.apply_sample_set().await;
     env.apply(&groups("groups")).await.unwrap();
     env.flow_where("groups", is_ready).await;
 
@@ -201,7 +173,7 @@ async fn a_removed_label_leaves_no_finalizer_and_a_missing_one_is_told() {
     let label = async |object: &str, label: &str| {
         env.kubectl(&["label", object, label]).await.unwrap();
     };
-    apply_set(&env).await;
+    env.apply_sample_set().await;
     env.apply(&groups("groups")).await.unwrap();
     let says = async |object: &str, text: &str| {
         let told = async || messages(&env, object).await.contains(text);
@@ -219,16 +191,12 @@ async fn a_removed_label_leaves_no_finalizer_and_a_missing_one_is_told() {
     env.flow_where("groups", is_ready).await;
 
     label("pflow/groups", "test-").await;
-    let released = |flow: &industrydata_operator::api::ProvisioningFlow| {
-        flow.metadata.finalizers.as_ref().is_none_or(Vec::is_empty)
-    };
+    let released =
+        |flow: &ProvisioningFlow| flow.metadata.finalizers.as_ref().is_none_or(Vec::is_empty);
     env.flow_where("groups", released).await;
-    let told = async || {
-        let reasons = env.kubectl(&["get", "events", "--output", "jsonpath={.items[*].reason}"]);
-        reasons.await.unwrap().contains("LetGo")
-    };
+    let told = async || env.events().await.contains("LetGo");
     env.until("an event", told).await;
     env.kubectl(&["delete", "pflow/groups"]).await.unwrap();
-    env.gone(&env.flows(), "groups").await;
-    assert_eq!(env.simulator.journal().requests(Operation::DeleteFlow), 0);
+    env.flows_gone(&["groups"]).await;
+    assert_eq!(env.requests(Operation::DeleteFlow), 0);
 }

@@ -10,14 +10,15 @@ use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
 use industrydata_simulator::{Operation, Options};
 use industrydata_testbed::measured;
 use kube::ResourceExt;
-use kube::api::DeleteParams;
 use kube::runtime::watcher;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::faults::remote_id;
+use crate::conditions::{Conditions, is_ready, remote_id, reset_phase, stalled};
+use crate::manifests::{SAMPLES, flow, sample, set, types};
 use crate::process::{Launch, Process};
-use crate::test_env::{PATIENCE, SAMPLES, TestEnv, flow, is_ready, sample, security, stalled};
+use crate::test_env::TestEnv;
+use crate::waiting::PATIENCE;
 
 /// For how long it is watched, at least.
 const CALM: Duration = Duration::from_mins(5);
@@ -43,7 +44,7 @@ async fn five_calm_minutes_are_silent_and_fast() {
     let operator = start(&env).await;
     env.apply(&sample("connection.yaml")).await.unwrap();
     for number in 0..SETS {
-        env.apply(&set(number)).await.unwrap();
+        env.apply(set(&format!("set-{number}"))).await.unwrap();
     }
     let picture = Picture::of(&env);
     let lives = (0..FLOWS).map(|number| live(&env, &picture, number));
@@ -111,7 +112,7 @@ async fn resets_in_a_row_are_all_accepted() {
     let env = TestEnv::set_up("calm-resets", Options::default()).await;
     let operator = start(&env).await;
     env.apply(&sample("connection.yaml")).await.unwrap();
-    env.apply(&set(0)).await.unwrap();
+    env.apply(set("set-0")).await.unwrap();
     let picture = Picture::of(&env);
     env.apply(&declared(0)).await.unwrap();
     let id = remote_id(&picture.becomes(&name(0), is_ready).await);
@@ -122,10 +123,7 @@ async fn resets_in_a_row_are_all_accepted() {
         let journal = env.simulator.journal();
         assert_eq!(journal.resets(&id), number + 1);
     }
-    assert_eq!(
-        env.simulator.journal().requests(Operation::ResetFlow),
-        RESETS
-    );
+    assert_eq!(env.requests(Operation::ResetFlow), RESETS);
     picture.assert_never_in_doubt();
     assert_silent(&operator);
     operator.stop().await;
@@ -136,38 +134,13 @@ async fn start(env: &TestEnv) -> Process {
     Launch::on(env).start().await
 }
 
-fn set(number: usize) -> String {
-    let name = format!("set-{number}");
-    let spec = json!({ "connectionRef": { "name": "contoso" }, "displayName": name });
-    json!({ "apiVersion": "industrydata.dev/v1alpha1", "kind": "OutboundProvisioningFlowSet",
-        "metadata": { "name": name }, "spec": spec })
-    .to_string()
-}
-
 fn name(number: usize) -> String {
     format!("flow-{number}")
 }
 
-/// The types of flow, each with what is declared first and what it is changed to.
-fn kinds() -> [(&'static str, Value, Value); 4] {
-    let units = |both: bool| json!({ "creationOptions": { "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": both } });
-    let classes = |team: bool| {
-        json!({ "configuration": { "enrollmentMappings": {},
-            "additionalOptions": { "createTeam": team, "writeDisplayNameOnCreateOnly": true } } })
-    };
-    let users = |unmatched: bool| json!({ "createUnmatchedUsers": unmatched, "managementOptions": { "additionalOptions": {} } });
-    let groups = json!({ "creationOptions": { "createBasedOnOrgPlusRoleGroup": true } });
-    [
-        ("securityGroup", security(), groups),
-        ("administrativeUnit", units(false), units(true)),
-        ("classGroup", classes(false), classes(true)),
-        ("user", users(false), users(true)),
-    ]
-}
-
 /// The manifest of a flow, which is polled as often as its connection says.
-fn declared(number: usize) -> String {
-    let (member, options, _) = kinds()[number / SETS].clone();
+fn declared(number: usize) -> Value {
+    let (member, options, _) = types()[number / SETS].clone();
     let set = format!("set-{}", number % SETS);
     let spec = json!({ "flowSetRef": { "name": set }, "pollInterval": null, member: options });
     flow(&name(number), &spec)
@@ -193,7 +166,7 @@ async fn live(env: &TestEnv, picture: &Picture, number: usize) -> Life {
     let created = start.elapsed();
 
     tokio::time::sleep(BETWEEN).await;
-    let (member, _, changed) = kinds()[number / SETS].clone();
+    let (member, _, changed) = types()[number / SETS].clone();
     let start = Instant::now();
     env.patch_flow(&name, json!({ member: changed })).await;
     picture.becomes(&name, |flow| is_synced(flow, 2)).await;
@@ -222,8 +195,8 @@ async fn reset(env: &TestEnv, picture: &Picture, number: usize, token: &str) -> 
     env.patch_flow(&name(number), spec).await;
     let accepted = |flow: &ProvisioningFlow| {
         let reset = flow.status.clone().unwrap_or_default().reset;
-        let reset = reset.filter(|one| one.token.as_deref() == Some(token));
-        reset.is_some_and(|one| one.phase == Some(ResetPhase::Accepted))
+        let is_latest = reset.is_some_and(|one| one.token.as_deref() == Some(token));
+        is_latest && reset_phase(flow) == Some(ResetPhase::Accepted)
     };
     picture.becomes(&name(number), accepted).await;
     start.elapsed()
@@ -231,19 +204,15 @@ async fn reset(env: &TestEnv, picture: &Picture, number: usize, token: &str) -> 
 
 async fn delete(env: &TestEnv, picture: &Picture, name: &str) -> Duration {
     let start = Instant::now();
-    let how = DeleteParams::default();
-    env.flows().delete(name, &how).await.unwrap();
+    env.delete_flow(name).await;
     picture.loses(name).await;
     start.elapsed()
 }
 
 /// Whether a generation of a flow has reached the service.
 fn is_synced(flow: &ProvisioningFlow, generation: i64) -> bool {
-    let mut conditions = flow.status.iter().flat_map(|status| &status.conditions);
-    conditions.any(|one| {
-        let is_synced = one.type_ == "Synced" && one.status == "True";
-        is_synced && one.observed_generation >= Some(generation)
-    })
+    let synced = flow.condition("Synced");
+    synced.is_some_and(|one| one.status == "True" && one.observed_generation >= Some(generation))
 }
 
 /// All flows as they are, and whatever was said of one on the way.
@@ -329,9 +298,10 @@ impl Drop for Picture {
 
 /// Whatever a flow says of something that was lost.
 fn doubts_of(flow: &ProvisioningFlow) -> Vec<String> {
-    let status = flow.status.iter();
-    let conditions = status.flat_map(|status| &status.conditions);
-    let doubtful = conditions.filter(|one| DOUBTS.contains(&one.reason.as_str()));
+    let doubtful = flow
+        .conditions()
+        .iter()
+        .filter(|one| DOUBTS.contains(&one.reason.as_str()));
     let mut doubts: Vec<String> = doubtful
         .map(|one| format!("{}: {} {}", flow.name_any(), one.type_, one.reason))
         .collect();

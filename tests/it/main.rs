@@ -9,6 +9,8 @@ mod client;
 #[cfg(test)]
 mod cluster_faults;
 #[cfg(test)]
+mod conditions;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod definitions;
@@ -25,7 +27,11 @@ mod log_assertions;
 #[cfg(test)]
 mod main_job;
 #[cfg(test)]
+mod manifests;
+#[cfg(test)]
 mod manual;
+#[cfg(test)]
+mod oracle;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
@@ -46,3 +52,5 @@ mod times;
 mod tree;
 #[cfg(test)]
 mod user_errors;
+#[cfg(test)]
+mod waiting;

@@ -3,10 +3,12 @@
 use industrydata_operator::api::{OutboundProvisioningFlowSet, ProvisioningFlow, ResetPhase};
 use industrydata_simulator::{FlowType, Operation, Options};
 use kube::ResourceExt;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
-use crate::test_env::{TestEnv, flow, is_ready, ready, sample, security, stalled, told};
+use crate::conditions::{headline, is_ready, known_id, ready, remote_id, stalled, told};
+use crate::manifests::{groups, groups_by_id, sample, secret, units};
+use crate::test_env::TestEnv;
 
 const FLOWS: [(&str, FlowType); 4] = [
     ("north-administrative-units", FlowType::AdministrativeUnit),
@@ -22,28 +24,11 @@ async fn samples_ready(env: &TestEnv) {
     }
 }
 
-fn remote_id(flow: &ProvisioningFlow) -> String {
-    flow.status
-        .as_ref()
-        .and_then(|status| status.id.clone())
-        .unwrap()
-}
-
-/// Lets the poller look a few times.
-async fn polls(env: &TestEnv, count: usize) {
-    let lists = || env.simulator.journal().requests(Operation::ListFlows);
-    let before = lists();
-    env.until("polls", async || lists() >= before + count).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flow_costs_four_writes_until_it_is_ready_and_none_after() {
     let env = TestEnv::open("cost").await;
     // A flow whose set is not there in time says so, which is a write more.
-    for file in ["connection.yaml", "flow-set.yaml"] {
-        let manifest = sample(file).replace("pollInterval: 60s", "pollInterval: 1s");
-        env.apply(&manifest).await.unwrap();
-    }
+    env.apply_sample_set().await;
     let there = |set: &OutboundProvisioningFlowSet| {
         let status = set.status.as_ref();
         status.is_some_and(|status| status.id.is_some())
@@ -83,9 +68,9 @@ async fn a_flow_costs_four_writes_until_it_is_ready_and_none_after() {
     );
 
     // The set's own status may still follow its flows.
-    polls(&env, 2).await;
+    env.polls(2).await;
     let (versions, start) = (env.versions().await, env.audit_position());
-    polls(&env, 4).await;
+    env.polls(4).await;
     assert_eq!(env.versions().await, versions);
     assert_eq!(env.writes_since(start), Vec::<String>::new());
 }
@@ -95,13 +80,8 @@ async fn one_list_serves_all_flows_that_are_created_together() {
     let mut env = TestEnv::set_up("lists", Options::default()).await;
     env.apply_samples().await;
     env.start_operator(&[]).await;
-    let created = |flow: &ProvisioningFlow| {
-        flow.status
-            .as_ref()
-            .is_some_and(|status| status.id.is_some())
-    };
     for (name, _) in FLOWS {
-        env.flow_where(name, created).await;
+        env.flow_where(name, |flow| known_id(flow).is_some()).await;
     }
     let journal = env.simulator.journal();
     let sent = journal
@@ -175,7 +155,7 @@ async fn each_new_token_resets_once() {
     env.patch_flow(name, json!({ "resetToken": null })).await;
     env.patch_flow(name, json!({ "resetToken": "first" })).await;
     env.flow_where(name, is_ready).await;
-    polls(&env, 2).await;
+    env.polls(2).await;
     assert_eq!(
         env.simulator.journal().resets(&id),
         1,
@@ -194,13 +174,10 @@ async fn each_new_token_resets_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_a_flow_is_born_with_is_only_noted() {
     let env = TestEnv::open("born").await;
-    env.apply(&sample("connection.yaml")).await.unwrap();
-    env.apply(&sample("flow-set.yaml")).await.unwrap();
-    let born = flow(
-        "born",
-        &json!({ "resetToken": "born", "securityGroup": security() }),
-    );
-    env.apply(&born).await.unwrap();
+    env.apply_sample_set().await;
+    let mut born = groups("born");
+    born["spec"]["resetToken"] = json!("born");
+    env.apply(born).await.unwrap();
     let flow = env.flow_where("born", is_ready).await;
     let reset = flow.status.clone().unwrap().reset.unwrap();
     assert_eq!((reset.token.as_deref(), reset.phase), (Some("born"), None));
@@ -273,7 +250,7 @@ async fn a_change_reaches_the_service_in_one_update() {
             wanted,
             "{path}"
         );
-        polls(&env, 3).await;
+        env.polls(3).await;
         assert_eq!(env.simulator.journal().updates(&id), before + 1, "{path}");
     }
 }
@@ -283,20 +260,13 @@ async fn a_changed_password_reaches_the_service() {
     let env = TestEnv::open("password").await;
     samples_ready(&env).await;
     let id = remote_id(&env.flow("north-users").await);
-    assert!(
-        env.simulator
-            .has_password(&id, "staff", "Change-me-1-staff")
-            .unwrap()
-    );
-    let secret = "{apiVersion: v1, kind: Secret, metadata: {name: passwords}, stringData: {staff: Changed-2-staff, students: Changed-2-students}}";
-    env.apply(secret).await.unwrap();
-    let changed = async || {
-        env.simulator
-            .has_password(&id, "staff", "Changed-2-staff")
-            .unwrap()
-    };
-    env.until("new password", changed).await;
-    polls(&env, 3).await;
+    let has = |password| env.simulator.has_password(&id, "staff", password).unwrap();
+    assert!(has("Change-me-1-staff"));
+    let changed = json!({ "staff": "Changed-2-staff", "students": "Changed-2-students" });
+    env.apply(secret("passwords", &changed)).await.unwrap();
+    env.until("new password", async || has("Changed-2-staff"))
+        .await;
+    env.polls(3).await;
     assert_eq!(env.simulator.journal().updates(&id), 1);
     let key = |key: &str| json!({ "secretKeyRef": { "name": "passwords", "key": key } });
     let configurations = json!([
@@ -305,12 +275,8 @@ async fn a_changed_password_reaches_the_service() {
     ]);
     let change = json!({ "user": { "creationOptions": { "configurations": configurations } } });
     env.patch_flow("north-users", change).await;
-    let changed = async || {
-        env.simulator
-            .has_password(&id, "staff", "Changed-2-students")
-            .unwrap()
-    };
-    env.until("another key", changed).await;
+    env.until("another key", async || has("Changed-2-students"))
+        .await;
     assert_eq!(env.simulator.journal().updates(&id), 2);
 }
 
@@ -332,13 +298,8 @@ async fn resources_go_in_any_order_and_leave_what_their_policy_says() {
         .unwrap();
     let set = env.sets().get("north").await.unwrap();
     assert!(set.metadata.deletion_timestamp.is_some());
-    env.flows()
-        .delete_collection(&DeleteParams::default(), &ListParams::default())
-        .await
-        .unwrap();
-    for (name, _) in FLOWS {
-        env.gone(&env.flows(), name).await;
-    }
+    env.delete_flows().await;
+    env.flows_gone(&FLOWS.map(|(name, _)| name)).await;
     env.gone(&env.sets(), "north").await;
     env.gone(&env.connections(), "contoso").await;
     let journal = env.simulator.journal();
@@ -350,19 +311,14 @@ async fn resources_go_in_any_order_and_leave_what_their_policy_says() {
 async fn a_flow_that_exists_is_adopted_only_where_that_is_allowed() {
     let env = TestEnv::open("adoption").await;
     env.apply(&sample("connection.yaml")).await.unwrap();
-    let set = env
-        .simulator
-        .create_set(&json!({ "displayName": "made by hand" }))
-        .unwrap();
+    let set = json!({ "displayName": "made by hand" });
+    let set = env.simulator.create_set(&set).unwrap();
     let body = json!({ "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
         "creationOptions": { "createBasedOnRoleGroup": false, "createBasedOnOrgPlusRoleGroup": false } });
     let id = env.simulator.create_flow(&set, &body).unwrap();
-    let spec = json!({ "flowSetRef": null, "flowSetId": set, "connectionRef": { "name": "contoso" }, "securityGroup": security() });
-    env.apply(&flow("adopted", &spec)).await.unwrap();
-    let told_of = env
-        .flow_where("adopted", |flow| stalled(flow) == "True/AlreadyExists")
-        .await;
-    let message = &told_of.status.as_ref().unwrap().conditions[0].message;
+    env.apply(groups_by_id("adopted", &set)).await.unwrap();
+    let told_of = env.flow_stalled("adopted", "AlreadyExists").await;
+    let message = headline(&told_of).message;
     assert!(
         message.contains(&id) && message.contains("industrydata.dev/remote-id"),
         "{message}"
@@ -376,38 +332,23 @@ async fn a_flow_that_exists_is_adopted_only_where_that_is_allowed() {
         remote["creationOptions"]["createBasedOnRoleGroup"],
         json!(true)
     );
-    assert_eq!(env.simulator.journal().requests(Operation::CreateFlow), 0);
+    assert_eq!(env.requests(Operation::CreateFlow), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn suspended_and_observed_flows_change_nothing_at_the_service() {
     let env = TestEnv::open("hands-off").await;
-    env.apply(&sample("connection.yaml")).await.unwrap();
-    env.apply(&sample("flow-set.yaml")).await.unwrap();
-    env.apply(&flow(
-        "asleep",
-        &json!({ "suspend": true, "securityGroup": security() }),
-    ))
-    .await
-    .unwrap();
-    let observing = json!({ "managementPolicy": "Observe", "administrativeUnit": { "creationOptions": { "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false } } });
-    env.apply(&flow("watching", &observing)).await.unwrap();
-    env.flow_where("watching", |flow| stalled(flow) == "True/NotFound")
-        .await;
-    let synced = |flow: &ProvisioningFlow| {
-        flow.status
-            .as_ref()
-            .map(|status| told(&status.conditions, "Synced"))
-            .unwrap_or_default()
-    };
-    env.flow_where("asleep", |flow| synced(flow) == "False/Suspended")
-        .await;
-    assert_eq!(env.simulator.journal().requests(Operation::CreateFlow), 0);
-    env.flows()
-        .delete("asleep", &DeleteParams::default())
-        .await
-        .unwrap();
-    env.gone(&env.flows(), "asleep").await;
+    env.apply_sample_set().await;
+    let (mut asleep, mut watching) = (groups("asleep"), units("watching"));
+    asleep["spec"]["suspend"] = json!(true);
+    watching["spec"]["managementPolicy"] = json!("Observe");
+    env.apply_all([asleep, watching]).await;
+    env.flow_stalled("watching", "NotFound").await;
+    let suspended = |flow: &_| told(flow, "Synced") == "False/Suspended";
+    env.flow_where("asleep", suspended).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 0);
+    env.delete_flow("asleep").await;
+    env.flows_gone(&["asleep"]).await;
     env.patch_flow("watching", json!({ "managementPolicy": "Manage" }))
         .await;
     let managed = env.flow_where("watching", is_ready).await;

@@ -3,8 +3,9 @@
 use industrydata_simulator::Options;
 use tokio::process::Command;
 
+use crate::conditions::is_ready;
 use crate::process::{Launch, PROGRAM};
-use crate::test_env::{TestEnv, is_ready};
+use crate::test_env::TestEnv;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_does_the_main_job_and_stops_when_told() {

@@ -7,10 +7,11 @@ use industrydata_simulator::{Answer, Effect, FlowType, Operation, Options, Rule}
 use industrydata_testbed::measured;
 use serde_json::{Value, json};
 
-use crate::crash::{connection, object, put, put_all, set};
+use crate::conditions::{Conditions, is_ready, stalled};
 use crate::log_assertions::{assert_no_overlap, assert_one_at_a_time};
+use crate::manifests::{connection, groups, other_groups, set, units};
 use crate::process::{Launch, Process};
-use crate::test_env::{TestEnv, is_ready, security, stalled};
+use crate::test_env::TestEnv;
 
 async fn open(name: &str) -> TestEnv {
     TestEnv::set_up(name, Options::default()).await
@@ -21,25 +22,16 @@ async fn start(env: &TestEnv, name: &str, failpoints: &str) -> Process {
     launch.failpoints(failpoints).start().await
 }
 
-async fn takes_over(env: &TestEnv, replica: &mut Process) {
+pub async fn takes_over(env: &TestEnv, replica: &mut Process) {
     one_takes_over(env, std::slice::from_mut(replica)).await;
 }
 
-fn flow(name: &str, kind: &str, more: &Value) -> Value {
-    let options = match kind {
-        "administrativeUnit" => {
-            json!({ "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false })
-        }
-        _ => security()["creationOptions"].clone(),
-    };
-    let mut spec = json!({ "flowSetRef": { "name": "north" }, "pollInterval": "1s", kind: { "creationOptions": options } });
-    for (member, value) in more.as_object().unwrap() {
-        spec[member] = value.clone();
-    }
-    spec.as_object_mut()
-        .unwrap()
-        .retain(|_, value| !value.is_null());
-    object("ProvisioningFlow", name, &spec)
+/// A flow of groups or of units with more in its `spec`, which may be null.
+fn with(mut flow: Value, more: &Value) -> Value {
+    let spec = flow["spec"].as_object_mut().unwrap();
+    spec.extend(more.as_object().unwrap().clone());
+    spec.retain(|_, value| !value.is_null());
+    flow
 }
 
 fn flows_created(env: &TestEnv, kind: FlowType) -> usize {
@@ -50,15 +42,15 @@ fn flows_created(env: &TestEnv, kind: FlowType) -> usize {
 
 async fn hand_over(name: &str, standing_by: usize) {
     let env = open(name).await;
-    put_all(&env, &connection()).await;
-    put(&env, &set()).await;
+    env.put(&connection()).await;
+    env.put(&set("north")).await;
     let mut leader = start(&env, "first", "").await;
     takes_over(&env, &mut leader).await;
     let mut others = Vec::new();
     for number in 0..standing_by {
         others.push(start(&env, &format!("other {number}"), "").await);
     }
-    put(&env, &flow("units", "administrativeUnit", &json!({}))).await;
+    env.put(&units("units")).await;
     env.flow_where("units", is_ready).await;
     for other in &mut others {
         assert!(!other.leads().await, "two lead");
@@ -69,7 +61,7 @@ async fn hand_over(name: &str, standing_by: usize) {
     leader.kill().await;
     one_takes_over(&env, &mut others).await;
     let after_kill = killed.elapsed();
-    put(&env, &flow("groups", "securityGroup", &json!({}))).await;
+    env.put(&groups("groups")).await;
     env.flow_where("groups", is_ready).await;
 
     others.push(start(&env, "last", "").await);
@@ -85,7 +77,7 @@ async fn hand_over(name: &str, standing_by: usize) {
         after_stop * 2 < after_kill,
         "{after_stop:?} and {after_kill:?}"
     );
-    assert_eq!(env.simulator.journal().committed(Operation::CreateFlow), 2);
+    assert_eq!(env.committed(Operation::CreateFlow), 2);
     assert_eq!(env.simulator.journal().sets_created(), 1);
 }
 
@@ -121,7 +113,7 @@ enum Frozen {
 /// Freezes the leader for longer than its lease, lets another take over and finish, and continues the first.
 async fn zombie(name: &str, frozen: Frozen) {
     let env = open(name).await;
-    put_all(&env, &connection()).await;
+    env.put(&connection()).await;
     let id = env
         .simulator
         .create_set(&json!({ "displayName": name }))
@@ -131,14 +123,14 @@ async fn zombie(name: &str, frozen: Frozen) {
         json!({ "flowSetRef": null, "flowSetId": id, "connectionRef": { "name": "contoso" } });
     let mut resetting = set.clone();
     resetting["resetToken"] = json!("again");
-    put(&env, &flow("elder", "administrativeUnit", &set)).await;
+    env.put(&with(units("elder"), &set)).await;
     let operator = start(&env, "preparation", "").await;
     env.flow_where("elder", is_ready).await;
     operator.stop().await;
 
     match frozen {
-        Frozen::BeforeReset => put(&env, &flow("elder", "administrativeUnit", &resetting)).await,
-        _ => put(&env, &flow("younger", "securityGroup", &set)).await,
+        Frozen::BeforeReset => env.put(&with(units("elder"), &resetting)).await,
+        _ => env.put(&with(groups("younger"), &set)).await,
     }
     // The intent is an effect, with a point before and one after it.
     let point = if frozen == Frozen::AfterCreate { 4 } else { 3 };
@@ -182,13 +174,12 @@ async fn f18_a_leader_that_was_frozen_does_nothing_twice_when_it_wakes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn f19_wrong_clocks_neither_share_the_lease_nor_stop_anything() {
     let env = open("wrong-clocks").await;
-    put_all(&env, &connection()).await;
-    put(&env, &set()).await;
+    env.put(&connection()).await;
+    env.put(&set("north")).await;
     let mut ahead = start(&env, "ahead", "clock=return(3600)").await;
     takes_over(&env, &mut ahead).await;
-    let (units, groups) = ("administrativeUnit", "securityGroup");
-    put(&env, &flow("units", units, &json!({}))).await;
-    put(&env, &flow("groups", groups, &json!({}))).await;
+    env.put(&units("units")).await;
+    env.put(&groups("groups")).await;
     env.flow_where("units", is_ready).await;
     env.flow_where("groups", is_ready).await;
 
@@ -197,16 +188,12 @@ async fn f19_wrong_clocks_neither_share_the_lease_nor_stop_anything() {
     let fail = Effect::Refuse(Answer::new(500));
     env.simulator
         .inject(Rule::new(fail).on(Operation::UpdateFlow).always());
-    let other = json!({ groups: { "creationOptions": { "createBasedOnRoleGroup": false, "createBasedOnOrgPlusRoleGroup": true } } });
-    put(&env, &flow("groups", groups, &other)).await;
+    env.put(&with(groups("groups"), &other_groups())).await;
     let waits = |flow: &ProvisioningFlow| flow.status.as_ref().unwrap().retry.is_some();
     env.flow_where("groups", waits).await;
-    put(
-        &env,
-        &flow("units", units, &json!({ "resetToken": "once" })),
-    )
-    .await;
-    let resets = async || env.simulator.journal().committed(Operation::ResetFlow) == 1;
+    env.put(&with(units("units"), &json!({ "resetToken": "once" })))
+        .await;
+    let resets = async || env.committed(Operation::ResetFlow) == 1;
     env.until("a reset", resets).await;
     ahead.terminate().await;
     assert!(ahead.wait().await.success());
@@ -218,12 +205,9 @@ async fn f19_wrong_clocks_neither_share_the_lease_nor_stop_anything() {
     let mut stepping = start(&env, "stepping back", "clock=60*off->return(-3600)").await;
     behind.kill().await;
     takes_over(&env, &mut stepping).await;
-    put(
-        &env,
-        &flow("units", units, &json!({ "resetToken": "twice" })),
-    )
-    .await;
-    put(&env, &flow("groups", groups, &json!({}))).await;
+    env.put(&with(units("units"), &json!({ "resetToken": "twice" })))
+        .await;
+    env.put(&groups("groups")).await;
     env.flow_where("units", is_at_rest).await;
     env.flow_where("groups", is_at_rest).await;
     let journal = env.simulator.journal();
@@ -235,17 +219,16 @@ async fn f19_wrong_clocks_neither_share_the_lease_nor_stop_anything() {
     stepping.stop().await;
 }
 
-/// Ready, and nothing is under way.
+/// Ready, and nothing is in progress.
 fn is_at_rest(flow: &ProvisioningFlow) -> bool {
-    let mut conditions = flow.status.iter().flat_map(|status| &status.conditions);
-    is_ready(flow) && conditions.all(|condition| condition.type_ != "Reconciling")
+    is_ready(flow) && flow.condition("Reconciling").is_none()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f20_sigterm_during_a_create_waits_for_its_outcome() {
     let env = open("sigterm").await;
-    put_all(&env, &connection()).await;
-    put(&env, &set()).await;
+    env.put(&connection()).await;
+    env.put(&set("north")).await;
     let mut first = start(&env, "first", "").await;
     takes_over(&env, &mut first).await;
     let mut second = start(&env, "second", "").await;
@@ -253,7 +236,7 @@ async fn f20_sigterm_during_a_create_waits_for_its_outcome() {
     let late = Effect::DelayAfter(Duration::from_secs(6));
     env.simulator
         .inject(Rule::new(late).on(Operation::CreateFlow));
-    put(&env, &flow("groups", "securityGroup", &json!({}))).await;
+    env.put(&groups("groups")).await;
     let created = async || flows_created(&env, FlowType::SecurityGroup) == 1;
     env.until("a create", created).await;
     first.terminate().await;
@@ -262,7 +245,7 @@ async fn f20_sigterm_during_a_create_waits_for_its_outcome() {
     assert!(known.is_some(), "the first told what came of it");
     takes_over(&env, &mut second).await;
     env.flow_where("groups", is_ready).await;
-    assert_eq!(env.simulator.journal().requests(Operation::CreateFlow), 1);
+    assert_eq!(env.requests(Operation::CreateFlow), 1);
     second.stop().await;
 }
 
@@ -271,27 +254,20 @@ async fn f20_a_rolling_restart_under_load_makes_everything_once() {
     const SETS: usize = 6;
     let env = open("rolling").await;
     let mut connection = connection();
-    connection[1]["spec"]["requestBudget"] = json!({ "perSecond": 6, "burst": 6 });
-    put_all(&env, &connection).await;
+    connection["items"][1]["spec"]["requestBudget"] = json!({ "perSecond": 6, "burst": 6 });
+    env.put(&connection).await;
     let mut old = start(&env, "replica 0", "").await;
     takes_over(&env, &mut old).await;
     let names: Vec<String> = (0..SETS)
         .map(|number| format!("district-{number}"))
         .collect();
     for name in &names {
-        let mut set = set();
-        set["metadata"]["name"] = json!(name);
-        set["spec"]["displayName"] = json!(name);
-        put(&env, &set).await;
+        env.put(&set(name)).await;
         let of_set = json!({ "flowSetRef": { "name": name } });
-        put(
-            &env,
-            &flow(&format!("{name}-u"), "administrativeUnit", &of_set),
-        )
-        .await;
-        put(&env, &flow(&format!("{name}-g"), "securityGroup", &of_set)).await;
+        env.put(&with(units(&format!("{name}-u")), &of_set)).await;
+        env.put(&with(groups(&format!("{name}-g")), &of_set)).await;
     }
-    let created = || env.simulator.journal().committed(Operation::CreateFlow);
+    let created = || env.committed(Operation::CreateFlow);
     let mut logs = Vec::new();
     for number in 1..=2 {
         let mut new = start(&env, &format!("replica {number}"), "").await;

@@ -5,14 +5,16 @@ use std::fmt::Debug;
 use industrydata_operator::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use industrydata_simulator::{Operation, Options};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
-use kube::{Resource, ResourceExt};
+use kube::core::NamespaceResourceScope;
+use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::outages::Rough;
-use super::{apply_set, done, groups, set_is_ready};
-use crate::process::Launch;
-use crate::test_env::{TestEnv, install, is_ready};
+use crate::conditions::is_ready;
+use crate::manifests::groups;
+use crate::process::{Launch, Process};
+use crate::test_env::{TestEnv, install};
 use crate::times;
 
 const DELETED: [Operation; 2] = [Operation::DeleteFlow, Operation::DeleteSet];
@@ -26,18 +28,11 @@ async fn deleted_definitions_take_all_with_them_until_they_are_back() {
     let program = Launch::on(&env).start().await;
     apply_and_wait(&env).await;
     delete_definitions(&env).await;
-    env.until("no definitions", async || are_gone(&env).await)
-        .await;
-    assert_eq!(DELETED.map(|one| done(&env, one)), [1, 1]);
-    let told = || {
-        program
-            .log()
-            .contains("install the CustomResourceDefinitions")
-    };
-    env.until("the way out in the log", async || told()).await;
+    definitions_are_gone(&env).await;
+    tells_the_way_out(&env, &program).await;
     install(rough.plane).await;
     apply_and_wait(&env).await;
-    assert_eq!(done(&env, Operation::CreateFlow), 2);
+    assert_eq!(env.committed(Operation::CreateFlow), 2);
 }
 
 /// The definitions wait for the finalizers of their resources, and the operator for new definitions.
@@ -60,21 +55,14 @@ async fn definitions_deleted_without_an_operator_wait_for_one() {
     };
     env.until("the definition to wait for its resources", waits)
         .await;
-    assert_eq!(DELETED.map(|one| done(&env, one)), [0, 0]);
+    assert_eq!(DELETED.map(|one| env.committed(one)), [0, 0]);
 
     env.start_operator(&[]).await;
-    env.until("no definitions", async || are_gone(&env).await)
-        .await;
-    assert_eq!(DELETED.map(|one| done(&env, one)), [1, 1]);
+    definitions_are_gone(&env).await;
     env.stop_operator().await;
 
     let program = Launch::on(&env).start().await;
-    let told = || {
-        program
-            .log()
-            .contains("install the CustomResourceDefinitions")
-    };
-    env.until("the way out in the log", async || told()).await;
+    tells_the_way_out(&env, &program).await;
     let (status, text) = program.get("/readyz").await;
     assert!(
         status == 503 && text.contains("CustomResourceDefinitions"),
@@ -82,14 +70,23 @@ async fn definitions_deleted_without_an_operator_wait_for_one() {
     );
     install(rough.plane).await;
     apply_and_wait(&env).await;
-    assert_eq!(done(&env, Operation::CreateFlow), 2);
+    assert_eq!(env.committed(Operation::CreateFlow), 2);
 }
 
 async fn apply_and_wait(env: &TestEnv) {
-    apply_set(env).await;
-    set_is_ready(env).await;
+    env.apply_sample_set().await;
+    env.set_is_ready().await;
     env.apply(&groups("groups")).await.unwrap();
     env.flow_where("groups", is_ready).await;
+}
+
+async fn tells_the_way_out(env: &TestEnv, program: &Process) {
+    let told = async || {
+        program
+            .log()
+            .contains("install the CustomResourceDefinitions")
+    };
+    env.until("the way out in the log", told).await;
 }
 
 async fn delete_definitions(env: &TestEnv) {
@@ -97,40 +94,34 @@ async fn delete_definitions(env: &TestEnv) {
     env.kubectl(&delete).await.unwrap();
 }
 
-async fn are_gone(env: &TestEnv) -> bool {
-    let names = env.kubectl(&["get", "crd", "--output", "name"]);
-    names.await.unwrap().is_empty()
+async fn definitions_are_gone(env: &TestEnv) {
+    let gone = async || {
+        let names = env.kubectl(&["get", "crd", "--output", "name"]);
+        names.await.unwrap().is_empty()
+    };
+    env.until("no definitions", gone).await;
+    assert_eq!(DELETED.map(|one| env.committed(one)), [1, 1]);
 }
 
 /// Lets go of what other tests have left, whose operators are gone.
 async fn forget_all(rough: &Rough) {
     let client = rough.plane.client().await.unwrap();
-    forget(Api::<ProvisioningFlow>::all(client.clone()), |namespace| {
-        Api::namespaced(client.clone(), namespace)
-    })
-    .await;
-    forget(
-        Api::<OutboundProvisioningFlowSet>::all(client.clone()),
-        |namespace| Api::namespaced(client.clone(), namespace),
-    )
-    .await;
-    forget(Api::<GraphConnection>::all(client.clone()), |namespace| {
-        Api::namespaced(client.clone(), namespace)
-    })
-    .await;
+    forget::<ProvisioningFlow>(&client).await;
+    forget::<OutboundProvisioningFlowSet>(&client).await;
+    forget::<GraphConnection>(&client).await;
 }
 
-async fn forget<K>(all: Api<K>, within: impl Fn(&str) -> Api<K>)
+async fn forget<K>(client: &Client)
 where
-    K: Resource + Clone + DeserializeOwned + Debug,
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    K: Clone + DeserializeOwned + Debug,
 {
+    let all = Api::<K>::all(client.clone());
     for one in all.list(&ListParams::default()).await.unwrap() {
-        let api = within(&one.namespace().unwrap());
+        let api = Api::<K>::namespaced(client.clone(), &one.namespace().unwrap());
         let patch = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
-        let name = one.name_any();
-        api.patch(&name, &PatchParams::default(), &patch)
-            .await
-            .unwrap();
+        let (name, how) = (one.name_any(), PatchParams::default());
+        api.patch(&name, &how, &patch).await.unwrap();
         // Gone already if it was being deleted.
         let _ = api.delete(&name, &DeleteParams::default()).await;
     }

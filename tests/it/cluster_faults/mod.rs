@@ -7,75 +7,36 @@ mod definitions;
 mod outages;
 mod proxied;
 
-use industrydata_operator::api::{OutboundProvisioningFlowSet, annotation};
+use industrydata_operator::api::annotation;
 use industrydata_simulator::Operation;
 use kube::ResourceExt;
 use kube::api::ListParams;
-use serde_json::json;
 
-use crate::test_env::{TestEnv, flow, is_ready, sample, security, told};
-
-/// A manifest of a flow of security groups in the sample set.
-fn groups(name: &str) -> String {
-    flow(name, &json!({ "securityGroup": security() }))
-}
-
-/// A manifest of a flow of administrative units in the sample set.
-fn units(name: &str) -> String {
-    let options = json!({ "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false });
-    flow(
-        name,
-        &json!({ "administrativeUnit": { "creationOptions": options } }),
-    )
-}
-
-/// Applies the sample connection and set, and waits until the set is there.
-async fn apply_set(env: &TestEnv) {
-    let manifests = ["connection.yaml", "flow-set.yaml"]
-        .map(sample)
-        .join("---\n");
-    let manifests = manifests.replace("pollInterval: 60s", "pollInterval: 1s");
-    env.apply(&manifests).await.unwrap();
-}
-
-/// Waits until the sample set is ready.
-async fn set_is_ready(env: &TestEnv) {
-    let is_ready = |set: &OutboundProvisioningFlowSet| {
-        let conditions = set.status.iter().flat_map(|status| &status.conditions);
-        told(conditions, "Ready") == "True/Ready"
-    };
-    env.object_where(&env.sets(), "north", is_ready).await;
-}
-
-/// Changes of an operation that took effect.
-fn done(env: &TestEnv, operation: Operation) -> usize {
-    env.simulator.journal().committed(operation)
-}
-
-/// Waits for so many more lists of flows.
-async fn polls(env: &TestEnv, more: usize) {
-    let lists = || env.simulator.journal().requests(Operation::ListFlows);
-    let enough = lists() + more;
-    env.until("polls", async || lists() >= enough).await;
-}
+use crate::conditions::is_ready;
+use crate::manifests::groups;
+use crate::oracle::activity;
+use crate::test_env::TestEnv;
 
 /// Waits until polls lead to no more writes.
 async fn comes_to_rest(env: &TestEnv) {
-    let rests = async || {
-        let start = env.audit_position();
-        polls(env, 2).await;
-        env.writes_since(start).is_empty()
-    };
+    let rests = async || activity(env).await.unwrap().is_empty();
     env.until("rest", rests).await;
+}
+
+/// Applies a flow of security groups, and waits until all is done.
+async fn with_groups_at_rest(env: &TestEnv) {
+    env.apply(groups("groups")).await.unwrap();
+    env.flow_where("groups", is_ready).await;
+    comes_to_rest(env).await;
 }
 
 /// What was asked for out of the operator's sight, a second flow and a reset of the first, is done once each.
 async fn both_are_done_once(env: &TestEnv) {
     env.flow_where("units", is_ready).await;
-    env.until("the reset", async || done(env, Operation::ResetFlow) == 1)
-        .await;
+    let reset = async || env.committed(Operation::ResetFlow) == 1;
+    env.until("the reset", reset).await;
     comes_to_rest(env).await;
-    let counts = [Operation::CreateFlow, Operation::ResetFlow].map(|one| done(env, one));
+    let counts = [Operation::CreateFlow, Operation::ResetFlow].map(|one| env.committed(one));
     assert_eq!(counts, [2, 1]);
 }
 

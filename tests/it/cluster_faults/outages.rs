@@ -2,16 +2,15 @@
 
 use industrydata_operator::runtime::RuntimeError;
 use industrydata_simulator::{Answer, Effect as Harm, Operation, Options, Rule as HarmRule};
-use industrydata_testbed::{ControlPlane, Effect, Program, ProgramName, Proxy, Rule};
+use industrydata_testbed::{ControlPlane, Effect, Hit, Program, ProgramName, Proxy, Rule};
 use serde_json::json;
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-use super::{
-    apply_set, both_are_done_once, comes_to_rest, done, each_create_was_announced, groups, polls,
-    set_is_ready, units,
-};
-use crate::test_env::{TestEnv, is_ready, start_plane};
+use super::{both_are_done_once, comes_to_rest, each_create_was_announced, with_groups_at_rest};
+use crate::conditions::is_ready;
+use crate::manifests::{groups, units};
+use crate::test_env::{TestEnv, start_plane};
 use crate::times;
 
 /// A control plane that is harmed, for one test at a time.
@@ -56,8 +55,8 @@ impl Rough {
         env = env.shortened(&times::ALONE);
         let proxy = env.through_proxy().await;
         env.start_operator(&[]).await;
-        apply_set(&env).await;
-        set_is_ready(&env).await;
+        env.apply_sample_set().await;
+        env.set_is_ready().await;
         (env, proxy)
     }
 }
@@ -72,28 +71,20 @@ async fn harmed_before_its_intent(env: &TestEnv, proxy: &Proxy, harm: impl Async
     let seen = Rule::new(Effect::Delay(Duration::ZERO)).method("PATCH");
     proxy.inject(seen.path("/provisioningflows/groups").always());
     env.apply(&groups("groups")).await.unwrap();
-    let looked = || env.simulator.journal().requests(Operation::ListFlows) > 0;
-    env.until("the look", async || looked()).await;
+    let looked = async || env.requests(Operation::ListFlows) > 0;
+    env.until("the look", looked).await;
     harm().await;
     env.simulator.remove_rule(blind);
-    let tried = || {
-        proxy
-            .hits()
-            .iter()
-            .any(|hit| !hit.path.ends_with("/status"))
-    };
-    env.until("the intent", async || tried()).await;
+    let of_intent = |hit: &Hit| !hit.path.ends_with("/status");
+    let tried = async || proxy.hits().iter().any(of_intent);
+    env.until("the intent", tried).await;
 }
 
 async fn one_create_in_the_end(env: &TestEnv) {
     env.flow_where("groups", is_ready).await;
     comes_to_rest(env).await;
-    assert_eq!(env.simulator.journal().requests(Operation::CreateFlow), 1);
+    assert_eq!(env.requests(Operation::CreateFlow), 1);
     each_create_was_announced(env).await;
-}
-
-fn creates_asked_for(env: &TestEnv) -> usize {
-    env.simulator.journal().requests(Operation::CreateFlow)
 }
 
 /// The leader ends as it cannot renew its lease, and the next leader finds the flow.
@@ -102,17 +93,15 @@ async fn f03_an_api_server_frozen_after_a_create_leads_to_no_second_create() {
     let rough = Rough::take().await;
     let mut env = TestEnv::set_up_on(rough.plane, "f03-frozen", Options::default()).await;
     env.start_operator(&[]).await;
-    apply_set(&env).await;
-    set_is_ready(&env).await;
+    env.apply_sample_set().await;
+    env.set_is_ready().await;
     // Shorter than the operator waits for an answer (10 s), and long enough to freeze the API server meanwhile.
     let late = Harm::DelayAfter(Duration::from_secs(8));
     env.simulator
         .inject(HarmRule::new(late).on(Operation::CreateFlow));
     env.apply(&groups("groups")).await.unwrap();
-    env.until("the create", async || {
-        done(&env, Operation::CreateFlow) == 1
-    })
-    .await;
+    let created = async || env.committed(Operation::CreateFlow) == 1;
+    env.until("the create", created).await;
     let server = rough.program(ProgramName::KubeApiServer);
     server.freeze().await.unwrap();
     let end = env.operator_end().await;
@@ -126,9 +115,7 @@ async fn f03_an_api_server_frozen_after_a_create_leads_to_no_second_create() {
 async fn f13_a_watch_that_is_too_old_begins_anew_and_finds_what_it_has_missed() {
     let rough = Rough::take().await;
     let (env, proxy) = rough.open("f13").await;
-    env.apply(&groups("groups")).await.unwrap();
-    env.flow_where("groups", is_ready).await;
-    comes_to_rest(&env).await;
+    with_groups_at_rest(&env).await;
     let watches = |effect| Rule::new(effect).query("watch=");
     proxy.inject(watches(Effect::Hold));
     env.patch_flow("groups", json!({ "resetToken": "unseen" }))
@@ -137,7 +124,7 @@ async fn f13_a_watch_that_is_too_old_begins_anew_and_finds_what_it_has_missed() 
     let start = env.audit_position();
     rough.plane.etcd().unwrap().compact().await.unwrap();
     rough.restart(ProgramName::KubeApiServer).await;
-    assert_eq!(done(&env, Operation::ResetFlow), 0);
+    assert_eq!(env.committed(Operation::ResetFlow), 0);
     proxy.inject(watches(Effect::CutStream));
     proxy.clear();
     both_are_done_once(&env).await;
@@ -169,16 +156,14 @@ async fn harmed_while_it_is_away(rough: &Rough, env: TestEnv, name: ProgramName)
     let id = flow.status.unwrap().id.unwrap();
     env.simulator.delete_flow(&id).unwrap();
     // Beyond the visibility window, after which an object that is gone is made anew.
-    polls(&env, 5).await;
-    assert_eq!(creates_asked_for(&env), 1);
+    env.flow_lists(5).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 1);
     rough.restart(name).await;
-    env.until("the second create", async || {
-        done(&env, Operation::CreateFlow) == 2
-    })
-    .await;
+    let created = async || env.committed(Operation::CreateFlow) == 2;
+    env.until("the second create", created).await;
     env.flow_where("groups", is_ready).await;
     comes_to_rest(&env).await;
-    assert_eq!(creates_asked_for(&env), 2);
+    assert_eq!(env.requests(Operation::CreateFlow), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,8 +172,8 @@ async fn f17_an_etcd_that_freezes_before_an_intent_is_written_stops_the_create()
     let (env, proxy) = rough.open("f17-frozen").await;
     let etcd = rough.program(ProgramName::Etcd);
     harmed_before_its_intent(&env, &proxy, async || etcd.freeze().await.unwrap()).await;
-    polls(&env, 2).await;
-    assert_eq!(creates_asked_for(&env), 0);
+    env.flow_lists(2).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 0);
     etcd.thaw().await.unwrap();
     one_create_in_the_end(&env).await;
 }
@@ -199,8 +184,8 @@ async fn f17_an_etcd_that_dies_before_an_intent_is_written_stops_the_create() {
     let (env, proxy) = rough.open("f17-killed").await;
     let etcd = rough.program(ProgramName::Etcd);
     harmed_before_its_intent(&env, &proxy, async || etcd.kill()).await;
-    polls(&env, 2).await;
-    assert_eq!(creates_asked_for(&env), 0);
+    env.flow_lists(2).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 0);
     rough.restart(ProgramName::Etcd).await;
     one_create_in_the_end(&env).await;
 }
@@ -214,8 +199,8 @@ async fn f17_an_etcd_that_is_full_stops_the_create_until_there_is_room() {
         etcd.raise_no_space().await.unwrap();
     })
     .await;
-    polls(&env, 2).await;
-    assert_eq!(creates_asked_for(&env), 0);
+    env.flow_lists(2).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 0);
     etcd.end_no_space().await.unwrap();
     one_create_in_the_end(&env).await;
 }

@@ -4,14 +4,12 @@ use industrydata_operator::api::ProvisioningFlow;
 use industrydata_simulator::{Effect as Harm, Operation, Options, Rule as HarmRule};
 use industrydata_testbed::{Effect, Proxy, Rule};
 use kube::ResourceExt;
-use kube::api::DeleteParams;
 use serde_json::json;
 
-use super::{
-    apply_set, both_are_done_once, comes_to_rest, done, each_create_was_announced, groups, polls,
-    set_is_ready, units,
-};
-use crate::test_env::{TestEnv, is_ready};
+use super::{both_are_done_once, comes_to_rest, each_create_was_announced, with_groups_at_rest};
+use crate::conditions::{is_ready, known_id};
+use crate::manifests::{groups, units};
+use crate::test_env::TestEnv;
 use crate::times;
 
 /// An environment where the operator reaches the API server through a proxy, and the sample set is ready.
@@ -19,9 +17,19 @@ async fn open(name: &str, flags: &[&str]) -> (TestEnv, Proxy) {
     let mut env = TestEnv::set_up(name, Options::default()).await;
     let proxy = env.through_proxy().await;
     env.start_operator(flags).await;
-    apply_set(&env).await;
-    set_is_ready(&env).await;
+    env.apply_sample_set().await;
+    env.set_is_ready().await;
     (env, proxy)
+}
+
+/// An environment where the operator leads without a lease, and the sample set is ready.
+async fn alone(name: &str) -> TestEnv {
+    let mut env = TestEnv::set_up(name, Options::default()).await;
+    env = env.shortened(&times::ALONE);
+    env.start_operator(&[]).await;
+    env.apply_sample_set().await;
+    env.set_is_ready().await;
+    env
 }
 
 /// What the API server says when it refuses.
@@ -32,39 +40,33 @@ fn refusal(code: u16, reason: &str) -> Effect {
     Effect::answer(code, status.to_string())
 }
 
+/// Every way in which a write fails, or seems to.
+fn failed_writes() -> [Effect; 4] {
+    [
+        refusal(409, "Conflict"),
+        refusal(500, "InternalError"),
+        Effect::DropBefore,
+        Effect::ForwardThenCut,
+    ]
+}
+
 fn is_new(old: &ProvisioningFlow) -> impl Fn(&ProvisioningFlow) -> bool {
     let uid = old.uid();
     move |flow| is_ready(flow) && flow.uid() != uid
 }
 
-fn id(flow: &ProvisioningFlow) -> Option<String> {
-    flow.status.as_ref()?.id.clone()
-}
-
 async fn hits(env: &TestEnv, proxy: &Proxy, effect: &Effect, least: usize) {
-    let count = || {
-        proxy
-            .hits()
-            .iter()
-            .filter(|hit| hit.effect == *effect)
-            .count()
-    };
-    env.until(&format!("{least} times {effect:?}"), async || {
-        count() >= least
-    })
-    .await;
+    let hits = || proxy.hits().into_iter().filter(|hit| hit.effect == *effect);
+    let enough = async || hits().count() >= least;
+    env.until(&format!("{least} times {effect:?}"), enough)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f03_a_failed_status_write_after_a_create_leads_to_no_second_create() {
     let (env, proxy) = open("f03-status", &[]).await;
     let names = ["groups", "units"];
-    let effects = [
-        refusal(409, "Conflict"),
-        refusal(500, "InternalError"),
-        Effect::DropBefore,
-        Effect::ForwardThenCut,
-    ];
+    let effects = failed_writes();
     for name in names {
         let path = format!("/provisioningflows/{name}/status");
         for effect in &effects {
@@ -78,7 +80,7 @@ async fn f03_a_failed_status_write_after_a_create_leads_to_no_second_create() {
     }
     assert_eq!(proxy.hits().len(), names.len() * effects.len());
     comes_to_rest(&env).await;
-    assert_eq!(done(&env, Operation::CreateFlow), 2);
+    assert_eq!(env.committed(Operation::CreateFlow), 2);
     each_create_was_announced(&env).await;
 }
 
@@ -89,34 +91,27 @@ async fn f03_an_intent_that_is_not_known_to_be_written_leads_to_no_create() {
         let rule = Rule::new(effect.clone()).method("PATCH");
         proxy.inject(rule.path(&format!("/provisioningflows/{name}")));
     };
-    let effects = [
-        refusal(409, "Conflict"),
-        refusal(500, "InternalError"),
-        Effect::DropBefore,
-        Effect::ForwardThenCut,
-    ];
+    let effects = failed_writes();
     for effect in &effects {
         spoil("groups", effect);
     }
     env.apply(&groups("groups")).await.unwrap();
     hits(&env, &proxy, &Effect::ForwardThenCut, 1).await;
-    assert_eq!(env.simulator.journal().requests(Operation::CreateFlow), 0);
+    assert_eq!(env.requests(Operation::CreateFlow), 0);
     env.flow_where("groups", is_ready).await;
     spoil("units", &Effect::Truncate(20));
     env.apply(&units("units")).await.unwrap();
     hits(&env, &proxy, &Effect::Truncate(20), 1).await;
     env.flow_where("units", is_ready).await;
     comes_to_rest(&env).await;
-    assert_eq!(done(&env, Operation::CreateFlow), 2);
+    assert_eq!(env.committed(Operation::CreateFlow), 2);
     each_create_was_announced(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f12_changes_whose_events_are_lost_are_found_at_the_next_list() {
     let (env, proxy) = open("f12", &["--relist-interval", "5s"]).await;
-    env.apply(&groups("groups")).await.unwrap();
-    env.flow_where("groups", is_ready).await;
-    comes_to_rest(&env).await;
+    with_groups_at_rest(&env).await;
     let lose = async |lost: usize| {
         hits(&env, &proxy, &Effect::Swallow, lost).await;
         proxy.clear();
@@ -131,62 +126,43 @@ async fn f12_changes_whose_events_are_lost_are_found_at_the_next_list() {
         .await;
     env.apply(&units("units")).await.unwrap();
     lose(2).await;
-    assert_eq!(done(&env, Operation::ResetFlow), 0);
+    assert_eq!(env.committed(Operation::ResetFlow), 0);
     env.flow_where("units", is_ready).await;
-    env.until("the reset", async || done(&env, Operation::ResetFlow) == 1)
-        .await;
+    let reset = async || env.committed(Operation::ResetFlow) == 1;
+    env.until("the reset", reset).await;
     comes_to_rest(&env).await;
     proxy.inject(swallow());
-    let flows = env.flows();
-    flows
-        .delete("groups", &DeleteParams::default())
-        .await
-        .unwrap();
+    env.delete_flow("groups").await;
     lose(3).await;
-    env.gone(&flows, "groups").await;
+    env.flows_gone(&["groups"]).await;
     comes_to_rest(&env).await;
     let counts = [
         Operation::CreateFlow,
         Operation::ResetFlow,
         Operation::DeleteFlow,
     ];
-    assert_eq!(counts.map(|operation| done(&env, operation)), [2, 1, 1]);
+    assert_eq!(counts.map(|operation| env.committed(operation)), [2, 1, 1]);
 }
 
 /// Two resources of the past, of which one was being deleted, meet two of the same names of today.
 #[tokio::test(flavor = "multi_thread")]
 async fn f14_an_old_list_at_start_harms_no_new_resources_of_the_same_names() {
-    let mut env = TestEnv::set_up("f14", Options::default()).await;
-    env = env.shortened(&times::ALONE);
-    env.start_operator(&[]).await;
-    apply_set(&env).await;
-    set_is_ready(&env).await;
+    let mut env = alone("f14").await;
     let names = ["groups", "units"];
-    for manifest in [groups("groups"), units("units")] {
-        env.apply(&manifest).await.unwrap();
-    }
+    env.apply_all([groups("groups"), units("units")]).await;
     let mut old = Vec::new();
     for name in names {
         old.push(env.flow_where(name, is_ready).await);
     }
     env.stop_operator().await;
-    let flows = env.flows();
-    flows
-        .delete("units", &DeleteParams::default())
-        .await
-        .unwrap();
+    env.delete_flow("units").await;
     let past = list(&env).await;
 
     env.start_operator(&[]).await;
-    env.gone(&flows, "units").await;
-    flows
-        .delete("groups", &DeleteParams::default())
-        .await
-        .unwrap();
-    env.gone(&flows, "groups").await;
-    for manifest in [groups("groups"), units("units")] {
-        env.apply(&manifest).await.unwrap();
-    }
+    env.flows_gone(&["units"]).await;
+    env.delete_flow("groups").await;
+    env.flows_gone(&["groups"]).await;
+    env.apply_all([groups("groups"), units("units")]).await;
     let mut new = Vec::new();
     for (name, old) in names.iter().zip(&old) {
         new.push(env.flow_where(name, is_new(old)).await);
@@ -209,60 +185,50 @@ async fn f14_an_old_list_at_start_harms_no_new_resources_of_the_same_names() {
     };
     env.until("writes that are refused", refused).await;
     // Beyond the visibility window, after which an object that is gone is made anew.
-    polls(&env, 5).await;
+    env.flow_lists(5).await;
     assert_eq!(env.versions().await, versions);
     proxy.clear();
     proxy.inject(Rule::new(Effect::CutStream).query("watch="));
     comes_to_rest(&env).await;
     for (name, new) in names.iter().zip(new) {
         let now = env.flow_where(name, is_ready).await;
-        assert_eq!((now.uid(), id(&now)), (new.uid(), id(&new)));
+        assert_eq!((now.uid(), known_id(&now)), (new.uid(), known_id(&new)));
     }
     let now = env.simulator.journal().tally();
     assert_eq!(now.committed, before.committed);
-    assert_eq!(done(&env, Operation::CreateFlow), 4);
+    assert_eq!(env.committed(Operation::CreateFlow), 4);
 }
 
 /// The create of the old resource was never resolved, so any flow that came later could be its outcome.
 #[tokio::test(flavor = "multi_thread")]
 async fn f14_an_old_deletion_leaves_the_flow_of_a_new_resource_alone() {
-    let mut env = TestEnv::set_up("f14-deletion", Options::default()).await;
-    env = env.shortened(&times::ALONE);
-    env.start_operator(&[]).await;
-    apply_set(&env).await;
-    set_is_ready(&env).await;
+    let mut env = alone("f14-deletion").await;
     let cut = HarmRule::new(Harm::CutBefore).on(Operation::CreateFlow);
     env.simulator.inject(cut.always());
     env.apply(&groups("groups")).await.unwrap();
-    let sent = || env.simulator.journal().requests(Operation::CreateFlow);
+    let sent = || env.requests(Operation::CreateFlow);
     env.until("a create", async || sent() > 0).await;
     env.stop_operator().await;
     env.simulator.clear_rules();
-    let flows = env.flows();
-    flows
-        .delete("groups", &DeleteParams::default())
-        .await
-        .unwrap();
+    env.delete_flow("groups").await;
     let past = list(&env).await;
     env.start_operator(&[]).await;
-    env.gone(&flows, "groups").await;
-    env.apply(&groups("groups")).await.unwrap();
-    env.flow_where("groups", is_ready).await;
-    comes_to_rest(&env).await;
+    env.flows_gone(&["groups"]).await;
+    with_groups_at_rest(&env).await;
     env.stop_operator().await;
 
     let _proxy = live_in(&mut env, past).await;
     let start = env.audit_position();
     env.start_operator(&[]).await;
-    let lists = || env.simulator.journal().requests(Operation::ListFlows);
+    let lists = || env.requests(Operation::ListFlows);
     let before = lists();
     let acts = async || {
         let requests = env.requests_since(start);
         lists() > before + 5 || requests.iter().any(|one| one.name == "groups")
     };
     env.until("the operator to act", acts).await;
-    assert_eq!(done(&env, Operation::DeleteFlow), 0);
-    assert_eq!(done(&env, Operation::CreateFlow), 1);
+    assert_eq!(env.committed(Operation::DeleteFlow), 0);
+    assert_eq!(env.committed(Operation::CreateFlow), 1);
 }
 
 /// All flows, as the API server lists them now.
@@ -285,23 +251,11 @@ async fn live_in(env: &mut TestEnv, past: String) -> Proxy {
 #[tokio::test(flavor = "multi_thread")]
 async fn f16_an_api_server_that_turns_requests_away_is_asked_again_later() {
     let (env, proxy) = open("f16-throttled", &[]).await;
-    env.apply(&groups("groups")).await.unwrap();
-    env.flow_where("groups", is_ready).await;
-    comes_to_rest(&env).await;
-    let Effect::Answer {
-        status,
-        mut headers,
-        body,
-    } = refusal(429, "TooManyRequests")
-    else {
-        panic!("a refusal is an answer");
-    };
-    headers.push(("retry-after".to_owned(), "1".to_owned()));
-    let effect = Effect::Answer {
-        status,
-        headers,
-        body,
-    };
+    with_groups_at_rest(&env).await;
+    let mut effect = refusal(429, "TooManyRequests");
+    if let Effect::Answer { headers, .. } = &mut effect {
+        headers.push(("retry-after".to_owned(), "1".to_owned()));
+    }
     // All but the lease, which has a level of priority of its own in a real cluster.
     proxy.inject(
         Rule::new(effect.clone())
@@ -314,7 +268,7 @@ async fn f16_an_api_server_that_turns_requests_away_is_asked_again_later() {
     env.apply(&units("units")).await.unwrap();
     hits(&env, &proxy, &effect, 6).await;
     let counts = [Operation::CreateFlow, Operation::ResetFlow];
-    assert_eq!(counts.map(|operation| done(&env, operation)), [1, 0]);
+    assert_eq!(counts.map(|operation| env.committed(operation)), [1, 0]);
     proxy.clear();
     both_are_done_once(&env).await;
     each_create_was_announced(&env).await;

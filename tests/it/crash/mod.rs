@@ -17,8 +17,6 @@ mod run;
 mod state;
 mod workload;
 
-pub use workload::{connection, object, put, put_all, set};
-
 use run::{Ended, Fault, How, Run};
 use workload::Workload;
 

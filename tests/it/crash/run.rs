@@ -9,14 +9,13 @@ use k8s_openapi::jiff::Timestamp;
 use industrydata_testbed::Position;
 
 use super::state::{Doubt, State};
-use super::workload::{Workload, put_all};
+use super::workload::Workload;
+use crate::oracle::{activity, unready};
 use crate::process::{Launch, Log, Process};
 use crate::test_env::{TestEnv, lenient};
-use crate::times::{self, Shorter};
-
-/// Nothing takes this long, but what will never be: with the operator's own times, a lease has to end after a kill, and
-/// then a window or two.
-const PATIENCE: Duration = Duration::from_mins(3);
+use crate::times;
+use crate::times::Shorter;
+use crate::waiting::PATIENCE;
 
 /// What happens during a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,9 +118,11 @@ impl<'a> Run<'a> {
         if before.is_empty() {
             return Ok(());
         }
-        put_all(&self.env, &before).await;
+        for manifest in &before {
+            self.env.put(manifest).await;
+        }
         let process = self.launch().start().await;
-        let settled = async || State::of(&self.env).await.is_settled();
+        let settled = async || unready(&self.env).await.is_empty();
         self.until("preparation", settled).await?;
         process.stop().await;
         Ok(())
@@ -213,7 +214,7 @@ impl<'a> Run<'a> {
             }
             let missing = match clean {
                 Some(clean) => state.difference(clean, self.doubt()),
-                None => self.unsettled(&state),
+                None => self.unsettled().await,
             };
             let missing = match missing {
                 Some(missing) => missing,
@@ -227,33 +228,17 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn unsettled(&self, state: &State) -> Option<String> {
+    async fn unsettled(&self) -> Option<String> {
         let begun = !self.env.writes_since(self.start).is_empty();
-        (!begun || !state.is_settled()).then(|| "not settled".to_owned())
+        let left = unready(&self.env).await;
+        (!begun || !left.is_empty()).then(|| format!("not settled: {left:?}"))
     }
 
     /// Whether two polls pass in which nothing is written.
     async fn is_quiet(&self) -> Result<bool, String> {
-        let simulator = &self.env.simulator;
-        let start = self.env.audit_position();
-        let journal = simulator.journal();
-        let lists = |operation| simulator.journal().requests(operation);
-        let (sets, flows) = (lists(Operation::ListSets), lists(Operation::ListFlows));
-        let has_flows = simulator
-            .snapshot()
-            .sets
-            .iter()
-            .any(|set| !set.flows.is_empty());
-        let polled = async || {
-            lists(Operation::ListSets) >= sets + 2
-                && (!has_flows || lists(Operation::ListFlows) >= flows + 2)
-        };
-        self.until("two polls", polled).await?;
-        let since = simulator.journal();
-        let changed = since.entries()[journal.entries().len()..]
-            .iter()
-            .any(is_change);
-        Ok(!changed && self.env.writes_since(start).is_empty())
+        let writes = activity(&self.env).await;
+        let writes = writes.map_err(|error| self.violation(&error))?;
+        Ok(writes.is_empty())
     }
 
     async fn start(&self, failpoints: &str) -> Process {
@@ -266,13 +251,8 @@ impl<'a> Run<'a> {
     }
 
     async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) -> Result<(), String> {
-        let waiting = async {
-            while !holds().await {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(PATIENCE, waiting).await;
-        in_time.map_err(|_| self.violation(&format!("waited in vain: {what}")))
+        let waited = self.env.eventually(what, holds).await;
+        waited.map_err(|error| self.violation(&error))
     }
 
     fn violation(&self, what: &str) -> String {

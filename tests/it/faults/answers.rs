@@ -5,8 +5,11 @@ use std::time::Duration;
 use industrydata_simulator::{Answer, BodyFault, Effect, FlowType, Operation, Rule};
 use serde_json::json;
 
-use super::{advice, apply_pairs, assert_healed, events, meet, names, open, polls, remote_id};
-use crate::test_env::{TestEnv, is_ready, stalled};
+use super::open;
+use crate::conditions::{advice, is_ready, remote_id};
+use crate::manifests::names;
+use crate::oracle::assert_healed;
+use crate::test_env::TestEnv;
 
 /// Longer than the operator waits for an answer (10 s).
 const TOO_LONG: Duration = Duration::from_secs(11);
@@ -37,12 +40,12 @@ async fn f02_a_create_whose_answer_is_lost_in_whatever_way_is_sent_once() {
     let env = open("f02").await;
     let ways = lost_answers().len();
     for operation in [Operation::CreateSet, Operation::CreateFlow] {
-        meet(&env, operation, lost_answers());
+        env.meet(operation, lost_answers());
     }
-    apply_pairs(&env, &names(ways)).await;
+    env.apply_pairs(&names(ways)).await;
     assert_healed(&env).await;
-    assert_eq!(requests_to_create(&env), (ways, ways));
-    let told = events(&env).await;
+    assert_eq!(requests_to_create(&env), [ways; 2]);
+    let told = env.events().await;
     for wrong in ["AlreadyExists", "AmbiguousCreate", "Conflict"] {
         assert!(!told.contains(wrong), "{told}");
     }
@@ -53,23 +56,22 @@ async fn f02_a_create_whose_answer_is_lost_in_whatever_way_is_sent_once() {
 async fn f05_a_reset_whose_answer_is_lost_is_sent_once_for_each_token() {
     let env = open("f05").await;
     let names = names(lost_statuses().len());
-    apply_pairs(&env, &names).await;
+    env.apply_pairs(&names).await;
     let mut ids = Vec::new();
     for name in &names {
         ids.push(remote_id(&env.flow_where(name, is_ready).await));
     }
-    meet(&env, Operation::ResetFlow, lost_statuses());
+    env.meet(Operation::ResetFlow, lost_statuses());
     reset_all(&env, &names, "lost").await;
     for name in &names {
-        let unknown = |flow: &_| stalled(flow) == "True/ResetUnknown";
-        let flow = env.flow_where(name, unknown).await;
+        let flow = env.flow_stalled(name, "ResetUnknown").await;
         assert!(
             advice(&flow).contains("spec.resetToken"),
             "{}",
             advice(&flow)
         );
     }
-    polls(&env, 2).await;
+    env.polls(2).await;
     assert_eq!(resets(&env, &ids), vec![1; ids.len()]);
     reset_all(&env, &names, "again").await;
     let once_more = async || resets(&env, &ids) == vec![2; ids.len()];
@@ -88,9 +90,9 @@ async fn f06_what_was_created_and_does_not_show_yet_is_not_created_again() {
         let lost = Rule::new(Effect::CutAfterCommit).on(operation).after(1);
         env.simulator.inject(lost);
     }
-    apply_pairs(&env, &names(2)).await;
+    env.apply_pairs(&names(2)).await;
     assert_healed(&env).await;
-    assert_eq!(requests_to_create(&env), (2, 2));
+    assert_eq!(requests_to_create(&env), [2, 2]);
     let flows = env
         .simulator
         .snapshot()
@@ -104,12 +106,8 @@ async fn f06_what_was_created_and_does_not_show_yet_is_not_created_again() {
     );
 }
 
-fn requests_to_create(env: &TestEnv) -> (usize, usize) {
-    let journal = env.simulator.journal();
-    (
-        journal.requests(Operation::CreateSet),
-        journal.requests(Operation::CreateFlow),
-    )
+fn requests_to_create(env: &TestEnv) -> [usize; 2] {
+    [Operation::CreateSet, Operation::CreateFlow].map(|one| env.requests(one))
 }
 
 async fn reset_all(env: &TestEnv, names: &[String], token: &str) {

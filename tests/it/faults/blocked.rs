@@ -2,51 +2,29 @@
 
 use std::time::Duration;
 
-use industrydata_operator::api::ProvisioningFlow;
+use industrydata_operator::api::annotation;
 use industrydata_simulator::{Answer, Effect, Operation, Rule};
-use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 
-use super::{
-    advice, all_ready, apply_all, apply_pairs, assert_healed, connection, group, names, open,
-    remote_id, start,
-};
-use crate::test_env::{TestEnv, is_ready, lenient, stalled};
-
-const ABANDON: &str = "industrydata.dev/abandon";
-
-async fn delete_flows(env: &TestEnv) {
-    let (how, all) = (DeleteParams::default(), ListParams::default());
-    env.flows().delete_collection(&how, &all).await.unwrap();
-}
-
-async fn all_gone(env: &TestEnv, names: &[String]) {
-    for name in names {
-        env.gone(&env.flows(), name).await;
-    }
-}
+use super::{open, with_pairs};
+use crate::conditions::{advice, is_ready, remote_id, stalled};
+use crate::manifests::{connection, groups_in, names};
+use crate::oracle::{all_ready, assert_healed};
+use crate::test_env::{TestEnv, lenient};
 
 /// Waits until a flow says for what reason it is stuck, and gives back how to help it.
 async fn stuck(env: &TestEnv, name: &str, reason: &str) -> String {
-    let told = |flow: &ProvisioningFlow| stalled(flow) == format!("True/{reason}");
-    advice(&env.flow_where(name, told).await)
-}
-
-fn deletions(env: &TestEnv) -> usize {
-    env.simulator.journal().committed(Operation::DeleteFlow)
+    advice(&env.flow_stalled(name, reason).await)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f21_flows_go_although_their_credential_went_first() {
-    let env = open("f21-credential").await;
-    let names = names(2);
-    apply_pairs(&env, &names).await;
-    all_ready(&env).await;
+    let (env, names) = with_pairs("f21-credential", 2).await;
     let secret = ["delete", "secret", "contoso"];
     env.kubectl(&secret).await.unwrap();
-    delete_flows(&env).await;
-    all_gone(&env, &names).await;
-    assert_eq!(deletions(&env), 2);
+    env.delete_flows().await;
+    env.flows_gone(&names).await;
+    assert_eq!(env.committed(Operation::DeleteFlow), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +38,7 @@ async fn f21_a_whole_namespace_goes_at_once() {
     let watch = ["--watch-namespace", "f21-tenant"].map(str::to_owned);
     let flags = env.flags().into_iter().chain(watch);
     env.start_with(flags).await;
-    apply_pairs(&env, &names(3)).await;
+    env.apply_pairs(&names(3)).await;
     all_ready(&env).await;
     // Of what was just made, all lists over the visibility window have to agree that it is gone.
     let goes = ["delete", "namespace", "f21-tenant", "--timeout=3m"];
@@ -70,28 +48,26 @@ async fn f21_a_whole_namespace_goes_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f21_a_deletion_without_a_credential_is_told_and_both_ways_out_work() {
-    let mut env = open("f21-blocked").await;
-    let names = names(2);
-    apply_pairs(&env, &names).await;
-    all_ready(&env).await;
+    let (mut env, names) = with_pairs("f21-blocked", 2).await;
     // No process remembers the credential.
     env.stop_operator().await;
     let secret = ["delete", "secret", "contoso"];
     env.kubectl(&secret).await.unwrap();
-    delete_flows(&env).await;
-    start(&mut env).await;
+    env.delete_flows().await;
+    env.start_operator(&[]).await;
     for name in &names {
         let advice = stuck(&env, name, "DeletionBlocked").await;
-        for way_out in ["Secret contoso", ABANDON] {
+        for way_out in ["Secret contoso", annotation::ABANDON] {
             assert!(advice.contains(way_out), "{advice}");
         }
     }
-    env.annotate_flow(&names[0], ABANDON, "true").await;
-    env.gone(&env.flows(), &names[0]).await;
-    assert_eq!(deletions(&env), 0);
+    env.annotate_flow(&names[0], annotation::ABANDON, "true")
+        .await;
+    env.flows_gone(&names[..1]).await;
+    assert_eq!(env.committed(Operation::DeleteFlow), 0);
     env.apply(&connection()).await.unwrap();
-    env.gone(&env.flows(), &names[1]).await;
-    assert_eq!(deletions(&env), 1);
+    env.flows_gone(&names[1..]).await;
+    assert_eq!(env.committed(Operation::DeleteFlow), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,8 +75,8 @@ async fn a_create_that_is_refused_is_told_and_a_corrected_spec_is_tried_at_once(
     let env = open("stuck-create").await;
     let names = names(2);
     let refused = [400, 403].map(|status| Effect::Refuse(Answer::new(status)));
-    super::meet(&env, Operation::CreateFlow, refused);
-    apply_pairs(&env, &names).await;
+    env.meet(Operation::CreateFlow, refused);
+    env.apply_pairs(&names).await;
     let mut told = Vec::new();
     for name in &names {
         let refused = |flow: &_| ["True/Rejected", "True/Forbidden"].contains(&&*stalled(flow));
@@ -117,7 +93,7 @@ async fn a_create_that_is_refused_is_told_and_a_corrected_spec_is_tried_at_once(
     told.sort();
     assert_eq!(told, ["True/Forbidden", "True/Rejected"]);
     assert_healed(&env).await;
-    assert_eq!(env.simulator.journal().committed(Operation::CreateFlow), 2);
+    assert_eq!(env.committed(Operation::CreateFlow), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,83 +102,66 @@ async fn a_flow_that_the_service_never_accepted_can_be_deleted() {
     let refuse = Rule::new(Effect::Refuse(Answer::new(400))).on(Operation::CreateFlow);
     env.simulator.inject(refuse.always());
     let names = names(1);
-    apply_pairs(&env, &names).await;
+    env.apply_pairs(&names).await;
     stuck(&env, &names[0], "Rejected").await;
-    delete_flows(&env).await;
-    all_gone(&env, &names).await;
+    env.delete_flows().await;
+    env.flows_gone(&names).await;
     assert_healed(&env).await;
-    assert_eq!(env.simulator.journal().requests(Operation::DeleteFlow), 0);
+    assert_eq!(env.requests(Operation::DeleteFlow), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_that_is_refused_for_ever_is_told_and_can_be_abandoned() {
-    let env = open("stuck-delete").await;
-    let names = names(2);
-    apply_pairs(&env, &names).await;
-    all_ready(&env).await;
+    let (env, names) = with_pairs("stuck-delete", 2).await;
     let refused = [400, 403].map(|status| Effect::Refuse(Answer::new(status)));
-    super::meet(&env, Operation::DeleteFlow, refused.clone());
+    env.meet(Operation::DeleteFlow, refused.clone());
     // And whatever comes later.
     let [later, _] = refused;
     env.simulator
         .inject(Rule::new(later).on(Operation::DeleteFlow).after(2).always());
-    delete_flows(&env).await;
+    env.delete_flows().await;
     for name in &names {
         let advice = stuck(&env, name, "DeletionBlocked").await;
-        assert!(advice.contains(ABANDON), "{advice}");
-        env.annotate_flow(name, ABANDON, "true").await;
+        assert!(advice.contains(annotation::ABANDON), "{advice}");
+        env.annotate_flow(name, annotation::ABANDON, "true").await;
     }
-    all_gone(&env, &names).await;
-    assert_eq!(deletions(&env), 0);
+    env.flows_gone(&names).await;
+    assert_eq!(env.committed(Operation::DeleteFlow), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn resources_deleted_while_no_operator_ran_are_finished_by_the_next() {
-    let mut env = open("uninstalled").await;
-    let names = names(2);
-    apply_pairs(&env, &names).await;
-    all_ready(&env).await;
+    let (mut env, names) = with_pairs("uninstalled", 2).await;
     env.stop_operator().await;
-    delete_flows(&env).await;
+    env.delete_flows().await;
     for name in &names {
         assert!(env.flow(name).await.metadata.deletion_timestamp.is_some());
     }
-    start(&mut env).await;
-    all_gone(&env, &names).await;
-    assert_eq!(deletions(&env), 2);
+    env.start_operator(&[]).await;
+    env.flows_gone(&names).await;
+    assert_eq!(env.committed(Operation::DeleteFlow), 2);
     assert_healed(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_finalizer_removed_by_hand_leaves_a_flow_that_can_be_adopted_again() {
-    let mut env = open("by-hand").await;
-    let names = names(1);
+    let (mut env, names) = with_pairs("by-hand", 1).await;
     let name = names[0].as_str();
-    apply_pairs(&env, &names).await;
-    all_ready(&env).await;
     let id = remote_id(&env.flow(name).await);
     env.stop_operator().await;
-    delete_flows(&env).await;
-    let by_hand = [
-        "patch",
-        "pflow",
-        name,
-        "--type=merge",
-        "--patch",
-        "{\"metadata\":{\"finalizers\":null}}",
-    ];
-    env.kubectl(&by_hand).await.unwrap();
-    env.gone(&env.flows(), name).await;
-    start(&mut env).await;
-    apply_all(&env, [group(name, name)]).await;
+    env.delete_flows().await;
+    let by_hand = json!({ "metadata": { "finalizers": null } });
+    env.patch(name, &by_hand).await;
+    env.flows_gone(&[name]).await;
+    env.start_operator(&[]).await;
+    env.apply_all([groups_in(name, name)]).await;
     let advice = stuck(&env, name, "AlreadyExists").await;
-    for way_out in [&id, "industrydata.dev/remote-id", "spec.adoptionPolicy"] {
+    for way_out in [&id, annotation::REMOTE_ID, "spec.adoptionPolicy"] {
         assert!(advice.contains(way_out), "{advice}");
     }
-    env.annotate_flow(name, "industrydata.dev/remote-id", &id)
-        .await;
+    env.annotate_flow(name, annotation::REMOTE_ID, &id).await;
     let flow = env.flow_where(name, is_ready).await;
     assert_eq!(remote_id(&flow), id);
     assert_healed(&env).await;
-    assert_eq!(env.simulator.journal().requests(Operation::CreateFlow), 1);
+    assert_eq!(env.requests(Operation::CreateFlow), 1);
 }

@@ -6,18 +6,16 @@ use industrydata_operator::api::GraphConnection;
 use industrydata_simulator::{Answer, Application, Effect, Operation, Rule};
 use k8s_openapi::jiff::SignedDuration;
 
-use super::{
-    all_ready, apply_all, apply_pairs, assert_healed, at, connection, group, names, open, set,
-};
-use crate::test_env::{TestEnv, stalled, told};
-
-const CLIENT: &str = "66666666-7777-4888-8999-000000000000";
+use super::{open, with_pairs};
+use crate::conditions::stalled;
+use crate::manifests::{CLIENT, connection_with, groups_in, names, set};
+use crate::oracle::{all_ready, assert_healed};
+use crate::test_env::TestEnv;
+use crate::waiting::at;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f09_a_token_that_is_no_longer_good_is_replaced_and_nothing_is_lost() {
-    let env = open("f09-tokens").await;
-    apply_pairs(&env, &names(1)).await;
-    all_ready(&env).await;
+    let (env, _) = with_pairs("f09-tokens", 1).await;
     let two_hours = Duration::from_hours(2);
     let mishaps: [(&str, &dyn Fn()); 2] = [
         ("revoked", &|| env.simulator.revoke_tokens()),
@@ -25,11 +23,11 @@ async fn f09_a_token_that_is_no_longer_good_is_replaced_and_nothing_is_lost() {
     ];
     for (name, mishap) in mishaps {
         mishap();
-        apply_all(&env, [set(name), group(name, name)]).await;
+        env.apply_all([set(name), groups_in(name, name)]).await;
         all_ready(&env).await;
     }
     assert_healed(&env).await;
-    assert_eq!(env.simulator.journal().requests(Operation::Token), 3);
+    assert_eq!(env.requests(Operation::Token), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,7 +42,7 @@ async fn f09_one_token_at_a_time_is_fetched_from_a_slow_failing_authority() {
     env.simulator
         .inject(token(Effect::Refuse(Answer::new(503))));
     env.simulator.inject(token(Effect::CutBefore).after(1));
-    apply_pairs(&env, &names(8)).await;
+    env.apply_pairs(&names(8)).await;
     assert_healed(&env).await;
     let journal = env.simulator.journal();
     let fetches = journal
@@ -65,20 +63,17 @@ async fn f09_one_token_at_a_time_is_fetched_from_a_slow_failing_authority() {
 #[tokio::test(flavor = "multi_thread")]
 async fn f09_a_rotated_secret_is_told_and_the_new_one_heals() {
     let env = open("f09-rotated").await;
-    apply_pairs(&env, &names(1)).await;
+    env.apply_pairs(&names(1)).await;
     assert_healed(&env).await;
     env.simulator
         .rotate_secret(CLIENT, "canary-rotated")
         .unwrap();
     env.simulator.revoke_tokens();
-    let refused = |one: &GraphConnection| {
-        let conditions = one.status.iter().flat_map(|status| &status.conditions);
-        told(conditions, "Stalled") == "True/CredentialRefused"
-    };
-    env.object_where(&env.connections(), "contoso", refused)
+    let refused = |one: &GraphConnection| stalled(one) == "True/CredentialRefused";
+    env.connection_where(refused).await;
+    let right = connection_with("canary-rotated");
+    env.apply_all([right, set("late"), groups_in("late", "late")])
         .await;
-    let right = connection().replace("simulator-secret", "canary-rotated");
-    apply_all(&env, [right, set("late"), group("late", "late")]).await;
     assert_healed(&env).await;
     let shown = ["get", "gconn,flowset,pflow,events", "--output", "yaml"];
     let shown = env.kubectl(&shown).await.unwrap();
@@ -95,11 +90,10 @@ async fn f09_a_permission_that_is_gone_is_told_and_given_back_it_heals() {
     env.simulator
         .configure(|behavior| behavior.token_lifetime = soon);
     let names = names(1);
-    apply_pairs(&env, &names).await;
+    env.apply_pairs(&names).await;
     all_ready(&env).await;
     permit(&env, Vec::new());
-    let told = |flow: &_| stalled(flow) == "True/Forbidden";
-    env.flow_where(&names[0], told).await;
+    env.flow_stalled(&names[0], "Forbidden").await;
     permit(&env, Application::default().permissions);
     assert_healed(&env).await;
 }

@@ -1,28 +1,28 @@
 //! F11: somebody else changes, deletes or makes anew what the operator keeps.
 
-use industrydata_operator::api::{OutboundProvisioningFlowSet, ProvisioningFlow};
+use industrydata_operator::api::{OutboundProvisioningFlowSet, ProvisioningFlow, annotation};
 use industrydata_simulator::Operation;
 use serde_json::{Value, json};
 
-use super::{
-    advice, all_ready, apply_pairs, assert_at_rest, assert_healed, changes, names, open, remote_id,
-};
-use crate::test_env::{TestEnv, is_ready, ready, stalled};
+use super::with_pairs;
+use crate::conditions::{advice, is_ready, ready, remote_id};
+use crate::manifests::other_groups;
+use crate::oracle::{all_ready, assert_at_rest, assert_healed};
+use crate::test_env::TestEnv;
 
 const NAME: &str = "pair-0";
 
 /// An environment with one set and its flow, and the flow's remote id.
 async fn settled(name: &str) -> (TestEnv, String) {
-    let env = open(name).await;
-    apply_pairs(&env, &names(1)).await;
-    all_ready(&env).await;
+    let (env, _) = with_pairs(name, 1).await;
     let id = remote_id(&env.flow(NAME).await);
     (env, id)
 }
 
 fn edited() -> Value {
-    json!({ "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
-        "creationOptions": { "createBasedOnRoleGroup": false, "createBasedOnOrgPlusRoleGroup": true } })
+    let mut edited = other_groups()["securityGroup"].take();
+    edited["@odata.type"] = json!("#microsoft.graph.industryData.securityGroupProvisioningFlow");
+    edited
 }
 
 fn has_other_id(flow: &ProvisioningFlow, id: &str) -> bool {
@@ -35,7 +35,7 @@ async fn f11_a_flow_that_vanishes_is_made_anew_once_that_is_certain() {
     env.simulator.delete_flow(&id).unwrap();
     env.flow_where(NAME, |flow| has_other_id(flow, &id)).await;
     assert_healed(&env).await;
-    assert_eq!(env.simulator.journal().requests(Operation::CreateFlow), 2);
+    assert_eq!(env.requests(Operation::CreateFlow), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,8 +68,7 @@ async fn f11_an_edit_behind_our_back_is_corrected_after_one_look_or_reported() {
         .await;
     env.flow_where(NAME, is_ready).await;
     env.simulator.update_flow(&id, &edited()).unwrap();
-    let told = |flow: &_| stalled(flow) == "True/Drifted";
-    let flow = env.flow_where(NAME, told).await;
+    let flow = env.flow_stalled(NAME, "Drifted").await;
     let drift = &flow.status.unwrap().drift[0];
     let told = [&drift.path, &drift.desired, &drift.actual].map(String::as_str);
     assert_eq!(
@@ -89,13 +88,12 @@ async fn f11_a_flow_recreated_by_somebody_is_adopted_only_if_allowed() {
     let set = env.flow(NAME).await.status.unwrap().flow_set_id.unwrap();
     env.simulator.delete_flow(&id).unwrap();
     let theirs = env.simulator.create_flow(&set, &edited()).unwrap();
-    let before = changes(&env);
-    let told = |flow: &_| stalled(flow) == "True/AlreadyExists";
-    let flow = env.flow_where(NAME, told).await;
+    let before = env.changes();
+    let flow = env.flow_stalled(NAME, "AlreadyExists").await;
     assert!(advice(&flow).contains(&theirs), "{}", advice(&flow));
     assert_at_rest(&env).await;
-    assert_eq!(changes(&env), before);
-    env.annotate_flow(NAME, "industrydata.dev/remote-id", &theirs)
+    assert_eq!(env.changes(), before);
+    env.annotate_flow(NAME, annotation::REMOTE_ID, &theirs)
         .await;
     env.flow_where(NAME, |flow| has_other_id(flow, &id)).await;
     assert_healed(&env).await;
@@ -107,7 +105,7 @@ async fn f11_a_flow_recreated_by_somebody_is_adopted_only_if_allowed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn f11_a_readiness_that_flaps_is_mirrored_and_costs_one_write_each_time() {
     let (env, id) = settled("f11-flapping").await;
-    let (start, before) = (env.audit_position(), changes(&env));
+    let (start, before) = (env.audit_position(), env.changes());
     let flips = ["notReady", "ready"].into_iter().cycle().take(6);
     for word in flips.clone() {
         env.simulator.set_readiness(&id, word).unwrap();
@@ -123,22 +121,15 @@ async fn f11_a_readiness_that_flaps_is_mirrored_and_costs_one_write_each_time() 
     let of_flow = format!("patch provisioningflows/status {NAME}");
     let count = writes.iter().filter(|write| **write == of_flow).count();
     assert_eq!(count, flips.count(), "{writes:#?}");
-    assert_eq!(changes(&env), before);
+    assert_eq!(env.changes(), before);
 }
 
 /// A set that is deleted is recreated together with its flows.
 #[tokio::test(flavor = "multi_thread")]
 async fn f11_an_edited_set_is_corrected_and_a_deleted_one_is_recreated() {
     let (env, id) = settled("f11-set").await;
-    let set = env
-        .sets()
-        .get(NAME)
-        .await
-        .unwrap()
-        .status
-        .unwrap()
-        .id
-        .unwrap();
+    let set = env.sets().get(NAME).await.unwrap();
+    let set = set.status.unwrap().id.unwrap();
     let edit = json!({ "displayName": "by hand", "filter": null });
     env.simulator.update_set(&set, &edit).unwrap();
     let name = || env.simulator.snapshot().sets[0].display_name.clone();
@@ -150,7 +141,6 @@ async fn f11_an_edited_set_is_corrected_and_a_deleted_one_is_recreated() {
     env.object_where(&env.sets(), NAME, moved).await;
     env.flow_where(NAME, |flow| has_other_id(flow, &id)).await;
     assert_healed(&env).await;
-    let journal = env.simulator.journal();
-    let requests = [Operation::CreateSet, Operation::CreateFlow].map(|one| journal.requests(one));
+    let requests = [Operation::CreateSet, Operation::CreateFlow].map(|one| env.requests(one));
     assert_eq!(requests, [2, 2]);
 }

@@ -6,14 +6,10 @@ use futures::future::join_all;
 use industrydata_simulator::{Effect, NextLink, Operation, Quirk, Rule};
 use serde_json::json;
 
-use super::{
-    all_ready, apply_pairs, assert_healed, at, changes, meet, names, open, open_shortened,
-};
-use crate::test_env::TestEnv;
+use super::{LISTS, open, open_shortened, spoilt_for};
+use crate::manifests::names;
+use crate::oracle::{all_ready, assert_healed};
 use crate::times;
-
-/// The lists of the service.
-const LISTS: [Operation; 2] = [Operation::ListSets, Operation::ListFlows];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f10_words_and_properties_that_nobody_expects_change_nothing() {
@@ -42,38 +38,22 @@ async fn f10_a_known_flow_whose_type_is_not_told_is_not_made_anew() {
 /// What exists and is ready is left alone while the lists are odd, for twice as long as a change may take to show.
 async fn assert_unmoved_by(place: usize, quirk: Quirk) {
     let env = open_shortened(&format!("f10-{place}")).await;
-    apply_pairs(&env, &names(2)).await;
+    env.apply_pairs(&names(2)).await;
     all_ready(&env).await;
-    let before = changes(&env);
+    let before = env.changes();
     let what = format!("{quirk:?}");
     let odd = Rule::new(Effect::Quirk(quirk)).always();
     for operation in LISTS {
         env.simulator.inject(odd.clone().on(operation));
     }
-    env.until("odd lists", async || odd_lists_last(&env)).await;
-    assert_eq!(changes(&env), before, "{what}");
+    let long = times::FAULTS.window() * 2;
+    let odd = |operation: &_| spoilt_for(&env, *operation, long);
+    let all_odd = async || LISTS.iter().all(odd);
+    env.until("odd lists", all_odd).await;
+    assert_eq!(env.changes(), before, "{what}");
     env.simulator.clear_rules();
     assert_healed(&env).await;
-    assert_eq!(changes(&env), before, "{what}");
-}
-
-fn odd_lists_last(env: &TestEnv) -> bool {
-    let journal = env.simulator.journal();
-    let odd = |operation| {
-        let of = journal
-            .entries()
-            .iter()
-            .filter(move |entry| entry.operation == operation);
-        let mut times = of
-            .filter(|entry| !entry.faults.is_empty())
-            .map(|entry| at(&entry.time));
-        let first = times.next()?;
-        Some(times.next_back()?.duration_since(first))
-    };
-    let long = times::FAULTS.window() * 2;
-    LISTS
-        .into_iter()
-        .all(|operation| odd(operation).is_some_and(|span| span > long))
+    assert_eq!(env.changes(), before, "{what}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,11 +64,11 @@ async fn f10_a_link_in_a_circle_or_to_another_host_is_not_followed() {
     let foreign = format!("http://{}", elsewhere.local_addr().unwrap());
     let links = [NextLink::Foreign(foreign), NextLink::Loop];
     for operation in LISTS {
-        meet(&env, operation, links.clone().map(Effect::NextLink));
+        env.meet(operation, links.clone().map(Effect::NextLink));
     }
-    apply_pairs(&env, &names(1)).await;
+    env.apply_pairs(&names(1)).await;
     assert_healed(&env).await;
-    assert_eq!(changes(&env), 2);
+    assert_eq!(env.changes(), 2);
     let journal = env.simulator.journal();
     let astray = journal.count(|entry| entry.faults.iter().any(|fault| fault.contains("nextLink")));
     assert_eq!(astray, 4);

@@ -2,20 +2,21 @@
 
 use futures::future::join_all;
 use industrydata_operator::api::ProvisioningFlow;
-use kube::api::{Api, ApiResource, DynamicObject, PostParams};
+use kube::api::{DynamicObject, PostParams};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 
-use super::{apply_all, assert_healed, connection, open, remote_id, set};
-use crate::test_env::{TestEnv, flow, is_ready};
+use super::open;
+use crate::conditions::{is_ready, remote_id};
+use crate::manifests::{connection, flow, secret, set};
+use crate::oracle::assert_healed;
+use crate::test_env::TestEnv;
 
 /// How many valid specs each flow is given before the last, with an invalid one after each.
 const STEPS: usize = 8;
-
-const PASSWORDS: &str = "{apiVersion: v1, kind: Secret, metadata: {name: passwords}, stringData: {staff: Change-me-1-staff, students: Change-me-1-students}}";
 
 /// A way through specs of one type.
 struct Walk {
@@ -35,11 +36,10 @@ enum Pace {
 async fn f23_every_way_through_specs_ends_where_the_direct_way_does() {
     let env = open("f23").await;
     let sets = [set("walk"), set("direct")];
-    apply_all(
-        &env,
-        [connection(), PASSWORDS.to_owned()].into_iter().chain(sets),
-    )
-    .await;
+    let passwords = json!({ "staff": "Change-me-1-staff", "students": "Change-me-1-students" });
+    let passwords = secret("passwords", &passwords);
+    env.apply_all([connection(), passwords].into_iter().chain(sets))
+        .await;
     // The same walks each time.
     let mut runner = TestRunner::deterministic();
     let walks = types().map(|(name, spec)| Walk::generate(name, &spec, &mut runner));
@@ -94,9 +94,8 @@ async fn declare(env: &TestEnv, name: &str, set: &str, spec: &Value) -> kube::Re
     let members = spec.as_object_mut().unwrap();
     let reference = json!({ "name": set });
     members.entry("flowSetRef").or_insert(reference);
-    let mut manifest: DynamicObject = serde_json::from_str(&flow(name, &spec)).unwrap();
-    let kind = ApiResource::erase::<ProvisioningFlow>(&());
-    let flows = Api::<DynamicObject>::namespaced_with(env.client.clone(), &env.namespace, &kind);
+    let mut manifest: DynamicObject = serde_json::from_value(flow(name, &spec)).unwrap();
+    let flows = env.api("ProvisioningFlow");
     let how = PostParams::default();
     loop {
         let Some(there) = flows.get_opt(name).await? else {

@@ -2,28 +2,21 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
+use industrydata_operator::api::{ProvisioningFlow, ResetPhase, annotation};
 use industrydata_simulator::{Effect, Operation};
 use kube::ResourceExt;
-use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::{
-    advice, apply_all, apply_pairs, assert_all_owned, assert_at_rest, assert_healed,
-    assert_nothing_twice, changes, connection, group, meet, names, open, open_shortened,
-    prepare_for_all, remote_id, set,
+use super::{open, open_shortened, prepare_for_all};
+use crate::conditions::{advice, is_ready, remote_id, reset_phase};
+use crate::manifests::{
+    connection, groups, groups_by_id, groups_in, labelled, names, other_groups, set,
 };
-use crate::test_env::{TestEnv, flow, is_ready, stalled};
+use crate::oracle::{assert_all_owned, assert_at_rest, assert_healed, assert_nothing_twice};
+use crate::test_env::TestEnv;
 
 async fn patch_metadata(env: &TestEnv, name: &str, metadata: Value) {
-    let patch = Patch::Merge(json!({ "metadata": metadata }));
-    let parameters = PatchParams::default();
-    env.flows().patch(name, &parameters, &patch).await.unwrap();
-}
-
-async fn delete(env: &TestEnv, name: &str) {
-    let parameters = DeleteParams::default();
-    env.flows().delete(name, &parameters).await.unwrap();
+    env.patch(name, &json!({ "metadata": metadata })).await;
 }
 
 /// Neither an id is lost, nor is anything created or reset twice.
@@ -31,7 +24,7 @@ async fn delete(env: &TestEnv, name: &str) {
 async fn f04_another_writer_in_a_tight_loop_causes_no_second_change() {
     let env = open("f04").await;
     let names = names(2);
-    apply_pairs(&env, &names).await;
+    env.apply_pairs(&names).await;
     let labels = async |name: &String| {
         for count in 0_u64.. {
             let labels = json!({ "labels": { "count": count.to_string() } });
@@ -44,8 +37,7 @@ async fn f04_another_writer_in_a_tight_loop_causes_no_second_change() {
             let id = remote_id(&env.flow_where(name, is_ready).await);
             env.patch_flow(name, json!({ "resetToken": "once" })).await;
             let accepted = |flow: &ProvisioningFlow| {
-                let reset = flow.status.clone().unwrap_or_default().reset;
-                is_ready(flow) && reset.is_some_and(|one| one.phase == Some(ResetPhase::Accepted))
+                is_ready(flow) && reset_phase(flow) == Some(ResetPhase::Accepted)
             };
             let flow = env.flow_where(name, accepted).await;
             assert_eq!(remote_id(&flow), id);
@@ -57,7 +49,7 @@ async fn f04_another_writer_in_a_tight_loop_causes_no_second_change() {
         () = work => {}
     }
     assert_healed(&env).await;
-    assert_eq!(changes(&env), 6, "two sets, two flows, two resets");
+    assert_eq!(env.changes(), 6, "two sets, two flows, two resets");
 }
 
 /// Done in time, but not at once.
@@ -69,10 +61,8 @@ const DONE_LATE: Effect = Effect::DelayBefore(Duration::from_secs(2));
 
 /// Waits until the create of a flow has been announced.
 async fn announced(env: &TestEnv, name: &str) {
-    let announced = |flow: &ProvisioningFlow| {
-        flow.annotations()
-            .contains_key("industrydata.dev/create-attempt")
-    };
+    let announced =
+        |flow: &ProvisioningFlow| flow.annotations().contains_key(annotation::CREATE_ATTEMPT);
     env.flow_where(name, announced).await;
 }
 
@@ -82,20 +72,17 @@ async fn f15_a_resource_reapplied_during_its_create_leaves_no_orphan() {
     let env = open_shortened("f15-deleted").await;
     let ways = [SOON, Effect::CutAfterCommit, ANSWERED_LATE, DONE_LATE];
     let names = names(ways.len());
-    meet(&env, Operation::CreateFlow, ways);
-    apply_pairs(&env, &names).await;
+    env.meet(Operation::CreateFlow, ways);
+    env.apply_pairs(&names).await;
     for name in &names {
         announced(&env, name).await;
-        delete(&env, name).await;
+        env.delete_flow(name).await;
     }
-    for name in &names {
-        env.gone(&env.flows(), name).await;
-    }
-    apply_pairs(&env, &names).await;
+    env.flows_gone(&names).await;
+    env.apply_pairs(&names).await;
     assert_healed(&env).await;
-    let journal = env.simulator.journal();
-    assert_eq!(journal.committed(Operation::CreateFlow), 2 * names.len());
-    assert_eq!(journal.committed(Operation::DeleteFlow), names.len());
+    assert_eq!(env.committed(Operation::CreateFlow), 2 * names.len());
+    assert_eq!(env.committed(Operation::DeleteFlow), names.len());
 }
 
 /// How a resource is made to go at once, whatever is under way.
@@ -119,72 +106,57 @@ async fn f15_a_namesake_does_not_inherit_a_create_that_was_let_go_of() {
     ];
     let names = names(ways.len());
     let sets = names.iter().map(|name| set(name));
-    apply_all(&env, [connection()].into_iter().chain(sets)).await;
-    meet(
-        &env,
-        Operation::CreateFlow,
-        ways.clone().map(|(way, _)| way),
-    );
+    env.apply_all([connection()].into_iter().chain(sets)).await;
+    env.meet(Operation::CreateFlow, ways.clone().map(|(way, _)| way));
     for (name, (_, how)) in names.iter().zip(ways) {
-        apply_all(&env, [group(name, name)]).await;
+        env.apply_all([groups_in(name, name)]).await;
         announced(&env, name).await;
         if matches!(how, Abandoned) {
-            env.annotate_flow(name, "industrydata.dev/abandon", "true")
-                .await;
+            env.annotate_flow(name, annotation::ABANDON, "true").await;
         }
-        delete(&env, name).await;
+        env.delete_flow(name).await;
         if matches!(how, FinalizerRemoved) {
             patch_metadata(&env, name, json!({ "finalizers": null })).await;
         }
-        env.gone(&env.flows(), name).await;
-        apply_all(&env, [group(name, name)]).await;
+        env.flows_gone(&[name]).await;
+        env.apply_all([groups_in(name, name)]).await;
     }
     for name in &names {
-        let told = |flow: &_| stalled(flow) == "True/AlreadyExists";
-        env.flow_where(name, told).await;
+        env.flow_stalled(name, "AlreadyExists").await;
         let adopt = json!({ "adoptionPolicy": "IfExists" });
         env.patch_flow(name, adopt).await;
     }
     assert_healed(&env).await;
-    let journal = env.simulator.journal();
-    assert_eq!(journal.requests(Operation::CreateFlow), names.len());
-    assert_eq!(journal.requests(Operation::DeleteFlow), 0);
+    assert_eq!(env.requests(Operation::CreateFlow), names.len());
+    assert_eq!(env.requests(Operation::DeleteFlow), 0);
 }
 
 /// The other waits until the flow is free.
 #[tokio::test(flavor = "multi_thread")]
 async fn f22_of_two_resources_for_one_flow_the_elder_owns_it() {
     let env = open("f22").await;
-    let elder = group("elder", "north");
-    apply_all(&env, [connection(), set("north"), elder]).await;
+    let elder = groups("elder");
+    env.apply_all([connection(), set("north"), elder]).await;
     let elder = env.flow_where("elder", is_ready).await;
-    apply_younger(&env, &elder, &group("younger", "north")).await;
-    let conflict = |flow: &_| stalled(flow) == "True/Conflict";
-    let younger = env.flow_where("younger", conflict).await;
+    apply_younger(&env, &elder, &groups("younger")).await;
+    let younger = env.flow_stalled("younger", "Conflict").await;
     assert!(advice(&younger).contains("elder"), "{}", advice(&younger));
     assert_at_rest(&env).await;
-    assert_eq!(changes(&env), 2);
-    delete(&env, "elder").await;
+    assert_eq!(env.changes(), 2);
+    env.delete_flow("elder").await;
     env.flow_where("younger", is_ready).await;
     assert_healed(&env).await;
-    assert_eq!(env.simulator.journal().committed(Operation::CreateFlow), 2);
+    assert_eq!(env.committed(Operation::CreateFlow), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f22_a_flow_of_another_namespace_is_not_taken_over_before_it_is_let_go() {
     let (mut env, flags) = prepare_for_all("f22-owner", "f22").await;
     env.start_with(flags).await;
-    let labelled = |manifest: &str| {
-        let mut manifest: Value = serde_json::from_str(manifest).unwrap();
-        manifest["metadata"]["labels"] = json!({ "test": "f22" });
-        manifest.to_string()
-    };
-    let connection = connection().replace(
-        "kind: GraphConnection\nmetadata:\n",
-        "kind: GraphConnection\nmetadata:\n  labels: { test: f22 }\n",
-    );
-    let ours = [set("north"), group("owner", "north")].map(|manifest| labelled(&manifest));
-    apply_all(&env, [vec![connection.clone()], ours.to_vec()].concat()).await;
+    let connection = labelled(connection(), "f22");
+    let ours = [set("north"), groups("owner")].map(|manifest| labelled(manifest, "f22"));
+    env.apply_all([connection.clone()].into_iter().chain(ours))
+        .await;
     let owner = env.flow_where("owner", is_ready).await;
     let id = remote_id(&owner);
 
@@ -192,20 +164,19 @@ async fn f22_a_flow_of_another_namespace_is_not_taken_over_before_it_is_let_go()
     env.kubectl(&namespace).await.unwrap();
     let home = std::mem::replace(&mut env.namespace, "f22-other".to_owned());
     env.apply(&connection).await.unwrap();
-    let spec = json!({ "flowSetRef": null, "flowSetId": owner.status.clone().unwrap().flow_set_id,
-        "connectionRef": { "name": "contoso" }, "adoptionPolicy": "IfExists",
-        "securityGroup": { "creationOptions": { "createBasedOnRoleGroup": false, "createBasedOnOrgPlusRoleGroup": true } } });
-    apply_younger(&env, &owner, &labelled(&flow("taker", &spec))).await;
-    let conflict = |flow: &_| stalled(flow) == "True/Conflict";
-    let taker = env.flow_where("taker", conflict).await;
+    let set = owner.status.clone().unwrap().flow_set_id.unwrap();
+    let mut taker = labelled(groups_by_id("taker", &set), "f22");
+    taker["spec"]["adoptionPolicy"] = json!("IfExists");
+    taker["spec"]["securityGroup"] = other_groups()["securityGroup"].take();
+    apply_younger(&env, &owner, &taker).await;
+    let taker = env.flow_stalled("taker", "Conflict").await;
     for name in ["owner", "north", home.as_str()] {
         assert!(!advice(&taker).contains(name), "{}", advice(&taker));
     }
-    env.annotate_flow("taker", "industrydata.dev/remote-id", &id)
-        .await;
+    env.annotate_flow("taker", annotation::REMOTE_ID, &id).await;
     assert_at_rest(&env).await;
     assert_eq!(
-        changes(&env),
+        env.changes(),
         2,
         "the set and the flow were made, and that is all"
     );
@@ -213,8 +184,8 @@ async fn f22_a_flow_of_another_namespace_is_not_taken_over_before_it_is_let_go()
     env.namespace = home;
     env.patch_flow("owner", json!({ "deletionPolicy": "Retain" }))
         .await;
-    delete(&env, "owner").await;
-    env.gone(&env.flows(), "owner").await;
+    env.delete_flow("owner").await;
+    env.flows_gone(&["owner"]).await;
     env.namespace = "f22-other".to_owned();
     let taker = env.flow_where("taker", is_ready).await;
     assert_eq!(remote_id(&taker), id);
@@ -224,7 +195,7 @@ async fn f22_a_flow_of_another_namespace_is_not_taken_over_before_it_is_let_go()
 }
 
 /// Applies a resource that is younger than another: ages are compared in whole seconds, and then by uid.
-async fn apply_younger(env: &TestEnv, elder: &ProvisioningFlow, manifest: &str) {
+async fn apply_younger(env: &TestEnv, elder: &ProvisioningFlow, manifest: &Value) {
     let born = elder.creation_timestamp().unwrap().0;
     let second = async || {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();

@@ -7,8 +7,10 @@ use industrydata_testbed::{Tool, run_with_input};
 use serde_json::{Value, json};
 
 use super::{path, unsettled};
+use crate::conditions::is_ready;
 use crate::generated::assert_generated;
-use crate::test_env::{TestEnv, is_ready, sample};
+use crate::manifests::sample;
+use crate::test_env::TestEnv;
 
 const CONFIG: &str = "deploy/argocd/argocd-cm.yaml";
 

@@ -18,7 +18,8 @@ use serde_json::json;
 use tokio::process::Child;
 
 use super::unsettled;
-use crate::test_env::{SAMPLES, TestEnv, sample, start_plane};
+use crate::manifests::{SAMPLES, sample};
+use crate::test_env::{TestEnv, start_plane};
 
 const CONTROLLER: &str = "github.com/fluxcd/kustomize-controller@v1.9.6";
 const SOURCES: &str = "github.com/fluxcd/source-controller@v1.9.0";

@@ -11,8 +11,9 @@ use tokio::sync::OnceCell;
 
 use super::node::{Root, blob, is_root, manifest, read};
 use super::{objects, of_kind, render};
+use crate::conditions::is_ready;
 use crate::process::Launch;
-use crate::test_env::{TestEnv, is_ready};
+use crate::test_env::TestEnv;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use super::{NAMESPACE, RELEASE, helm, kubectl, path};
 use crate::generated::assert_generated;
+use crate::manifests::{SAMPLES, sample};
 use crate::process::{Launch, Process};
 use crate::role::CHART;
-use crate::test_env::{self, SAMPLES, sample};
+use crate::test_env;
 
 const ELSEWHERE: &str = "elsewhere";
 

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{everything, objects, path, render};
-use crate::test_env::{self, TestEnv};
+use crate::test_env;
+use crate::test_env::TestEnv;
 
 /// The version of the module that has the definition of `ServiceMonitor`.
 const PROMETHEUS_OPERATOR: &str = "github.com/prometheus-operator/prometheus-operator@v0.85.0";

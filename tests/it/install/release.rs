@@ -16,9 +16,10 @@ use uuid::Uuid;
 use super::{
     NAMESPACE, RELEASE, empty_plane, helm, kubectl, objects, of_kind, restricted_namespace,
 };
+use crate::conditions::is_ready;
 use crate::process::{Launch, PROGRAM, Process};
 use crate::role::{CHART, Reach};
-use crate::test_env::{TestEnv, is_ready};
+use crate::test_env::TestEnv;
 
 /// Where the operator works.
 const HOME: &str = "district";
@@ -171,7 +172,7 @@ impl Release {
 
     /// Waits until nothing is written any more.
     async fn comes_to_rest(&self) {
-        let lists = || self.env.simulator.journal().requests(Operation::ListFlows);
+        let lists = || self.env.requests(Operation::ListFlows);
         let rests = async || {
             let (before, enough) = (self.env.versions().await, lists() + 2);
             self.env.until("polls", async || lists() >= enough).await;

@@ -7,11 +7,15 @@ use futures::{StreamExt, stream};
 use industrydata_simulator::{Operation, Options};
 use industrydata_testbed::{Effect, Entry, Position, Rule};
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use kube::api::{DeleteParams, DynamicObject};
+use kube::api::DynamicObject;
 use serde_json::json;
 
-use crate::role::{self, Reach, rules};
-use crate::test_env::{PATIENCE, TestEnv, flow, is_ready, plane, security};
+use crate::conditions::is_ready;
+use crate::manifests::{flow, security};
+use crate::role;
+use crate::role::{Reach, rules};
+use crate::test_env::{TestEnv, plane};
+use crate::waiting::PATIENCE;
 
 /// A group, a resource with its subresource, and a verb.
 type Grant = (String, String, String);
@@ -120,7 +124,7 @@ async fn live(env: &mut TestEnv) {
     }
     env.start_operator(&[]).await;
     env.apply_samples().await;
-    let done = |operation| env.simulator.journal().committed(operation);
+    let done = |operation| env.committed(operation);
     let (flow_name, users) = ("north-security-groups", "north-users");
     for name in [flow_name, users] {
         env.flow_where(name, is_ready).await;
@@ -150,10 +154,7 @@ async fn live(env: &mut TestEnv) {
 
     env.patch_flow(flow_name, json!({ "deletionPolicy": "Retain" }))
         .await;
-    env.flows()
-        .delete(flow_name, &DeleteParams::default())
-        .await
-        .unwrap();
+    env.delete_flow(flow_name).await;
     env.gone(&env.flows(), flow_name).await;
     let adopting = json!({ "securityGroup": security(), "adoptionPolicy": "IfExists" });
     env.apply(&flow(flow_name, &adopting)).await.unwrap();

@@ -6,8 +6,9 @@ use std::path::Path;
 use industrydata_simulator::Simulator;
 use serde_json::{Value, json};
 
+use crate::manifests::{sample, security};
 use crate::shell::Shell;
-use crate::test_env::{TestEnv, sample, security};
+use crate::test_env::TestEnv;
 
 /// What stands in the samples for the ids of what somebody else has made.
 const IDS: [&str; 3] = [

@@ -4,15 +4,11 @@ use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
 use industrydata_simulator::{Answer, Effect, Operation};
 use serde_json::json;
 
-use super::{
-    error, headline, meet_all, open, other_groups, page, page_after_commit, passwords, requests,
-    users,
-};
-use crate::faults::{
-    all_ready, apply_all, apply_pairs, assert_healed, connection, events, names, polls, remote_id,
-    set,
-};
-use crate::test_env::{TestEnv, is_ready, ready, stalled};
+use super::{error, page, page_after_commit};
+use crate::conditions::{headline, is_ready, ready, remote_id, reset_phase, stalled};
+use crate::faults::{open, with_pairs};
+use crate::manifests::{connection, names, other_groups, passwords, set, users};
+use crate::oracle::assert_healed;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_whose_update_is_answered_with_a_page_is_sent_again() {
@@ -26,14 +22,11 @@ async fn a_password_answered_with_an_error_under_a_success_is_sent_again() {
 
 async fn password_arrives_although(name: &str, answer: Vec<Effect>) {
     let env = open(name).await;
-    let users = users("users", "north");
-    apply_all(
-        &env,
-        [connection(), passwords("Old-1"), set("north"), users],
-    )
-    .await;
+    let users = users("users");
+    env.apply_all([connection(), passwords("Old-1"), set("north"), users])
+        .await;
     let id = remote_id(&env.flow_where("users", is_ready).await);
-    meet_all(&env, Operation::UpdateFlow, [answer]);
+    env.meet_all(Operation::UpdateFlow, [answer]);
     env.apply(&passwords("New-2")).await.unwrap();
     let arrived = async || {
         let known = env.simulator.has_password(&id, "staff", "New-2");
@@ -48,11 +41,8 @@ async fn password_arrives_although(name: &str, answer: Vec<Effect>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_update_answered_with_a_page_is_sent_again_if_it_had_no_effect() {
     let answers = [page(200), error(200), page(204), page_after_commit(200)];
-    let env = open("page-update").await;
-    let names = names(answers.len());
-    apply_pairs(&env, &names).await;
-    all_ready(&env).await;
-    meet_all(&env, Operation::UpdateFlow, answers);
+    let (env, names) = with_pairs("page-update", answers.len()).await;
+    env.meet_all(Operation::UpdateFlow, answers);
     for name in &names {
         env.patch_flow(name, other_groups()).await;
     }
@@ -79,54 +69,43 @@ async fn a_reset_with_an_undocumented_answer_is_in_doubt_and_not_sent_again() {
         page(400),
         page_after_commit(403),
     ];
-    let env = open("page-reset").await;
-    let names = names(answers.len());
-    apply_pairs(&env, &names).await;
-    all_ready(&env).await;
-    let count = meet_all(&env, Operation::ResetFlow, answers);
+    let (env, names) = with_pairs("page-reset", answers.len()).await;
+    let count = env.meet_all(Operation::ResetFlow, answers);
     for name in &names {
         let reset = json!({ "resetToken": "again" });
         env.patch_flow(name, reset).await;
     }
     for name in &names {
         let answered = |flow: &ProvisioningFlow| {
-            let phase = phase(flow);
+            let phase = reset_phase(flow);
             phase.is_some() && phase != Some(ResetPhase::Sending)
         };
         let flow = env.flow_where(name, answered).await;
-        assert_eq!(phase(&flow), Some(ResetPhase::Unknown), "{flow:#?}");
+        assert_eq!(reset_phase(&flow), Some(ResetPhase::Unknown), "{flow:#?}");
         env.flow_where(name, is_in_doubt).await;
     }
-    polls(&env, 4).await;
-    assert_eq!(requests(&env, Operation::ResetFlow), count);
+    env.polls(4).await;
+    assert_eq!(env.requests(Operation::ResetFlow), count);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flow_whose_reset_never_arrived_is_not_ready() {
-    let env = open("lost-reset").await;
-    let names = names(1);
-    apply_pairs(&env, &names).await;
-    all_ready(&env).await;
-    meet_all(&env, Operation::ResetFlow, [vec![Effect::CutBefore]]);
+    let (env, names) = with_pairs("lost-reset", 1).await;
+    env.meet_all(Operation::ResetFlow, [vec![Effect::CutBefore]]);
     let reset = json!({ "resetToken": "again" });
     env.patch_flow(&names[0], reset).await;
-    let stuck = |flow: &_| stalled(flow) == "True/ResetUnknown";
-    let flow = env.flow_where(&names[0], stuck).await;
+    let flow = env.flow_stalled(&names[0], "ResetUnknown").await;
     assert_ne!(headline(&flow).status, "True", "{flow:#?}");
     assert_eq!(headline(&flow).reason, "ResetUnknown");
-    polls(&env, 3).await;
+    env.polls(3).await;
     assert!(is_in_doubt(&env.flow(&names[0]).await));
-    assert_eq!(requests(&env, Operation::ResetFlow), 1);
+    assert_eq!(env.requests(Operation::ResetFlow), 1);
 }
 
 /// Whether it is said that nobody knows what became of the reset, and nothing else.
 fn is_in_doubt(flow: &ProvisioningFlow) -> bool {
     let not_ready = ["False/ResetUnknown", "Unknown/ResetUnknown"];
     stalled(flow) == "True/ResetUnknown" && not_ready.contains(&&*ready(flow))
-}
-
-fn phase(flow: &ProvisioningFlow) -> Option<ResetPhase> {
-    flow.status.as_ref()?.reset.as_ref()?.phase
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,16 +141,11 @@ fn after_commit(status: u16) -> Vec<Effect> {
 async fn created_once_although(name: &str, answers: Vec<Vec<Effect>>) {
     let env = open(name).await;
     let names = names(answers.len());
-    meet_all(&env, Operation::CreateFlow, answers);
-    apply_pairs(&env, &names).await;
+    env.meet_all(Operation::CreateFlow, answers);
+    env.apply_pairs(&names).await;
     assert_healed(&env).await;
-    assert_each_made_once(&env, names.len()).await;
-}
-
-async fn assert_each_made_once(env: &TestEnv, count: usize) {
-    let journal = env.simulator.journal();
-    assert_eq!(journal.committed(Operation::CreateFlow), count);
-    let told = events(env).await;
+    assert_eq!(env.committed(Operation::CreateFlow), names.len());
+    let told = env.events().await;
     for wrong in ["AlreadyExists", "DuplicateRemote"] {
         assert!(!told.contains(wrong), "{told}");
     }

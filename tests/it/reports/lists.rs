@@ -4,12 +4,11 @@ use futures::future::join_all;
 use industrydata_simulator::{Answer, BodyFault, Effect, NextLink, Operation, Quirk, Rule};
 use k8s_openapi::jiff::SignedDuration;
 
-use super::{meet_all, open, other_groups, requests};
-use crate::faults::{all_ready, apply_pairs, assert_healed, at, changes, events, names, remote_id};
-use crate::test_env::{TestEnv, ready};
-
-/// The lists of the service.
-const LISTS: [Operation; 2] = [Operation::ListSets, Operation::ListFlows];
+use crate::conditions::{ready, remote_id};
+use crate::faults::{LISTS, open, spoilt_for, with_pairs};
+use crate::manifests::{names, other_groups};
+use crate::oracle::{all_ready, assert_healed};
+use crate::test_env::TestEnv;
 
 /// So long lists are wrong, which is longer than the visibility window.
 const LONG: SignedDuration = SignedDuration::from_secs(75);
@@ -21,16 +20,8 @@ fn spoil(env: &TestEnv, operation: Operation, effect: &Effect) {
 }
 
 /// Waits until lists of a kind have been spoilt for so long.
-async fn spoilt_for(env: &TestEnv, operation: Operation, long: SignedDuration) {
-    let spoilt = || {
-        let journal = env.simulator.journal();
-        let entries = journal.entries().iter();
-        let hit = entries.filter(|one| one.operation == operation && !one.faults.is_empty());
-        let mut times = hit.map(|entry| at(&entry.time));
-        let first = times.next()?;
-        Some(times.next_back()?.duration_since(first))
-    };
-    let enough = async || spoilt().is_some_and(|span| span > long);
+async fn until_spoilt_for(env: &TestEnv, operation: Operation, long: SignedDuration) {
+    let enough = async || spoilt_for(env, operation, long);
     env.until("spoilt lists", enough).await;
 }
 
@@ -49,18 +40,15 @@ async fn lists_are_read_although(name: &str, effect: Effect) {
     for operation in LISTS {
         spoil(&env, operation, &effect);
     }
-    apply_pairs(&env, &names(2)).await;
+    env.apply_pairs(&names(2)).await;
     assert_healed(&env).await;
-    assert_eq!(changes(&env), 4);
+    assert_eq!(env.changes(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_item_that_cannot_be_understood_does_not_cost_its_list() {
-    let env = open("garbage").await;
-    let names = names(1);
-    apply_pairs(&env, &names).await;
-    all_ready(&env).await;
-    let before = changes(&env);
+    let (env, names) = with_pairs("garbage", 1).await;
+    let before = env.changes();
     for operation in LISTS {
         spoil(&env, operation, &Effect::Quirk(Quirk::Garbage));
     }
@@ -70,7 +58,7 @@ async fn an_item_that_cannot_be_understood_does_not_cost_its_list() {
         let told = |flow: &_| ready(flow) == wanted;
         env.flow_where(&names[0], told).await;
     }
-    assert_eq!(changes(&env), before);
+    assert_eq!(env.changes(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,35 +72,30 @@ async fn a_list_of_flows_that_is_empty_for_a_while_makes_nothing_anew() {
 }
 
 async fn nothing_is_made_anew(name: &str, operation: Operation) {
-    let env = open(name).await;
-    apply_pairs(&env, &names(2)).await;
-    all_ready(&env).await;
-    let (before, start) = (changes(&env), env.audit_position());
+    let (env, _) = with_pairs(name, 2).await;
+    let (before, start) = (env.changes(), env.audit_position());
     spoil(&env, operation, &Effect::Quirk(Quirk::Emptied));
-    spoilt_for(&env, operation, LONG).await;
-    assert_eq!(changes(&env), before, "{operation:?}");
+    until_spoilt_for(&env, operation, LONG).await;
+    assert_eq!(env.changes(), before, "{operation:?}");
     // An intent is the one thing that is written elsewhere than into a status.
     let writes = env.writes_since(start).into_iter();
     let intents = writes.filter(|write| write.contains("flow") && write.contains("/ "));
     assert_eq!(intents.collect::<Vec<_>>(), Vec::<String>::new());
     env.simulator.clear_rules();
     assert_healed(&env).await;
-    assert_eq!(changes(&env), before, "{operation:?}");
+    assert_eq!(env.changes(), before, "{operation:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_that_disagree_after_an_update_cause_no_second_one() {
-    let env = open("replicas-disagree").await;
-    let names = names(1);
-    apply_pairs(&env, &names).await;
-    all_ready(&env).await;
+    let (env, names) = with_pairs("replicas-disagree", 1).await;
     let id = remote_id(&env.flow(&names[0]).await);
     let past = Rule::new(Effect::AsOf(env.simulator.snapshot().writes));
     let past = past.on(Operation::ListFlows).every(2);
     env.simulator.inject(past.always());
     env.patch_flow(&names[0], other_groups()).await;
     let half_a_minute = SignedDuration::from_secs(30);
-    spoilt_for(&env, Operation::ListFlows, half_a_minute).await;
+    until_spoilt_for(&env, Operation::ListFlows, half_a_minute).await;
     env.simulator.clear_rules();
     assert_healed(&env).await;
     assert_eq!(env.simulator.journal().updates(&id), 1);
@@ -140,11 +123,11 @@ async fn assert_ours_under(place: usize, clock: Effect) {
         vec![Effect::AnswerAfterCommit(Answer::new(409))],
     ];
     let names = names(answers.len());
-    meet_all(&env, Operation::CreateFlow, answers);
-    apply_pairs(&env, &names).await;
+    env.meet_all(Operation::CreateFlow, answers);
+    env.apply_pairs(&names).await;
     all_ready(&env).await;
-    assert_eq!(requests(&env, Operation::CreateFlow), names.len(), "{what}");
-    let told = events(&env).await;
+    assert_eq!(env.requests(Operation::CreateFlow), names.len(), "{what}");
+    let told = env.events().await;
     assert!(!told.contains("AlreadyExists"), "{what}: {told}");
 }
 
@@ -153,10 +136,10 @@ async fn an_authority_that_is_busy_does_not_refuse_the_credential() {
     let env = open("busy-authority").await;
     let codes = ["AADSTS50196", "AADSTS90033", "temporarily_unavailable"];
     let busy = codes.map(|code| vec![Effect::Refuse(Answer::new(400).code(code))]);
-    meet_all(&env, Operation::Token, busy);
-    apply_pairs(&env, &names(1)).await;
+    env.meet_all(Operation::Token, busy);
+    env.apply_pairs(&names(1)).await;
     all_ready(&env).await;
-    let told = events(&env).await;
+    let told = env.events().await;
     assert!(!told.contains("CredentialRefused"), "{told}");
-    assert!(requests(&env, Operation::Token) > codes.len());
+    assert!(env.requests(Operation::Token) > codes.len());
 }

@@ -3,18 +3,14 @@
 use industrydata_operator::api::ProvisioningFlow;
 use serde_json::json;
 
-use super::open;
-use crate::faults::{all_ready, apply_pairs, names, polls};
-use crate::test_env::told;
+use crate::conditions::told;
+use crate::faults::with_pairs;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_new_value_of_either_annotation_is_a_request_and_is_echoed() {
     const OURS: &str = "industrydata.dev/requested-at";
     const FLUX: &str = "reconcile.fluxcd.io/requestedAt";
-    let env = open("requested-at").await;
-    let names = names(1);
-    apply_pairs(&env, &names).await;
-    all_ready(&env).await;
+    let (env, names) = with_pairs("requested-at", 1).await;
     for (key, value) in [
         (OURS, "today-1"),
         (FLUX, "1764161211"),
@@ -32,22 +28,19 @@ async fn any_new_value_of_either_annotation_is_a_request_and_is_echoed() {
         };
         env.flow_where(&names[0], echoed).await;
     }
-    polls(&env, 2).await;
+    env.polls(2).await;
     let start = env.audit_position();
-    polls(&env, 4).await;
+    env.polls(4).await;
     assert_eq!(env.writes_since(start), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flow_that_is_suspended_is_shown_as_suspended() {
-    let env = open("suspended-shown").await;
-    let names = names(1);
-    apply_pairs(&env, &names).await;
-    all_ready(&env).await;
+    let (env, names) = with_pairs("suspended-shown", 1).await;
     env.patch_flow(&names[0], json!({ "suspend": true })).await;
     let observed = |flow: &ProvisioningFlow| {
         let status = flow.status.as_ref().unwrap();
-        let synced = told(&status.conditions, "Synced");
+        let synced = told(flow, "Synced");
         Some(status.observed_generation) == flow.metadata.generation && !synced.is_empty()
     };
     env.flow_where(&names[0], observed).await;

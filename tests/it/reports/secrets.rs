@@ -5,13 +5,15 @@ use industrydata_simulator::{Answer, Application, Effect, Operation, RetryAfter,
 use kube::api::DeleteParams;
 use serde_json::json;
 
-use super::{CLIENT, connection_ready, open, other_groups, passwords, prepare, requests, users};
+use crate::conditions::{is_ready, ready, remote_id, stalled};
 use crate::faults::outages::assert_pauses_are_kept;
-use crate::faults::{
-    all_ready, apply_all, apply_pairs, assert_healed, changes, connection, group, names, polls,
-    remote_id, set,
+use crate::faults::{open, prepare, with_pairs};
+use crate::manifests::{
+    CLIENT, SAMPLES, connection, connection_with, flow, groups_by_id, groups_in, names,
+    other_groups, passwords, sample, security, set, users,
 };
-use crate::test_env::{TestEnv, flow, is_ready, ready, sample, security, stalled};
+use crate::oracle::{all_ready, assert_healed};
+use crate::test_env::TestEnv;
 
 /// What people and programs do to a Secret without changing what is in it.
 async fn touch(env: &TestEnv, secret: &str, place: usize) {
@@ -24,9 +26,9 @@ async fn touch(env: &TestEnv, secret: &str, place: usize) {
 /// An environment whose flow of users was given a password.
 async fn with_password(name: &str) -> TestEnv {
     let env = open(name).await;
-    let users = users("users", "north");
+    let users = users("users");
     let manifests = [connection(), passwords("Same-1"), set("north"), users];
-    apply_all(&env, manifests).await;
+    env.apply_all(manifests).await;
     assert_healed(&env).await;
     env
 }
@@ -34,37 +36,37 @@ async fn with_password(name: &str) -> TestEnv {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_label_or_an_annotation_on_a_secret_sends_no_password() {
     let env = with_password("secret-label").await;
-    let before = changes(&env);
+    let before = env.changes();
     for place in 0..2 {
         touch(&env, "passwords", place).await;
-        polls(&env, 4).await;
-        assert_eq!(changes(&env), before, "{}", ["label", "annotation"][place]);
+        env.polls(4).await;
+        assert_eq!(env.changes(), before, "{}", ["label", "annotation"][place]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_is_made_anew_with_the_same_content_sends_no_password() {
     let env = with_password("secret-anew").await;
-    let before = changes(&env);
+    let before = env.changes();
     let delete = ["delete", "secret", "passwords"];
     env.kubectl(&delete).await.unwrap();
     env.apply(&passwords("Same-1")).await.unwrap();
-    polls(&env, 4).await;
-    assert_eq!(changes(&env), before);
+    env.polls(4).await;
+    assert_eq!(env.changes(), before);
     assert_healed(&env).await;
-    assert_eq!(changes(&env), before);
+    assert_eq!(env.changes(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_label_on_the_secret_of_a_credential_fetches_no_token() {
     let env = open("credential-label").await;
-    apply_pairs(&env, &names(1)).await;
+    env.apply_pairs(&names(1)).await;
     assert_healed(&env).await;
     for place in 0..2 {
         touch(&env, "contoso", place).await;
-        polls(&env, 4).await;
+        env.polls(4).await;
     }
-    assert_eq!(requests(&env, Operation::Token), 1);
+    assert_eq!(env.requests(Operation::Token), 1);
 }
 
 /// So many seconds the service asks to be left alone.
@@ -100,12 +102,11 @@ async fn assert_pause_is_kept(env: &TestEnv, throttled: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_of_the_service_is_kept_whatever_happens_to_the_secret() {
     let env = open("pause-label").await;
-    let groups = flow(
-        "groups",
-        &json!({ "pollInterval": null, "securityGroup": security() }),
-    );
-    let manifests = [sample("connection.yaml"), sample("flow-set.yaml"), groups];
-    apply_all(&env, manifests).await;
+    for file in &SAMPLES[..2] {
+        env.apply(sample(file)).await.unwrap();
+    }
+    let spec = json!({ "pollInterval": null, "securityGroup": security() });
+    env.apply(flow("groups", &spec)).await.unwrap();
     all_ready(&env).await;
     let now = [
         "annotate",
@@ -142,25 +143,20 @@ const NEXT: &str = "canary-next";
 
 /// Gives the connection a credential that the authority does not know, and waits until the connection says so.
 async fn rotate_too_early(env: &TestEnv) {
-    let next = connection().replace("simulator-secret", NEXT);
-    env.apply(&next).await.unwrap();
+    env.apply(connection_with(NEXT)).await.unwrap();
     let refused = |one: &GraphConnection| {
-        let ready = connection_ready(one);
+        let ready = ready(one);
         ready.ends_with("/CredentialRefused") && !ready.starts_with("True")
     };
-    let connections = env.connections();
-    env.object_where(&connections, "contoso", refused).await;
+    env.connection_where(refused).await;
 }
 
 /// The connection reports it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_not_yet_known_to_the_authority_stops_nothing() {
-    let env = open("early-credential").await;
-    let names = names(2);
-    apply_pairs(&env, &names).await;
-    all_ready(&env).await;
+    let (env, names) = with_pairs("early-credential", 2).await;
     rotate_too_early(&env).await;
-    let lists = || requests(&env, Operation::ListFlows);
+    let lists = || env.requests(Operation::ListFlows);
     let enough = lists() + 8;
     let looked_at = async || {
         for name in &names {
@@ -171,21 +167,19 @@ async fn a_credential_not_yet_known_to_the_authority_stops_nothing() {
     };
     env.until("polls", looked_at).await;
     env.simulator.rotate_secret(CLIENT, NEXT).unwrap();
-    let knows = |one: &GraphConnection| connection_ready(one) == "True/Ready";
-    let connections = env.connections();
-    env.object_where(&connections, "contoso", knows).await;
+    let knows = |one: &GraphConnection| ready(one) == "True/Ready";
+    env.connection_where(knows).await;
     assert_healed(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_declared_before_the_authority_knows_the_credential_is_done() {
-    let env = open("early-work").await;
-    apply_pairs(&env, &names(1)).await;
-    all_ready(&env).await;
+    let (env, _) = with_pairs("early-work", 1).await;
     rotate_too_early(&env).await;
     let id = remote_id(&env.flow("pair-0").await);
     env.patch_flow("pair-0", other_groups()).await;
-    apply_all(&env, [set("late"), group("late", "late")]).await;
+    env.apply_all([set("late"), groups_in("late", "late")])
+        .await;
     env.flow_where("pair-0", is_ready).await;
     env.flow_where("late", is_ready).await;
     assert_eq!(env.simulator.journal().updates(&id), 1);
@@ -199,14 +193,12 @@ async fn a_permission_that_is_granted_works_with_the_next_few_requests() {
     let read = "IndustryData-OutboundFlow.Read.All".to_owned();
     env.simulator.set_permissions(CLIENT, vec![read]).unwrap();
     env.start_operator(&[]).await;
-    let set_id = env
+    let set = env
         .simulator
         .create_set(&json!({ "displayName": "foreign" }));
-    let spec = json!({ "flowSetRef": null, "flowSetId": set_id.unwrap(),
-        "connectionRef": { "name": "contoso" }, "securityGroup": security() });
-    apply_all(&env, [connection(), flow("groups", &spec)]).await;
-    let forbidden = |flow: &_| stalled(flow) == "True/Forbidden";
-    env.flow_where("groups", forbidden).await;
+    let flow = groups_by_id("groups", &set.unwrap());
+    env.apply_all([connection(), flow]).await;
+    env.flow_stalled("groups", "Forbidden").await;
     let refused = || env.simulator.count(|entry| entry.status == Some(403));
     let before = refused();
     let all = Application::default().permissions;
@@ -217,5 +209,5 @@ async fn a_permission_that_is_granted_works_with_the_next_few_requests() {
         is_ready(&env.flow("groups").await)
     };
     env.until("the permission to work", works).await;
-    assert!(requests(&env, Operation::Token) <= 3);
+    assert!(env.requests(Operation::Token) <= 3);
 }

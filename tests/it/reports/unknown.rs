@@ -2,14 +2,13 @@
 
 use industrydata_operator::api::ProvisioningFlow;
 use industrydata_simulator::{Answer, Effect, Operation, Quirk, Rule};
-use kube::api::DeleteParams;
 use serde_json::json;
 
-use super::{headline, open, other_groups, requests};
-use crate::faults::{
-    all_ready, apply_all, apply_pairs, assert_healed, connection, names, remote_id,
-};
-use crate::test_env::{TestEnv, flow, is_ready, ready, security, stalled};
+use crate::conditions::{headline, is_ready, ready, remote_id};
+use crate::faults::{open, with_pairs};
+use crate::manifests::{connection, groups_by_id, other_groups};
+use crate::oracle::assert_healed;
+use crate::test_env::TestEnv;
 
 const UNREADABLE: &str = "Unknown/ServiceUnavailable";
 
@@ -23,10 +22,7 @@ async fn fail_list(env: &TestEnv, name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flow_whose_list_cannot_be_read_says_so_and_others_stay_ready() {
-    let env = open("unreadable-list").await;
-    let names = names(2);
-    apply_pairs(&env, &names).await;
-    all_ready(&env).await;
+    let (env, names) = with_pairs("unreadable-list", 2).await;
     fail_list(&env, &names[0]).await;
     let unknown = |flow: &_| ready(flow) == UNREADABLE;
     env.flow_where(&names[0], unknown).await;
@@ -37,11 +33,8 @@ async fn a_flow_whose_list_cannot_be_read_says_so_and_others_stay_ready() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_that_has_not_reached_the_service_is_not_under_ready() {
-    let env = open("unreadable-edit").await;
-    let names = names(1);
+    let (env, names) = with_pairs("unreadable-edit", 1).await;
     let name = &names[0];
-    apply_pairs(&env, &names).await;
-    all_ready(&env).await;
     let id = remote_id(&env.flow(name).await);
     fail_list(&env, name).await;
     let fail = Rule::new(Effect::Refuse(Answer::new(500))).on(Operation::UpdateFlow);
@@ -62,19 +55,16 @@ async fn an_edit_that_has_not_reached_the_service_is_not_under_ready() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_set_id_that_does_not_exist_is_told_and_its_flow_can_be_deleted() {
     let env = open("no-such-set").await;
-    let spec = json!({ "flowSetRef": null, "flowSetId": "99999999-0000-4000-8000-000000000000",
-        "connectionRef": { "name": "contoso" }, "securityGroup": security() });
-    apply_all(&env, [connection(), flow("astray", &spec)]).await;
-    let told = |flow: &_| stalled(flow) == "True/FlowSetNotFound";
-    let flow = env.flow_where("astray", told).await;
+    let astray = groups_by_id("astray", "99999999-0000-4000-8000-000000000000");
+    env.apply_all([connection(), astray]).await;
+    let flow = env.flow_stalled("astray", "FlowSetNotFound").await;
     assert_eq!(headline(&flow).reason, "FlowSetNotFound");
     assert_ne!(headline(&flow).status, "True");
     let says = headline(&flow).message;
     assert!(says.contains("spec.flowSetId"), "{says}");
-    let how = DeleteParams::default();
-    env.flows().delete("astray", &how).await.unwrap();
-    env.gone(&env.flows(), "astray").await;
-    assert_eq!(requests(&env, Operation::CreateFlow), 0);
+    env.delete_flow("astray").await;
+    env.flows_gone(&["astray"]).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,22 +72,17 @@ async fn a_set_id_whose_set_was_deleted_is_told() {
     let env = open("lost-set").await;
     let body = json!({ "displayName": "made by hand" });
     let set = env.simulator.create_set(&body).unwrap();
-    let spec = json!({ "flowSetRef": null, "flowSetId": set,
-        "connectionRef": { "name": "contoso" }, "securityGroup": security() });
-    apply_all(&env, [connection(), flow("groups", &spec)]).await;
+    env.apply_all([connection(), groups_by_id("groups", &set)])
+        .await;
     env.flow_where("groups", is_ready).await;
     env.simulator.delete_set(&set).unwrap();
-    let told = |flow: &_| stalled(flow) == "True/FlowSetNotFound";
-    env.flow_where("groups", told).await;
-    assert_eq!(requests(&env, Operation::CreateFlow), 1);
+    env.flow_stalled("groups", "FlowSetNotFound").await;
+    assert_eq!(env.requests(Operation::CreateFlow), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_readiness_is_understood_in_any_letter_case() {
-    let env = open("loud-readiness").await;
-    let names = names(1);
-    apply_pairs(&env, &names).await;
-    all_ready(&env).await;
+    let (env, names) = with_pairs("loud-readiness", 1).await;
     let id = remote_id(&env.flow(&names[0]).await);
     for (word, wanted) in [
         ("NotReady", "False/NotReady"),
@@ -117,8 +102,7 @@ async fn a_readiness_is_understood_in_any_letter_case() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_readiness_that_nobody_knows_meets_the_deadline_like_any_other() {
-    let env = open("odd-readiness").await;
-    meets_the_deadline(&env, |id| {
+    meets_the_deadline("odd-readiness", |env, id| {
         let word = "unknownFutureValue";
         env.simulator.set_readiness(id, word).unwrap();
     })
@@ -127,27 +111,25 @@ async fn a_readiness_that_nobody_knows_meets_the_deadline_like_any_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_readiness_that_is_absent_meets_the_deadline_like_any_other() {
-    let env = open("no-readiness").await;
-    meets_the_deadline(&env, |_| {
+    meets_the_deadline("no-readiness", |env, _| {
         let missing = Effect::Quirk(Quirk::Missing("readinessStatus".to_owned()));
         env.simulator.inject(Rule::new(missing).always());
     })
     .await;
 }
 
-async fn meets_the_deadline(env: &TestEnv, change: impl FnOnce(&str)) {
-    let names = names(1);
-    apply_pairs(env, &names).await;
-    all_ready(env).await;
+async fn meets_the_deadline(name: &str, change: impl FnOnce(&TestEnv, &str)) {
+    let (env, names) = with_pairs(name, 1).await;
     let id = remote_id(&env.flow(&names[0]).await);
-    change(&id);
+    change(&env, &id);
     let deadline = json!({ "progressDeadline": "30s" });
     env.patch_flow(&names[0], deadline).await;
-    let stuck = |flow: &_| stalled(flow) == "True/ProgressDeadlineExceeded";
-    let flow = env.flow_where(&names[0], stuck).await;
+    let flow = env
+        .flow_stalled(&names[0], "ProgressDeadlineExceeded")
+        .await;
     assert_ne!(headline(&flow).status, "True");
     assert_eq!(headline(&flow).reason, "ProgressDeadlineExceeded");
     env.simulator.clear_rules();
     env.simulator.set_readiness(&id, "ready").unwrap();
-    assert_healed(env).await;
+    assert_healed(&env).await;
 }
