@@ -60,7 +60,7 @@ async fn metadata_with_times_past_the_end_stop_nobody() {
     apply_canary(&env).await;
     let process = start(&env).await;
     env.apply_sample_set().await;
-    env.apply(&groups("odd")).await.unwrap();
+    env.apply(groups("odd")).await.unwrap();
     env.flow_where("odd", is_ready).await;
     for object in [
         "secret/canary",
@@ -71,7 +71,7 @@ async fn metadata_with_times_past_the_end_stop_nobody() {
     ] {
         make_odd(&env, object).await;
     }
-    env.apply(&units("even")).await.unwrap();
+    env.apply(units("even")).await.unwrap();
     env.flow_where("even", is_ready).await;
     is_silent_about_secrets(&process);
     process.stop().await;
@@ -79,7 +79,7 @@ async fn metadata_with_times_past_the_end_stop_nobody() {
     let process = start(&env).await;
     env.kubectl(&["delete", "pflow/odd"]).await.unwrap();
     env.flows_gone(&["odd"]).await;
-    env.apply(&groups("again")).await.unwrap();
+    env.apply(groups("again")).await.unwrap();
     env.flow_where("again", is_ready).await;
     assert_eq!(process.get("/readyz").await, (200, "leading\n".to_owned()));
     is_silent_about_secrets(&process);
@@ -108,7 +108,7 @@ async fn a_panic_in_a_run_or_a_poller_is_logged_counted_and_retried() {
     let launch = Launch::on(&env).failpoints("panic-in-run=1*panic;panic-in-poller=1*panic");
     let process = launch.start().await;
     env.apply_sample_set().await;
-    env.apply(&groups("groups")).await.unwrap();
+    env.apply(groups("groups")).await.unwrap();
     env.flow_where("groups", is_ready).await;
 
     let polled = async || {
@@ -174,7 +174,7 @@ async fn a_removed_label_leaves_no_finalizer_and_a_missing_one_is_told() {
         env.kubectl(&["label", object, label]).await.unwrap();
     };
     env.apply_sample_set().await;
-    env.apply(&groups("groups")).await.unwrap();
+    env.apply(groups("groups")).await.unwrap();
     let says = async |object: &str, text: &str| {
         let told = async || messages(&env, object).await.contains(text);
         env.until(text, told).await;

@@ -42,7 +42,7 @@ async fn five_calm_minutes_are_silent_and_fast() {
     let env = TestEnv::set_up("calm", Options::default()).await;
     let audited = env.audit_position();
     let operator = start(&env).await;
-    env.apply(&sample("connection.yaml")).await.unwrap();
+    env.apply(sample("connection.yaml")).await.unwrap();
     for number in 0..SETS {
         env.apply(set(&format!("set-{number}"))).await.unwrap();
     }
@@ -91,7 +91,7 @@ async fn an_idle_operator_renews_its_lease_without_fail() {
     let env = TestEnv::set_up("calm-lease", Options::default()).await;
     let operator = start(&env).await;
     for file in SAMPLES {
-        env.apply(&sample(file)).await.unwrap();
+        env.apply(sample(file)).await.unwrap();
     }
     let renewed = async || renewals(&operator.get("/metrics").await.1) >= RENEWALS;
     env.until("renewals of the lease", renewed).await;
@@ -111,10 +111,10 @@ async fn resets_in_a_row_are_all_accepted() {
     const RESETS: usize = 10;
     let env = TestEnv::set_up("calm-resets", Options::default()).await;
     let operator = start(&env).await;
-    env.apply(&sample("connection.yaml")).await.unwrap();
+    env.apply(sample("connection.yaml")).await.unwrap();
     env.apply(set("set-0")).await.unwrap();
     let picture = Picture::of(&env);
-    env.apply(&declared(0)).await.unwrap();
+    env.apply(declared(0)).await.unwrap();
     let id = remote_id(&picture.becomes(&name(0), is_ready).await);
     let mut pace = tokio::time::interval(Duration::from_secs(3));
     for number in 0..RESETS {
@@ -161,7 +161,7 @@ async fn live(env: &TestEnv, picture: &Picture, number: usize) -> Life {
     let name = name(number);
     tokio::time::sleep(PAUSE * u32::try_from(number).unwrap()).await;
     let start = Instant::now();
-    env.apply(&declared(number)).await.unwrap();
+    env.apply(declared(number)).await.unwrap();
     let id = remote_id(&picture.becomes(&name, is_ready).await);
     let created = start.elapsed();
 

@@ -310,7 +310,7 @@ async fn resources_go_in_any_order_and_leave_what_their_policy_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flow_that_exists_is_adopted_only_where_that_is_allowed() {
     let env = TestEnv::open("adoption").await;
-    env.apply(&sample("connection.yaml")).await.unwrap();
+    env.apply(sample("connection.yaml")).await.unwrap();
     let set = json!({ "displayName": "made by hand" });
     let set = env.simulator.create_set(&set).unwrap();
     let body = json!({ "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",

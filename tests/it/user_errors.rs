@@ -22,7 +22,7 @@ async fn a_missing_secret_is_named_and_its_arrival_heals() {
         message.contains("Secret contoso") && message.contains("clientSecret"),
         "{message}"
     );
-    env.apply(&sample("connection.yaml")).await.unwrap();
+    env.apply(sample("connection.yaml")).await.unwrap();
     env.flow_where("north-users", is_ready).await;
     env.connection_where(|one| ready(one) == "True/Ready").await;
 }

@@ -76,7 +76,7 @@ async fn definitions_deleted_without_an_operator_wait_for_one() {
 async fn apply_and_wait(env: &TestEnv) {
     env.apply_sample_set().await;
     env.set_is_ready().await;
-    env.apply(&groups("groups")).await.unwrap();
+    env.apply(groups("groups")).await.unwrap();
     env.flow_where("groups", is_ready).await;
 }
 

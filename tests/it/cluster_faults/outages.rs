@@ -70,7 +70,7 @@ async fn harmed_before_its_intent(env: &TestEnv, proxy: &Proxy, harm: impl Async
     // Delays nothing, and tells what was asked.
     let seen = Rule::new(Effect::Delay(Duration::ZERO)).method("PATCH");
     proxy.inject(seen.path("/provisioningflows/groups").always());
-    env.apply(&groups("groups")).await.unwrap();
+    env.apply(groups("groups")).await.unwrap();
     let looked = async || env.requests(Operation::ListFlows) > 0;
     env.until("the look", looked).await;
     harm().await;
@@ -99,7 +99,7 @@ async fn f03_an_api_server_frozen_after_a_create_leads_to_no_second_create() {
     let late = Harm::DelayAfter(Duration::from_secs(8));
     env.simulator
         .inject(HarmRule::new(late).on(Operation::CreateFlow));
-    env.apply(&groups("groups")).await.unwrap();
+    env.apply(groups("groups")).await.unwrap();
     let created = async || env.committed(Operation::CreateFlow) == 1;
     env.until("the create", created).await;
     let server = rough.program(ProgramName::KubeApiServer);
@@ -120,7 +120,7 @@ async fn f13_a_watch_that_is_too_old_begins_anew_and_finds_what_it_has_missed() 
     proxy.inject(watches(Effect::Hold));
     env.patch_flow("groups", json!({ "resetToken": "unseen" }))
         .await;
-    env.apply(&units("units")).await.unwrap();
+    env.apply(units("units")).await.unwrap();
     let start = env.audit_position();
     rough.plane.etcd().unwrap().compact().await.unwrap();
     rough.restart(ProgramName::KubeApiServer).await;
@@ -150,7 +150,7 @@ async fn f16_an_api_server_that_dies_stops_changes_until_it_is_back() {
 }
 
 async fn harmed_while_it_is_away(rough: &Rough, env: TestEnv, name: ProgramName) {
-    env.apply(&groups("groups")).await.unwrap();
+    env.apply(groups("groups")).await.unwrap();
     let flow = env.flow_where("groups", is_ready).await;
     rough.program(name).kill();
     let id = flow.status.unwrap().id.unwrap();

@@ -73,8 +73,8 @@ async fn f03_a_failed_status_write_after_a_create_leads_to_no_second_create() {
             proxy.inject(Rule::new(effect.clone()).method("PATCH").path(&path));
         }
     }
-    env.apply(&groups("groups")).await.unwrap();
-    env.apply(&units("units")).await.unwrap();
+    env.apply(groups("groups")).await.unwrap();
+    env.apply(units("units")).await.unwrap();
     for name in names {
         env.flow_where(name, is_ready).await;
     }
@@ -95,12 +95,12 @@ async fn f03_an_intent_that_is_not_known_to_be_written_leads_to_no_create() {
     for effect in &effects {
         spoil("groups", effect);
     }
-    env.apply(&groups("groups")).await.unwrap();
+    env.apply(groups("groups")).await.unwrap();
     hits(&env, &proxy, &Effect::ForwardThenCut, 1).await;
     assert_eq!(env.requests(Operation::CreateFlow), 0);
     env.flow_where("groups", is_ready).await;
     spoil("units", &Effect::Truncate(20));
-    env.apply(&units("units")).await.unwrap();
+    env.apply(units("units")).await.unwrap();
     hits(&env, &proxy, &Effect::Truncate(20), 1).await;
     env.flow_where("units", is_ready).await;
     comes_to_rest(&env).await;
@@ -124,7 +124,7 @@ async fn f12_changes_whose_events_are_lost_are_found_at_the_next_list() {
     proxy.inject(swallow());
     env.patch_flow("groups", json!({ "resetToken": "lost" }))
         .await;
-    env.apply(&units("units")).await.unwrap();
+    env.apply(units("units")).await.unwrap();
     lose(2).await;
     assert_eq!(env.committed(Operation::ResetFlow), 0);
     env.flow_where("units", is_ready).await;
@@ -205,7 +205,7 @@ async fn f14_an_old_deletion_leaves_the_flow_of_a_new_resource_alone() {
     let mut env = alone("f14-deletion").await;
     let cut = HarmRule::new(Harm::CutBefore).on(Operation::CreateFlow);
     env.simulator.inject(cut.always());
-    env.apply(&groups("groups")).await.unwrap();
+    env.apply(groups("groups")).await.unwrap();
     let sent = || env.requests(Operation::CreateFlow);
     env.until("a create", async || sent() > 0).await;
     env.stop_operator().await;
@@ -265,7 +265,7 @@ async fn f16_an_api_server_that_turns_requests_away_is_asked_again_later() {
     proxy.inject(Rule::new(Effect::CutStream).query("watch="));
     env.patch_flow("groups", json!({ "resetToken": "throttled" }))
         .await;
-    env.apply(&units("units")).await.unwrap();
+    env.apply(units("units")).await.unwrap();
     hits(&env, &proxy, &effect, 6).await;
     let counts = [Operation::CreateFlow, Operation::ResetFlow];
     assert_eq!(counts.map(|operation| env.committed(operation)), [1, 0]);
@@ -277,7 +277,7 @@ async fn f16_an_api_server_that_turns_requests_away_is_asked_again_later() {
 #[tokio::test(flavor = "multi_thread")]
 async fn f20_an_operator_can_be_stopped_before_it_has_seen_everything() {
     let (mut env, proxy) = open("f20-early", &[]).await;
-    env.apply(&groups("groups")).await.unwrap();
+    env.apply(groups("groups")).await.unwrap();
     env.flow_where("groups", is_ready).await;
     env.stop_operator().await;
     // The pages of a list have this size, and the question whether the kinds are known has another.

@@ -65,7 +65,7 @@ async fn f21_a_deletion_without_a_credential_is_told_and_both_ways_out_work() {
         .await;
     env.flows_gone(&names[..1]).await;
     assert_eq!(env.committed(Operation::DeleteFlow), 0);
-    env.apply(&connection()).await.unwrap();
+    env.apply(connection()).await.unwrap();
     env.flows_gone(&names[1..]).await;
     assert_eq!(env.committed(Operation::DeleteFlow), 1);
 }

@@ -157,7 +157,7 @@ async fn live(env: &mut TestEnv) {
     env.delete_flow(flow_name).await;
     env.gone(&env.flows(), flow_name).await;
     let adopting = json!({ "securityGroup": security(), "adoptionPolicy": "IfExists" });
-    env.apply(&flow(flow_name, &adopting)).await.unwrap();
+    env.apply(flow(flow_name, &adopting)).await.unwrap();
     env.flow_where(flow_name, is_ready).await;
     env.kubectl(&["delete", "industrydata", "--all"])
         .await

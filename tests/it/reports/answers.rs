@@ -27,7 +27,7 @@ async fn password_arrives_although(name: &str, answer: Vec<Effect>) {
         .await;
     let id = remote_id(&env.flow_where("users", is_ready).await);
     env.meet_all(Operation::UpdateFlow, [answer]);
-    env.apply(&passwords("New-2")).await.unwrap();
+    env.apply(passwords("New-2")).await.unwrap();
     let arrived = async || {
         let known = env.simulator.has_password(&id, "staff", "New-2");
         known.unwrap()

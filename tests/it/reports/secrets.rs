@@ -50,7 +50,7 @@ async fn a_secret_that_is_made_anew_with_the_same_content_sends_no_password() {
     let before = env.changes();
     let delete = ["delete", "secret", "passwords"];
     env.kubectl(&delete).await.unwrap();
-    env.apply(&passwords("Same-1")).await.unwrap();
+    env.apply(passwords("Same-1")).await.unwrap();
     env.polls(4).await;
     assert_eq!(env.changes(), before);
     assert_healed(&env).await;
@@ -128,13 +128,13 @@ async fn a_pause_of_the_service_is_kept_whatever_happens_to_the_secret() {
 async fn a_pause_that_the_service_asks_for_outlives_the_connection() {
     let env = open("pause-anew").await;
     let throttled = throttled(&env, async || {
-        env.apply(&sample("connection.yaml")).await.unwrap();
+        env.apply(sample("connection.yaml")).await.unwrap();
     })
     .await;
     let how = DeleteParams::default();
     env.connections().delete("contoso", &how).await.unwrap();
     env.gone(&env.connections(), "contoso").await;
-    env.apply(&sample("connection.yaml")).await.unwrap();
+    env.apply(sample("connection.yaml")).await.unwrap();
     touch(&env, "contoso", 0).await;
     assert_pause_is_kept(&env, throttled).await;
 }
