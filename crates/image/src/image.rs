@@ -65,7 +65,6 @@ impl ImageSpec {
             program: output.join(PROGRAM),
             sbom: output.join(format!("{PROGRAM}.cdx.json")),
         };
-        let sbom = serde_json::to_vec_pretty(&sbom)?;
         image.digest = self.write(&image.layout, &metadata, &program, &sbom)?;
         fs::copy(&compiled.path, &image.program)
             .with_context(|| format!("failed to write {}", image.program.display()))?;
