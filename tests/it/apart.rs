@@ -2,7 +2,7 @@
 
 use industrydata_operator::api::ProvisioningFlow;
 use industrydata_simulator::{Operation, Options};
-use industrydata_testbed::{Effect, Rule};
+use industrydata_testbed::{ProxyEffect, Rule};
 use serde_json::json;
 
 use crate::conditions::is_ready;
@@ -134,9 +134,9 @@ async fn a_panic_in_a_run_or_a_poller_is_logged_counted_and_retried() {
 async fn a_watch_that_does_not_deliver_shows() {
     let mut env = TestEnv::set_up("dead-watch", Options::default()).await;
     let proxy = env.through_proxy().await;
-    let rule = Rule::new(Effect::answer(500, "no"))
+    let rule = Rule::new(ProxyEffect::answer(500, "no"))
         .method("GET")
-        .path("/secrets");
+        .path_part("/secrets");
     proxy.inject(rule.always());
     let process = Launch::on(&env).start().await;
     let is_told = async || {

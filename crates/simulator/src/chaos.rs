@@ -35,15 +35,16 @@ impl Chaos {
 
     /// What will be done to the next request of this kind.
     pub(crate) fn effects(&mut self, facts: &Facts<'_>) -> Vec<Effect> {
-        let mut dice = self.dice(facts);
+        let operation = facts.operation.unwrap_or(Operation::Unknown);
+        let mut dice = self.dice(operation, facts.flow_type);
         let mut effects = Vec::new();
         if dice.random_bool(self.rate) {
-            effects.push(fault(&mut dice, facts.operation));
+            effects.push(fault(&mut dice, operation));
         }
         if dice.random_bool(self.rate) {
             effects.push(quirk(&mut dice));
         }
-        if facts.operation.is_write() && dice.random_bool(self.rate) {
+        if operation.is_write() && dice.random_bool(self.rate) {
             effects.push(Effect::Hide(Duration::from_millis(
                 dice.random_range(100..2000),
             )));
@@ -51,15 +52,12 @@ impl Chaos {
         effects
     }
 
-    fn dice(&mut self, facts: &Facts<'_>) -> StdRng {
-        let nth = self
-            .seen
-            .entry((facts.operation, facts.flow_type))
-            .or_default();
+    fn dice(&mut self, operation: Operation, flow_type: Option<FlowType>) -> StdRng {
+        let nth = self.seen.entry((operation, flow_type)).or_default();
         *nth += 1;
-        let kind = facts.flow_type.map_or(0, |kind| kind as u64 + 1);
+        let kind = flow_type.map_or(0, |kind| kind as u64 + 1);
         let mut seed = [0; 32];
-        let parts = [self.seed, facts.operation as u64, kind, *nth];
+        let parts = [self.seed, operation as u64, kind, *nth];
         for (place, byte) in seed
             .iter_mut()
             .zip(parts.into_iter().flat_map(u64::to_le_bytes))
@@ -135,8 +133,8 @@ mod tests {
         let facts = Facts {
             method: "GET",
             path: "/",
-            operation: Operation::ListSets,
-            flow_type: None,
+            operation: Some(Operation::ListSets),
+            ..Facts::default()
         };
         (0..100).map(|_| chaos.effects(&facts)).collect()
     }
@@ -159,11 +157,11 @@ mod tests {
         let lists = Facts {
             method: "GET",
             path: "/",
-            operation: Operation::ListSets,
-            flow_type: None,
+            operation: Some(Operation::ListSets),
+            ..Facts::default()
         };
         let gets = Facts {
-            operation: Operation::GetSet,
+            operation: Some(Operation::GetSet),
             ..lists
         };
         let mixed: Vec<Vec<Effect>> = (0..100)

@@ -58,10 +58,11 @@ pub(crate) fn admit(world: &mut World, request: &Request) -> Admitted {
     let facts = Facts {
         method: request.method.as_str(),
         path: &request.path,
-        operation: operation.unwrap_or(Operation::Unknown),
+        query: request.query.as_deref().unwrap_or_default(),
+        operation: Some(operation.unwrap_or(Operation::Unknown)),
         flow_type: flow_type(world, &target, request),
     };
-    let mut effects = world.rules.apply(&facts);
+    let mut effects: Vec<_> = world.rules.apply(&facts, |_| true).collect();
     if let Some(chaos) = &mut world.chaos {
         effects.extend(chaos.effects(&facts));
     }

@@ -1,8 +1,8 @@
 //! Programs of the control plane that stop, die or refuse, on control planes that nobody else needs.
 
 use industrydata_operator::runtime::RuntimeError;
-use industrydata_simulator::{Answer, Effect as Harm, Operation, Options, Rule as HarmRule};
-use industrydata_testbed::{ControlPlane, Effect, Hit, Program, ProgramName, Proxy, Rule};
+use industrydata_simulator::{Answer, Effect, Operation, Options};
+use industrydata_testbed::{ControlPlane, Hit, Program, ProgramName, Proxy, ProxyEffect, Rule};
 use serde_json::json;
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
@@ -64,12 +64,12 @@ impl Rough {
 /// Applies a flow, of whose set the operator sees nothing until `harm` is done. Waits until it has tried to write its
 /// intent down.
 async fn harmed_before_its_intent(env: &TestEnv, proxy: &Proxy, harm: impl AsyncFnOnce()) {
-    let blind = Harm::Refuse(Answer::new(500));
-    let blind = HarmRule::new(blind).on(Operation::ListFlows);
+    let blind = Effect::Refuse(Answer::new(500));
+    let blind = Rule::new(blind).on(Operation::ListFlows);
     let blind = env.simulator.inject(blind.always());
     // Delays nothing, and tells what was asked.
-    let seen = Rule::new(Effect::Delay(Duration::ZERO)).method("PATCH");
-    proxy.inject(seen.path("/provisioningflows/groups").always());
+    let seen = Rule::new(ProxyEffect::Delay(Duration::ZERO)).method("PATCH");
+    proxy.inject(seen.path_part("/provisioningflows/groups").always());
     env.apply(groups("groups")).await.unwrap();
     let looked = async || env.requests(Operation::ListFlows) > 0;
     env.until("the look", looked).await;
@@ -96,9 +96,9 @@ async fn f03_an_api_server_frozen_after_a_create_leads_to_no_second_create() {
     env.apply_sample_set().await;
     env.set_is_ready().await;
     // Shorter than the operator waits for an answer (10 s), and long enough to freeze the API server meanwhile.
-    let late = Harm::DelayAfter(Duration::from_secs(8));
+    let late = Effect::DelayAfter(Duration::from_secs(8));
     env.simulator
-        .inject(HarmRule::new(late).on(Operation::CreateFlow));
+        .inject(Rule::new(late).on(Operation::CreateFlow));
     env.apply(groups("groups")).await.unwrap();
     let created = async || env.committed(Operation::CreateFlow) == 1;
     env.until("the create", created).await;
@@ -117,7 +117,7 @@ async fn f13_a_watch_that_is_too_old_begins_anew_and_finds_what_it_has_missed() 
     let (env, proxy) = rough.open("f13").await;
     with_groups_at_rest(&env).await;
     let watches = |effect| Rule::new(effect).query("watch=");
-    proxy.inject(watches(Effect::Hold));
+    proxy.inject(watches(ProxyEffect::Hold));
     env.patch_flow("groups", json!({ "resetToken": "unseen" }))
         .await;
     env.apply(units("units")).await.unwrap();
@@ -125,7 +125,7 @@ async fn f13_a_watch_that_is_too_old_begins_anew_and_finds_what_it_has_missed() 
     rough.plane.etcd().unwrap().compact().await.unwrap();
     rough.restart(ProgramName::KubeApiServer).await;
     assert_eq!(env.committed(Operation::ResetFlow), 0);
-    proxy.inject(watches(Effect::CutStream));
+    proxy.inject(watches(ProxyEffect::CutStream));
     proxy.clear();
     both_are_done_once(&env).await;
     let asked = env.requests_since(start);

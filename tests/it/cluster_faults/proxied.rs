@@ -1,8 +1,8 @@
 //! Requests to the API server that go wrong, and watches that do not show what is so.
 
 use industrydata_operator::api::ProvisioningFlow;
-use industrydata_simulator::{Effect as Harm, Operation, Options, Rule as HarmRule};
-use industrydata_testbed::{Effect, Proxy, Rule};
+use industrydata_simulator::{Effect, Operation, Options};
+use industrydata_testbed::{Proxy, ProxyEffect, Rule};
 use kube::ResourceExt;
 use serde_json::json;
 
@@ -33,20 +33,20 @@ async fn alone(name: &str) -> TestEnv {
 }
 
 /// What the API server says when it refuses.
-fn refusal(code: u16, reason: &str) -> Effect {
+fn refusal(code: u16, reason: &str) -> ProxyEffect {
     let status = json!({
         "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": "no",
     });
-    Effect::answer(code, status.to_string())
+    ProxyEffect::answer(code, status.to_string())
 }
 
 /// Every way in which a write fails, or seems to.
-fn failed_writes() -> [Effect; 4] {
+fn failed_writes() -> [ProxyEffect; 4] {
     [
         refusal(409, "Conflict"),
         refusal(500, "InternalError"),
-        Effect::DropBefore,
-        Effect::ForwardThenCut,
+        ProxyEffect::DropBefore,
+        ProxyEffect::ForwardThenCut,
     ]
 }
 
@@ -55,7 +55,7 @@ fn is_new(old: &ProvisioningFlow) -> impl Fn(&ProvisioningFlow) -> bool {
     move |flow| is_ready(flow) && flow.uid() != uid
 }
 
-async fn hits(env: &TestEnv, proxy: &Proxy, effect: &Effect, least: usize) {
+async fn hits(env: &TestEnv, proxy: &Proxy, effect: &ProxyEffect, least: usize) {
     let hits = || proxy.hits().into_iter().filter(|hit| hit.effect == *effect);
     let enough = async || hits().count() >= least;
     env.until(&format!("{least} times {effect:?}"), enough)
@@ -70,7 +70,7 @@ async fn f03_a_failed_status_write_after_a_create_leads_to_no_second_create() {
     for name in names {
         let path = format!("/provisioningflows/{name}/status");
         for effect in &effects {
-            proxy.inject(Rule::new(effect.clone()).method("PATCH").path(&path));
+            proxy.inject(Rule::new(effect.clone()).method("PATCH").path_part(&path));
         }
     }
     env.apply(groups("groups")).await.unwrap();
@@ -87,21 +87,21 @@ async fn f03_a_failed_status_write_after_a_create_leads_to_no_second_create() {
 #[tokio::test(flavor = "multi_thread")]
 async fn f03_an_intent_that_is_not_known_to_be_written_leads_to_no_create() {
     let (env, proxy) = open("f03-intent", &[]).await;
-    let spoil = |name: &str, effect: &Effect| {
+    let spoil = |name: &str, effect: &ProxyEffect| {
         let rule = Rule::new(effect.clone()).method("PATCH");
-        proxy.inject(rule.path(&format!("/provisioningflows/{name}")));
+        proxy.inject(rule.path_part(&format!("/provisioningflows/{name}")));
     };
     let effects = failed_writes();
     for effect in &effects {
         spoil("groups", effect);
     }
     env.apply(groups("groups")).await.unwrap();
-    hits(&env, &proxy, &Effect::ForwardThenCut, 1).await;
+    hits(&env, &proxy, &ProxyEffect::ForwardThenCut, 1).await;
     assert_eq!(env.requests(Operation::CreateFlow), 0);
     env.flow_where("groups", is_ready).await;
-    spoil("units", &Effect::Truncate(20));
+    spoil("units", &ProxyEffect::Truncate(20));
     env.apply(units("units")).await.unwrap();
-    hits(&env, &proxy, &Effect::Truncate(20), 1).await;
+    hits(&env, &proxy, &ProxyEffect::Truncate(20), 1).await;
     env.flow_where("units", is_ready).await;
     comes_to_rest(&env).await;
     assert_eq!(env.committed(Operation::CreateFlow), 2);
@@ -113,12 +113,12 @@ async fn f12_changes_whose_events_are_lost_are_found_at_the_next_list() {
     let (env, proxy) = open("f12", &["--relist-interval", "5s"]).await;
     with_groups_at_rest(&env).await;
     let lose = async |lost: usize| {
-        hits(&env, &proxy, &Effect::Swallow, lost).await;
+        hits(&env, &proxy, &ProxyEffect::Swallow, lost).await;
         proxy.clear();
     };
     let swallow = || {
-        Rule::new(Effect::Swallow)
-            .path("/provisioningflows")
+        Rule::new(ProxyEffect::Swallow)
+            .path_part("/provisioningflows")
             .query("watch=")
     };
     proxy.inject(swallow());
@@ -188,7 +188,7 @@ async fn f14_an_old_list_at_start_harms_no_new_resources_of_the_same_names() {
     env.flow_lists(5).await;
     assert_eq!(env.versions().await, versions);
     proxy.clear();
-    proxy.inject(Rule::new(Effect::CutStream).query("watch="));
+    proxy.inject(Rule::new(ProxyEffect::CutStream).query("watch="));
     comes_to_rest(&env).await;
     for (name, new) in names.iter().zip(new) {
         let now = env.flow_where(name, is_ready).await;
@@ -203,7 +203,7 @@ async fn f14_an_old_list_at_start_harms_no_new_resources_of_the_same_names() {
 #[tokio::test(flavor = "multi_thread")]
 async fn f14_an_old_deletion_leaves_the_flow_of_a_new_resource_alone() {
     let mut env = alone("f14-deletion").await;
-    let cut = HarmRule::new(Harm::CutBefore).on(Operation::CreateFlow);
+    let cut = Rule::new(Effect::CutBefore).on(Operation::CreateFlow);
     env.simulator.inject(cut.always());
     env.apply(groups("groups")).await.unwrap();
     let sent = || env.requests(Operation::CreateFlow);
@@ -241,10 +241,14 @@ async fn list(env: &TestEnv) -> String {
 /// Shows to an operator that is started now the flows of the past, and nothing of what has happened to them since.
 async fn live_in(env: &mut TestEnv, past: String) -> Proxy {
     let proxy = env.through_proxy().await;
-    let of_flows = |effect| Rule::new(effect).method("GET").path("/provisioningflows");
-    let past = of_flows(Effect::answer(200, past)).query("limit=500");
+    let of_flows = |effect| {
+        Rule::new(effect)
+            .method("GET")
+            .path_part("/provisioningflows")
+    };
+    let past = of_flows(ProxyEffect::answer(200, past)).query("limit=500");
     proxy.inject(past.always());
-    proxy.inject(of_flows(Effect::Hold).query("watch="));
+    proxy.inject(of_flows(ProxyEffect::Hold).query("watch="));
     proxy
 }
 
@@ -253,16 +257,16 @@ async fn f16_an_api_server_that_turns_requests_away_is_asked_again_later() {
     let (env, proxy) = open("f16-throttled", &[]).await;
     with_groups_at_rest(&env).await;
     let mut effect = refusal(429, "TooManyRequests");
-    if let Effect::Answer { headers, .. } = &mut effect {
+    if let ProxyEffect::Answer { headers, .. } = &mut effect {
         headers.push(("retry-after".to_owned(), "1".to_owned()));
     }
     // All but the lease, which has a level of priority of its own in a real cluster.
     proxy.inject(
         Rule::new(effect.clone())
-            .path("/apis/industrydata.dev")
+            .path_part("/apis/industrydata.dev")
             .always(),
     );
-    proxy.inject(Rule::new(Effect::CutStream).query("watch="));
+    proxy.inject(Rule::new(ProxyEffect::CutStream).query("watch="));
     env.patch_flow("groups", json!({ "resetToken": "throttled" }))
         .await;
     env.apply(units("units")).await.unwrap();
@@ -281,9 +285,9 @@ async fn f20_an_operator_can_be_stopped_before_it_has_seen_everything() {
     env.flow_where("groups", is_ready).await;
     env.stop_operator().await;
     // The pages of a list have this size, and the question whether the kinds are known has another.
-    let lists = Rule::new(Effect::Hold).query("limit=500");
-    proxy.inject(lists.path("provisioningflows"));
+    let lists = Rule::new(ProxyEffect::Hold).query("limit=500");
+    proxy.inject(lists.path_part("provisioningflows"));
     env.start_operator(&[]).await;
-    hits(&env, &proxy, &Effect::Hold, 1).await;
+    hits(&env, &proxy, &ProxyEffect::Hold, 1).await;
     env.stop_operator().await;
 }

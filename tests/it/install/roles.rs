@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use industrydata_simulator::{Operation, Options};
-use industrydata_testbed::{Effect, Entry, Position, Rule};
+use industrydata_testbed::{Entry, Position, ProxyEffect, Rule};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::api::DynamicObject;
 use serde_json::json;
@@ -115,11 +115,11 @@ async fn live(env: &mut TestEnv) {
     let proxy = env.through_proxy().await;
     let conflict = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 409, "reason": "Conflict" });
     for kind in KINDS {
-        let conflict = Effect::answer(409, conflict.to_string());
+        let conflict = ProxyEffect::answer(409, conflict.to_string());
         proxy.inject(
             Rule::new(conflict)
                 .method("PATCH")
-                .path(&format!("/{kind}/")),
+                .path_part(&format!("/{kind}/")),
         );
     }
     env.start_operator(&[]).await;
