@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use futures::future::join_all;
-use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
+use industrydata_operator::api::ProvisioningFlow;
 use industrydata_simulator::{Operation, Options};
 use industrydata_testbed::measured;
 use kube::ResourceExt;
@@ -14,7 +14,7 @@ use kube::runtime::watcher;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::conditions::{Conditions, is_ready, remote_id, reset_phase, stalled};
+use crate::conditions::{Conditions, has_accepted, is_ready, remote_id, stalled};
 use crate::manifests::{SAMPLES, flow, sample, set, types};
 use crate::process::{Launch, Process};
 use crate::test_env::TestEnv;
@@ -193,11 +193,7 @@ async fn reset(env: &TestEnv, picture: &Picture, number: usize, token: &str) -> 
     let start = Instant::now();
     let spec = json!({ "resetToken": token });
     env.patch_flow(&name(number), spec).await;
-    let accepted = |flow: &ProvisioningFlow| {
-        let reset = flow.status.clone().unwrap_or_default().reset;
-        let is_latest = reset.is_some_and(|one| one.token.as_deref() == Some(token));
-        is_latest && reset_phase(flow) == Some(ResetPhase::Accepted)
-    };
+    let accepted = |flow: &_| has_accepted(flow, token);
     picture.becomes(&name(number), accepted).await;
     start.elapsed()
 }

@@ -86,3 +86,12 @@ pub fn known_id(flow: &ProvisioningFlow) -> Option<String> {
 pub fn reset_phase(flow: &ProvisioningFlow) -> Option<ResetPhase> {
     flow.status.as_ref()?.reset.as_ref()?.phase
 }
+
+/// Whether the last reset of a flow was by this token, and accepted.
+pub fn has_accepted(flow: &ProvisioningFlow, token: &str) -> bool {
+    let status = flow.status.as_ref();
+    let reset = status.and_then(|status| status.reset.as_ref());
+    reset.is_some_and(|reset| {
+        reset.token.as_deref() == Some(token) && reset.phase == Some(ResetPhase::Accepted)
+    })
+}

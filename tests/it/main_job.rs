@@ -1,13 +1,15 @@
 //! The main job: apply, create, poll, mirror, reset, delete.
 
-use industrydata_operator::api::{OutboundProvisioningFlowSet, ProvisioningFlow, ResetPhase};
+use industrydata_operator::api::{OutboundProvisioningFlowSet, ProvisioningFlow};
 use industrydata_simulator::{FlowType, Operation, Options};
 use kube::ResourceExt;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
-use crate::conditions::{headline, is_ready, known_id, ready, remote_id, stalled, told};
-use crate::manifests::{groups, groups_by_id, sample, secret, units};
+use crate::conditions::{
+    has_accepted, headline, is_ready, known_id, ready, remote_id, stalled, told,
+};
+use crate::manifests::{groups, groups_by_id, sample, secret, units, with};
 use crate::test_env::TestEnv;
 
 const FLOWS: [(&str, FlowType); 4] = [
@@ -141,13 +143,8 @@ async fn each_new_token_resets_once() {
     for (name, _) in FLOWS {
         let id = remote_id(&env.flow(name).await);
         env.patch_flow(name, json!({ "resetToken": "first" })).await;
-        let accepted = |flow: &ProvisioningFlow| {
-            let reset = flow.status.as_ref().and_then(|status| status.reset.clone());
-            reset.is_some_and(|reset| {
-                reset.token.as_deref() == Some("first") && reset.phase == Some(ResetPhase::Accepted)
-            })
-        };
-        env.flow_where(name, accepted).await;
+        env.flow_where(name, |flow| has_accepted(flow, "first"))
+            .await;
         assert_eq!(env.simulator.journal().resets(&id), 1);
     }
     let (name, _) = FLOWS[0];
@@ -175,8 +172,7 @@ async fn each_new_token_resets_once() {
 async fn a_token_that_a_flow_is_born_with_is_only_noted() {
     let env = TestEnv::open("born").await;
     env.apply_sample_set().await;
-    let mut born = groups("born");
-    born["spec"]["resetToken"] = json!("born");
+    let born = with(groups("born"), &json!({ "resetToken": "born" }));
     env.apply(born).await.unwrap();
     let flow = env.flow_where("born", is_ready).await;
     let reset = flow.status.clone().unwrap().reset.unwrap();
@@ -339,9 +335,8 @@ async fn a_flow_that_exists_is_adopted_only_where_that_is_allowed() {
 async fn suspended_and_observed_flows_change_nothing_at_the_service() {
     let env = TestEnv::open("hands-off").await;
     env.apply_sample_set().await;
-    let (mut asleep, mut watching) = (groups("asleep"), units("watching"));
-    asleep["spec"]["suspend"] = json!(true);
-    watching["spec"]["managementPolicy"] = json!("Observe");
+    let asleep = with(groups("asleep"), &json!({ "suspend": true }));
+    let watching = with(units("watching"), &json!({ "managementPolicy": "Observe" }));
     env.apply_all([asleep, watching]).await;
     env.flow_stalled("watching", "NotFound").await;
     let suspended = |flow: &_| told(flow, "Synced") == "False/Suspended";

@@ -59,11 +59,16 @@ pub fn set(name: &str) -> Value {
 
 /// A flow in the set `north`; members of `spec` that are null are left out.
 pub fn flow(name: &str, spec: &Value) -> Value {
-    let mut whole = json!({ "flowSetRef": { "name": "north" }, "pollInterval": "1s" });
-    let members = whole.as_object_mut().unwrap();
-    members.extend(spec.as_object().unwrap().clone());
-    members.retain(|_, value| !value.is_null());
-    object("ProvisioningFlow", name, &whole)
+    let whole = json!({ "flowSetRef": { "name": "north" }, "pollInterval": "1s" });
+    with(object("ProvisioningFlow", name, &whole), spec)
+}
+
+/// With more in its `spec`, or without what is null.
+pub fn with(mut object: Value, more: &Value) -> Value {
+    let spec = object["spec"].as_object_mut().unwrap();
+    spec.extend(more.as_object().unwrap().clone());
+    spec.retain(|_, value| !value.is_null());
+    object
 }
 
 /// A flow of security groups in the set `north`.

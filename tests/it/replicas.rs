@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use industrydata_operator::api::ProvisioningFlow;
 use industrydata_simulator::{Answer, Effect, FlowType, Operation, Options, Rule};
 use industrydata_testbed::measured;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::conditions::{Conditions, is_ready, stalled};
 use crate::log_assertions::{assert_no_overlap, assert_one_at_a_time};
-use crate::manifests::{connection, groups, other_groups, set, units};
+use crate::manifests::{connection, groups, other_groups, set, units, with};
 use crate::process::{Launch, Process};
 use crate::test_env::TestEnv;
 
@@ -24,14 +24,6 @@ async fn start(env: &TestEnv, name: &str, failpoints: &str) -> Process {
 
 pub async fn takes_over(env: &TestEnv, replica: &mut Process) {
     one_takes_over(env, std::slice::from_mut(replica)).await;
-}
-
-/// A flow of groups or of units with more in its `spec`, which may be null.
-fn with(mut flow: Value, more: &Value) -> Value {
-    let spec = flow["spec"].as_object_mut().unwrap();
-    spec.extend(more.as_object().unwrap().clone());
-    spec.retain(|_, value| !value.is_null());
-    flow
 }
 
 fn flows_created(env: &TestEnv, kind: FlowType) -> usize {

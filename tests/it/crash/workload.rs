@@ -5,7 +5,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::manifests::{
-    CLIENT, connection, connection_with, groups, object, other_groups, passwords, set, users,
+    CLIENT, connection, connection_with, groups, object, other_groups, passwords, set, users, with,
 };
 use crate::test_env::TestEnv;
 
@@ -55,7 +55,7 @@ impl Workload {
             Self::RotateSecrets => users("north"),
             Self::UpdateFlow | Self::ResetFlow | Self::DeleteAll => groups("north"),
             // With a token that it was born with: it is no reason to reset, now or when it is restored.
-            Self::Restore => groups_with(&json!({ "resetToken": "born" })),
+            Self::Restore => with(groups("north"), &json!({ "resetToken": "born" })),
         };
         vec![
             connection(),
@@ -74,10 +74,10 @@ impl Workload {
             }
             Self::CreateFlow => env.put(&groups("north")).await,
             Self::AdoptFlow => adopt(env).await,
-            Self::UpdateFlow => env.put(&groups_with(&other_groups())).await,
+            Self::UpdateFlow => env.put(&with(groups("north"), &other_groups())).await,
             Self::ResetFlow => {
-                env.put(&groups_with(&json!({ "resetToken": "again" })))
-                    .await
+                let reset = json!({ "resetToken": "again" });
+                env.put(&with(groups("north"), &reset)).await;
             }
             Self::DeleteAll => {
                 for kind in ["OutboundProvisioningFlowSet", "ProvisioningFlow"] {
@@ -129,13 +129,6 @@ async fn restore(env: &TestEnv, kind: &str) {
 async fn remove(env: &TestEnv, kind: &str) {
     let parameters = DeleteParams::default();
     env.api(kind).delete("north", &parameters).await.unwrap();
-}
-
-fn groups_with(more: &Value) -> Value {
-    let mut groups = groups("north");
-    let spec = groups["spec"].as_object_mut().unwrap();
-    spec.extend(more.as_object().unwrap().clone());
-    groups
 }
 
 /// The password that the service has for the staff of a flow.

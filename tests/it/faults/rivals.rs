@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{open, open_shortened, prepare_for_all};
 use crate::conditions::{advice, is_ready, remote_id, reset_phase};
 use crate::manifests::{
-    connection, groups, groups_by_id, groups_in, labelled, names, other_groups, set,
+    connection, groups, groups_by_id, groups_in, labelled, names, other_groups, set, with,
 };
 use crate::oracle::{assert_all_owned, assert_at_rest, assert_healed, assert_nothing_twice};
 use crate::test_env::TestEnv;
@@ -165,9 +165,9 @@ async fn f22_a_flow_of_another_namespace_is_not_taken_over_before_it_is_let_go()
     let home = std::mem::replace(&mut env.namespace, "f22-other".to_owned());
     env.apply(&connection).await.unwrap();
     let set = owner.status.clone().unwrap().flow_set_id.unwrap();
-    let mut taker = labelled(groups_by_id("taker", &set), "f22");
-    taker["spec"]["adoptionPolicy"] = json!("IfExists");
-    taker["spec"]["securityGroup"] = other_groups()["securityGroup"].take();
+    let taker = with(groups_by_id("taker", &set), &other_groups());
+    let taker = with(taker, &json!({ "adoptionPolicy": "IfExists" }));
+    let taker = labelled(taker, "f22");
     apply_younger(&env, &owner, &taker).await;
     let taker = env.flow_stalled("taker", "Conflict").await;
     for name in ["owner", "north", home.as_str()] {
