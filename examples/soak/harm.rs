@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use industrydata_simulator::{Answer, BodyFault, Operation, RetryAfter};
 use industrydata_simulator::{Effect as ServiceEffect, Rule as ServiceRule};
-use industrydata_testbed::{Effect, Proxy, Rule};
+use industrydata_testbed::{Proxy, ProxyEffect as Effect, Rule};
 use rand::{RngExt as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde_json::json;
 use tokio::time::Instant;
@@ -158,7 +158,7 @@ impl<'a> Harm<'a> {
         };
         let mut rule = Rule::new(effect).times(dice.random_range(1..6));
         if let Some((method, path)) = requests.choose(dice) {
-            rule = rule.method(method).path(path);
+            rule = rule.method(*method).path_part(path);
         }
         self.proxy(side).inject(rule.clone());
         format!("{}: {rule:?}", name(side))
@@ -179,7 +179,7 @@ impl<'a> Harm<'a> {
             "",
         ];
         let kind = kinds.choose(dice).copied().unwrap_or_default();
-        let rule = Rule::new(effect).query("watch=true").path(kind);
+        let rule = Rule::new(effect).query("watch=true").path_part(kind);
         let id = self.scene.cluster.inject(rule.clone());
         let time = Duration::from_millis(dice.random_range(500..4000));
         self.end_after(time, End::Rule(Side::Cluster, id));

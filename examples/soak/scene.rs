@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use industrydata_operator::api::definitions_as_yaml;
-use industrydata_simulator::{Options, ReadinessScript, Simulator, Switches};
+use industrydata_simulator::{Behavior, Options, ReadinessScript, Simulator};
 use industrydata_testbed::{Account, ControlPlane, Proxy, Upstream, run_with_input};
 use kube::Client;
 
@@ -32,13 +32,13 @@ impl Scene {
         let account = plane.service_account(NAMESPACE, ACCOUNT).await?;
         install(&plane).await?;
         // The service does not help: what is asked for twice is made twice, and shows.
-        let switches = Switches {
+        let behavior = Behavior {
             second_flow_of_type: None,
             readiness: ReadinessScript::ready_after(Duration::from_secs(1)),
-            ..Switches::default()
+            ..Behavior::default()
         };
         let options = Options {
-            switches,
+            behavior,
             ..Options::default()
         };
         let simulator = Simulator::start(options).await?;

@@ -1,11 +1,15 @@
 //! What one object, one run or one watch cannot do to the others.
 
+use industrydata_operator::api::ProvisioningFlow;
 use industrydata_simulator::{Operation, Options};
-use industrydata_testbed::{Effect, Rule};
+use industrydata_testbed::{ProxyEffect, Rule};
 use serde_json::json;
 
+use crate::conditions::is_ready;
+use crate::manifests::{groups, secret, units};
 use crate::process::{Launch, Process};
-use crate::stage::{PATIENCE, Stage, flow, is_ready, sample, security};
+use crate::replicas::takes_over;
+use crate::test_env::TestEnv;
 
 /// A time that the API server takes from anybody and that is past the end of what the operator can count.
 const ODD: &str = "9999-12-31T23:59:59Z";
@@ -13,37 +17,12 @@ const ODD: &str = "9999-12-31T23:59:59Z";
 /// In the Secret of another tenant. `kubectl apply` keeps it in an annotation.
 const CANARY: &str = "canary-4d7a1c";
 
-fn groups(name: &str) -> String {
-    flow(name, &json!({ "securityGroup": security() }))
+async fn apply_canary(env: &TestEnv) {
+    let canary = secret("canary", &json!({ "value": CANARY }));
+    env.apply(canary).await.unwrap();
 }
 
-fn units(name: &str) -> String {
-    let options = json!({ "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false });
-    flow(
-        name,
-        &json!({ "administrativeUnit": { "creationOptions": options } }),
-    )
-}
-
-/// Applies the sample connection and set.
-async fn apply_set(stage: &Stage) {
-    for file in ["connection.yaml", "flow-set.yaml"] {
-        let manifest = sample(file).replace("pollInterval: 60s", "pollInterval: 1s");
-        stage.apply(&manifest).await.unwrap();
-    }
-}
-
-async fn apply_canary(stage: &Stage) {
-    let secret = json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": { "name": "canary" },
-        "stringData": { "value": CANARY },
-    });
-    stage.apply(&secret.to_string()).await.unwrap();
-}
-
-async fn make_odd(stage: &Stage, object: &str) {
+async fn make_odd(env: &TestEnv, object: &str) {
     let is_secret = object.starts_with("secret/");
     let fields = json!({
         "manager": "odd",
@@ -54,16 +33,16 @@ async fn make_odd(stage: &Stage, object: &str) {
         "fieldsV1": { "f:metadata": { "f:labels": { "f:odd": {} } } },
     });
     let patch = json!({ "metadata": { "managedFields": [fields] } }).to_string();
-    stage.kubectl(&["label", object, "odd=1"]).await.unwrap();
+    env.kubectl(&["label", object, "odd=1"]).await.unwrap();
     let patch = ["patch", object, "--type=merge", "--patch", &patch];
-    stage.kubectl(&patch).await.unwrap();
+    env.kubectl(&patch).await.unwrap();
     let shown = ["get", object, "--show-managed-fields", "--output", "json"];
-    let shown = stage.kubectl(&shown).await.unwrap();
+    let shown = env.kubectl(&shown).await.unwrap();
     assert!(shown.contains(ODD), "{shown}");
 }
 
-async fn start(stage: &Stage) -> Process {
-    let launch = Launch::on(stage).flag("--log-level", "trace");
+async fn start(env: &TestEnv) -> Process {
+    let launch = Launch::on(env).flag("--log-level", "trace");
     launch.start().await
 }
 
@@ -77,12 +56,12 @@ fn is_silent_about_secrets(process: &Process) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metadata_with_times_past_the_end_stop_nobody() {
-    let stage = Stage::set_up("odd-metadata", Options::default()).await;
-    apply_canary(&stage).await;
-    let process = start(&stage).await;
-    apply_set(&stage).await;
-    stage.apply(&groups("odd")).await.unwrap();
-    stage.flow_where("odd", is_ready).await;
+    let env = TestEnv::set_up("odd-metadata", Options::default()).await;
+    apply_canary(&env).await;
+    let process = start(&env).await;
+    env.apply_sample_set().await;
+    env.apply(groups("odd")).await.unwrap();
+    env.flow_where("odd", is_ready).await;
     for object in [
         "secret/canary",
         "secret/contoso",
@@ -90,54 +69,47 @@ async fn metadata_with_times_past_the_end_stop_nobody() {
         "flowset/north",
         "pflow/odd",
     ] {
-        make_odd(&stage, object).await;
+        make_odd(&env, object).await;
     }
-    stage.apply(&units("even")).await.unwrap();
-    stage.flow_where("even", is_ready).await;
+    env.apply(units("even")).await.unwrap();
+    env.flow_where("even", is_ready).await;
     is_silent_about_secrets(&process);
     process.stop().await;
 
-    let process = start(&stage).await;
-    stage.kubectl(&["delete", "pflow/odd"]).await.unwrap();
-    stage.gone(&stage.flows(), "odd").await;
-    stage.apply(&groups("again")).await.unwrap();
-    stage.flow_where("again", is_ready).await;
+    let process = start(&env).await;
+    env.kubectl(&["delete", "pflow/odd"]).await.unwrap();
+    env.flows_gone(&["odd"]).await;
+    env.apply(groups("again")).await.unwrap();
+    env.flow_where("again", is_ready).await;
     assert_eq!(process.get("/readyz").await, (200, "leading\n".to_owned()));
     is_silent_about_secrets(&process);
-    let counts = [Operation::CreateFlow, Operation::DeleteFlow]
-        .map(|one| stage.simulator.journal().committed(one));
+    let counts = [Operation::CreateFlow, Operation::DeleteFlow].map(|one| env.committed(one));
     assert_eq!(counts, [3, 1]);
 }
 
 /// Somebody may write to the Lease; nobody would lead any more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_with_a_time_past_the_end_is_taken() {
-    let stage = Stage::set_up("odd-lease", Options::default()).await;
+    let env = TestEnv::set_up("odd-lease", Options::default()).await;
     let lease = json!({
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
         "metadata": { "name": "industrydata-operator" },
         "spec": { "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": "9999-12-31T23:59:59.000000Z" },
     });
-    stage.apply(&lease.to_string()).await.unwrap();
-    let mut process = start(&stage).await;
-    let leads = async {
-        while !process.leads().await {
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, leads).await;
-    assert!(in_time.is_ok(), "the lease is taken");
+    env.apply(lease).await.unwrap();
+    let mut process = start(&env).await;
+    takes_over(&env, &mut process).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_in_a_run_or_a_poller_is_told_counted_and_followed_by_another_try() {
-    let stage = Stage::set_up("panics", Options::default()).await;
-    let launch = Launch::on(&stage).failpoints("panic-in-run=1*panic;panic-in-poller=1*panic");
+async fn a_panic_in_a_run_or_a_poller_is_logged_counted_and_retried() {
+    let env = TestEnv::set_up("panics", Options::default()).await;
+    let launch = Launch::on(&env).failpoints("panic-in-run=1*panic;panic-in-poller=1*panic");
     let process = launch.start().await;
-    apply_set(&stage).await;
-    stage.apply(&groups("groups")).await.unwrap();
-    stage.flow_where("groups", is_ready).await;
+    env.apply_sample_set().await;
+    env.apply(groups("groups")).await.unwrap();
+    env.flow_where("groups", is_ready).await;
 
     let polled = async || {
         let metrics = process.get("/metrics").await.1;
@@ -146,7 +118,7 @@ async fn a_panic_in_a_run_or_a_poller_is_told_counted_and_followed_by_another_tr
             metrics.contains(&line)
         })
     };
-    stage.until("both panics to be counted", polled).await;
+    env.until("both panics to be counted", polled).await;
     let log = process.log();
     for told in [
         "a run for GraphConnection panics/contoso panicked",
@@ -160,18 +132,18 @@ async fn a_panic_in_a_run_or_a_poller_is_told_counted_and_followed_by_another_tr
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_that_does_not_deliver_shows() {
-    let mut stage = Stage::set_up("dead-watch", Options::default()).await;
-    let proxy = stage.through_proxy().await;
-    let rule = Rule::new(Effect::answer(500, "no"))
+    let mut env = TestEnv::set_up("dead-watch", Options::default()).await;
+    let proxy = env.through_proxy().await;
+    let rule = Rule::new(ProxyEffect::answer(500, "no"))
         .method("GET")
-        .path("/secrets");
+        .path_part("/secrets");
     proxy.inject(rule.always());
-    let process = Launch::on(&stage).start().await;
+    let process = Launch::on(&env).start().await;
     let is_told = async || {
         let (status, line) = process.get("/readyz").await;
         status == 503 && line.contains("changes of: Secret;")
     };
-    stage.until("readiness to say so", is_told).await;
+    env.until("readiness to say so", is_told).await;
     let metrics = process.get("/metrics").await.1;
     for line in [
         "industrydata_operator_watch_healthy{kind=\"Secret\"} 0",
@@ -182,31 +154,30 @@ async fn a_watch_that_does_not_deliver_shows() {
 
     proxy.clear();
     let works = async || process.get("/readyz").await.0 == 200;
-    stage.until("readiness to say so", works).await;
+    env.until("readiness to say so", works).await;
     process.stop().await;
 }
 
 /// Messages of a resource's conditions.
-async fn messages(stage: &Stage, object: &str) -> String {
+async fn messages(env: &TestEnv, object: &str) -> String {
     let path = "jsonpath={.status.conditions[*].message}";
-    stage
-        .kubectl(&["get", object, "--output", path])
+    env.kubectl(&["get", object, "--output", path])
         .await
         .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_label_that_is_taken_away_leaves_no_finalizer_and_one_that_lacks_is_told() {
-    let mut stage = Stage::set_up("label", Options::default()).await;
-    stage.start_operator(&["--watch-selector", "test=x"]).await;
+async fn a_removed_label_leaves_no_finalizer_and_a_missing_one_is_told() {
+    let mut env = TestEnv::set_up("label", Options::default()).await;
+    env.start_operator(&["--watch-selector", "test=x"]).await;
     let label = async |object: &str, label: &str| {
-        stage.kubectl(&["label", object, label]).await.unwrap();
+        env.kubectl(&["label", object, label]).await.unwrap();
     };
-    apply_set(&stage).await;
-    stage.apply(&groups("groups")).await.unwrap();
+    env.apply_sample_set().await;
+    env.apply(groups("groups")).await.unwrap();
     let says = async |object: &str, text: &str| {
-        let told = async || messages(&stage, object).await.contains(text);
-        stage.until(text, told).await;
+        let told = async || messages(&env, object).await.contains(text);
+        env.until(text, told).await;
     };
     label("pflow/groups", "test=x").await;
     says("pflow/groups", "the OutboundProvisioningFlowSet north exists but does not match --watch-selector test=x: label it").await;
@@ -217,19 +188,15 @@ async fn a_label_that_is_taken_away_leaves_no_finalizer_and_one_that_lacks_is_to
     )
     .await;
     label("gconn/contoso", "test=x").await;
-    stage.flow_where("groups", is_ready).await;
+    env.flow_where("groups", is_ready).await;
 
     label("pflow/groups", "test-").await;
-    let released = |flow: &industrydata_operator::api::ProvisioningFlow| {
-        flow.metadata.finalizers.as_ref().is_none_or(Vec::is_empty)
-    };
-    stage.flow_where("groups", released).await;
-    let told = async || {
-        let reasons = stage.kubectl(&["get", "events", "--output", "jsonpath={.items[*].reason}"]);
-        reasons.await.unwrap().contains("LetGo")
-    };
-    stage.until("an event", told).await;
-    stage.kubectl(&["delete", "pflow/groups"]).await.unwrap();
-    stage.gone(&stage.flows(), "groups").await;
-    assert_eq!(stage.simulator.journal().requests(Operation::DeleteFlow), 0);
+    let released =
+        |flow: &ProvisioningFlow| flow.metadata.finalizers.as_ref().is_none_or(Vec::is_empty);
+    env.flow_where("groups", released).await;
+    let told = async || env.events().await.contains("LetGo");
+    env.until("an event", told).await;
+    env.kubectl(&["delete", "pflow/groups"]).await.unwrap();
+    env.flows_gone(&["groups"]).await;
+    assert_eq!(env.requests(Operation::DeleteFlow), 0);
 }

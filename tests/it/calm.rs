@@ -6,18 +6,19 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use futures::future::join_all;
-use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
+use industrydata_operator::api::ProvisioningFlow;
 use industrydata_simulator::{Operation, Options};
 use industrydata_testbed::measured;
 use kube::ResourceExt;
-use kube::api::DeleteParams;
 use kube::runtime::watcher;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::faults::remote_id;
+use crate::conditions::{Conditions, has_accepted, is_ready, remote_id, stalled};
+use crate::manifests::{SAMPLES, flow, sample, set, types};
 use crate::process::{Launch, Process};
-use crate::stage::{PATIENCE, SAMPLES, Stage, flow, is_ready, sample, security, stalled};
+use crate::test_env::TestEnv;
+use crate::waiting::PATIENCE;
 
 /// For how long it is watched, at least.
 const CALM: Duration = Duration::from_mins(5);
@@ -38,23 +39,23 @@ const DOUBTS: [&str; 2] = ["CreateUnresolved", "ResetUnknown"];
 #[tokio::test(flavor = "multi_thread")]
 async fn five_calm_minutes_are_silent_and_fast() {
     let began = Instant::now();
-    let stage = Stage::set_up("calm", Options::default()).await;
-    let audited = stage.audit_position();
-    let operator = start(&stage).await;
-    stage.apply(&sample("connection.yaml")).await.unwrap();
+    let env = TestEnv::set_up("calm", Options::default()).await;
+    let audited = env.audit_position();
+    let operator = start(&env).await;
+    env.apply(sample("connection.yaml")).await.unwrap();
     for number in 0..SETS {
-        stage.apply(&set(number)).await.unwrap();
+        env.apply(set(&format!("set-{number}"))).await.unwrap();
     }
-    let picture = Picture::of(&stage);
-    let lives = (0..FLOWS).map(|number| live(&stage, &picture, number));
+    let picture = Picture::of(&env);
+    let lives = (0..FLOWS).map(|number| live(&env, &picture, number));
     let lives = join_all(lives).await;
     tokio::time::sleep(CALM.saturating_sub(began.elapsed())).await;
 
     assert_silent(&operator);
     picture.assert_never_in_doubt();
-    assert_events_are_normal(&stage).await;
-    assert_lease_was_kept(&stage, audited);
-    let journal = stage.simulator.journal();
+    assert_events_are_normal(&env).await;
+    assert_lease_was_kept(&env, audited);
+    let journal = env.simulator.journal();
     for (operation, count) in [
         (Operation::CreateSet, SETS),
         (Operation::CreateFlow, FLOWS),
@@ -87,13 +88,13 @@ const RENEWALS: u64 = 45;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_operator_renews_its_lease_without_fail() {
-    let stage = Stage::set_up("calm-lease", Options::default()).await;
-    let operator = start(&stage).await;
+    let env = TestEnv::set_up("calm-lease", Options::default()).await;
+    let operator = start(&env).await;
     for file in SAMPLES {
-        stage.apply(&sample(file)).await.unwrap();
+        env.apply(sample(file)).await.unwrap();
     }
     let renewed = async || renewals(&operator.get("/metrics").await.1) >= RENEWALS;
-    stage.until("renewals of the lease", renewed).await;
+    env.until("renewals of the lease", renewed).await;
     assert_silent(&operator);
     operator.stop().await;
 }
@@ -108,66 +109,38 @@ fn renewals(metrics: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn resets_in_a_row_are_all_accepted() {
     const RESETS: usize = 10;
-    let stage = Stage::set_up("calm-resets", Options::default()).await;
-    let operator = start(&stage).await;
-    stage.apply(&sample("connection.yaml")).await.unwrap();
-    stage.apply(&set(0)).await.unwrap();
-    let picture = Picture::of(&stage);
-    stage.apply(&declared(0)).await.unwrap();
+    let env = TestEnv::set_up("calm-resets", Options::default()).await;
+    let operator = start(&env).await;
+    env.apply(sample("connection.yaml")).await.unwrap();
+    env.apply(set("set-0")).await.unwrap();
+    let picture = Picture::of(&env);
+    env.apply(declared(0)).await.unwrap();
     let id = remote_id(&picture.becomes(&name(0), is_ready).await);
     let mut pace = tokio::time::interval(Duration::from_secs(3));
     for number in 0..RESETS {
         pace.tick().await;
-        reset(&stage, &picture, 0, &format!("token-{number}")).await;
-        let journal = stage.simulator.journal();
+        reset(&env, &picture, 0, &format!("token-{number}")).await;
+        let journal = env.simulator.journal();
         assert_eq!(journal.resets(&id), number + 1);
     }
-    assert_eq!(
-        stage.simulator.journal().requests(Operation::ResetFlow),
-        RESETS
-    );
+    assert_eq!(env.requests(Operation::ResetFlow), RESETS);
     picture.assert_never_in_doubt();
     assert_silent(&operator);
     operator.stop().await;
 }
 
-/// With no flags but those without which there is no stage, and for what is logged.
-async fn start(stage: &Stage) -> Process {
-    Launch::on(stage).start().await
-}
-
-fn set(number: usize) -> String {
-    let name = format!("set-{number}");
-    let spec = json!({ "connectionRef": { "name": "contoso" }, "displayName": name });
-    json!({ "apiVersion": "industrydata.dev/v1alpha1", "kind": "OutboundProvisioningFlowSet",
-        "metadata": { "name": name }, "spec": spec })
-    .to_string()
+/// With no flags but those without which there is no environment, and for what is logged.
+async fn start(env: &TestEnv) -> Process {
+    Launch::on(env).start().await
 }
 
 fn name(number: usize) -> String {
     format!("flow-{number}")
 }
 
-/// The types of flow, each with what is declared first and what it is changed to.
-fn kinds() -> [(&'static str, Value, Value); 4] {
-    let units = |both: bool| json!({ "creationOptions": { "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": both } });
-    let classes = |team: bool| {
-        json!({ "configuration": { "enrollmentMappings": {},
-            "additionalOptions": { "createTeam": team, "writeDisplayNameOnCreateOnly": true } } })
-    };
-    let users = |unmatched: bool| json!({ "createUnmatchedUsers": unmatched, "managementOptions": { "additionalOptions": {} } });
-    let groups = json!({ "creationOptions": { "createBasedOnOrgPlusRoleGroup": true } });
-    [
-        ("securityGroup", security(), groups),
-        ("administrativeUnit", units(false), units(true)),
-        ("classGroup", classes(false), classes(true)),
-        ("user", users(false), users(true)),
-    ]
-}
-
 /// The manifest of a flow, which is polled as often as its connection says.
-fn declared(number: usize) -> String {
-    let (member, options, _) = kinds()[number / SETS].clone();
+fn declared(number: usize) -> Value {
+    let (member, options, _) = types()[number / SETS].clone();
     let set = format!("set-{}", number % SETS);
     let spec = json!({ "flowSetRef": { "name": set }, "pollInterval": null, member: options });
     flow(&name(number), &spec)
@@ -184,26 +157,26 @@ struct Life {
 }
 
 /// Creates a flow when its time has come, and then changes, resets and perhaps deletes it.
-async fn live(stage: &Stage, picture: &Picture, number: usize) -> Life {
+async fn live(env: &TestEnv, picture: &Picture, number: usize) -> Life {
     let name = name(number);
     tokio::time::sleep(PAUSE * u32::try_from(number).unwrap()).await;
     let start = Instant::now();
-    stage.apply(&declared(number)).await.unwrap();
+    env.apply(declared(number)).await.unwrap();
     let id = remote_id(&picture.becomes(&name, is_ready).await);
     let created = start.elapsed();
 
     tokio::time::sleep(BETWEEN).await;
-    let (member, _, changed) = kinds()[number / SETS].clone();
+    let (member, _, changed) = types()[number / SETS].clone();
     let start = Instant::now();
-    stage.patch_flow(&name, json!({ member: changed })).await;
+    env.patch_flow(&name, json!({ member: changed })).await;
     picture.becomes(&name, |flow| is_synced(flow, 2)).await;
     let updated = start.elapsed();
 
     tokio::time::sleep(BETWEEN).await;
-    let reset = reset(stage, picture, number, "again").await;
+    let reset = reset(env, picture, number, "again").await;
     tokio::time::sleep(BETWEEN).await;
     let deleted = if number < DELETED {
-        Some(delete(stage, picture, &name).await)
+        Some(delete(env, picture, &name).await)
     } else {
         None
     };
@@ -216,34 +189,26 @@ async fn live(stage: &Stage, picture: &Picture, number: usize) -> Life {
     }
 }
 
-async fn reset(stage: &Stage, picture: &Picture, number: usize, token: &str) -> Duration {
+async fn reset(env: &TestEnv, picture: &Picture, number: usize, token: &str) -> Duration {
     let start = Instant::now();
     let spec = json!({ "resetToken": token });
-    stage.patch_flow(&name(number), spec).await;
-    let accepted = |flow: &ProvisioningFlow| {
-        let reset = flow.status.clone().unwrap_or_default().reset;
-        let reset = reset.filter(|one| one.token.as_deref() == Some(token));
-        reset.is_some_and(|one| one.phase == Some(ResetPhase::Accepted))
-    };
+    env.patch_flow(&name(number), spec).await;
+    let accepted = |flow: &_| has_accepted(flow, token);
     picture.becomes(&name(number), accepted).await;
     start.elapsed()
 }
 
-async fn delete(stage: &Stage, picture: &Picture, name: &str) -> Duration {
+async fn delete(env: &TestEnv, picture: &Picture, name: &str) -> Duration {
     let start = Instant::now();
-    let how = DeleteParams::default();
-    stage.flows().delete(name, &how).await.unwrap();
+    env.delete_flow(name).await;
     picture.loses(name).await;
     start.elapsed()
 }
 
 /// Whether a generation of a flow has reached the service.
 fn is_synced(flow: &ProvisioningFlow, generation: i64) -> bool {
-    let mut conditions = flow.status.iter().flat_map(|status| &status.conditions);
-    conditions.any(|one| {
-        let is_synced = one.type_ == "Synced" && one.status == "True";
-        is_synced && one.observed_generation >= Some(generation)
-    })
+    let synced = flow.condition("Synced");
+    synced.is_some_and(|one| one.status == "True" && one.observed_generation >= Some(generation))
 }
 
 /// All flows as they are, and whatever was said of one on the way.
@@ -254,10 +219,10 @@ struct Picture {
 }
 
 impl Picture {
-    fn of(stage: &Stage) -> Self {
+    fn of(env: &TestEnv) -> Self {
         let (show, flows) = watch::channel(BTreeMap::new());
         let (doubt, doubts) = watch::channel(Vec::new());
-        let events = watcher(stage.flows(), watcher::Config::default());
+        let events = watcher(env.flows(), watcher::Config::default());
         let watching = tokio::spawn(async move {
             let mut events = pin!(events);
             while let Some(event) = events.next().await {
@@ -329,9 +294,10 @@ impl Drop for Picture {
 
 /// Whatever a flow says of something that was lost.
 fn doubts_of(flow: &ProvisioningFlow) -> Vec<String> {
-    let status = flow.status.iter();
-    let conditions = status.flat_map(|status| &status.conditions);
-    let doubtful = conditions.filter(|one| DOUBTS.contains(&one.reason.as_str()));
+    let doubtful = flow
+        .conditions()
+        .iter()
+        .filter(|one| DOUBTS.contains(&one.reason.as_str()));
     let mut doubts: Vec<String> = doubtful
         .map(|one| format!("{}: {} {}", flow.name_any(), one.type_, one.reason))
         .collect();
@@ -352,9 +318,9 @@ fn assert_silent(operator: &Process) {
     assert!(loud.is_empty(), "{}", loud.join("\n"));
 }
 
-async fn assert_events_are_normal(stage: &Stage) {
+async fn assert_events_are_normal(env: &TestEnv) {
     let path = "jsonpath={range .items[*]}{.type} {.reason} {.note}{.message}{\"\\n\"}{end}";
-    let events = stage.kubectl(&["get", "events", "--output", path]).await;
+    let events = env.kubectl(&["get", "events", "--output", path]).await;
     let events = events.unwrap();
     assert!(events.lines().count() >= FLOWS, "{events}");
     let odd = |line: &&str| {
@@ -366,9 +332,9 @@ async fn assert_events_are_normal(stage: &Stage) {
 }
 
 /// No write of the lease was refused, and none took so long that it was given up.
-fn assert_lease_was_kept(stage: &Stage, since: industrydata_testbed::Position) {
-    let entries = stage.plane.audit().unwrap().since(since).unwrap();
-    let user = stage.account.user();
+fn assert_lease_was_kept(env: &TestEnv, since: industrydata_testbed::Position) {
+    let entries = env.plane.audit().unwrap().since(since).unwrap();
+    let user = env.account.user();
     let writes: Vec<_> = entries
         .iter()
         .filter(|entry| entry.user == user && entry.resource == "leases" && entry.is_write())

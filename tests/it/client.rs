@@ -10,8 +10,8 @@ use industrydata_operator::graph::{
     TransportSettings, unobserved,
 };
 use industrydata_simulator::{
-    Answer, BodyFault, Effect, NextLink, Operation, Options, PatchAnswer, RetryAfter, Rule,
-    Simulator, Surprise,
+    Answer, BodyFault, Effect, NextLink, Operation, Options, PatchAnswer, Quirk, RetryAfter, Rule,
+    Simulator,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -295,7 +295,7 @@ async fn an_update_may_be_answered_with_the_object() {
     let (remote, set, flow) = Remote::with_flow().await;
     remote
         .simulator
-        .configure(|switches| switches.patch_answer = PatchAnswer::Object);
+        .configure(|behavior| behavior.patch_answer = PatchAnswer::Object);
     let definition = definition(FlowType::AdministrativeUnit);
     remote
         .client
@@ -323,9 +323,9 @@ async fn lists_are_complete_whatever_the_pages() {
             .unwrap();
     }
     for (page_size, empty_pages) in [(1, true), (2, false), (3, true), (100, false)] {
-        remote.simulator.configure(|switches| {
-            switches.page_size = page_size;
-            switches.empty_pages = empty_pages;
+        remote.simulator.configure(|behavior| {
+            behavior.page_size = page_size;
+            behavior.empty_pages = empty_pages;
         });
         assert_eq!(remote.list(&set).await.unwrap().len(), 4);
         let listing = remote
@@ -388,17 +388,17 @@ async fn a_list_ends_with_a_link_that_is_empty_or_leads_back() {
 async fn legal_surprises_are_taken_calmly() {
     let (remote, set, id) = Remote::with_flow().await;
     let word = "hibernating".to_owned();
-    for surprise in [
-        Surprise::ExtraFields,
-        Surprise::LoudIds,
-        Surprise::Reordered,
-        Surprise::Readiness(word.clone()),
-        Surprise::Missing("lastModifiedDateTime".to_owned()),
+    for quirk in [
+        Quirk::ExtraFields,
+        Quirk::LoudIds,
+        Quirk::Reordered,
+        Quirk::Readiness(word.clone()),
+        Quirk::Missing("lastModifiedDateTime".to_owned()),
     ] {
-        remote.inject(Operation::ListFlows, Effect::Surprise(surprise.clone()));
+        remote.inject(Operation::ListFlows, Effect::Quirk(quirk.clone()));
         let flow = remote.list(&set).await.unwrap().remove(0);
-        assert_eq!(flow.id, id, "{surprise:?}");
-        let unknown = surprise == Surprise::Readiness(word.clone());
+        assert_eq!(flow.id, id, "{quirk:?}");
+        let unknown = quirk == Quirk::Readiness(word.clone());
         assert_eq!(flow.readiness.as_ref() == Some(&word), unknown);
     }
 }
@@ -406,9 +406,9 @@ async fn legal_surprises_are_taken_calmly() {
 #[tokio::test]
 async fn items_that_cannot_be_understood_are_counted_and_the_others_are_read() {
     let (remote, set, id) = Remote::with_flow().await;
-    let missing = Surprise::Missing("id".to_owned());
-    for (surprise, items, unread) in [(missing, 0, 1), (Surprise::Garbage, 1, 4)] {
-        remote.inject(Operation::ListFlows, Effect::Surprise(surprise));
+    let missing = Quirk::Missing("id".to_owned());
+    for (quirk, items, unread) in [(missing, 0, 1), (Quirk::Garbage, 1, 4)] {
+        remote.inject(Operation::ListFlows, Effect::Quirk(quirk));
         let listing = remote
             .client
             .list_flows(&set, Priority::Poll)
@@ -419,7 +419,7 @@ async fn items_that_cannot_be_understood_are_counted_and_the_others_are_read() {
     }
     remote.inject(
         Operation::ListSets,
-        Effect::Surprise(Surprise::Missing("displayName".to_owned())),
+        Effect::Quirk(Quirk::Missing("displayName".to_owned())),
     );
     let sets = remote.client.list_flow_sets(false, Priority::Poll).await;
     let sets = sets.unwrap();
@@ -620,7 +620,7 @@ async fn the_service_refuses_what_breaks_its_rules() {
     assert_eq!(empty.verdict().reason, Reason::Rejected);
     remote
         .simulator
-        .configure(|switches| switches.application_writes = false);
+        .configure(|behavior| behavior.application_writes = false);
     let denied = remote
         .create(&set, FlowType::User)
         .await

@@ -1,18 +1,21 @@
 //! `kill -9` in a loop and a flaky network on both sides, while two hundred flows are created, reset and deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
 use industrydata_simulator::{Journal, Operation};
 use industrydata_testbed::{Proxy, Upstream, measured};
-use kube::api::{DeleteParams, ListParams};
+use kube::api::ListParams;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 
+use crate::conditions::{is_ready, known_id, reset_phase, stalled};
+use crate::manifests::{connection, flow, passwords, set, types, users};
 use crate::process::{Launch, Log};
-use crate::stage::{PATIENCE, Stage, flow, is_ready, sample, security, stalled, unhelpful};
+use crate::test_env::{TestEnv, lenient};
 use crate::times;
 
 const SETS: usize = 50;
@@ -30,23 +33,23 @@ const LONG_LIFE: Duration = Duration::from_millis(6500);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_flows_survive_kill_9_in_a_loop_and_a_flaky_network() {
-    let options = unhelpful(Duration::ZERO);
-    let mut stage = Stage::set_up("endurance", options).await;
-    stage = stage.shortened(&times::ENDURANCE);
-    let cluster = stage.through_proxy().await;
-    let upstream = Upstream::http(&stage.simulator.graph_endpoint()).unwrap();
+    let options = lenient(Duration::ZERO);
+    let mut env = TestEnv::set_up("endurance", options).await;
+    env = env.shortened(&times::ENDURANCE);
+    let cluster = env.through_proxy().await;
+    let upstream = Upstream::http(&env.simulator.graph_endpoint()).unwrap();
     let service = Proxy::start(upstream).await.unwrap();
     for proxy in [&cluster, &service] {
         proxy.flaky(SEED, FLAKY);
     }
     let (log, mut kills) = (Log::default(), 0);
     let resets = tokio::select! {
-        () = kill_in_a_loop(&stage, &service, &log, &mut kills) => unreachable!(),
-        resets = create_reset_and_delete(&stage) => resets,
+        () = kill_in_a_loop(&env, &service, &log, &mut kills) => unreachable!(),
+        resets = create_reset_and_delete(&env) => resets,
     };
-    let journal = stage.simulator.journal();
+    let journal = env.simulator.journal();
     let unknown = assert_once_each(&journal, &resets);
-    assert!(stage.simulator.snapshot().sets.is_empty(), "left over");
+    assert!(env.simulator.snapshot().sets.is_empty(), "left over");
     assert!(!log.lock().unwrap().contains("panicked"));
     let figure = format!(
         "killed {kills} times, {} faults before the API server, {} before the service, {} requests to it; of {} resets \
@@ -60,10 +63,10 @@ async fn two_hundred_flows_survive_kill_9_in_a_loop_and_a_flaky_network() {
     assert!(kills >= 5, "killed {kills} times only");
 }
 
-async fn kill_in_a_loop(stage: &Stage, service: &Proxy, log: &Log, kills: &mut usize) {
+async fn kill_in_a_loop(env: &TestEnv, service: &Proxy, log: &Log, kills: &mut usize) {
     let mut dice = StdRng::seed_from_u64(SEED);
     loop {
-        let launch = Launch::on(stage)
+        let launch = Launch::on(env)
             .log(log)
             .flag("--graph-endpoint", &service.url())
             .flag("--authority-endpoint", &service.url());
@@ -77,61 +80,52 @@ async fn kill_in_a_loop(stage: &Stage, service: &Proxy, log: &Log, kills: &mut u
 }
 
 /// Gives back what became of the reset of each remote flow.
-async fn create_reset_and_delete(stage: &Stage) -> BTreeMap<String, ResetPhase> {
-    stage.apply(&manifests().join("\n---\n")).await.unwrap();
-    flows_are(stage, is_ready).await;
+async fn create_reset_and_delete(env: &TestEnv) -> BTreeMap<String, ResetPhase> {
+    env.apply_all(manifests()).await;
+    flows_are(env, is_ready).await;
     stream::iter(names())
         .for_each_concurrent(16, async |name| {
-            stage
-                .patch_flow(&name, json!({ "resetToken": "again" }))
+            env.patch_flow(&name, json!({ "resetToken": "again" }))
                 .await;
         })
         .await;
-    let flows = flows_are(stage, |flow| match phase(flow) {
+    let flows = flows_are(env, |flow| match reset_phase(flow) {
         Some(ResetPhase::Accepted) => is_ready(flow),
         // Whoever asked for the reset is told that nobody knows.
         Some(ResetPhase::Unknown) => stalled(flow) == "True/ResetUnknown",
         _ => false,
     })
     .await;
-    let (one, all) = (DeleteParams::default(), ListParams::default());
-    stage.flows().delete_collection(&one, &all).await.unwrap();
-    stage.sets().delete_collection(&one, &all).await.unwrap();
-    let gone = async || stage.flows().list(&all).await.unwrap().items.is_empty();
-    stage.until("the flows to be gone", gone).await;
-    let gone = async || stage.sets().list(&all).await.unwrap().items.is_empty();
-    stage.until("the sets to be gone", gone).await;
-    let reset = |flow: &ProvisioningFlow| {
-        let id = flow.status.as_ref()?.id.clone()?;
-        Some((id, phase(flow)?))
-    };
+    env.delete_flows().await;
+    env.delete_sets().await;
+    let gone = async || env.resources().await.len() == 1;
+    env.until("all but the connection to be gone", gone).await;
+    let reset = |flow: &ProvisioningFlow| Some((known_id(flow)?, reset_phase(flow)?));
     flows.iter().filter_map(reset).collect()
 }
 
 /// Waits until there are all flows and each is as `are` wants it.
 async fn flows_are(
-    stage: &Stage,
+    env: &TestEnv,
     are: impl Fn(&ProvisioningFlow) -> bool,
 ) -> Vec<ProvisioningFlow> {
-    let mut left = Vec::new();
-    for _ in 0..10 * PATIENCE.as_secs() {
-        let flows = stage
-            .flows()
-            .list(&ListParams::default())
-            .await
-            .unwrap()
-            .items;
-        left = flows.iter().filter(|flow| !are(flow)).cloned().collect();
-        if left.is_empty() && flows.len() == 4 * SETS {
-            return flows;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("{} flows are not as they should be: {left:#?}", left.len());
-}
-
-fn phase(flow: &ProvisioningFlow) -> Option<ResetPhase> {
-    flow.status.as_ref()?.reset.as_ref()?.phase
+    let flows = Mutex::new(Vec::new());
+    let all_are = async || {
+        let listed = env.flows().list(&ListParams::default()).await.unwrap();
+        let all_are = listed.items.len() == 4 * SETS && listed.iter().all(&are);
+        *flows.lock().unwrap() = listed.items;
+        all_are
+    };
+    let waited = env.eventually("all flows", all_are).await;
+    let flows = flows.into_inner().unwrap();
+    waited.unwrap_or_else(|error| {
+        let left: Vec<_> = flows.iter().filter(|flow| !are(flow)).collect();
+        panic!(
+            "{error}; {} are not as they should be: {left:#?}",
+            left.len()
+        )
+    });
+    flows
 }
 
 /// Counts resets in doubt, of which each may have been made or not.
@@ -168,37 +162,21 @@ fn names() -> Vec<String> {
     (0..SETS).flat_map(of_set).collect()
 }
 
-fn manifests() -> Vec<String> {
-    let connection = sample("connection.yaml")
-        .replace("pollInterval: 60s", "pollInterval: 1s")
-        .replace("perSecond: 20", "perSecond: 200")
-        .replace("burst: 40", "burst: 400");
-    let password = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "passwords" }, "stringData": { "staff": "Change-me-1" } });
-    let mut manifests = vec![connection, password.to_string()];
-    for set in 0..SETS {
-        let name = format!("set-{set}");
-        let spec = json!({ "connectionRef": { "name": "contoso" }, "displayName": name });
-        let whole = json!({ "apiVersion": "industrydata.dev/v1alpha1", "kind": "OutboundProvisioningFlowSet", "metadata": { "name": name }, "spec": spec });
-        manifests.push(whole.to_string());
-        for (kind, (member, options)) in kinds().into_iter().enumerate() {
-            let spec =
-                json!({ "flowSetRef": { "name": name }, "pollInterval": null, member: options });
-            manifests.push(flow(&format!("set-{set}-{kind}"), &spec));
-        }
+fn manifests() -> Vec<Value> {
+    let mut connection = connection();
+    let budget = json!({ "perSecond": 200, "burst": 400 });
+    connection["items"][1]["spec"]["requestBudget"] = budget;
+    let mut manifests = vec![connection, passwords("Change-me-1")];
+    let [groups, units, classes, _] = types().map(|(member, options, _)| (member, options));
+    let users = ("user", users("users")["spec"]["user"].take());
+    let types = [groups, units, classes, users];
+    for name in (0..SETS).map(|set| format!("set-{set}")) {
+        manifests.push(set(&name));
+        manifests.extend((0..).zip(&types).map(|(place, (member, options))| {
+            let reference = json!({ "name": name });
+            let spec = json!({ "flowSetRef": reference, "pollInterval": null, *member: options });
+            flow(&format!("{name}-{place}"), &spec)
+        }));
     }
     manifests
-}
-
-fn kinds() -> [(&'static str, Value); 4] {
-    let units = json!({ "creationOptions": { "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false } });
-    let classes = json!({ "configuration": { "additionalOptions": { "createTeam": true, "writeDisplayNameOnCreateOnly": true }, "enrollmentMappings": {} } });
-    let password = json!({ "secretKeyRef": { "name": "passwords", "key": "staff" } });
-    let users = json!({ "managementOptions": { "additionalOptions": {} },
-        "creationOptions": { "configurations": [{ "roleGroup": "staff", "defaultPassword": password }] } });
-    [
-        ("securityGroup", security()),
-        ("administrativeUnit", units),
-        ("classGroup", classes),
-        ("user", users),
-    ]
 }

@@ -9,6 +9,8 @@ mod client;
 #[cfg(test)]
 mod cluster_faults;
 #[cfg(test)]
+mod conditions;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod definitions;
@@ -21,11 +23,15 @@ mod generated;
 #[cfg(test)]
 mod install;
 #[cfg(test)]
+mod log_assertions;
+#[cfg(test)]
 mod main_job;
+#[cfg(test)]
+mod manifests;
 #[cfg(test)]
 mod manual;
 #[cfg(test)]
-mod mishaps;
+mod oracle;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
@@ -39,12 +45,14 @@ mod role;
 #[cfg(test)]
 mod shell;
 #[cfg(test)]
-mod stage;
-#[cfg(test)]
 mod style;
 #[cfg(test)]
-mod telling;
+mod test_env;
 #[cfg(test)]
 mod times;
 #[cfg(test)]
 mod tree;
+#[cfg(test)]
+mod user_errors;
+#[cfg(test)]
+mod waiting;

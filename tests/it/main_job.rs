@@ -1,12 +1,16 @@
 //! The main job: apply, create, poll, mirror, reset, delete.
 
-use industrydata_operator::api::{OutboundProvisioningFlowSet, ProvisioningFlow, ResetPhase};
+use industrydata_operator::api::{OutboundProvisioningFlowSet, ProvisioningFlow};
 use industrydata_simulator::{FlowType, Operation, Options};
 use kube::ResourceExt;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, flow, is_ready, ready, sample, security, stalled, told};
+use crate::conditions::{
+    has_accepted, headline, is_ready, known_id, ready, remote_id, stalled, told,
+};
+use crate::manifests::{groups, groups_by_id, sample, secret, units, with};
+use crate::test_env::TestEnv;
 
 const FLOWS: [(&str, FlowType); 4] = [
     ("north-administrative-units", FlowType::AdministrativeUnit),
@@ -15,44 +19,25 @@ const FLOWS: [(&str, FlowType); 4] = [
     ("north-users", FlowType::User),
 ];
 
-async fn samples_ready(stage: &Stage) {
-    stage.apply_samples().await;
+async fn samples_ready(env: &TestEnv) {
+    env.apply_samples().await;
     for (name, _) in FLOWS {
-        stage.flow_where(name, is_ready).await;
+        env.flow_where(name, is_ready).await;
     }
-}
-
-fn remote_id(flow: &ProvisioningFlow) -> String {
-    flow.status
-        .as_ref()
-        .and_then(|status| status.id.clone())
-        .unwrap()
-}
-
-/// Lets the poller look a few times.
-async fn polls(stage: &Stage, count: usize) {
-    let lists = || stage.simulator.journal().requests(Operation::ListFlows);
-    let before = lists();
-    stage
-        .until("polls", async || lists() >= before + count)
-        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flow_costs_four_writes_until_it_is_ready_and_none_after() {
-    let stage = Stage::open("cost").await;
+    let env = TestEnv::open("cost").await;
     // A flow whose set is not there in time says so, which is a write more.
-    for file in ["connection.yaml", "flow-set.yaml"] {
-        let manifest = sample(file).replace("pollInterval: 60s", "pollInterval: 1s");
-        stage.apply(&manifest).await.unwrap();
-    }
+    env.apply_sample_set().await;
     let there = |set: &OutboundProvisioningFlowSet| {
         let status = set.status.as_ref();
         status.is_some_and(|status| status.id.is_some())
     };
-    stage.object_where(&stage.sets(), "north", there).await;
-    let start = stage.audit_position();
-    samples_ready(&stage).await;
+    env.object_where(&env.sets(), "north", there).await;
+    let start = env.audit_position();
+    samples_ready(&env).await;
     let wait = [
         "wait",
         "--for=condition=Ready",
@@ -60,8 +45,8 @@ async fn a_flow_costs_four_writes_until_it_is_ready_and_none_after() {
         "--all",
         "--timeout=60s",
     ];
-    stage.kubectl(&wait).await.unwrap();
-    let writes = stage.writes_since(start);
+    env.kubectl(&wait).await.unwrap();
+    let writes = env.writes_since(start);
     for (name, _) in FLOWS {
         let of_flow =
             |write: &&String| write.contains("provisioningflows") && write.ends_with(name);
@@ -72,9 +57,9 @@ async fn a_flow_costs_four_writes_until_it_is_ready_and_none_after() {
             .count();
         assert!(patches + events <= 4, "{name}: {writes:#?}");
     }
-    let status = stage.flow(FLOWS[0].0).await.status.unwrap();
+    let status = env.flow(FLOWS[0].0).await.status.unwrap();
     let set = status.flow_set_id.unwrap();
-    let journal = stage.simulator.journal();
+    let journal = env.simulator.journal();
     for (_, kind) in FLOWS {
         assert_eq!(journal.flows_created(&set, kind), 1);
     }
@@ -85,27 +70,22 @@ async fn a_flow_costs_four_writes_until_it_is_ready_and_none_after() {
     );
 
     // The set's own status may still follow its flows.
-    polls(&stage, 2).await;
-    let (versions, start) = (stage.versions().await, stage.audit_position());
-    polls(&stage, 4).await;
-    assert_eq!(stage.versions().await, versions);
-    assert_eq!(stage.writes_since(start), Vec::<String>::new());
+    env.polls(2).await;
+    let (versions, start) = (env.versions().await, env.audit_position());
+    env.polls(4).await;
+    assert_eq!(env.versions().await, versions);
+    assert_eq!(env.writes_since(start), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_list_serves_all_flows_that_are_created_together() {
-    let mut stage = Stage::set_up("lists", Options::default()).await;
-    stage.apply_samples().await;
-    stage.start_operator(&[]).await;
-    let created = |flow: &ProvisioningFlow| {
-        flow.status
-            .as_ref()
-            .is_some_and(|status| status.id.is_some())
-    };
+    let mut env = TestEnv::set_up("lists", Options::default()).await;
+    env.apply_samples().await;
+    env.start_operator(&[]).await;
     for (name, _) in FLOWS {
-        stage.flow_where(name, created).await;
+        env.flow_where(name, |flow| known_id(flow).is_some()).await;
     }
-    let journal = stage.simulator.journal();
+    let journal = env.simulator.journal();
     let sent = journal
         .entries()
         .iter()
@@ -118,12 +98,12 @@ async fn one_list_serves_all_flows_that_are_created_together() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_service_says_of_a_flow_is_mirrored() {
-    let stage = Stage::open("mirror").await;
-    samples_ready(&stage).await;
+    let env = TestEnv::open("mirror").await;
+    samples_ready(&env).await;
     for (name, _) in FLOWS {
-        let flow = stage.flow(name).await;
+        let flow = env.flow(name).await;
         let status = flow.status.clone().unwrap();
-        let remote = stage.simulator.flow(&remote_id(&flow)).unwrap().resource;
+        let remote = env.simulator.flow(&remote_id(&flow)).unwrap().resource;
         assert_eq!(json!(status.id), remote["id"]);
         assert_eq!(json!(status.created_date_time), remote["createdDateTime"]);
         assert_eq!(
@@ -133,7 +113,7 @@ async fn what_the_service_says_of_a_flow_is_mirrored() {
         assert_eq!(json!(status.readiness_status), remote["readinessStatus"]);
     }
     let (name, _) = FLOWS[0];
-    let id = remote_id(&stage.flow(name).await);
+    let id = remote_id(&env.flow(name).await);
     for (word, told_ready, told_stalled) in [
         ("notReady", "False/NotReady", ""),
         ("disabled", "False/Disabled", ""),
@@ -142,11 +122,11 @@ async fn what_the_service_says_of_a_flow_is_mirrored() {
         ("pausedByMoon", "Unknown/ReadinessUnknown", ""),
         ("ready", "True/Ready", ""),
     ] {
-        stage.simulator.set_readiness(&id, word).unwrap();
+        env.simulator.set_readiness(&id, word).unwrap();
         let mirrored = |flow: &ProvisioningFlow| {
             flow.status.as_ref().unwrap().readiness_status.as_deref() == Some(word)
         };
-        let flow = stage.flow_where(name, mirrored).await;
+        let flow = env.flow_where(name, mirrored).await;
         assert_eq!(
             (ready(&flow).as_str(), stalled(&flow).as_str()),
             (told_ready, told_stalled)
@@ -158,67 +138,52 @@ async fn what_the_service_says_of_a_flow_is_mirrored() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_new_token_resets_once() {
-    let stage = Stage::open("reset").await;
-    samples_ready(&stage).await;
+    let env = TestEnv::open("reset").await;
+    samples_ready(&env).await;
     for (name, _) in FLOWS {
-        let id = remote_id(&stage.flow(name).await);
-        stage
-            .patch_flow(name, json!({ "resetToken": "first" }))
+        let id = remote_id(&env.flow(name).await);
+        env.patch_flow(name, json!({ "resetToken": "first" })).await;
+        env.flow_where(name, |flow| has_accepted(flow, "first"))
             .await;
-        let accepted = |flow: &ProvisioningFlow| {
-            let reset = flow.status.as_ref().and_then(|status| status.reset.clone());
-            reset.is_some_and(|reset| {
-                reset.token.as_deref() == Some("first") && reset.phase == Some(ResetPhase::Accepted)
-            })
-        };
-        stage.flow_where(name, accepted).await;
-        assert_eq!(stage.simulator.journal().resets(&id), 1);
+        assert_eq!(env.simulator.journal().resets(&id), 1);
     }
     let (name, _) = FLOWS[0];
-    let id = remote_id(&stage.flow(name).await);
-    stage.patch_flow(name, json!({ "resetToken": null })).await;
-    stage
-        .patch_flow(name, json!({ "resetToken": "first" }))
-        .await;
-    stage.flow_where(name, is_ready).await;
-    polls(&stage, 2).await;
+    let id = remote_id(&env.flow(name).await);
+    env.patch_flow(name, json!({ "resetToken": null })).await;
+    env.patch_flow(name, json!({ "resetToken": "first" })).await;
+    env.flow_where(name, is_ready).await;
+    env.polls(2).await;
     assert_eq!(
-        stage.simulator.journal().resets(&id),
+        env.simulator.journal().resets(&id),
         1,
         "the same token again resets nothing"
     );
-    stage
-        .annotate_flow(
-            name,
-            "industrydata.dev/reset-requested-at",
-            "2026-11-24T00:00:00Z",
-        )
-        .await;
-    stage
-        .until("reset", async || stage.simulator.journal().resets(&id) == 2)
+    env.annotate_flow(
+        name,
+        "industrydata.dev/reset-requested-at",
+        "2026-11-24T00:00:00Z",
+    )
+    .await;
+    env.until("reset", async || env.simulator.journal().resets(&id) == 2)
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_a_flow_is_born_with_is_only_noted() {
-    let stage = Stage::open("born").await;
-    stage.apply(&sample("connection.yaml")).await.unwrap();
-    stage.apply(&sample("flow-set.yaml")).await.unwrap();
-    let born = flow(
-        "born",
-        &json!({ "resetToken": "born", "securityGroup": security() }),
-    );
-    stage.apply(&born).await.unwrap();
-    let flow = stage.flow_where("born", is_ready).await;
+    let env = TestEnv::open("born").await;
+    env.apply_sample_set().await;
+    let born = with(groups("born"), &json!({ "resetToken": "born" }));
+    env.apply(born).await.unwrap();
+    let flow = env.flow_where("born", is_ready).await;
     let reset = flow.status.clone().unwrap().reset.unwrap();
     assert_eq!((reset.token.as_deref(), reset.phase), (Some("born"), None));
-    assert_eq!(stage.simulator.journal().resets(&remote_id(&flow)), 0);
+    assert_eq!(env.simulator.journal().resets(&remote_id(&flow)), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_reaches_the_service_in_one_update() {
-    let stage = Stage::open("update").await;
-    samples_ready(&stage).await;
+    let env = TestEnv::open("update").await;
+    samples_ready(&env).await;
     let changes = [
         (
             0,
@@ -271,167 +236,117 @@ async fn a_change_reaches_the_service_in_one_update() {
     ];
     for (index, change, path, wanted) in changes {
         let (name, _) = FLOWS[index];
-        let id = remote_id(&stage.flow(name).await);
-        let before = stage.simulator.journal().updates(&id);
-        stage.patch_flow(name, change).await;
-        stage.flow_where(name, is_ready).await;
-        let remote = stage.simulator.flow(&id).unwrap().resource;
+        let id = remote_id(&env.flow(name).await);
+        let before = env.simulator.journal().updates(&id);
+        env.patch_flow(name, change).await;
+        env.flow_where(name, is_ready).await;
+        let remote = env.simulator.flow(&id).unwrap().resource;
         assert_eq!(
             remote.pointer(path).cloned().unwrap_or_default(),
             wanted,
             "{path}"
         );
-        polls(&stage, 3).await;
-        assert_eq!(stage.simulator.journal().updates(&id), before + 1, "{path}");
+        env.polls(3).await;
+        assert_eq!(env.simulator.journal().updates(&id), before + 1, "{path}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_password_reaches_the_service() {
-    let stage = Stage::open("password").await;
-    samples_ready(&stage).await;
-    let id = remote_id(&stage.flow("north-users").await);
-    assert!(
-        stage
-            .simulator
-            .has_password(&id, "staff", "Change-me-1-staff")
-            .unwrap()
-    );
-    let secret = "{apiVersion: v1, kind: Secret, metadata: {name: passwords}, stringData: {staff: Changed-2-staff, students: Changed-2-students}}";
-    stage.apply(secret).await.unwrap();
-    let changed = async || {
-        stage
-            .simulator
-            .has_password(&id, "staff", "Changed-2-staff")
-            .unwrap()
-    };
-    stage.until("new password", changed).await;
-    polls(&stage, 3).await;
-    assert_eq!(stage.simulator.journal().updates(&id), 1);
+    let env = TestEnv::open("password").await;
+    samples_ready(&env).await;
+    let id = remote_id(&env.flow("north-users").await);
+    let has = |password| env.simulator.has_password(&id, "staff", password).unwrap();
+    assert!(has("Change-me-1-staff"));
+    let changed = json!({ "staff": "Changed-2-staff", "students": "Changed-2-students" });
+    env.apply(secret("passwords", &changed)).await.unwrap();
+    env.until("new password", async || has("Changed-2-staff"))
+        .await;
+    env.polls(3).await;
+    assert_eq!(env.simulator.journal().updates(&id), 1);
     let key = |key: &str| json!({ "secretKeyRef": { "name": "passwords", "key": key } });
     let configurations = json!([
         { "roleGroup": "staff", "defaultPassword": key("students") },
         { "roleGroup": "students", "defaultPassword": key("students") },
     ]);
     let change = json!({ "user": { "creationOptions": { "configurations": configurations } } });
-    stage.patch_flow("north-users", change).await;
-    let changed = async || {
-        stage
-            .simulator
-            .has_password(&id, "staff", "Changed-2-students")
-            .unwrap()
-    };
-    stage.until("another key", changed).await;
-    assert_eq!(stage.simulator.journal().updates(&id), 2);
+    env.patch_flow("north-users", change).await;
+    env.until("another key", async || has("Changed-2-students"))
+        .await;
+    assert_eq!(env.simulator.journal().updates(&id), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn resources_go_in_any_order_and_leave_what_their_policy_says() {
-    let stage = Stage::open("deletion").await;
-    samples_ready(&stage).await;
-    stage
-        .patch_flow("north-class-groups", json!({ "deletionPolicy": "Retain" }))
+    let env = TestEnv::open("deletion").await;
+    samples_ready(&env).await;
+    env.patch_flow("north-class-groups", json!({ "deletionPolicy": "Retain" }))
         .await;
-    let kept = remote_id(&stage.flow_where("north-class-groups", is_ready).await);
-    let gone = remote_id(&stage.flow("north-users").await);
-    stage
-        .connections()
+    let kept = remote_id(&env.flow_where("north-class-groups", is_ready).await);
+    let gone = remote_id(&env.flow("north-users").await);
+    env.connections()
         .delete("contoso", &DeleteParams::default())
         .await
         .unwrap();
-    stage
-        .sets()
+    env.sets()
         .delete("north", &DeleteParams::default())
         .await
         .unwrap();
-    let set = stage.sets().get("north").await.unwrap();
+    let set = env.sets().get("north").await.unwrap();
     assert!(set.metadata.deletion_timestamp.is_some());
-    stage
-        .flows()
-        .delete_collection(&DeleteParams::default(), &ListParams::default())
-        .await
-        .unwrap();
-    for (name, _) in FLOWS {
-        stage.gone(&stage.flows(), name).await;
-    }
-    stage.gone(&stage.sets(), "north").await;
-    stage.gone(&stage.connections(), "contoso").await;
-    let journal = stage.simulator.journal();
+    env.delete_flows().await;
+    env.flows_gone(&FLOWS.map(|(name, _)| name)).await;
+    env.gone(&env.sets(), "north").await;
+    env.gone(&env.connections(), "contoso").await;
+    let journal = env.simulator.journal();
     assert_eq!((journal.deletions(&kept), journal.deletions(&gone)), (0, 1));
     assert_eq!(journal.committed(Operation::DeleteSet), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flow_that_exists_is_adopted_only_where_that_is_allowed() {
-    let stage = Stage::open("adoption").await;
-    stage.apply(&sample("connection.yaml")).await.unwrap();
-    let set = stage
-        .simulator
-        .create_set(&json!({ "displayName": "made by hand" }))
-        .unwrap();
+    let env = TestEnv::open("adoption").await;
+    env.apply(sample("connection.yaml")).await.unwrap();
+    let set = json!({ "displayName": "made by hand" });
+    let set = env.simulator.create_set(&set).unwrap();
     let body = json!({ "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
         "creationOptions": { "createBasedOnRoleGroup": false, "createBasedOnOrgPlusRoleGroup": false } });
-    let id = stage.simulator.create_flow(&set, &body).unwrap();
-    let spec = json!({ "flowSetRef": null, "flowSetId": set, "connectionRef": { "name": "contoso" }, "securityGroup": security() });
-    stage.apply(&flow("adopted", &spec)).await.unwrap();
-    let told_of = stage
-        .flow_where("adopted", |flow| stalled(flow) == "True/AlreadyExists")
-        .await;
-    let message = &told_of.status.as_ref().unwrap().conditions[0].message;
+    let id = env.simulator.create_flow(&set, &body).unwrap();
+    env.apply(groups_by_id("adopted", &set)).await.unwrap();
+    let told_of = env.flow_stalled("adopted", "AlreadyExists").await;
+    let message = headline(&told_of).message;
     assert!(
         message.contains(&id) && message.contains("industrydata.dev/remote-id"),
         "{message}"
     );
-    stage
-        .annotate_flow("adopted", "industrydata.dev/remote-id", &id)
+    env.annotate_flow("adopted", "industrydata.dev/remote-id", &id)
         .await;
-    let adopted = stage.flow_where("adopted", is_ready).await;
+    let adopted = env.flow_where("adopted", is_ready).await;
     assert_eq!(remote_id(&adopted), id);
-    let remote = stage.simulator.flow(&id).unwrap().resource;
+    let remote = env.simulator.flow(&id).unwrap().resource;
     assert_eq!(
         remote["creationOptions"]["createBasedOnRoleGroup"],
         json!(true)
     );
-    assert_eq!(stage.simulator.journal().requests(Operation::CreateFlow), 0);
+    assert_eq!(env.requests(Operation::CreateFlow), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn suspended_and_observed_flows_change_nothing_at_the_service() {
-    let stage = Stage::open("hands-off").await;
-    stage.apply(&sample("connection.yaml")).await.unwrap();
-    stage.apply(&sample("flow-set.yaml")).await.unwrap();
-    stage
-        .apply(&flow(
-            "asleep",
-            &json!({ "suspend": true, "securityGroup": security() }),
-        ))
-        .await
-        .unwrap();
-    let observing = json!({ "managementPolicy": "Observe", "administrativeUnit": { "creationOptions": { "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false } } });
-    stage.apply(&flow("watching", &observing)).await.unwrap();
-    stage
-        .flow_where("watching", |flow| stalled(flow) == "True/NotFound")
+    let env = TestEnv::open("hands-off").await;
+    env.apply_sample_set().await;
+    let asleep = with(groups("asleep"), &json!({ "suspend": true }));
+    let watching = with(units("watching"), &json!({ "managementPolicy": "Observe" }));
+    env.apply_all([asleep, watching]).await;
+    env.flow_stalled("watching", "NotFound").await;
+    let suspended = |flow: &_| told(flow, "Synced") == "False/Suspended";
+    env.flow_where("asleep", suspended).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 0);
+    env.delete_flow("asleep").await;
+    env.flows_gone(&["asleep"]).await;
+    env.patch_flow("watching", json!({ "managementPolicy": "Manage" }))
         .await;
-    let synced = |flow: &ProvisioningFlow| {
-        flow.status
-            .as_ref()
-            .map(|status| told(&status.conditions, "Synced"))
-            .unwrap_or_default()
-    };
-    stage
-        .flow_where("asleep", |flow| synced(flow) == "False/Suspended")
-        .await;
-    assert_eq!(stage.simulator.journal().requests(Operation::CreateFlow), 0);
-    stage
-        .flows()
-        .delete("asleep", &DeleteParams::default())
-        .await
-        .unwrap();
-    stage.gone(&stage.flows(), "asleep").await;
-    stage
-        .patch_flow("watching", json!({ "managementPolicy": "Manage" }))
-        .await;
-    let managed = stage.flow_where("watching", is_ready).await;
+    let managed = env.flow_where("watching", is_ready).await;
     assert!(
         managed
             .finalizers()

@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::install::node::Root;
-use crate::stage::Stage;
+use crate::test_env::TestEnv;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_industrydata-operator");
 
@@ -36,14 +36,14 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// With the flags of a stage and as its account; all that it does is logged.
-    pub fn on(stage: &Stage) -> Self {
-        let flags = stage.flags();
+    /// With the flags of an environment and as its account; all that it does is logged.
+    pub fn on(env: &TestEnv) -> Self {
+        let flags = env.flags();
         let pairs = flags
             .chunks(2)
             .map(|pair| (pair[0].clone(), pair[1].clone()));
         let launch = Self {
-            name: stage.namespace.clone(),
+            name: env.namespace.clone(),
             flags: pairs.collect(),
             variables: BTreeMap::new(),
             kubeconfig: PathBuf::new(),
@@ -51,7 +51,7 @@ impl Launch {
             log: Log::default(),
         };
         launch
-            .kubeconfig(stage.account.kubeconfig_path())
+            .kubeconfig(env.account.kubeconfig_path())
             .flag("--log-format", "json")
             .flag("--log-level", "info,industrydata_operator=trace")
     }

@@ -3,16 +3,17 @@
 use industrydata_simulator::Options;
 use tokio::process::Command;
 
+use crate::conditions::is_ready;
 use crate::process::{Launch, PROGRAM};
-use crate::stage::{Stage, is_ready};
+use crate::test_env::TestEnv;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_does_the_main_job_and_stops_when_told() {
-    let stage = Stage::set_up("program", Options::default()).await;
-    let program = Launch::on(&stage).start().await;
+    let env = TestEnv::set_up("program", Options::default()).await;
+    let program = Launch::on(&env).start().await;
     assert_eq!(program.get("/livez").await.0, 200);
-    stage.apply_samples().await;
-    stage.flow_where("north-users", is_ready).await;
+    env.apply_samples().await;
+    env.flow_where("north-users", is_ready).await;
     assert_eq!(program.get("/readyz").await.0, 200);
     let (status, metrics) = program.get("/metrics").await;
     assert_eq!(status, 200);
@@ -22,7 +23,7 @@ async fn the_program_does_the_main_job_and_stops_when_told() {
     ] {
         assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
     }
-    let shown = stage
+    let shown = env
         .kubectl(&["get", "industrydata,events", "--output", "yaml"])
         .await
         .unwrap();
@@ -36,7 +37,7 @@ async fn the_program_does_the_main_job_and_stops_when_told() {
         }
     }
     program.stop().await;
-    let lease = stage.kubectl(&[
+    let lease = env.kubectl(&[
         "get",
         "lease",
         "industrydata-operator",
@@ -48,12 +49,12 @@ async fn the_program_does_the_main_job_and_stops_when_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_of_the_environment_is_not_taken_for_the_cluster() {
-    let stage = Stage::set_up("program-proxy", Options::default()).await;
+    let env = TestEnv::set_up("program-proxy", Options::default()).await;
     // Nobody listens there. The service is on loopback, which no proxy can reach.
-    let launch = Launch::on(&stage).variable("HTTPS_PROXY", "http://127.0.0.1:9");
+    let launch = Launch::on(&env).variable("HTTPS_PROXY", "http://127.0.0.1:9");
     let program = launch.start().await;
-    stage.apply_samples().await;
-    stage.flow_where("north-users", is_ready).await;
+    env.apply_samples().await;
+    env.flow_where("north-users", is_ready).await;
     program.stop().await;
 }
 

@@ -5,62 +5,45 @@ use std::time::{Duration, Instant};
 use industrydata_operator::api::ProvisioningFlow;
 use industrydata_simulator::{Answer, Effect, FlowType, Operation, Options, Rule};
 use industrydata_testbed::measured;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::crash::{connection, object, put, put_all, set};
+use crate::conditions::{Conditions, is_ready, stalled};
+use crate::log_assertions::{assert_no_overlap, assert_one_at_a_time};
+use crate::manifests::{connection, groups, other_groups, set, units, with};
 use crate::process::{Launch, Process};
-use crate::stage::{Stage, is_ready, security, stalled};
-use crate::telling::{assert_no_overlap, assert_one_at_a_time};
+use crate::test_env::TestEnv;
 
-async fn open(name: &str) -> Stage {
-    Stage::set_up(name, Options::default()).await
+async fn open(name: &str) -> TestEnv {
+    TestEnv::set_up(name, Options::default()).await
 }
 
-async fn start(stage: &Stage, name: &str, failpoints: &str) -> Process {
-    let launch = Launch::on(stage).named(&format!("{name} of {}", stage.namespace));
+async fn start(env: &TestEnv, name: &str, failpoints: &str) -> Process {
+    let launch = Launch::on(env).named(&format!("{name} of {}", env.namespace));
     launch.failpoints(failpoints).start().await
 }
 
-async fn takes_over(stage: &Stage, replica: &mut Process) {
-    one_takes_over(stage, std::slice::from_mut(replica)).await;
+pub async fn takes_over(env: &TestEnv, replica: &mut Process) {
+    one_takes_over(env, std::slice::from_mut(replica)).await;
 }
 
-fn flow(name: &str, kind: &str, more: &Value) -> Value {
-    let options = match kind {
-        "administrativeUnit" => {
-            json!({ "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false })
-        }
-        _ => security()["creationOptions"].clone(),
-    };
-    let mut spec = json!({ "flowSetRef": { "name": "north" }, "pollInterval": "1s", kind: { "creationOptions": options } });
-    for (member, value) in more.as_object().unwrap() {
-        spec[member] = value.clone();
-    }
-    spec.as_object_mut()
-        .unwrap()
-        .retain(|_, value| !value.is_null());
-    object("ProvisioningFlow", name, &spec)
-}
-
-fn flows_created(stage: &Stage, kind: FlowType) -> usize {
+fn flows_created(env: &TestEnv, kind: FlowType) -> usize {
     let is = |created: Operation| created == Operation::CreateFlow;
-    stage
-        .simulator
+    env.simulator
         .count(|entry| entry.committed && is(entry.operation) && entry.flow_type == Some(kind))
 }
 
 async fn hand_over(name: &str, standing_by: usize) {
-    let stage = open(name).await;
-    put_all(&stage, &connection()).await;
-    put(&stage, &set()).await;
-    let mut leader = start(&stage, "first", "").await;
-    takes_over(&stage, &mut leader).await;
+    let env = open(name).await;
+    env.put(&connection()).await;
+    env.put(&set("north")).await;
+    let mut leader = start(&env, "first", "").await;
+    takes_over(&env, &mut leader).await;
     let mut others = Vec::new();
     for number in 0..standing_by {
-        others.push(start(&stage, &format!("other {number}"), "").await);
+        others.push(start(&env, &format!("other {number}"), "").await);
     }
-    put(&stage, &flow("units", "administrativeUnit", &json!({}))).await;
-    stage.flow_where("units", is_ready).await;
+    env.put(&units("units")).await;
+    env.flow_where("units", is_ready).await;
     for other in &mut others {
         assert!(!other.leads().await, "two lead");
         assert_eq!(other.get("/readyz").await.0, 200);
@@ -68,17 +51,17 @@ async fn hand_over(name: &str, standing_by: usize) {
 
     let killed = Instant::now();
     leader.kill().await;
-    one_takes_over(&stage, &mut others).await;
+    one_takes_over(&env, &mut others).await;
     let after_kill = killed.elapsed();
-    put(&stage, &flow("groups", "securityGroup", &json!({}))).await;
-    stage.flow_where("groups", is_ready).await;
+    env.put(&groups("groups")).await;
+    env.flow_where("groups", is_ready).await;
 
-    others.push(start(&stage, "last", "").await);
+    others.push(start(&env, "last", "").await);
     let leading = leading(&mut others).await.unwrap();
     let leader = others.remove(leading);
     let told = Instant::now();
     leader.stop().await;
-    one_takes_over(&stage, &mut others).await;
+    one_takes_over(&env, &mut others).await;
     let after_stop = told.elapsed();
     let figure = format!("{after_kill:.1?} after kill -9, {after_stop:.1?} after SIGTERM");
     measured("hand-over", &figure).unwrap();
@@ -86,11 +69,8 @@ async fn hand_over(name: &str, standing_by: usize) {
         after_stop * 2 < after_kill,
         "{after_stop:?} and {after_kill:?}"
     );
-    assert_eq!(
-        stage.simulator.journal().committed(Operation::CreateFlow),
-        2
-    );
-    assert_eq!(stage.simulator.journal().sets_created(), 1);
+    assert_eq!(env.committed(Operation::CreateFlow), 2);
+    assert_eq!(env.simulator.journal().sets_created(), 1);
 }
 
 async fn leading(replicas: &mut [Process]) -> Option<usize> {
@@ -102,14 +82,15 @@ async fn leading(replicas: &mut [Process]) -> Option<usize> {
     None
 }
 
-async fn one_takes_over(stage: &Stage, replicas: &mut [Process]) {
+async fn one_takes_over(env: &TestEnv, replicas: &mut [Process]) {
     let replicas = tokio::sync::Mutex::new(replicas);
     let leads = async || leading(*replicas.lock().await).await.is_some();
-    stage.until("one to take over", leads).await;
+    env.until("one to take over", leads).await;
 }
 
+/// Of two replicas, and of three.
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_or_three_replicas_one_leads_and_sigterm_hands_over_sooner_than_death() {
+async fn one_replica_leads_and_sigterm_hands_over_sooner_than_death() {
     tokio::join!(hand_over("two-replicas", 1), hand_over("three-replicas", 2));
 }
 
@@ -123,9 +104,9 @@ enum Frozen {
 
 /// Freezes the leader for longer than its lease, lets another take over and finish, and continues the first.
 async fn zombie(name: &str, frozen: Frozen) {
-    let stage = open(name).await;
-    put_all(&stage, &connection()).await;
-    let id = stage
+    let env = open(name).await;
+    env.put(&connection()).await;
+    let id = env
         .simulator
         .create_set(&json!({ "displayName": name }))
         .unwrap();
@@ -134,41 +115,40 @@ async fn zombie(name: &str, frozen: Frozen) {
         json!({ "flowSetRef": null, "flowSetId": id, "connectionRef": { "name": "contoso" } });
     let mut resetting = set.clone();
     resetting["resetToken"] = json!("again");
-    put(&stage, &flow("elder", "administrativeUnit", &set)).await;
-    let operator = start(&stage, "preparation", "").await;
-    stage.flow_where("elder", is_ready).await;
+    env.put(&with(units("elder"), &set)).await;
+    let operator = start(&env, "preparation", "").await;
+    env.flow_where("elder", is_ready).await;
     operator.stop().await;
 
     match frozen {
-        Frozen::BeforeReset => put(&stage, &flow("elder", "administrativeUnit", &resetting)).await,
-        _ => put(&stage, &flow("younger", "securityGroup", &set)).await,
+        Frozen::BeforeReset => env.put(&with(units("elder"), &resetting)).await,
+        _ => env.put(&with(groups("younger"), &set)).await,
     }
     // The intent is an effect, with a point before and one after it.
     let point = if frozen == Frozen::AfterCreate { 4 } else { 3 };
     let freeze = format!("effect={}*off->1*return(freeze)", point - 1);
-    let mut zombie = start(&stage, "zombie", &freeze).await;
-    stage
-        .until("the zombie to freeze", async || zombie.is_frozen())
+    let mut zombie = start(&env, "zombie", &freeze).await;
+    env.until("the zombie to freeze", async || zombie.is_frozen())
         .await;
     let done = usize::from(frozen == Frozen::AfterCreate);
-    assert_eq!(flows_created(&stage, FlowType::SecurityGroup), done);
-    let mut other = start(&stage, "other", "").await;
-    takes_over(&stage, &mut other).await;
+    assert_eq!(flows_created(&env, FlowType::SecurityGroup), done);
+    let mut other = start(&env, "other", "").await;
+    takes_over(&env, &mut other).await;
     let in_doubt = |flow: &ProvisioningFlow| stalled(flow) == "True/ResetUnknown";
     match frozen {
-        Frozen::BeforeReset => stage.flow_where("elder", in_doubt).await,
-        _ => stage.flow_where("younger", is_ready).await,
+        Frozen::BeforeReset => env.flow_where("elder", in_doubt).await,
+        _ => env.flow_where("younger", is_ready).await,
     };
 
     zombie.thaw().await;
     assert!(!zombie.wait().await.success(), "it has lost its lease");
     assert!(other.leads().await);
     let elder = |flow: &ProvisioningFlow| is_ready(flow) || in_doubt(flow);
-    stage.flow_where("elder", elder).await;
-    let journal = stage.simulator.journal();
+    env.flow_where("elder", elder).await;
+    let journal = env.simulator.journal();
     let created = usize::from(frozen != Frozen::BeforeReset);
-    assert_eq!(flows_created(&stage, FlowType::SecurityGroup), created);
-    assert_eq!(flows_created(&stage, FlowType::AdministrativeUnit), 1);
+    assert_eq!(flows_created(&env, FlowType::SecurityGroup), created);
+    assert_eq!(flows_created(&env, FlowType::AdministrativeUnit), 1);
     assert!(journal.committed(Operation::ResetFlow) <= 1, "{frozen:?}");
     assert_no_overlap(&journal, &[zombie.log(), other.log()]);
     other.stop().await;
@@ -184,54 +164,45 @@ async fn f18_a_leader_that_was_frozen_does_nothing_twice_when_it_wakes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f19_wrong_clocks_neither_share_the_lease_nor_keep_anything_from_settling() {
-    let stage = open("wrong-clocks").await;
-    put_all(&stage, &connection()).await;
-    put(&stage, &set()).await;
-    let mut ahead = start(&stage, "ahead", "clock=return(3600)").await;
-    takes_over(&stage, &mut ahead).await;
-    let (units, groups) = ("administrativeUnit", "securityGroup");
-    put(&stage, &flow("units", units, &json!({}))).await;
-    put(&stage, &flow("groups", groups, &json!({}))).await;
-    stage.flow_where("units", is_ready).await;
-    stage.flow_where("groups", is_ready).await;
+async fn f19_wrong_clocks_neither_share_the_lease_nor_stop_anything() {
+    let env = open("wrong-clocks").await;
+    env.put(&connection()).await;
+    env.put(&set("north")).await;
+    let mut ahead = start(&env, "ahead", "clock=return(3600)").await;
+    takes_over(&env, &mut ahead).await;
+    env.put(&units("units")).await;
+    env.put(&groups("groups")).await;
+    env.flow_where("units", is_ready).await;
+    env.flow_where("groups", is_ready).await;
 
     // Times that one clock has shown are left to another, which is two hours behind.
-    let mut behind = start(&stage, "behind", "clock=return(-3600)").await;
+    let mut behind = start(&env, "behind", "clock=return(-3600)").await;
     let fail = Effect::Refuse(Answer::new(500));
-    stage
-        .simulator
+    env.simulator
         .inject(Rule::new(fail).on(Operation::UpdateFlow).always());
-    let other = json!({ groups: { "creationOptions": { "createBasedOnRoleGroup": false, "createBasedOnOrgPlusRoleGroup": true } } });
-    put(&stage, &flow("groups", groups, &other)).await;
+    env.put(&with(groups("groups"), &other_groups())).await;
     let waits = |flow: &ProvisioningFlow| flow.status.as_ref().unwrap().retry.is_some();
-    stage.flow_where("groups", waits).await;
-    put(
-        &stage,
-        &flow("units", units, &json!({ "resetToken": "once" })),
-    )
-    .await;
-    let resets = async || stage.simulator.journal().committed(Operation::ResetFlow) == 1;
-    stage.until("a reset", resets).await;
+    env.flow_where("groups", waits).await;
+    env.put(&with(units("units"), &json!({ "resetToken": "once" })))
+        .await;
+    let resets = async || env.committed(Operation::ResetFlow) == 1;
+    env.until("a reset", resets).await;
     ahead.terminate().await;
     assert!(ahead.wait().await.success());
-    stage.simulator.clear_rules();
-    takes_over(&stage, &mut behind).await;
-    stage.flow_where("units", is_at_rest).await;
-    stage.flow_where("groups", is_at_rest).await;
+    env.simulator.clear_rules();
+    takes_over(&env, &mut behind).await;
+    env.flow_where("units", is_at_rest).await;
+    env.flow_where("groups", is_at_rest).await;
 
-    let mut stepping = start(&stage, "stepping back", "clock=60*off->return(-3600)").await;
+    let mut stepping = start(&env, "stepping back", "clock=60*off->return(-3600)").await;
     behind.kill().await;
-    takes_over(&stage, &mut stepping).await;
-    put(
-        &stage,
-        &flow("units", units, &json!({ "resetToken": "twice" })),
-    )
-    .await;
-    put(&stage, &flow("groups", groups, &json!({}))).await;
-    stage.flow_where("units", is_at_rest).await;
-    stage.flow_where("groups", is_at_rest).await;
-    let journal = stage.simulator.journal();
+    takes_over(&env, &mut stepping).await;
+    env.put(&with(units("units"), &json!({ "resetToken": "twice" })))
+        .await;
+    env.put(&groups("groups")).await;
+    env.flow_where("units", is_at_rest).await;
+    env.flow_where("groups", is_at_rest).await;
+    let journal = env.simulator.journal();
     assert_eq!(journal.committed(Operation::ResetFlow), 2);
     assert_eq!(journal.committed(Operation::CreateFlow), 2);
     let logs = [ahead.log(), behind.log(), stepping.log()];
@@ -240,87 +211,72 @@ async fn f19_wrong_clocks_neither_share_the_lease_nor_keep_anything_from_settlin
     stepping.stop().await;
 }
 
-/// Ready, and nothing is under way.
+/// Ready, and nothing is in progress.
 fn is_at_rest(flow: &ProvisioningFlow) -> bool {
-    let mut conditions = flow.status.iter().flat_map(|status| &status.conditions);
-    is_ready(flow) && conditions.all(|condition| condition.type_ != "Reconciling")
+    is_ready(flow) && flow.condition("Reconciling").is_none()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f20_sigterm_during_a_create_waits_for_its_outcome() {
-    let stage = open("sigterm").await;
-    put_all(&stage, &connection()).await;
-    put(&stage, &set()).await;
-    let mut first = start(&stage, "first", "").await;
-    takes_over(&stage, &mut first).await;
-    let mut second = start(&stage, "second", "").await;
+    let env = open("sigterm").await;
+    env.put(&connection()).await;
+    env.put(&set("north")).await;
+    let mut first = start(&env, "first", "").await;
+    takes_over(&env, &mut first).await;
+    let mut second = start(&env, "second", "").await;
     // Shorter than the operator waits for an answer (10 s), and long enough to stop it meanwhile.
     let late = Effect::DelayAfter(Duration::from_secs(6));
-    stage
-        .simulator
+    env.simulator
         .inject(Rule::new(late).on(Operation::CreateFlow));
-    put(&stage, &flow("groups", "securityGroup", &json!({}))).await;
-    let created = async || flows_created(&stage, FlowType::SecurityGroup) == 1;
-    stage.until("a create", created).await;
+    env.put(&groups("groups")).await;
+    let created = async || flows_created(&env, FlowType::SecurityGroup) == 1;
+    env.until("a create", created).await;
     first.terminate().await;
     assert!(first.wait().await.success());
-    let known = stage.flow("groups").await.status.unwrap().id;
+    let known = env.flow("groups").await.status.unwrap().id;
     assert!(known.is_some(), "the first told what came of it");
-    takes_over(&stage, &mut second).await;
-    stage.flow_where("groups", is_ready).await;
-    assert_eq!(stage.simulator.journal().requests(Operation::CreateFlow), 1);
+    takes_over(&env, &mut second).await;
+    env.flow_where("groups", is_ready).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 1);
     second.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f20_a_rolling_restart_under_load_makes_everything_once() {
     const SETS: usize = 6;
-    let stage = open("rolling").await;
+    let env = open("rolling").await;
     let mut connection = connection();
-    connection[1]["spec"]["requestBudget"] = json!({ "perSecond": 6, "burst": 6 });
-    put_all(&stage, &connection).await;
-    let mut old = start(&stage, "replica 0", "").await;
-    takes_over(&stage, &mut old).await;
+    connection["items"][1]["spec"]["requestBudget"] = json!({ "perSecond": 6, "burst": 6 });
+    env.put(&connection).await;
+    let mut old = start(&env, "replica 0", "").await;
+    takes_over(&env, &mut old).await;
     let names: Vec<String> = (0..SETS)
         .map(|number| format!("district-{number}"))
         .collect();
     for name in &names {
-        let mut set = set();
-        set["metadata"]["name"] = json!(name);
-        set["spec"]["displayName"] = json!(name);
-        put(&stage, &set).await;
+        env.put(&set(name)).await;
         let of_set = json!({ "flowSetRef": { "name": name } });
-        put(
-            &stage,
-            &flow(&format!("{name}-u"), "administrativeUnit", &of_set),
-        )
-        .await;
-        put(
-            &stage,
-            &flow(&format!("{name}-g"), "securityGroup", &of_set),
-        )
-        .await;
+        env.put(&with(units(&format!("{name}-u")), &of_set)).await;
+        env.put(&with(groups(&format!("{name}-g")), &of_set)).await;
     }
-    let created = || stage.simulator.journal().committed(Operation::CreateFlow);
+    let created = || env.committed(Operation::CreateFlow);
     let mut logs = Vec::new();
     for number in 1..=2 {
-        let mut new = start(&stage, &format!("replica {number}"), "").await;
+        let mut new = start(&env, &format!("replica {number}"), "").await;
         let enough = number * SETS / 2;
-        stage
-            .until("some flows", async || created() >= enough)
-            .await;
+        env.until("some flows", async || created() >= enough).await;
         old.terminate().await;
         assert!(old.wait().await.success());
         logs.push(old.log());
-        takes_over(&stage, &mut new).await;
+        takes_over(&env, &mut new).await;
         old = new;
     }
     for name in &names {
-        stage.flow_where(&format!("{name}-u"), is_ready).await;
-        stage.flow_where(&format!("{name}-g"), is_ready).await;
+        env.flow_where(&format!("{name}-u"), is_ready).await;
+        env.flow_where(&format!("{name}-g"), is_ready).await;
     }
     logs.push(old.log());
-    let journal = stage.simulator.journal();
+    let journal = env.simulator.journal();
     assert_eq!((journal.sets_created(), created()), (SETS, 2 * SETS));
     assert_no_overlap(&journal, &logs);
     assert_one_at_a_time(&logs);

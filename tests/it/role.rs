@@ -1,4 +1,4 @@
-//! What the operator may do on a stage: what the chart grants, word for word.
+//! What the operator may do on an environment: what the chart grants, word for word.
 
 use industrydata_testbed::{Account, ControlPlane};
 use k8s_openapi::api::rbac::v1::PolicyRule;
@@ -9,13 +9,13 @@ use tokio::sync::OnceCell;
 
 pub const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/industrydata-operator");
 
-/// The account that the operator of a stage runs as.
+/// The account that the operator of an environment runs as.
 pub const ACCOUNT: &str = "operator";
 
-/// Stands for the namespace of a stage in what was rendered.
-const NAMESPACE: &str = "namespace-of-the-stage";
+/// Stands for the namespace of an environment in what was rendered.
+const NAMESPACE: &str = "namespace-of-the-environment";
 
-/// Where the operator of a stage works.
+/// Where the operator of an environment works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     OneNamespace,
@@ -26,7 +26,7 @@ pub enum Reach {
 pub async fn rendered(plane: &ControlPlane, namespace: &str, reach: Reach) -> Vec<DynamicObject> {
     static ONE: OnceCell<String> = OnceCell::const_new();
     static ALL: OnceCell<String> = OnceCell::const_new();
-    // Objects of the whole cluster are called after the stage, as each stage has its own.
+    // Objects of the whole cluster are called after the environment, as each environment has its own.
     let (text, reach) = match reach {
         Reach::OneNamespace => (&ONE, format!("watchNamespaces={{{NAMESPACE}}}")),
         Reach::AllNamespaces => (&ALL, format!("fullnameOverride={NAMESPACE}")),
@@ -39,7 +39,7 @@ pub async fn rendered(plane: &ControlPlane, namespace: &str, reach: Reach) -> Ve
     serde_saphyr::from_multiple(&text).unwrap()
 }
 
-/// Grants these to the account of a stage, and waits until they have effect.
+/// Grants these to the account of an environment, and waits until they have effect.
 pub async fn grant(plane: &ControlPlane, account: &Account, objects: &[DynamicObject]) {
     let client = plane.client().await.unwrap();
     for object in objects {

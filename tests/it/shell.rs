@@ -9,7 +9,7 @@ use industrydata_testbed::ControlPlane;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 
-use crate::stage::PATIENCE;
+use crate::waiting::PATIENCE;
 
 /// A directory to work in, and what is needed to work.
 pub struct Shell {

@@ -39,7 +39,7 @@ pub const CRASHES: Shorter = Shorter {
         ("--visibility-window", "2100ms"),
     ],
     reason: "more than a hundred crashes, each of which would wait for the end of a lease, and of a window or two",
-    used_by: &["crash/trial.rs"],
+    used_by: &["crash/run.rs"],
     also: &["a_crash_next_to_a_change_is_survived_with_the_operators_own_times"],
 };
 
@@ -52,7 +52,7 @@ pub const FAULTS: Shorter = Shorter {
         ("--visibility-window", "5s"),
     ],
     reason: "waits for several windows one after the other",
-    used_by: &["faults/mod.rs", "faults/surprises.rs"],
+    used_by: &["faults/mod.rs", "faults/quirks.rs"],
     also: &[
         "a_create_without_effect_is_sent_again_whatever_the_answer_was",
         "a_list_of_flows_that_is_empty_for_a_while_makes_nothing_anew",
@@ -76,9 +76,9 @@ pub const ALONE: Shorter = Shorter {
         "cluster_faults/proxied.rs",
     ],
     also: &[
-        "definitions_that_are_deleted_take_all_with_them_and_when_they_are_back_so_is_the_operator",
-        "f03_a_status_that_cannot_be_written_after_a_create_leads_to_no_second_create",
-        "f03_an_api_server_that_freezes_after_a_create_ends_the_leader_and_the_next_finds_the_flow",
+        "deleted_definitions_take_all_with_them_until_they_are_back",
+        "f03_a_failed_status_write_after_a_create_leads_to_no_second_create",
+        "f03_an_api_server_frozen_after_a_create_leads_to_no_second_create",
     ],
 };
 

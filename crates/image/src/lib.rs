@@ -3,28 +3,28 @@
 //!
 //! ```no_run
 //! # fn example() -> anyhow::Result<()> {
-//! let recipe = industrydata_image::Recipe {
+//! let spec = industrydata_image::ImageSpec {
 //!     source: ".".into(),
 //!     output: "target/image".into(),
 //!     revision: "0123abc".into(),
 //!     created: "2026-01-01T00:00:00Z".parse()?,
 //! };
-//! let image = recipe.build()?;
+//! let image = spec.build()?;
 //! println!("{} in {}", image.digest, image.layout.display());
 //! # Ok(())
 //! # }
 //! ```
 
-mod bill;
 mod commit;
 mod compile;
+mod image;
 mod layout;
-mod recipe;
+mod sbom;
 mod verify;
 
 pub use self::{
     commit::Commit,
+    image::{Image, ImageSpec, PROGRAM, USER},
     layout::sha256,
-    recipe::{Image, PROGRAM, Recipe, USER},
     verify::verify,
 };

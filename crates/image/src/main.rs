@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Parser;
-use industrydata_image::{Commit, Recipe, verify};
+use industrydata_image::{Commit, ImageSpec, verify};
 use jiff::Timestamp;
 
 /// Build the operator's container image, without a container engine: an OCI image layout with a bill of materials
@@ -44,15 +44,15 @@ fn main() -> anyhow::Result<()> {
         (Some(revision), Some(created)) => Commit { revision, created },
         (_, created) => Commit::of(&source)?.at(created),
     };
-    let recipe = Recipe {
+    let spec = ImageSpec {
         source,
         output,
         revision: commit.revision,
         created: commit.created,
     };
-    let image = recipe.build()?;
+    let image = spec.build()?;
     if twice {
-        verify(&recipe, &image)?;
+        verify(&spec, &image)?;
     }
     writeln!(
         std::io::stdout(),

@@ -6,30 +6,30 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use crate::commit::git;
-use crate::{Image, Recipe};
+use crate::{Image, ImageSpec};
 
 /// Builds an image again, from a fresh clone in another place, and compares.
 ///
 /// # Errors
 ///
 /// If the other image cannot be built, or is not the same. Both are kept then.
-pub fn verify(recipe: &Recipe, image: &Image) -> anyhow::Result<()> {
+pub fn verify(spec: &ImageSpec, image: &Image) -> anyhow::Result<()> {
     let directory = tempfile::tempdir().context("failed to create a directory")?;
     let clone = directory.path().join("a clone");
     let to = clone
         .to_str()
         .context("the temporary directory has no readable name")?;
     git(
-        &recipe.source,
+        &spec.source,
         &["clone", "--quiet", "--no-hardlinks", ".", to],
     )?;
-    let other = Recipe {
+    let other = ImageSpec {
         source: clone,
         output: directory.path().join("out"),
-        ..recipe.clone()
+        ..spec.clone()
     };
     let other = other.build()?;
-    if other.digest != image.digest || read(&other.bill)? != read(&image.bill)? {
+    if other.digest != image.digest || read(&other.sbom)? != read(&image.sbom)? {
         bail!(
             "the image depends on where it is built: {} in {}, and {} in {}",
             image.digest,

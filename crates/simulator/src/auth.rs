@@ -48,7 +48,7 @@ pub(crate) fn authorize(world: &World, grant: &Grant, operation: Operation) -> R
         return Err(refused());
     }
     let writes = operation.is_write() && operation != Operation::StartRun;
-    if writes && grant.actor == Actor::Application && !world.switches.application_writes {
+    if writes && grant.actor == Actor::Application && !world.behavior.application_writes {
         return Err(refused());
     }
     Ok(())

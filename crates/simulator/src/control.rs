@@ -15,16 +15,17 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    canonical, edit,
+    backdoor,
+    behavior::Behavior,
+    chaos::Chaos,
     fault::{ActiveRule, Rule},
-    hostility::Hostility,
     journal::{Journal, Tally},
     options::DEFAULT_HOSTILE_RATE,
     problem::Problem,
     readiness::ReadinessScript,
     server::Shared,
     state::{self, FlowState, Snapshot},
-    switches::Switches,
+    validate,
 };
 
 /// Serves until told to stop.
@@ -46,7 +47,7 @@ fn routes() -> Router<Shared> {
         .route("/clock/advance", post(advance))
         .route(
             "/options",
-            get(switches).put(replace_switches).patch(merge_switches),
+            get(behavior).put(replace_behavior).patch(merge_behavior),
         )
         .route("/sets", post(create_set))
         .route("/sets/{id}", patch(update_set).delete(delete_set))
@@ -134,12 +135,12 @@ async fn set_hostile(
     State(world): State<Shared>,
     Json(Hostile { seed, rate }): Json<Hostile>,
 ) -> StatusCode {
-    world.lock().hostility = Some(Hostility::new(seed, rate));
+    world.lock().chaos = Some(Chaos::new(seed, rate));
     DONE
 }
 
 async fn set_calm(State(world): State<Shared>) -> StatusCode {
-    world.lock().hostility = None;
+    world.lock().chaos = None;
     DONE
 }
 
@@ -158,22 +159,22 @@ async fn advance(
     DONE
 }
 
-async fn switches(State(world): State<Shared>) -> Json<Switches> {
-    Json(world.lock().switches.clone())
+async fn behavior(State(world): State<Shared>) -> Json<Behavior> {
+    Json(world.lock().behavior.clone())
 }
 
-async fn replace_switches(State(world): State<Shared>, Json(new): Json<Switches>) -> StatusCode {
-    world.lock().switches = new;
+async fn replace_behavior(State(world): State<Shared>, Json(new): Json<Behavior>) -> StatusCode {
+    world.lock().behavior = new;
     DONE
 }
 
 /// Changes only the switches that are named.
-async fn merge_switches(State(world): State<Shared>, Json(changes): Json<Value>) -> Done {
+async fn merge_behavior(State(world): State<Shared>, Json(changes): Json<Value>) -> Done {
     let wrong = |error: serde_json::Error| Problem::bad_request(error.to_string());
     let mut world = world.lock();
-    let mut switches = serde_json::to_value(&world.switches).map_err(wrong)?;
-    canonical::merge(&mut switches, changes);
-    world.switches = serde_json::from_value(switches).map_err(wrong)?;
+    let mut behavior = serde_json::to_value(&world.behavior).map_err(wrong)?;
+    validate::merge(&mut behavior, changes);
+    world.behavior = serde_json::from_value(behavior).map_err(wrong)?;
     Ok(DONE)
 }
 
@@ -181,7 +182,7 @@ async fn create_set(
     State(world): State<Shared>,
     Json(body): Json<Value>,
 ) -> Result<Response, Problem> {
-    edit::create_set(&mut world.lock(), &body).map(|id| created(&id))
+    backdoor::create_set(&mut world.lock(), &body).map(|id| created(&id))
 }
 
 async fn update_set(
@@ -189,11 +190,11 @@ async fn update_set(
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Done {
-    edit::update_set(&mut world.lock(), &id, &body).map(|()| DONE)
+    backdoor::update_set(&mut world.lock(), &id, &body).map(|()| DONE)
 }
 
 async fn delete_set(State(world): State<Shared>, Path(id): Path<String>) -> Done {
-    edit::delete_set(&mut world.lock(), &id).map(|()| DONE)
+    backdoor::delete_set(&mut world.lock(), &id).map(|()| DONE)
 }
 
 async fn create_flow(
@@ -201,7 +202,7 @@ async fn create_flow(
     Path(set): Path<String>,
     Json(body): Json<Value>,
 ) -> Result<Response, Problem> {
-    edit::create_flow(&mut world.lock(), &set, &body).map(|id| created(&id))
+    backdoor::create_flow(&mut world.lock(), &set, &body).map(|id| created(&id))
 }
 
 fn created(id: &str) -> Response {
@@ -220,11 +221,11 @@ async fn update_flow(
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Done {
-    edit::update_flow(&mut world.lock(), &id, &body).map(|()| DONE)
+    backdoor::update_flow(&mut world.lock(), &id, &body).map(|()| DONE)
 }
 
 async fn delete_flow(State(world): State<Shared>, Path(id): Path<String>) -> Done {
-    edit::delete_flow(&mut world.lock(), &id).map(|()| DONE)
+    backdoor::delete_flow(&mut world.lock(), &id).map(|()| DONE)
 }
 
 #[derive(Deserialize)]
@@ -241,8 +242,8 @@ async fn set_readiness(
 ) -> Done {
     let mut world = world.lock();
     match new {
-        NewReadiness::Status(status) => edit::set_readiness(&mut world, &id, &status),
-        NewReadiness::Script(script) => edit::set_script(&mut world, &id, script),
+        NewReadiness::Status(status) => backdoor::set_readiness(&mut world, &id, &status),
+        NewReadiness::Script(script) => backdoor::set_script(&mut world, &id, script),
     }
     .map(|()| DONE)
 }
@@ -259,7 +260,7 @@ async fn has_password(
     Path(id): Path<String>,
     Json(guess): Json<Guess>,
 ) -> Result<Json<Value>, Problem> {
-    let matches = edit::has_password(&world.lock(), &id, &guess.role_group, &guess.password)?;
+    let matches = backdoor::has_password(&world.lock(), &id, &guess.role_group, &guess.password)?;
     Ok(Json(json!({ "matches": matches })))
 }
 
@@ -274,7 +275,7 @@ async fn rotate_secret(
     Path(id): Path<String>,
     Json(new): Json<Secret>,
 ) -> Done {
-    edit::rotate_secret(&mut world.lock(), &id, &new.secret).map(|()| DONE)
+    backdoor::rotate_secret(&mut world.lock(), &id, &new.secret).map(|()| DONE)
 }
 
 async fn set_certificates(
@@ -282,7 +283,7 @@ async fn set_certificates(
     Path(id): Path<String>,
     Json(new): Json<Vec<String>>,
 ) -> Done {
-    edit::set_certificates(&mut world.lock(), &id, new).map(|()| DONE)
+    backdoor::set_certificates(&mut world.lock(), &id, new).map(|()| DONE)
 }
 
 async fn set_permissions(
@@ -290,7 +291,7 @@ async fn set_permissions(
     Path(id): Path<String>,
     Json(new): Json<Vec<String>>,
 ) -> Done {
-    edit::set_permissions(&mut world.lock(), &id, new).map(|()| DONE)
+    backdoor::set_permissions(&mut world.lock(), &id, new).map(|()| DONE)
 }
 
 async fn revoke_tokens(State(world): State<Shared>) -> StatusCode {

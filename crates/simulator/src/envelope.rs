@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::{
-    answer::NextLink, clock::http_date, plan::Plan, problem::Problem, reply::Reply,
+    answer::NextLink, clock::http_date, fault_plan::FaultPlan, problem::Problem, reply::Reply,
     request::Request, world::World,
 };
 
@@ -18,7 +18,7 @@ pub(crate) fn refusal(
 ) -> Reply {
     let now = world.now();
     let code = world
-        .switches
+        .behavior
         .codes
         .get(&problem.status)
         .unwrap_or(&problem.code);
@@ -41,10 +41,10 @@ pub(crate) fn refusal(
     reply
 }
 
-/// Lays false links and surprises over the body of an answer.
-pub(crate) fn colour(body: &mut Value, plan: &Plan, request: &Request) {
-    for surprise in &plan.surprises {
-        surprise.apply(body);
+/// Lays false links and quirks over the body of an answer.
+pub(crate) fn decorate(body: &mut Value, plan: &FaultPlan, request: &Request) {
+    for quirk in &plan.quirks {
+        quirk.apply(body);
     }
     if let (Some(link), Some(object)) = (&plan.next_link, body.as_object_mut())
         && object.contains_key("value")
@@ -71,7 +71,7 @@ fn false_link(link: &NextLink, request: &Request) -> String {
 }
 
 /// Adds the headers that every answer has. `ahead`: seconds by which the `Date` header is wrong.
-pub(crate) fn headed(
+pub(crate) fn with_headers(
     world: &World,
     request: &Request,
     reply: Reply,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    canonical::{self, Object},
+    behavior::{PatchComplex, Refusal, ResetReadiness},
     clock::later,
     flow_set::{body, refuse_during_run, updated},
     flow_type::FlowType,
@@ -15,8 +15,8 @@ use crate::{
     render::{RoleGroups, flows_context},
     reply::Reply,
     store::Flow,
-    switches::{PatchComplex, Refusal, ResetReadiness},
     throttle::RetryAfter,
+    validate::{self, Object},
     world::{Call, World},
 };
 
@@ -54,7 +54,7 @@ pub(crate) fn create(world: &mut World, call: &Call<'_>, set: &str) -> Result<Re
     let mut flow = made(world, &given)?;
     let flows = &world.store.current().set(&set, world.id_case())?.flows;
     if flows.iter().any(|other| other.kind == flow.kind)
-        && let Some(refusal) = &world.switches.second_flow_of_type
+        && let Some(refusal) = &world.behavior.second_flow_of_type
     {
         return Err(second_of_type(refusal));
     }
@@ -76,13 +76,13 @@ pub(crate) fn update(
     let (set, old) = world.store.current().flow(set, flow, world.id_case())?;
     let (set, mut new) = (set.id.clone(), old.clone());
     check_type(world, &given, new.kind)?;
-    let changes = canonical::resource(new.kind.schema(), &given, &world.switches)?;
+    let changes = validate::resource(new.kind.schema(), &given, &world.behavior)?;
     let before = new.properties.clone();
-    apply(&mut new.properties, changes, world.switches.patch_complex);
-    if world.switches.omitted_password_keeps {
-        canonical::keep_passwords(&before, &mut new.properties);
+    apply(&mut new.properties, changes, world.behavior.patch_complex);
+    if world.behavior.omitted_password_keeps {
+        validate::keep_passwords(&before, &mut new.properties);
     }
-    canonical::complete(new.kind.schema(), &new.properties)?;
+    validate::complete(new.kind.schema(), &new.properties)?;
     check_limits(world, &new.properties)?;
     new.modified = world.commit(call);
     let (id, kind) = (new.id.clone(), new.kind);
@@ -101,7 +101,7 @@ pub(crate) fn delete(
     let (set, id, kind) = (set.id.clone(), flow.id.clone(), flow.kind);
     let readiness = flow.readiness.at(world.now());
     if world
-        .switches
+        .behavior
         .undeletable_readiness
         .iter()
         .any(|refused| refused == readiness)
@@ -111,7 +111,7 @@ pub(crate) fn delete(
             format!("a flow that is {readiness} stays"),
         ));
     }
-    refuse_during_run(world, world.switches.delete_during_run.as_ref())?;
+    refuse_during_run(world, world.behavior.delete_during_run.as_ref())?;
     world.commit(call);
     world
         .store
@@ -129,11 +129,11 @@ pub(crate) fn reset(
 ) -> Result<Reply, Problem> {
     let (set, flow) = world.store.current().flow(set, flow, world.id_case())?;
     let (set, id, kind, last) = (set.id.clone(), flow.id.clone(), flow.kind, flow.last_reset);
-    refuse_during_run(world, world.switches.reset_during_run.as_ref())?;
+    refuse_during_run(world, world.behavior.reset_during_run.as_ref())?;
     check_interval(world, last)?;
     let now = world.commit(call);
-    let script = world.switches.readiness.clone();
-    let restarts = world.switches.reset_readiness == ResetReadiness::Restart;
+    let script = world.behavior.readiness.clone();
+    let restarts = world.behavior.reset_readiness == ResetReadiness::Restart;
     let flow = world.store.flow_mut(&set, &id, world.id_case())?;
     flow.last_reset = Some(now);
     if restarts {
@@ -148,8 +148,8 @@ pub(crate) fn made(world: &mut World, given: &Value) -> Result<Flow, Problem> {
     let given = given.as_object().ok_or_else(wrong)?;
     let said = given.get("@odata.type").and_then(Value::as_str);
     let kind = said.and_then(FlowType::from_odata_type).ok_or_else(wrong)?;
-    let properties = canonical::resource(kind.schema(), given, &world.switches)?;
-    canonical::complete(kind.schema(), &properties)?;
+    let properties = validate::resource(kind.schema(), given, &world.behavior)?;
+    validate::complete(kind.schema(), &properties)?;
     check_limits(world, &properties)?;
     let now = world.now();
     Ok(Flow {
@@ -159,7 +159,7 @@ pub(crate) fn made(world: &mut World, given: &Value) -> Result<Flow, Problem> {
         properties,
         created: now,
         modified: now,
-        readiness: Readiness::started(now, world.switches.readiness.clone()),
+        readiness: Readiness::started(now, world.behavior.readiness.clone()),
         last_reset: None,
     })
 }
@@ -187,7 +187,7 @@ pub(crate) fn apply(kept: &mut Object, changes: Object, how: PatchComplex) {
     for (name, value) in changes {
         match how {
             PatchComplex::Replace => _ = kept.insert(name, value),
-            PatchComplex::Merge => canonical::merge(kept.entry(name).or_insert(Value::Null), value),
+            PatchComplex::Merge => validate::merge(kept.entry(name).or_insert(Value::Null), value),
         }
     }
 }
@@ -217,14 +217,14 @@ fn entity(
 fn check_type(world: &World, given: &Object, kind: FlowType) -> Result<(), Problem> {
     match given.get("@odata.type").and_then(Value::as_str) {
         Some(said) if FlowType::from_odata_type(said) == Some(kind) => Ok(()),
-        None if !world.switches.patch_requires_type => Ok(()),
+        None if !world.behavior.patch_requires_type => Ok(()),
         _ => Err(Problem::bad_request("Invalid OData type specified").about("@odata.type")),
     }
 }
 
 fn check_limits(world: &World, properties: &Object) -> Result<(), Problem> {
-    let many = canonical::configurations(properties).len();
-    match world.switches.limits.configurations {
+    let many = validate::configurations(properties).len();
+    match world.behavior.limits.configurations {
         Some(most) if many > most => Err(Problem::bad_request("there are too many configurations")),
         _ => Ok(()),
     }
@@ -232,7 +232,7 @@ fn check_limits(world: &World, properties: &Object) -> Result<(), Problem> {
 
 fn check_interval(world: &World, last: Option<Timestamp>) -> Result<(), Problem> {
     let now = world.now();
-    let due = last.map_or(now, |last| later(last, world.switches.reset_interval));
+    let due = last.map_or(now, |last| later(last, world.behavior.reset_interval));
     if due <= now {
         return Ok(());
     }

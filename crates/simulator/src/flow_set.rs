@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use crate::{
-    canonical::{self, Object},
+    behavior::{PatchAnswer, Reception, Refusal},
     flow,
     flow_type::NAMESPACE,
     odata::{Expand, Item},
@@ -13,7 +13,7 @@ use crate::{
     reply::Reply,
     schema::FLOW_SET,
     store::FlowSet,
-    switches::{PatchAnswer, Reception, Refusal},
+    validate::{self, Object},
     world::{Call, World},
 };
 
@@ -47,9 +47,9 @@ pub(crate) fn create(world: &mut World, call: &Call<'_>) -> Result<Reply, Proble
     let given = body(call)?;
     let (given, nested) = deep_insert(world, given)?;
     let properties = checked(world, &given, None)?;
-    canonical::complete(&FLOW_SET, &properties)?;
+    validate::complete(&FLOW_SET, &properties)?;
     if world
-        .switches
+        .behavior
         .limits
         .flow_sets
         .is_some_and(|most| world.store.current().sets().count() >= most)
@@ -83,8 +83,8 @@ pub(crate) fn update(world: &mut World, call: &Call<'_>, id: &str) -> Result<Rep
     let old = world.store.current().set(id, world.id_case())?;
     let (id, mut properties) = (old.id.clone(), old.properties.clone());
     let changes = checked(world, &given, Some(&id))?;
-    flow::apply(&mut properties, changes, world.switches.patch_complex);
-    canonical::complete(&FLOW_SET, &properties)?;
+    flow::apply(&mut properties, changes, world.behavior.patch_complex);
+    validate::complete(&FLOW_SET, &properties)?;
     let now = world.commit(call);
     let set = world.store.set_mut(&id, world.id_case())?;
     set.properties = properties;
@@ -96,13 +96,13 @@ pub(crate) fn update(world: &mut World, call: &Call<'_>, id: &str) -> Result<Rep
 pub(crate) fn delete(world: &mut World, call: &Call<'_>, id: &str) -> Result<Reply, Problem> {
     let set = world.store.current().set(id, world.id_case())?;
     let (id, has_flows) = (set.id.clone(), !set.flows.is_empty());
-    if let (true, Some(refusal)) = (has_flows, &world.switches.delete_set_with_flows) {
+    if let (true, Some(refusal)) = (has_flows, &world.behavior.delete_set_with_flows) {
         return Err(Problem::refused(
             refusal,
             "the set still has provisioning flows",
         ));
     }
-    refuse_during_run(world, world.switches.delete_during_run.as_ref())?;
+    refuse_during_run(world, world.behavior.delete_during_run.as_ref())?;
     world.commit(call);
     world.store.remove_set(&id);
     Ok(Reply::empty(StatusCode::NO_CONTENT).changed_set(&id))
@@ -110,7 +110,7 @@ pub(crate) fn delete(world: &mut World, call: &Call<'_>, id: &str) -> Result<Rep
 
 /// The answer to a successful PATCH.
 pub(crate) fn updated(world: &World, object: Object) -> Reply {
-    match world.switches.patch_answer {
+    match world.behavior.patch_answer {
         PatchAnswer::NoContent => Reply::empty(StatusCode::NO_CONTENT),
         PatchAnswer::Object => Reply::json(StatusCode::OK, object),
     }
@@ -166,7 +166,7 @@ fn deep_insert(world: &World, mut given: Object) -> Result<(Object, Vec<Value>),
         .find(|name| name.eq_ignore_ascii_case("provisioningFlows"))
         .cloned();
     let nested = name.and_then(|name| given.remove(&name));
-    match (nested, world.switches.deep_insert) {
+    match (nested, world.behavior.deep_insert) {
         (None, _) | (Some(_), Reception::Ignore) => Ok((given, Vec::new())),
         (Some(Value::Array(flows)), Reception::Accept) => Ok((given, flows)),
         (Some(_), _) => Err(
@@ -183,7 +183,7 @@ fn checked(world: &World, given: &Object, id: Option<&str>) -> Result<Object, Pr
     if said.is_some_and(|said| said.trim_start_matches('#') != wanted.trim_start_matches('#')) {
         return Err(Problem::bad_request("Invalid OData type specified").about("@odata.type"));
     }
-    let mut properties = canonical::resource(&FLOW_SET, given, &world.switches)?;
+    let mut properties = validate::resource(&FLOW_SET, given, &world.behavior)?;
     check_name(world, &properties, id)?;
     check_filter(world, &mut properties, id)?;
     Ok(properties)
@@ -195,7 +195,7 @@ fn check_name(world: &World, properties: &Object, id: Option<&str>) -> Result<()
     };
     let length = name.as_str().unwrap_or_default().chars().count();
     if world
-        .switches
+        .behavior
         .limits
         .display_name
         .is_some_and(|most| length > most)
@@ -203,7 +203,7 @@ fn check_name(world: &World, properties: &Object, id: Option<&str>) -> Result<()
         return Err(Problem::bad_request("`displayName` is too long").about("displayName"));
     }
     let taken = others(world, id).any(|set| set.properties.get("displayName") == Some(name));
-    match &world.switches.duplicate_set_name {
+    match &world.behavior.duplicate_set_name {
         Some(refusal) if taken => {
             Err(Problem::refused(refusal, "another set has this name").about("displayName"))
         }
@@ -214,7 +214,7 @@ fn check_name(world: &World, properties: &Object, id: Option<&str>) -> Result<()
 fn check_filter(world: &World, properties: &mut Object, id: Option<&str>) -> Result<(), Problem> {
     let schools = schools(properties).to_vec();
     if world
-        .switches
+        .behavior
         .limits
         .filter_values
         .is_some_and(|most| schools.len() > most)
@@ -222,7 +222,7 @@ fn check_filter(world: &World, properties: &mut Object, id: Option<&str>) -> Res
         return Err(Problem::bad_request("`in` has too many values").about("in"));
     }
     if schools.is_empty() && properties.get("filter").is_some_and(Value::is_object) {
-        match world.switches.empty_filter {
+        match world.behavior.empty_filter {
             Reception::Accept => {}
             Reception::Ignore => _ = properties.insert("filter".to_owned(), Value::Null),
             Reception::Refuse => {
@@ -235,7 +235,7 @@ fn check_filter(world: &World, properties: &mut Object, id: Option<&str>) -> Res
             .iter()
             .any(|school| schools.contains(school))
     };
-    match &world.switches.overlapping_filter {
+    match &world.behavior.overlapping_filter {
         Some(refusal) if others(world, id).any(shared) => Err(Problem::refused(
             refusal,
             "another set selects one of these schools",

@@ -41,7 +41,7 @@ pub struct Entry {
     pub flow: Option<String>,
     /// Type of that flow.
     pub flow_type: Option<FlowType>,
-    /// Faults and surprises that applied.
+    /// Faults and quirks that applied.
     pub faults: Vec<String>,
     /// The batch that it came in, by that entry's `requestId`.
     pub batch: Option<String>,

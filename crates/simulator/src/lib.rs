@@ -23,26 +23,27 @@ struct Readme;
 mod answer;
 mod assertion;
 mod auth;
+mod backdoor;
 mod batch;
-mod canonical;
+mod behavior;
 mod certificate;
+mod chaos;
 mod clock;
 mod control;
 mod directory;
-mod edit;
 mod envelope;
 mod error;
 mod fault;
+mod fault_plan;
 mod flow;
 mod flow_set;
 mod flow_type;
-mod hostility;
 mod ids;
 mod journal;
 mod odata;
 mod options;
-mod plan;
 mod problem;
+mod quirk;
 mod readiness;
 mod record;
 mod render;
@@ -60,29 +61,28 @@ mod service;
 mod simulator;
 mod state;
 mod store;
-mod surprise;
-mod switches;
 mod throttle;
 mod token;
+mod validate;
 mod wire;
 mod world;
 
 pub use crate::{
     answer::{Answer, BodyFault, Form, NextLink},
+    behavior::{
+        Behavior, ConfigurationOrder, Limits, PatchAnswer, PatchComplex, QueryOptions, Reception,
+        Refusal, ResetReadiness,
+    },
     directory::{Application, FederatedCredential, Tenant},
     error::Error,
     fault::{ActiveRule, Effect, Rule},
     flow_type::FlowType,
     journal::{Entry, Journal, Tally},
     options::{DEFAULT_HOSTILE_RATE, Options},
+    quirk::Quirk,
     readiness::{ReadinessScript, ReadinessStep},
     route::Operation,
     simulator::Simulator,
     state::{FlowState, SetState, Snapshot},
-    surprise::Surprise,
-    switches::{
-        ConfigurationOrder, Limits, PatchAnswer, PatchComplex, QueryOptions, Reception, Refusal,
-        ResetReadiness, Switches,
-    },
     throttle::{RateLimit, RetryAfter, RetryAfterForm},
 };

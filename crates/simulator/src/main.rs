@@ -3,7 +3,7 @@
 use std::{io::Write as _, net::SocketAddr, process::ExitCode};
 
 use clap::{Parser, ValueEnum};
-use industrydata_simulator::{DEFAULT_HOSTILE_RATE, Error, Options, Simulator, Switches, Tenant};
+use industrydata_simulator::{Behavior, DEFAULT_HOSTILE_RATE, Error, Options, Simulator, Tenant};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -31,8 +31,8 @@ struct Arguments {
     #[arg(long, env = "SIMULATOR_SEED")]
     seed: Option<u64>,
     /// Switches that differ from their defaults, as JSON
-    #[arg(long, env = "SIMULATOR_SWITCHES", value_parser = from_json::<Switches>)]
-    switches: Option<Switches>,
+    #[arg(long, env = "SIMULATOR_SWITCHES", value_parser = from_json::<Behavior>)]
+    switches: Option<Behavior>,
     /// Tenants with their applications, as a JSON array; replaces the built-in tenant
     #[arg(long, env = "SIMULATOR_TENANTS", value_parser = from_json::<Tenants>)]
     tenants: Option<Tenants>,
@@ -65,7 +65,7 @@ impl Arguments {
             hostile: self.hostile,
             hostile_rate: self.hostile_rate,
             tenants: self.tenants.map_or(defaults.tenants, |tenants| tenants.0),
-            switches: self.switches.unwrap_or(defaults.switches),
+            behavior: self.switches.unwrap_or(defaults.behavior),
         }
     }
 }

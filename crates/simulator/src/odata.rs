@@ -5,10 +5,10 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::{
-    canonical::Object,
+    behavior::{QueryOptions, Reception},
     problem::Problem,
     request::Request,
-    switches::{QueryOptions, Reception},
+    validate::Object,
 };
 
 /// What the query asks for.

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use crate::{directory::Tenant, switches::Switches};
+use crate::{behavior::Behavior, directory::Tenant};
 
 /// How a simulator starts. The default listens on free loopback ports, is calm, and knows one tenant.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,14 +13,14 @@ pub struct Options {
     pub control_address: SocketAddr,
     /// Source of ids and, in hostile mode, of trouble.
     pub seed: u64,
-    /// Whether faults and surprises happen by themselves.
+    /// Whether faults and quirks happen by themselves.
     pub hostile: bool,
-    /// How likely a request meets each of a fault, a surprise and (writes only) a visibility delay in hostile mode.
+    /// How likely a request meets each of a fault, a quirk and (writes only) a visibility delay in hostile mode.
     pub hostile_rate: f64,
     /// Tenants, applications and their credentials.
     pub tenants: Vec<Tenant>,
     /// Answers to the questions that the documentation leaves open.
-    pub switches: Switches,
+    pub behavior: Behavior,
 }
 
 /// Default of [`Options::hostile_rate`].
@@ -36,7 +36,7 @@ impl Default for Options {
             hostile: false,
             hostile_rate: DEFAULT_HOSTILE_RATE,
             tenants: vec![Tenant::default()],
-            switches: Switches::default(),
+            behavior: Behavior::default(),
         }
     }
 }

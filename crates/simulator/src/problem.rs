@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use crate::{switches::Refusal, throttle::RetryAfter};
+use crate::{behavior::Refusal, throttle::RetryAfter};
 
 /// Something that a request cannot have.
 #[derive(Debug, Clone, PartialEq)]

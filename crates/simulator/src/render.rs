@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    canonical::Object,
+    behavior::{Behavior, ConfigurationOrder},
     flow_type::NAMESPACE,
     role_group::RoleGroup,
     schema::{self, CONFIGURATIONS, Declared, Presence, Shape, Type},
     store::{Flow, FlowSet},
-    switches::{ConfigurationOrder, Switches},
+    validate::Object,
 };
 
 /// What every password is answered as.
@@ -27,7 +27,7 @@ pub(crate) enum RoleGroups {
 #[derive(Debug)]
 pub(crate) struct Renderer<'a> {
     pub(crate) base: &'a str,
-    pub(crate) switches: &'a Switches,
+    pub(crate) behavior: &'a Behavior,
     pub(crate) now: Timestamp,
     pub(crate) role_groups: RoleGroups,
 }
@@ -92,7 +92,7 @@ impl Renderer<'_> {
                 (None, Presence::Collection) => {
                     _ = shown.insert(property.name.to_owned(), json!([]));
                 }
-                (None, Presence::Nullable) if self.switches.nulls_shown => {
+                (None, Presence::Nullable) if self.behavior.nulls_shown => {
                     shown.insert(property.name.to_owned(), Value::Null);
                 }
                 (None, _) => {}
@@ -129,7 +129,7 @@ impl Renderer<'_> {
     }
 
     fn reorder(&self, shown: &mut Object) {
-        if self.switches.configuration_order == ConfigurationOrder::AsSent {
+        if self.behavior.configuration_order == ConfigurationOrder::AsSent {
             return;
         }
         if let Some(Value::Array(list)) = shown.get_mut(CONFIGURATIONS) {

@@ -4,12 +4,12 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use crate::{
-    canonical::Object,
     odata::Item,
     problem::Problem,
     render::{context, role_group},
     reply::Reply,
     role_group::{ROLE_GROUPS, RoleGroup},
+    validate::Object,
     world::Call,
 };
 

@@ -7,13 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
-    canonical::Object,
     clock::later,
     odata::Item,
     problem::Problem,
     readiness::Readiness,
     render::context,
     reply::{Change, Reply},
+    validate::Object,
     world::{Call, World},
 };
 
@@ -101,7 +101,7 @@ impl Run {
 }
 
 pub(crate) fn list(world: &World, call: &Call<'_>) -> Reply {
-    let (now, length) = (world.now(), world.switches.run_length);
+    let (now, length) = (world.now(), world.behavior.run_length);
     let item = |(ordinal, run): (u64, &Run)| Item {
         ordinal,
         object: run.shown(now, length),
@@ -118,7 +118,7 @@ pub(crate) fn get(world: &World, call: &Call<'_>, id: &str) -> Result<Reply, Pro
     let (_, run) = world.runs.find(id)?;
     let mut object = call
         .query
-        .selected(run.shown(world.now(), world.switches.run_length));
+        .selected(run.shown(world.now(), world.behavior.run_length));
     let context = context(&call.request.base, "runs/$entity");
     object.insert("@odata.context".to_owned(), Value::from(context));
     Ok(Reply::json(StatusCode::OK, object))
@@ -126,7 +126,7 @@ pub(crate) fn get(world: &World, call: &Call<'_>, id: &str) -> Result<Reply, Pro
 
 pub(crate) fn activities(world: &World, call: &Call<'_>, id: &str) -> Result<Reply, Problem> {
     let (_, run) = world.runs.find(id)?;
-    let (now, length) = (world.now(), world.switches.run_length);
+    let (now, length) = (world.now(), world.behavior.run_length);
     let objects = (0..run.activities.len()).filter_map(|at| run.activity(at, now, length));
     let items = (0..)
         .zip(objects)
@@ -162,7 +162,7 @@ pub(crate) fn start(world: &mut World) -> Result<Reply, Problem> {
             "a run is in progress",
         ));
     }
-    if world.switches.run_settles_readiness {
+    if world.behavior.run_settles_readiness {
         settle(world, now);
     }
     let names: Vec<String> = ready_flows(world, now);
@@ -224,7 +224,7 @@ fn ready_flows(world: &World, now: Timestamp) -> Vec<String> {
 
 /// What the control port shows of the runs.
 pub(crate) fn inside(world: &World) -> Value {
-    let (now, length) = (world.now(), world.switches.run_length);
+    let (now, length) = (world.now(), world.behavior.run_length);
     world
         .runs
         .0

@@ -1,6 +1,6 @@
 //! What the metadata says about each type: property names, their shapes and which may be absent.
 //!
-//! Tables only. [`crate::canonical`] checks requests against them, [`crate::render`] makes answers from them.
+//! Tables only. [`crate::validate`] checks requests against them, [`crate::render`] makes answers from them.
 
 /// The shape of a value.
 #[derive(Debug)]

@@ -5,10 +5,10 @@ use axum::http::StatusCode;
 use crate::{
     answer::{Answer, Form},
     auth, batch,
-    envelope::{colour, headed, refusal},
+    envelope::{decorate, refusal, with_headers},
     fault::Facts,
+    fault_plan::{After, Before, FaultPlan},
     flow, flow_set,
-    plan::{After, Before, Plan},
     problem::{Problem, usual_code},
     record::{Recorded, flow_type, record},
     reply::{Content, Reply},
@@ -27,7 +27,7 @@ pub(crate) struct Admitted {
     pub(crate) target: Target,
     /// None: the method is not allowed.
     pub(crate) operation: Option<Operation>,
-    pub(crate) plan: Plan,
+    pub(crate) plan: FaultPlan,
 }
 
 /// How a connection goes on.
@@ -42,7 +42,7 @@ pub(crate) enum Line {
 pub(crate) struct Outcome {
     pub(crate) reply: Reply,
     pub(crate) line: Line,
-    pub(crate) plan: Plan,
+    pub(crate) plan: FaultPlan,
 }
 
 /// Who asked, and what was made of it.
@@ -58,17 +58,18 @@ pub(crate) fn admit(world: &mut World, request: &Request) -> Admitted {
     let facts = Facts {
         method: request.method.as_str(),
         path: &request.path,
-        operation: operation.unwrap_or(Operation::Unknown),
+        query: request.query.as_deref().unwrap_or_default(),
+        operation: Some(operation.unwrap_or(Operation::Unknown)),
         flow_type: flow_type(world, &target, request),
     };
-    let mut effects = world.rules.strike(&facts);
-    if let Some(hostility) = &mut world.hostility {
-        effects.extend(hostility.effects(&facts));
+    let mut effects: Vec<_> = world.rules.apply(&facts, |_| true).collect();
+    if let Some(chaos) = &mut world.chaos {
+        effects.extend(chaos.effects(&facts));
     }
     Admitted {
         target,
         operation,
-        plan: Plan::of(effects),
+        plan: FaultPlan::of(effects),
     }
 }
 
@@ -101,7 +102,7 @@ pub(crate) fn serve(
         None => {}
     }
     if let Content::Json(body) = &mut reply.content {
-        colour(body, &admitted.plan, request);
+        decorate(body, &admitted.plan, request);
     }
     record(
         world,
@@ -116,7 +117,7 @@ pub(crate) fn serve(
         },
     );
     let ahead = admitted.plan.date.unwrap_or_default();
-    let reply = headed(world, request, reply, request_id, ahead);
+    let reply = with_headers(world, request, reply, request_id, ahead);
     Outcome {
         reply,
         line,
@@ -185,7 +186,7 @@ fn perform(
 
 fn allow(world: &mut World, caller: &str) -> Result<(), Problem> {
     let now = world.now();
-    match &world.switches.rate_limit {
+    match &world.behavior.rate_limit {
         Some(limit) => world
             .throttle
             .take(caller, limit, now)
@@ -236,7 +237,7 @@ fn dispatch(
     }
 }
 
-fn planned<'a>(mut call: Call<'a>, plan: &Plan) -> Call<'a> {
+fn planned<'a>(mut call: Call<'a>, plan: &FaultPlan) -> Call<'a> {
     call.hidden_for = plan.hide.unwrap_or(call.hidden_for);
     call.paging.size = plan.page_size.unwrap_or(call.paging.size).max(1);
     call.paging.empty_pages |= plan.empty_pages;
@@ -276,7 +277,7 @@ fn given(
 
 fn problem(answer: &Answer) -> Problem {
     let code = answer.code.as_deref().unwrap_or(usual_code(answer.status));
-    let refusal = crate::switches::Refusal::new(answer.status, code);
+    let refusal = crate::behavior::Refusal::new(answer.status, code);
     Problem {
         retry_after: answer.retry_after,
         ..Problem::refused(&refusal, "injected by a fault rule")

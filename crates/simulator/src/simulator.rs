@@ -7,17 +7,18 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    control, edit,
+    backdoor,
+    behavior::Behavior,
+    chaos::Chaos,
+    control,
     error::Error,
     fault::{ActiveRule, Rule},
-    hostility::Hostility,
     journal::{Entry, Journal},
     options::Options,
     problem::Problem,
     readiness::ReadinessScript,
     server::{self, Shared},
     state::{self, FlowState, Snapshot},
-    switches::Switches,
     world::World,
 };
 
@@ -122,12 +123,12 @@ impl Simulator {
 
     /// Starts hostile mode, or starts it again, from the beginning of a seed.
     pub fn set_hostile(&self, seed: u64, rate: f64) {
-        self.world.lock().hostility = Some(Hostility::new(seed, rate));
+        self.world.lock().chaos = Some(Chaos::new(seed, rate));
     }
 
     /// Ends hostile mode.
     pub fn set_calm(&self) {
-        self.world.lock().hostility = None;
+        self.world.lock().chaos = None;
     }
 
     /// Moves the service's clock forward: readiness, visibility delays, tokens, runs and dates go by it.
@@ -137,13 +138,13 @@ impl Simulator {
 
     /// The switches as they are.
     #[must_use]
-    pub fn switches(&self) -> Switches {
-        self.world.lock().switches.clone()
+    pub fn behavior(&self) -> Behavior {
+        self.world.lock().behavior.clone()
     }
 
     /// Changes switches.
-    pub fn configure(&self, change: impl FnOnce(&mut Switches)) {
-        change(&mut self.world.lock().switches);
+    pub fn configure(&self, change: impl FnOnce(&mut Behavior)) {
+        change(&mut self.world.lock().behavior);
     }
 
     /// Makes a flow say one word until it is reset or told otherwise.
@@ -152,7 +153,7 @@ impl Simulator {
     ///
     /// [`Error::Edit`] with status 404 if there is none of this id.
     pub fn set_readiness(&self, flow: &str, status: &str) -> Result<(), Error> {
-        edit::set_readiness(&mut self.world.lock(), flow, status).map_err(refused)
+        backdoor::set_readiness(&mut self.world.lock(), flow, status).map_err(refused)
     }
 
     /// Starts a script for one flow, from `notReady` on.
@@ -161,7 +162,7 @@ impl Simulator {
     ///
     /// [`Error::Edit`] with status 404 if there is none of this id.
     pub fn set_readiness_script(&self, flow: &str, script: ReadinessScript) -> Result<(), Error> {
-        edit::set_script(&mut self.world.lock(), flow, script).map_err(refused)
+        backdoor::set_script(&mut self.world.lock(), flow, script).map_err(refused)
     }
 
     /// Whether a user flow has this password for a role group.
@@ -175,7 +176,7 @@ impl Simulator {
         role_group: &str,
         password: &str,
     ) -> Result<bool, Error> {
-        edit::has_password(&self.world.lock(), flow, role_group, password).map_err(refused)
+        backdoor::has_password(&self.world.lock(), flow, role_group, password).map_err(refused)
     }
 
     /// Creates a set behind the clients' back, from the body of a POST, and returns its id.
@@ -184,7 +185,7 @@ impl Simulator {
     ///
     /// [`Error::Edit`] if the service would refuse the body.
     pub fn create_set(&self, body: &Value) -> Result<String, Error> {
-        edit::create_set(&mut self.world.lock(), body).map_err(refused)
+        backdoor::create_set(&mut self.world.lock(), body).map_err(refused)
     }
 
     /// Updates a set behind the clients' back, from the body of a PATCH.
@@ -193,7 +194,7 @@ impl Simulator {
     ///
     /// [`Error::Edit`] if the service would refuse the body, or there is no such set.
     pub fn update_set(&self, id: &str, body: &Value) -> Result<(), Error> {
-        edit::update_set(&mut self.world.lock(), id, body).map_err(refused)
+        backdoor::update_set(&mut self.world.lock(), id, body).map_err(refused)
     }
 
     /// Deletes a set behind the clients' back.
@@ -202,7 +203,7 @@ impl Simulator {
     ///
     /// [`Error::Edit`] if the service would refuse it, or there is no such set.
     pub fn delete_set(&self, id: &str) -> Result<(), Error> {
-        edit::delete_set(&mut self.world.lock(), id).map_err(refused)
+        backdoor::delete_set(&mut self.world.lock(), id).map_err(refused)
     }
 
     /// Creates a flow behind the clients' back, from the body of a POST, and returns its id.
@@ -213,7 +214,7 @@ impl Simulator {
     ///
     /// [`Error::Edit`] if the service would refuse the body, or there is no such set.
     pub fn create_flow(&self, set: &str, body: &Value) -> Result<String, Error> {
-        edit::create_flow(&mut self.world.lock(), set, body).map_err(refused)
+        backdoor::create_flow(&mut self.world.lock(), set, body).map_err(refused)
     }
 
     /// Updates a flow behind the clients' back, from the body of a PATCH. It need not say its type.
@@ -222,7 +223,7 @@ impl Simulator {
     ///
     /// [`Error::Edit`] if the service would refuse the body, or there is no such flow.
     pub fn update_flow(&self, id: &str, body: &Value) -> Result<(), Error> {
-        edit::update_flow(&mut self.world.lock(), id, body).map_err(refused)
+        backdoor::update_flow(&mut self.world.lock(), id, body).map_err(refused)
     }
 
     /// Deletes a flow behind the clients' back.
@@ -231,7 +232,7 @@ impl Simulator {
     ///
     /// [`Error::Edit`] if the service would refuse it, or there is no such flow.
     pub fn delete_flow(&self, id: &str) -> Result<(), Error> {
-        edit::delete_flow(&mut self.world.lock(), id).map_err(refused)
+        backdoor::delete_flow(&mut self.world.lock(), id).map_err(refused)
     }
 
     /// Makes `secret` the only secret of an application. Tokens that are out stay good.
@@ -240,7 +241,7 @@ impl Simulator {
     ///
     /// [`Error::Edit`] with status 404 if there is no such application.
     pub fn rotate_secret(&self, client_id: &str, secret: &str) -> Result<(), Error> {
-        edit::rotate_secret(&mut self.world.lock(), client_id, secret).map_err(refused)
+        backdoor::rotate_secret(&mut self.world.lock(), client_id, secret).map_err(refused)
     }
 
     /// Registers certificates, in PEM, in place of those that an application has.
@@ -249,7 +250,7 @@ impl Simulator {
     ///
     /// [`Error::Edit`] with status 404 if there is no such application.
     pub fn set_certificates(&self, client_id: &str, pems: Vec<String>) -> Result<(), Error> {
-        edit::set_certificates(&mut self.world.lock(), client_id, pems).map_err(refused)
+        backdoor::set_certificates(&mut self.world.lock(), client_id, pems).map_err(refused)
     }
 
     /// Sets what an application may do. Tokens that are out keep what they could.
@@ -258,7 +259,7 @@ impl Simulator {
     ///
     /// [`Error::Edit`] with status 404 if there is no such application.
     pub fn set_permissions(&self, client_id: &str, permissions: Vec<String>) -> Result<(), Error> {
-        edit::set_permissions(&mut self.world.lock(), client_id, permissions).map_err(refused)
+        backdoor::set_permissions(&mut self.world.lock(), client_id, permissions).map_err(refused)
     }
 
     /// Makes every access token that is out useless.

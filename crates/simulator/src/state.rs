@@ -119,7 +119,7 @@ fn flow_state(world: &World, set: &str, flow: &Flow) -> FlowState {
 fn renderer(world: &World) -> Renderer<'_> {
     Renderer {
         base: "",
-        switches: &world.switches,
+        behavior: &world.behavior,
         now: world.now(),
         role_groups: RoleGroups::Expanded,
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use crate::{
-    canonical::Object, clock::later, flow_type::FlowType, problem::Problem, readiness::Readiness,
+    clock::later, flow_type::FlowType, problem::Problem, readiness::Readiness, validate::Object,
 };
 
 /// A provisioning flow.

@@ -142,7 +142,7 @@ fn authenticate(
 }
 
 fn access(world: &mut World, application: &Application, actor: Actor) -> (Value, String) {
-    let (now, life) = (world.now(), world.switches.token_lifetime);
+    let (now, life) = (world.now(), world.behavior.token_lifetime);
     let token = world.directory.issue(application, actor, now, life);
     let subject = world
         .directory
@@ -177,7 +177,7 @@ fn refreshed(
         ));
     }
     let new = opaque();
-    let once = world.switches.refresh_token_once;
+    let once = world.behavior.refresh_token_once;
     if let Some(application) = world.directory.application_mut(&application.client_id) {
         application
             .refresh_tokens

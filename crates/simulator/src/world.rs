@@ -5,10 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::{
+    behavior::Behavior,
+    chaos::Chaos,
     clock::Clock,
     directory::Directory,
     fault::Rules,
-    hostility::Hostility,
     ids::Ids,
     journal::Journal,
     odata::{Paging, Query},
@@ -19,7 +20,6 @@ use crate::{
     route::PathCase,
     runs::Runs,
     store::{Catalog, IdCase, Lag, Store},
-    switches::Switches,
     throttle::Throttle,
 };
 
@@ -28,14 +28,14 @@ use crate::{
 pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
-    pub(crate) switches: Switches,
+    pub(crate) behavior: Behavior,
     pub(crate) store: Store,
     pub(crate) directory: Directory,
     pub(crate) runs: Runs,
     pub(crate) throttle: Throttle,
     pub(crate) journal: Journal,
     pub(crate) rules: Rules,
-    pub(crate) hostility: Option<Hostility>,
+    pub(crate) chaos: Option<Chaos>,
 }
 
 /// One request in the hands of its handler.
@@ -55,16 +55,16 @@ impl World {
         Self {
             clock: Clock::default(),
             ids: Ids::seeded(options.seed),
-            switches: options.switches.clone(),
+            behavior: options.behavior.clone(),
             store: Store::default(),
             directory: Directory::new(options.tenants.clone()),
             runs: Runs::default(),
             throttle: Throttle::default(),
             journal: Journal::default(),
             rules: Rules::default(),
-            hostility: options
+            chaos: options
                 .hostile
-                .then(|| Hostility::new(options.seed, options.hostile_rate)),
+                .then(|| Chaos::new(options.seed, options.hostile_rate)),
         }
     }
 
@@ -73,7 +73,7 @@ impl World {
     }
 
     pub(crate) fn id_case(&self) -> IdCase {
-        if self.switches.case_sensitive_ids {
+        if self.behavior.case_sensitive_ids {
             IdCase::Exact
         } else {
             IdCase::Folded
@@ -81,7 +81,7 @@ impl World {
     }
 
     pub(crate) fn path_case(&self) -> PathCase {
-        if self.switches.case_sensitive_paths {
+        if self.behavior.case_sensitive_paths {
             PathCase::Exact
         } else {
             PathCase::Folded
@@ -92,12 +92,12 @@ impl World {
     pub(crate) fn call<'a>(&self, request: &'a Request) -> Result<Call<'a>, Problem> {
         Ok(Call {
             request,
-            query: Query::of(request, &self.switches.query)?,
+            query: Query::of(request, &self.behavior.query)?,
             paging: Paging {
-                size: self.switches.page_size.max(1),
-                empty_pages: self.switches.empty_pages,
+                size: self.behavior.page_size.max(1),
+                empty_pages: self.behavior.empty_pages,
             },
-            hidden_for: self.switches.visibility_delay,
+            hidden_for: self.behavior.visibility_delay,
             lag: Lag::default(),
         })
     }
@@ -105,7 +105,7 @@ impl World {
     pub(crate) fn renderer<'a>(&'a self, call: &Call<'a>, role_groups: RoleGroups) -> Renderer<'a> {
         Renderer {
             base: &call.request.base,
-            switches: &self.switches,
+            behavior: &self.behavior,
             now: self.now(),
             role_groups,
         }
@@ -124,6 +124,6 @@ impl World {
     }
 
     pub(crate) fn run_is_going(&self) -> bool {
-        self.runs.is_running(self.now(), self.switches.run_length)
+        self.runs.is_running(self.now(), self.behavior.run_length)
     }
 }

@@ -4,14 +4,14 @@ use std::ffi::OsString;
 
 use crate::account::Account;
 use crate::launch::Options;
-use crate::layout::Layout;
+use crate::paths::Paths;
 
 /// The arguments of etcd, as one member without peers.
-pub(crate) fn etcd(layout: &Layout, options: &Options) -> Vec<OsString> {
-    let url = layout.etcd_url();
+pub(crate) fn etcd(paths: &Paths, options: &Options) -> Vec<OsString> {
+    let url = paths.etcd_url();
     let mut arguments = Arguments::default();
     arguments
-        .add("data-dir", layout.file("etcd"))
+        .add("data-dir", paths.file("etcd"))
         .add("listen-client-urls", &url)
         .add("advertise-client-urls", &url)
         // A member of one has no peer; port 0 lets the system choose.
@@ -22,32 +22,32 @@ pub(crate) fn etcd(layout: &Layout, options: &Options) -> Vec<OsString> {
 }
 
 /// The arguments of kube-apiserver. It serves on loopback only, to clients with a certificate or token.
-pub(crate) fn api_server(layout: &Layout, port: u16, options: &Options) -> Vec<OsString> {
+pub(crate) fn api_server(paths: &Paths, port: u16, options: &Options) -> Vec<OsString> {
     let mut arguments = Arguments::default();
     arguments
-        .add("etcd-servers", layout.etcd_url())
+        .add("etcd-servers", paths.etcd_url())
         .add("bind-address", "127.0.0.1")
         .add("secure-port", port.to_string())
         // By default an address that others can reach is looked for, which fails on a machine
         // without a network.
         .add("advertise-address", "127.0.0.1")
         .add("endpoint-reconciler-type", "none")
-        .add("cert-dir", layout.file("certificates"))
-        .add("tls-cert-file", layout.server_certificate())
-        .add("tls-private-key-file", layout.server_key())
-        .add("client-ca-file", layout.authority())
+        .add("cert-dir", paths.file("certificates"))
+        .add("tls-cert-file", paths.server_certificate())
+        .add("tls-private-key-file", paths.server_key())
+        .add("client-ca-file", paths.authority())
         .add("authorization-mode", "RBAC")
         .add("service-account-issuer", "https://kubernetes.default.svc")
-        .add("service-account-signing-key-file", layout.token_key())
-        .add("service-account-key-file", layout.token_public_key())
+        .add("service-account-signing-key-file", paths.token_key())
+        .add("service-account-key-file", paths.token_public_key())
         .add("service-cluster-ip-range", "10.0.0.0/24")
         // It would hold pods back until their service account has been made by a controller that
         // does not run here.
         .add("disable-admission-plugins", "ServiceAccount");
     if options.audit {
         arguments
-            .add("audit-policy-file", layout.audit_policy())
-            .add("audit-log-path", layout.audit_log())
+            .add("audit-policy-file", paths.audit_policy())
+            .add("audit-log-path", paths.audit_log())
             // An answer that is not logged fails, so the log misses nothing.
             .add("audit-log-mode", "blocking-strict")
             // In megabytes: never, as a rotated log would invalidate all positions.
@@ -57,7 +57,7 @@ pub(crate) fn api_server(layout: &Layout, port: u16, options: &Options) -> Vec<O
 }
 
 /// The arguments of kube-controller-manager: only the controllers that a cluster without nodes needs.
-pub(crate) fn controller_manager(layout: &Layout, account: &Account) -> Vec<OsString> {
+pub(crate) fn controller_manager(paths: &Paths, account: &Account) -> Vec<OsString> {
     let mut arguments = Arguments::default();
     arguments
         .add("kubeconfig", account.kubeconfig_path())
@@ -67,7 +67,7 @@ pub(crate) fn controller_manager(layout: &Layout, account: &Account) -> Vec<OsSt
         )
         // Each controller under its own user and roles, as in a real cluster.
         .add("use-service-account-credentials", "true")
-        .add("service-account-private-key-file", layout.token_key())
+        .add("service-account-private-key-file", paths.token_key())
         .add("leader-elect", "false")
         // Serves nothing: one port less to lose.
         .add("secure-port", "0");

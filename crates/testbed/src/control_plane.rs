@@ -18,7 +18,7 @@ use crate::binaries::Binaries;
 use crate::etcd::Etcd;
 use crate::go::{self, Progress};
 use crate::launch::{self, Options, Running};
-use crate::layout::Layout;
+use crate::paths::Paths;
 use crate::source::Source;
 use crate::{Error, Program, ProgramName, Upstream, existing, tools, users};
 
@@ -81,13 +81,13 @@ impl ControlPlane {
     /// [`Error::File`] if the directory cannot be removed.
     pub async fn stop(self) -> Result<(), Error> {
         let Running {
-            guardian,
+            reaper,
             programs,
             directory,
             ..
         } = self.running;
         let stop = move || {
-            drop(guardian);
+            drop(reaper);
             drop(programs);
             let path = directory.path().to_owned();
             directory.close().map_err(Error::file("remove", path))
@@ -258,7 +258,7 @@ impl ControlPlane {
         let program = self.program(name).ok_or(Error::NotOurs { program: name })?;
         program.restart()?;
         let pids: Vec<_> = self.programs().iter().map(Program::pid).collect();
-        self.running.guardian.watch(&pids)
+        self.running.reaper.watch(&pids)
     }
 
     /// Waits until the API server is ready, for two minutes at most.
@@ -278,7 +278,7 @@ impl ControlPlane {
     pub fn etcd(&self) -> Result<Etcd, Error> {
         let program = ProgramName::Etcd;
         self.program(program).ok_or(Error::NotOurs { program })?;
-        Ok(Etcd::new(Layout(self.directory()).etcd_socket()))
+        Ok(Etcd::new(Paths(self.directory()).etcd_socket()))
     }
 
     /// Looks whether all programs are still running, to tell a test that waits in vain why.
@@ -313,7 +313,7 @@ impl ControlPlane {
     #[must_use]
     pub fn etcd_url(&self) -> Option<String> {
         self.program(ProgramName::Etcd)
-            .map(|_| Layout(self.directory()).etcd_url())
+            .map(|_| Paths(self.directory()).etcd_url())
     }
 
     /// The directory with data, logs, certificates and kubeconfigs. Others may put files there,
@@ -396,7 +396,7 @@ impl Builder {
         let running = launch::launch(&binaries, &options).await?;
         let audit = options
             .audit
-            .then(|| Audit::new(Layout(running.directory.path()).audit_log()));
+            .then(|| Audit::new(Paths(running.directory.path()).audit_log()));
         Ok(ControlPlane {
             running,
             audit,

@@ -9,8 +9,8 @@ use kube::config::Kubeconfig;
 use crate::Error;
 use crate::account::{self, Account};
 use crate::binaries::Binaries;
-use crate::guardian::Guardian;
 use crate::launch::{self, Running};
+use crate::reaper::Reaper;
 
 /// Reads a kubeconfig and asks its cluster who we are, which also tells whether it answers.
 pub(crate) async fn attach(path: &Path, context: Option<String>) -> Result<Running, Error> {
@@ -20,7 +20,7 @@ pub(crate) async fn attach(path: &Path, context: Option<String>) -> Result<Runni
         path: path.to_owned(),
     })?;
     let directory = launch::directory()?;
-    let guardian = Guardian::of(directory.path())?;
+    let reaper = Reaper::of(directory.path())?;
     let unnamed = Account::new(
         "admin",
         kubeconfig.clone(),
@@ -30,7 +30,7 @@ pub(crate) async fn attach(path: &Path, context: Option<String>) -> Result<Runni
     let user = user(&unnamed.client().await?).await?;
     let admin = unnamed.named(user);
     Ok(Running {
-        guardian,
+        reaper,
         programs: Vec::new(),
         admin,
         cluster,

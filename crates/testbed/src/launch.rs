@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 use crate::account::{self, Account};
 use crate::binaries::Binaries;
 use crate::certificates::Authority;
-use crate::guardian::Guardian;
-use crate::layout::Layout;
+use crate::paths::Paths;
+use crate::reaper::Reaper;
 use crate::{Error, Program, ProgramName, arguments};
 
 /// How often a start is tried anew with another port. A port is free when it is chosen; that it is
@@ -33,11 +33,11 @@ pub(crate) struct Options {
     pub(crate) start_timeout: Duration,
 }
 
-/// A cluster that can be used. Fields are dropped in this order: the guardian is dismissed, the
+/// A cluster that can be used. Fields are dropped in this order: the reaper is dismissed, the
 /// programs stop, the clients before their servers, and then nobody uses the directory any more.
 #[derive(Debug)]
 pub(crate) struct Running {
-    pub(crate) guardian: Guardian,
+    pub(crate) reaper: Reaper,
     pub(crate) programs: Vec<Program>,
     pub(crate) admin: Account,
     pub(crate) cluster: Cluster,
@@ -61,7 +61,7 @@ fn lost_its_port(error: &Error) -> bool {
 
 async fn launch_once(binaries: &Binaries, options: &Options) -> Result<Running, Error> {
     let directory = directory()?;
-    let layout = Layout(directory.path());
+    let paths = Paths(directory.path());
     let authority = Authority::new()?;
     let port = free_port()?;
     let cluster = account::cluster(
@@ -75,31 +75,31 @@ async fn launch_once(binaries: &Binaries, options: &Options) -> Result<Running, 
     };
     let admin = user("admin", Some("system:masters"))?;
     let controllers = user("system:kube-controller-manager", None)?;
-    layout.prepare(&authority)?;
+    paths.prepare(&authority)?;
 
-    let guardian = Guardian::of(directory.path())?;
+    let reaper = Reaper::of(directory.path())?;
     let mut pids = Vec::new();
     let mut start = |name, arguments: Vec<OsString>| {
         let program = Program::start(binaries, name, arguments, directory.path())?;
         pids.push(program.pid());
-        guardian.watch(&pids)?;
+        reaper.watch(&pids)?;
         Ok::<_, Error>(program)
     };
     // The API server waits for etcd by itself; kube-controller-manager gives up if the API server
     // takes long.
-    let etcd = start(ProgramName::Etcd, arguments::etcd(&layout, options))?;
+    let etcd = start(ProgramName::Etcd, arguments::etcd(&paths, options))?;
     let api_server = start(
         ProgramName::KubeApiServer,
-        arguments::api_server(&layout, port, options),
+        arguments::api_server(&paths, port, options),
     )?;
     let mut programs = vec![api_server, etcd];
     ready(&admin, &programs, options.start_timeout).await?;
     if binaries.has(ProgramName::KubeControllerManager) {
-        let arguments = arguments::controller_manager(&layout, &controllers);
+        let arguments = arguments::controller_manager(&paths, &controllers);
         programs.insert(0, start(ProgramName::KubeControllerManager, arguments)?);
     }
     Ok(Running {
-        guardian,
+        reaper,
         programs,
         admin,
         cluster,

@@ -5,134 +5,123 @@ use std::fmt::Debug;
 use industrydata_operator::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use industrydata_simulator::{Operation, Options};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
-use kube::{Resource, ResourceExt};
+use kube::core::NamespaceResourceScope;
+use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::outages::Rough;
-use super::{apply_set, done, groups, set_is_ready};
-use crate::process::Launch;
-use crate::stage::{Stage, install, is_ready};
+use crate::conditions::is_ready;
+use crate::manifests::groups;
+use crate::process::{Launch, Process};
+use crate::test_env::{TestEnv, install};
 use crate::times;
 
 const DELETED: [Operation; 2] = [Operation::DeleteFlow, Operation::DeleteSet];
 
+/// When the definitions are back, so is the operator, without a restart.
 #[tokio::test(flavor = "multi_thread")]
-async fn definitions_that_are_deleted_take_all_with_them_and_when_they_are_back_so_is_the_operator()
-{
+async fn deleted_definitions_take_all_with_them_until_they_are_back() {
     let rough = Rough::take().await;
     forget_all(&rough).await;
-    let stage = Stage::set_up_on(rough.plane, "undefined", Options::default()).await;
-    let program = Launch::on(&stage).start().await;
-    apply_and_wait(&stage).await;
-    delete_definitions(&stage).await;
-    stage
-        .until("no definitions", async || are_gone(&stage).await)
-        .await;
-    assert_eq!(DELETED.map(|one| done(&stage, one)), [1, 1]);
-    let told = || {
-        program
-            .log()
-            .contains("install the CustomResourceDefinitions")
-    };
-    stage.until("the way out in the log", async || told()).await;
+    let env = TestEnv::set_up_on(rough.plane, "undefined", Options::default()).await;
+    let program = Launch::on(&env).start().await;
+    apply_and_wait(&env).await;
+    delete_definitions(&env).await;
+    definitions_are_gone(&env).await;
+    tells_the_way_out(&env, &program).await;
     install(rough.plane).await;
-    apply_and_wait(&stage).await;
-    assert_eq!(done(&stage, Operation::CreateFlow), 2);
+    apply_and_wait(&env).await;
+    assert_eq!(env.committed(Operation::CreateFlow), 2);
 }
 
+/// The definitions wait for the finalizers of their resources, and the operator for new definitions.
 #[tokio::test(flavor = "multi_thread")]
-async fn definitions_that_are_deleted_while_the_operator_is_away_wait_for_it_and_it_for_new_ones() {
+async fn definitions_deleted_without_an_operator_wait_for_one() {
     let rough = Rough::take().await;
     forget_all(&rough).await;
-    let mut stage = Stage::set_up_on(rough.plane, "undefined-alone", Options::default()).await;
-    stage = stage.shortened(&times::ALONE);
-    stage.start_operator(&[]).await;
-    apply_and_wait(&stage).await;
-    stage.stop_operator().await;
-    delete_definitions(&stage).await;
+    let mut env = TestEnv::set_up_on(rough.plane, "undefined-alone", Options::default()).await;
+    env = env.shortened(&times::ALONE);
+    env.start_operator(&[]).await;
+    apply_and_wait(&env).await;
+    env.stop_operator().await;
+    delete_definitions(&env).await;
     let path = "jsonpath={.status.conditions[?(@.type=='Terminating')].message}";
     let definition = "provisioningflows.industrydata.dev";
     let waits = async || {
         let asked = ["get", "crd", definition, "--output", path];
-        let told = stage.kubectl(&asked).await.unwrap();
+        let told = env.kubectl(&asked).await.unwrap();
         told.contains("deletion is in progress")
     };
-    stage
-        .until("the definition to wait for its resources", waits)
+    env.until("the definition to wait for its resources", waits)
         .await;
-    assert_eq!(DELETED.map(|one| done(&stage, one)), [0, 0]);
+    assert_eq!(DELETED.map(|one| env.committed(one)), [0, 0]);
 
-    stage.start_operator(&[]).await;
-    stage
-        .until("no definitions", async || are_gone(&stage).await)
-        .await;
-    assert_eq!(DELETED.map(|one| done(&stage, one)), [1, 1]);
-    stage.stop_operator().await;
+    env.start_operator(&[]).await;
+    definitions_are_gone(&env).await;
+    env.stop_operator().await;
 
-    let program = Launch::on(&stage).start().await;
-    let told = || {
-        program
-            .log()
-            .contains("install the CustomResourceDefinitions")
-    };
-    stage.until("the way out in the log", async || told()).await;
+    let program = Launch::on(&env).start().await;
+    tells_the_way_out(&env, &program).await;
     let (status, text) = program.get("/readyz").await;
     assert!(
         status == 503 && text.contains("CustomResourceDefinitions"),
         "{status} {text}"
     );
     install(rough.plane).await;
-    apply_and_wait(&stage).await;
-    assert_eq!(done(&stage, Operation::CreateFlow), 2);
+    apply_and_wait(&env).await;
+    assert_eq!(env.committed(Operation::CreateFlow), 2);
 }
 
-async fn apply_and_wait(stage: &Stage) {
-    apply_set(stage).await;
-    set_is_ready(stage).await;
-    stage.apply(&groups("groups")).await.unwrap();
-    stage.flow_where("groups", is_ready).await;
+async fn apply_and_wait(env: &TestEnv) {
+    env.apply_sample_set().await;
+    env.set_is_ready().await;
+    env.apply(groups("groups")).await.unwrap();
+    env.flow_where("groups", is_ready).await;
 }
 
-async fn delete_definitions(stage: &Stage) {
+async fn tells_the_way_out(env: &TestEnv, program: &Process) {
+    let told = async || {
+        program
+            .log()
+            .contains("install the CustomResourceDefinitions")
+    };
+    env.until("the way out in the log", told).await;
+}
+
+async fn delete_definitions(env: &TestEnv) {
     let delete = ["delete", "crd", "--all", "--wait=false"];
-    stage.kubectl(&delete).await.unwrap();
+    env.kubectl(&delete).await.unwrap();
 }
 
-async fn are_gone(stage: &Stage) -> bool {
-    let names = stage.kubectl(&["get", "crd", "--output", "name"]);
-    names.await.unwrap().is_empty()
+async fn definitions_are_gone(env: &TestEnv) {
+    let gone = async || {
+        let names = env.kubectl(&["get", "crd", "--output", "name"]);
+        names.await.unwrap().is_empty()
+    };
+    env.until("no definitions", gone).await;
+    assert_eq!(DELETED.map(|one| env.committed(one)), [1, 1]);
 }
 
 /// Lets go of what other tests have left, whose operators are gone.
 async fn forget_all(rough: &Rough) {
     let client = rough.plane.client().await.unwrap();
-    forget(Api::<ProvisioningFlow>::all(client.clone()), |namespace| {
-        Api::namespaced(client.clone(), namespace)
-    })
-    .await;
-    forget(
-        Api::<OutboundProvisioningFlowSet>::all(client.clone()),
-        |namespace| Api::namespaced(client.clone(), namespace),
-    )
-    .await;
-    forget(Api::<GraphConnection>::all(client.clone()), |namespace| {
-        Api::namespaced(client.clone(), namespace)
-    })
-    .await;
+    forget::<ProvisioningFlow>(&client).await;
+    forget::<OutboundProvisioningFlowSet>(&client).await;
+    forget::<GraphConnection>(&client).await;
 }
 
-async fn forget<K>(all: Api<K>, within: impl Fn(&str) -> Api<K>)
+async fn forget<K>(client: &Client)
 where
-    K: Resource + Clone + DeserializeOwned + Debug,
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    K: Clone + DeserializeOwned + Debug,
 {
+    let all = Api::<K>::all(client.clone());
     for one in all.list(&ListParams::default()).await.unwrap() {
-        let api = within(&one.namespace().unwrap());
+        let api = Api::<K>::namespaced(client.clone(), &one.namespace().unwrap());
         let patch = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
-        let name = one.name_any();
-        api.patch(&name, &PatchParams::default(), &patch)
-            .await
-            .unwrap();
+        let (name, how) = (one.name_any(), PatchParams::default());
+        api.patch(&name, &how, &patch).await.unwrap();
         // Gone already if it was being deleted.
         let _ = api.delete(&name, &DeleteParams::default()).await;
     }

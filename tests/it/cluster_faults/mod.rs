@@ -7,89 +7,49 @@ mod definitions;
 mod outages;
 mod proxied;
 
-use industrydata_operator::api::{OutboundProvisioningFlowSet, annotation};
+use industrydata_operator::api::annotation;
 use industrydata_simulator::Operation;
 use kube::ResourceExt;
 use kube::api::ListParams;
-use serde_json::json;
 
-use crate::stage::{Stage, flow, is_ready, sample, security, told};
-
-/// A manifest of a flow of security groups in the sample set.
-fn groups(name: &str) -> String {
-    flow(name, &json!({ "securityGroup": security() }))
-}
-
-/// A manifest of a flow of administrative units in the sample set.
-fn units(name: &str) -> String {
-    let options = json!({ "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false });
-    flow(
-        name,
-        &json!({ "administrativeUnit": { "creationOptions": options } }),
-    )
-}
-
-/// Applies the sample connection and set, and waits until the set is there.
-async fn apply_set(stage: &Stage) {
-    let manifests = ["connection.yaml", "flow-set.yaml"]
-        .map(sample)
-        .join("---\n");
-    let manifests = manifests.replace("pollInterval: 60s", "pollInterval: 1s");
-    stage.apply(&manifests).await.unwrap();
-}
-
-/// Waits until the sample set is ready.
-async fn set_is_ready(stage: &Stage) {
-    let is_ready = |set: &OutboundProvisioningFlowSet| {
-        let conditions = set.status.iter().flat_map(|status| &status.conditions);
-        told(conditions, "Ready") == "True/Ready"
-    };
-    stage.object_where(&stage.sets(), "north", is_ready).await;
-}
-
-/// Changes of an operation that took effect.
-fn done(stage: &Stage, operation: Operation) -> usize {
-    stage.simulator.journal().committed(operation)
-}
-
-/// Waits for so many more lists of flows.
-async fn polls(stage: &Stage, more: usize) {
-    let lists = || stage.simulator.journal().requests(Operation::ListFlows);
-    let enough = lists() + more;
-    stage.until("polls", async || lists() >= enough).await;
-}
+use crate::conditions::is_ready;
+use crate::manifests::groups;
+use crate::oracle::activity;
+use crate::test_env::TestEnv;
 
 /// Waits until polls lead to no more writes.
-async fn comes_to_rest(stage: &Stage) {
-    let rests = async || {
-        let start = stage.audit_position();
-        polls(stage, 2).await;
-        stage.writes_since(start).is_empty()
-    };
-    stage.until("rest", rests).await;
+async fn comes_to_rest(env: &TestEnv) {
+    let rests = async || activity(env).await.unwrap().is_empty();
+    env.until("rest", rests).await;
+}
+
+/// Applies a flow of security groups, and waits until all is done.
+async fn with_groups_at_rest(env: &TestEnv) {
+    env.apply(groups("groups")).await.unwrap();
+    env.flow_where("groups", is_ready).await;
+    comes_to_rest(env).await;
 }
 
 /// What was asked for out of the operator's sight, a second flow and a reset of the first, is done once each.
-async fn both_are_done_once(stage: &Stage) {
-    stage.flow_where("units", is_ready).await;
-    stage
-        .until("the reset", async || done(stage, Operation::ResetFlow) == 1)
-        .await;
-    comes_to_rest(stage).await;
-    let counts = [Operation::CreateFlow, Operation::ResetFlow].map(|one| done(stage, one));
+async fn both_are_done_once(env: &TestEnv) {
+    env.flow_where("units", is_ready).await;
+    let reset = async || env.committed(Operation::ResetFlow) == 1;
+    env.until("the reset", reset).await;
+    comes_to_rest(env).await;
+    let counts = [Operation::CreateFlow, Operation::ResetFlow].map(|one| env.committed(one));
     assert_eq!(counts, [2, 1]);
 }
 
 /// Each create of a flow was sent once, under the name that the resource keeps of it.
-async fn each_create_was_announced(stage: &Stage) {
-    let (api, parameters) = (stage.flows(), ListParams::default());
+async fn each_create_was_announced(env: &TestEnv) {
+    let (api, parameters) = (env.flows(), ListParams::default());
     let flows = api.list(&parameters).await.unwrap();
     let announced: Vec<&str> = flows
         .iter()
         .filter_map(|flow| flow.annotations().get(annotation::CREATE_ATTEMPT))
         .filter_map(|attempt| attempt.rsplit('/').next())
         .collect();
-    let journal = stage.simulator.journal();
+    let journal = env.simulator.journal();
     let sent: Vec<_> = journal
         .entries()
         .iter()

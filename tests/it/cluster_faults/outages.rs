@@ -1,17 +1,16 @@
 //! Programs of the control plane that stop, die or refuse, on control planes that nobody else needs.
 
 use industrydata_operator::runtime::RuntimeError;
-use industrydata_simulator::{Answer, Effect as Harm, Operation, Options, Rule as HarmRule};
-use industrydata_testbed::{ControlPlane, Effect, Program, ProgramName, Proxy, Rule};
+use industrydata_simulator::{Answer, Effect, Operation, Options};
+use industrydata_testbed::{ControlPlane, Hit, Program, ProgramName, Proxy, ProxyEffect, Rule};
 use serde_json::json;
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-use super::{
-    apply_set, both_are_done_once, comes_to_rest, done, each_create_was_announced, groups, polls,
-    set_is_ready, units,
-};
-use crate::stage::{Stage, is_ready, start_plane};
+use super::{both_are_done_once, comes_to_rest, each_create_was_announced, with_groups_at_rest};
+use crate::conditions::is_ready;
+use crate::manifests::{groups, units};
+use crate::test_env::{TestEnv, start_plane};
 use crate::times;
 
 /// A control plane that is harmed, for one test at a time.
@@ -50,101 +49,86 @@ impl Rough {
         self.plane.ready().await.unwrap();
     }
 
-    /// A stage where the operator leads without a lease, and the sample set is ready.
-    pub async fn open(&self, name: &str) -> (Stage, Proxy) {
-        let mut stage = Stage::set_up_on(self.plane, name, Options::default()).await;
-        stage = stage.shortened(&times::ALONE);
-        let proxy = stage.through_proxy().await;
-        stage.start_operator(&[]).await;
-        apply_set(&stage).await;
-        set_is_ready(&stage).await;
-        (stage, proxy)
+    /// An environment where the operator leads without a lease, and the sample set is ready.
+    pub async fn open(&self, name: &str) -> (TestEnv, Proxy) {
+        let mut env = TestEnv::set_up_on(self.plane, name, Options::default()).await;
+        env = env.shortened(&times::ALONE);
+        let proxy = env.through_proxy().await;
+        env.start_operator(&[]).await;
+        env.apply_sample_set().await;
+        env.set_is_ready().await;
+        (env, proxy)
     }
 }
 
 /// Applies a flow, of whose set the operator sees nothing until `harm` is done. Waits until it has tried to write its
 /// intent down.
-async fn harmed_before_its_intent(stage: &Stage, proxy: &Proxy, harm: impl AsyncFnOnce()) {
-    let blind = Harm::Refuse(Answer::new(500));
-    let blind = HarmRule::new(blind).on(Operation::ListFlows);
-    let blind = stage.simulator.inject(blind.always());
+async fn harmed_before_its_intent(env: &TestEnv, proxy: &Proxy, harm: impl AsyncFnOnce()) {
+    let blind = Effect::Refuse(Answer::new(500));
+    let blind = Rule::new(blind).on(Operation::ListFlows);
+    let blind = env.simulator.inject(blind.always());
     // Delays nothing, and tells what was asked.
-    let seen = Rule::new(Effect::Delay(Duration::ZERO)).method("PATCH");
-    proxy.inject(seen.path("/provisioningflows/groups").always());
-    stage.apply(&groups("groups")).await.unwrap();
-    let looked = || stage.simulator.journal().requests(Operation::ListFlows) > 0;
-    stage.until("the look", async || looked()).await;
+    let seen = Rule::new(ProxyEffect::Delay(Duration::ZERO)).method("PATCH");
+    proxy.inject(seen.path_part("/provisioningflows/groups").always());
+    env.apply(groups("groups")).await.unwrap();
+    let looked = async || env.requests(Operation::ListFlows) > 0;
+    env.until("the look", looked).await;
     harm().await;
-    stage.simulator.remove_rule(blind);
-    let tried = || {
-        proxy
-            .hits()
-            .iter()
-            .any(|hit| !hit.path.ends_with("/status"))
-    };
-    stage.until("the intent", async || tried()).await;
+    env.simulator.remove_rule(blind);
+    let of_intent = |hit: &Hit| !hit.path.ends_with("/status");
+    let tried = async || proxy.hits().iter().any(of_intent);
+    env.until("the intent", tried).await;
 }
 
-async fn one_create_in_the_end(stage: &Stage) {
-    stage.flow_where("groups", is_ready).await;
-    comes_to_rest(stage).await;
-    assert_eq!(stage.simulator.journal().requests(Operation::CreateFlow), 1);
-    each_create_was_announced(stage).await;
+async fn one_create_in_the_end(env: &TestEnv) {
+    env.flow_where("groups", is_ready).await;
+    comes_to_rest(env).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 1);
+    each_create_was_announced(env).await;
 }
 
-fn creates_asked_for(stage: &Stage) -> usize {
-    stage.simulator.journal().requests(Operation::CreateFlow)
-}
-
+/// The leader ends as it cannot renew its lease, and the next leader finds the flow.
 #[tokio::test(flavor = "multi_thread")]
-async fn f03_an_api_server_that_freezes_after_a_create_ends_the_leader_and_the_next_finds_the_flow()
-{
+async fn f03_an_api_server_frozen_after_a_create_leads_to_no_second_create() {
     let rough = Rough::take().await;
-    let mut stage = Stage::set_up_on(rough.plane, "f03-frozen", Options::default()).await;
-    stage.start_operator(&[]).await;
-    apply_set(&stage).await;
-    set_is_ready(&stage).await;
+    let mut env = TestEnv::set_up_on(rough.plane, "f03-frozen", Options::default()).await;
+    env.start_operator(&[]).await;
+    env.apply_sample_set().await;
+    env.set_is_ready().await;
     // Shorter than the operator waits for an answer (10 s), and long enough to freeze the API server meanwhile.
-    let late = Harm::DelayAfter(Duration::from_secs(8));
-    stage
-        .simulator
-        .inject(HarmRule::new(late).on(Operation::CreateFlow));
-    stage.apply(&groups("groups")).await.unwrap();
-    stage
-        .until("the create", async || {
-            done(&stage, Operation::CreateFlow) == 1
-        })
-        .await;
+    let late = Effect::DelayAfter(Duration::from_secs(8));
+    env.simulator
+        .inject(Rule::new(late).on(Operation::CreateFlow));
+    env.apply(groups("groups")).await.unwrap();
+    let created = async || env.committed(Operation::CreateFlow) == 1;
+    env.until("the create", created).await;
     let server = rough.program(ProgramName::KubeApiServer);
     server.freeze().await.unwrap();
-    let end = stage.operator_end().await;
+    let end = env.operator_end().await;
     server.thaw().await.unwrap();
     assert!(matches!(end, Err(RuntimeError::LeaseLost(_))), "{end:?}");
-    stage.start_operator(&[]).await;
-    one_create_in_the_end(&stage).await;
+    env.start_operator(&[]).await;
+    one_create_in_the_end(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f13_a_watch_that_is_too_old_begins_anew_and_finds_what_it_has_missed() {
     let rough = Rough::take().await;
-    let (stage, proxy) = rough.open("f13").await;
-    stage.apply(&groups("groups")).await.unwrap();
-    stage.flow_where("groups", is_ready).await;
-    comes_to_rest(&stage).await;
+    let (env, proxy) = rough.open("f13").await;
+    with_groups_at_rest(&env).await;
     let watches = |effect| Rule::new(effect).query("watch=");
-    proxy.inject(watches(Effect::Hold));
-    stage
-        .patch_flow("groups", json!({ "resetToken": "unseen" }))
+    proxy.inject(watches(ProxyEffect::Hold));
+    env.patch_flow("groups", json!({ "resetToken": "unseen" }))
         .await;
-    stage.apply(&units("units")).await.unwrap();
-    let start = stage.audit_position();
+    env.apply(units("units")).await.unwrap();
+    let start = env.audit_position();
     rough.plane.etcd().unwrap().compact().await.unwrap();
     rough.restart(ProgramName::KubeApiServer).await;
-    assert_eq!(done(&stage, Operation::ResetFlow), 0);
-    proxy.inject(watches(Effect::CutStream));
+    assert_eq!(env.committed(Operation::ResetFlow), 0);
+    proxy.inject(watches(ProxyEffect::CutStream));
     proxy.clear();
-    both_are_done_once(&stage).await;
-    let asked = stage.requests_since(start);
+    both_are_done_once(&env).await;
+    let asked = env.requests_since(start);
     let asked = |verb| {
         asked
             .iter()
@@ -161,65 +145,62 @@ async fn f13_a_watch_that_is_too_old_begins_anew_and_finds_what_it_has_missed() 
 #[tokio::test(flavor = "multi_thread")]
 async fn f16_an_api_server_that_dies_stops_changes_until_it_is_back() {
     let rough = Rough::take().await;
-    let (stage, _proxy) = rough.open("f16-killed").await;
-    harmed_while_it_is_away(&rough, stage, ProgramName::KubeApiServer).await;
+    let (env, _proxy) = rough.open("f16-killed").await;
+    harmed_while_it_is_away(&rough, env, ProgramName::KubeApiServer).await;
 }
 
-async fn harmed_while_it_is_away(rough: &Rough, stage: Stage, name: ProgramName) {
-    stage.apply(&groups("groups")).await.unwrap();
-    let flow = stage.flow_where("groups", is_ready).await;
+async fn harmed_while_it_is_away(rough: &Rough, env: TestEnv, name: ProgramName) {
+    env.apply(groups("groups")).await.unwrap();
+    let flow = env.flow_where("groups", is_ready).await;
     rough.program(name).kill();
     let id = flow.status.unwrap().id.unwrap();
-    stage.simulator.delete_flow(&id).unwrap();
+    env.simulator.delete_flow(&id).unwrap();
     // Beyond the visibility window, after which an object that is gone is made anew.
-    polls(&stage, 5).await;
-    assert_eq!(creates_asked_for(&stage), 1);
+    env.flow_lists(5).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 1);
     rough.restart(name).await;
-    stage
-        .until("the second create", async || {
-            done(&stage, Operation::CreateFlow) == 2
-        })
-        .await;
-    stage.flow_where("groups", is_ready).await;
-    comes_to_rest(&stage).await;
-    assert_eq!(creates_asked_for(&stage), 2);
+    let created = async || env.committed(Operation::CreateFlow) == 2;
+    env.until("the second create", created).await;
+    env.flow_where("groups", is_ready).await;
+    comes_to_rest(&env).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f17_an_etcd_that_freezes_before_an_intent_is_written_stops_the_create() {
     let rough = Rough::take().await;
-    let (stage, proxy) = rough.open("f17-frozen").await;
+    let (env, proxy) = rough.open("f17-frozen").await;
     let etcd = rough.program(ProgramName::Etcd);
-    harmed_before_its_intent(&stage, &proxy, async || etcd.freeze().await.unwrap()).await;
-    polls(&stage, 2).await;
-    assert_eq!(creates_asked_for(&stage), 0);
+    harmed_before_its_intent(&env, &proxy, async || etcd.freeze().await.unwrap()).await;
+    env.flow_lists(2).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 0);
     etcd.thaw().await.unwrap();
-    one_create_in_the_end(&stage).await;
+    one_create_in_the_end(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f17_an_etcd_that_dies_before_an_intent_is_written_stops_the_create() {
     let rough = Rough::take().await;
-    let (stage, proxy) = rough.open("f17-killed").await;
+    let (env, proxy) = rough.open("f17-killed").await;
     let etcd = rough.program(ProgramName::Etcd);
-    harmed_before_its_intent(&stage, &proxy, async || etcd.kill()).await;
-    polls(&stage, 2).await;
-    assert_eq!(creates_asked_for(&stage), 0);
+    harmed_before_its_intent(&env, &proxy, async || etcd.kill()).await;
+    env.flow_lists(2).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 0);
     rough.restart(ProgramName::Etcd).await;
-    one_create_in_the_end(&stage).await;
+    one_create_in_the_end(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f17_an_etcd_that_is_full_stops_the_create_until_there_is_room() {
     let rough = Rough::take().await;
-    let (stage, proxy) = rough.open("f17-full").await;
+    let (env, proxy) = rough.open("f17-full").await;
     let etcd = rough.plane.etcd().unwrap();
-    harmed_before_its_intent(&stage, &proxy, async || {
+    harmed_before_its_intent(&env, &proxy, async || {
         etcd.raise_no_space().await.unwrap();
     })
     .await;
-    polls(&stage, 2).await;
-    assert_eq!(creates_asked_for(&stage), 0);
+    env.flow_lists(2).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 0);
     etcd.end_no_space().await.unwrap();
-    one_create_in_the_end(&stage).await;
+    one_create_in_the_end(&env).await;
 }

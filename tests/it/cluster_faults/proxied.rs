@@ -1,35 +1,53 @@
 //! Requests to the API server that go wrong, and watches that do not show what is so.
 
 use industrydata_operator::api::ProvisioningFlow;
-use industrydata_simulator::{Effect as Harm, Operation, Options, Rule as HarmRule};
-use industrydata_testbed::{Effect, Proxy, Rule};
+use industrydata_simulator::{Effect, Operation, Options};
+use industrydata_testbed::{Proxy, ProxyEffect, Rule};
 use kube::ResourceExt;
-use kube::api::DeleteParams;
 use serde_json::json;
 
-use super::{
-    apply_set, both_are_done_once, comes_to_rest, done, each_create_was_announced, groups, polls,
-    set_is_ready, units,
-};
-use crate::stage::{Stage, is_ready};
+use super::{both_are_done_once, comes_to_rest, each_create_was_announced, with_groups_at_rest};
+use crate::conditions::{is_ready, known_id};
+use crate::manifests::{groups, units};
+use crate::test_env::TestEnv;
 use crate::times;
 
-/// A stage where the operator reaches the API server through a proxy, and the sample set is ready.
-async fn open(name: &str, flags: &[&str]) -> (Stage, Proxy) {
-    let mut stage = Stage::set_up(name, Options::default()).await;
-    let proxy = stage.through_proxy().await;
-    stage.start_operator(flags).await;
-    apply_set(&stage).await;
-    set_is_ready(&stage).await;
-    (stage, proxy)
+/// An environment where the operator reaches the API server through a proxy, and the sample set is ready.
+async fn open(name: &str, flags: &[&str]) -> (TestEnv, Proxy) {
+    let mut env = TestEnv::set_up(name, Options::default()).await;
+    let proxy = env.through_proxy().await;
+    env.start_operator(flags).await;
+    env.apply_sample_set().await;
+    env.set_is_ready().await;
+    (env, proxy)
+}
+
+/// An environment where the operator leads without a lease, and the sample set is ready.
+async fn alone(name: &str) -> TestEnv {
+    let mut env = TestEnv::set_up(name, Options::default()).await;
+    env = env.shortened(&times::ALONE);
+    env.start_operator(&[]).await;
+    env.apply_sample_set().await;
+    env.set_is_ready().await;
+    env
 }
 
 /// What the API server says when it refuses.
-fn refusal(code: u16, reason: &str) -> Effect {
+fn refusal(code: u16, reason: &str) -> ProxyEffect {
     let status = json!({
         "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": "no",
     });
-    Effect::answer(code, status.to_string())
+    ProxyEffect::answer(code, status.to_string())
+}
+
+/// Every way in which a write fails, or seems to.
+fn failed_writes() -> [ProxyEffect; 4] {
+    [
+        refusal(409, "Conflict"),
+        refusal(500, "InternalError"),
+        ProxyEffect::DropBefore,
+        ProxyEffect::ForwardThenCut,
+    ]
 }
 
 fn is_new(old: &ProvisioningFlow) -> impl Fn(&ProvisioningFlow) -> bool {
@@ -37,306 +55,239 @@ fn is_new(old: &ProvisioningFlow) -> impl Fn(&ProvisioningFlow) -> bool {
     move |flow| is_ready(flow) && flow.uid() != uid
 }
 
-fn id(flow: &ProvisioningFlow) -> Option<String> {
-    flow.status.as_ref()?.id.clone()
-}
-
-async fn hits(stage: &Stage, proxy: &Proxy, effect: &Effect, least: usize) {
-    let count = || {
-        proxy
-            .hits()
-            .iter()
-            .filter(|hit| hit.effect == *effect)
-            .count()
-    };
-    stage
-        .until(&format!("{least} times {effect:?}"), async || {
-            count() >= least
-        })
+async fn hits(env: &TestEnv, proxy: &Proxy, effect: &ProxyEffect, least: usize) {
+    let hits = || proxy.hits().into_iter().filter(|hit| hit.effect == *effect);
+    let enough = async || hits().count() >= least;
+    env.until(&format!("{least} times {effect:?}"), enough)
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f03_a_status_that_cannot_be_written_after_a_create_leads_to_no_second_create() {
-    let (stage, proxy) = open("f03-status", &[]).await;
+async fn f03_a_failed_status_write_after_a_create_leads_to_no_second_create() {
+    let (env, proxy) = open("f03-status", &[]).await;
     let names = ["groups", "units"];
-    let effects = [
-        refusal(409, "Conflict"),
-        refusal(500, "InternalError"),
-        Effect::DropBefore,
-        Effect::ForwardThenCut,
-    ];
+    let effects = failed_writes();
     for name in names {
         let path = format!("/provisioningflows/{name}/status");
         for effect in &effects {
-            proxy.inject(Rule::new(effect.clone()).method("PATCH").path(&path));
+            proxy.inject(Rule::new(effect.clone()).method("PATCH").path_part(&path));
         }
     }
-    stage.apply(&groups("groups")).await.unwrap();
-    stage.apply(&units("units")).await.unwrap();
+    env.apply(groups("groups")).await.unwrap();
+    env.apply(units("units")).await.unwrap();
     for name in names {
-        stage.flow_where(name, is_ready).await;
+        env.flow_where(name, is_ready).await;
     }
     assert_eq!(proxy.hits().len(), names.len() * effects.len());
-    comes_to_rest(&stage).await;
-    assert_eq!(done(&stage, Operation::CreateFlow), 2);
-    each_create_was_announced(&stage).await;
+    comes_to_rest(&env).await;
+    assert_eq!(env.committed(Operation::CreateFlow), 2);
+    each_create_was_announced(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f03_an_intent_that_is_not_known_to_be_written_leads_to_no_create() {
-    let (stage, proxy) = open("f03-intent", &[]).await;
-    let spoil = |name: &str, effect: &Effect| {
+    let (env, proxy) = open("f03-intent", &[]).await;
+    let spoil = |name: &str, effect: &ProxyEffect| {
         let rule = Rule::new(effect.clone()).method("PATCH");
-        proxy.inject(rule.path(&format!("/provisioningflows/{name}")));
+        proxy.inject(rule.path_part(&format!("/provisioningflows/{name}")));
     };
-    let effects = [
-        refusal(409, "Conflict"),
-        refusal(500, "InternalError"),
-        Effect::DropBefore,
-        Effect::ForwardThenCut,
-    ];
+    let effects = failed_writes();
     for effect in &effects {
         spoil("groups", effect);
     }
-    stage.apply(&groups("groups")).await.unwrap();
-    hits(&stage, &proxy, &Effect::ForwardThenCut, 1).await;
-    assert_eq!(stage.simulator.journal().requests(Operation::CreateFlow), 0);
-    stage.flow_where("groups", is_ready).await;
-    spoil("units", &Effect::Truncate(20));
-    stage.apply(&units("units")).await.unwrap();
-    hits(&stage, &proxy, &Effect::Truncate(20), 1).await;
-    stage.flow_where("units", is_ready).await;
-    comes_to_rest(&stage).await;
-    assert_eq!(done(&stage, Operation::CreateFlow), 2);
-    each_create_was_announced(&stage).await;
+    env.apply(groups("groups")).await.unwrap();
+    hits(&env, &proxy, &ProxyEffect::ForwardThenCut, 1).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 0);
+    env.flow_where("groups", is_ready).await;
+    spoil("units", &ProxyEffect::Truncate(20));
+    env.apply(units("units")).await.unwrap();
+    hits(&env, &proxy, &ProxyEffect::Truncate(20), 1).await;
+    env.flow_where("units", is_ready).await;
+    comes_to_rest(&env).await;
+    assert_eq!(env.committed(Operation::CreateFlow), 2);
+    each_create_was_announced(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f12_changes_whose_events_are_lost_are_found_at_the_next_list() {
-    let (stage, proxy) = open("f12", &["--relist-interval", "5s"]).await;
-    stage.apply(&groups("groups")).await.unwrap();
-    stage.flow_where("groups", is_ready).await;
-    comes_to_rest(&stage).await;
+    let (env, proxy) = open("f12", &["--relist-interval", "5s"]).await;
+    with_groups_at_rest(&env).await;
     let lose = async |lost: usize| {
-        hits(&stage, &proxy, &Effect::Swallow, lost).await;
+        hits(&env, &proxy, &ProxyEffect::Swallow, lost).await;
         proxy.clear();
     };
     let swallow = || {
-        Rule::new(Effect::Swallow)
-            .path("/provisioningflows")
+        Rule::new(ProxyEffect::Swallow)
+            .path_part("/provisioningflows")
             .query("watch=")
     };
     proxy.inject(swallow());
-    stage
-        .patch_flow("groups", json!({ "resetToken": "lost" }))
+    env.patch_flow("groups", json!({ "resetToken": "lost" }))
         .await;
-    stage.apply(&units("units")).await.unwrap();
+    env.apply(units("units")).await.unwrap();
     lose(2).await;
-    assert_eq!(done(&stage, Operation::ResetFlow), 0);
-    stage.flow_where("units", is_ready).await;
-    stage
-        .until("the reset", async || {
-            done(&stage, Operation::ResetFlow) == 1
-        })
-        .await;
-    comes_to_rest(&stage).await;
+    assert_eq!(env.committed(Operation::ResetFlow), 0);
+    env.flow_where("units", is_ready).await;
+    let reset = async || env.committed(Operation::ResetFlow) == 1;
+    env.until("the reset", reset).await;
+    comes_to_rest(&env).await;
     proxy.inject(swallow());
-    let flows = stage.flows();
-    flows
-        .delete("groups", &DeleteParams::default())
-        .await
-        .unwrap();
+    env.delete_flow("groups").await;
     lose(3).await;
-    stage.gone(&flows, "groups").await;
-    comes_to_rest(&stage).await;
+    env.flows_gone(&["groups"]).await;
+    comes_to_rest(&env).await;
     let counts = [
         Operation::CreateFlow,
         Operation::ResetFlow,
         Operation::DeleteFlow,
     ];
-    assert_eq!(counts.map(|operation| done(&stage, operation)), [2, 1, 1]);
+    assert_eq!(counts.map(|operation| env.committed(operation)), [2, 1, 1]);
 }
 
 /// Two resources of the past, of which one was being deleted, meet two of the same names of today.
 #[tokio::test(flavor = "multi_thread")]
-async fn f14_an_operator_that_starts_on_an_old_list_does_nothing_to_new_resources_of_the_same_names()
- {
-    let mut stage = Stage::set_up("f14", Options::default()).await;
-    stage = stage.shortened(&times::ALONE);
-    stage.start_operator(&[]).await;
-    apply_set(&stage).await;
-    set_is_ready(&stage).await;
+async fn f14_an_old_list_at_start_harms_no_new_resources_of_the_same_names() {
+    let mut env = alone("f14").await;
     let names = ["groups", "units"];
-    for manifest in [groups("groups"), units("units")] {
-        stage.apply(&manifest).await.unwrap();
-    }
+    env.apply_all([groups("groups"), units("units")]).await;
     let mut old = Vec::new();
     for name in names {
-        old.push(stage.flow_where(name, is_ready).await);
+        old.push(env.flow_where(name, is_ready).await);
     }
-    stage.stop_operator().await;
-    let flows = stage.flows();
-    flows
-        .delete("units", &DeleteParams::default())
-        .await
-        .unwrap();
-    let past = list(&stage).await;
+    env.stop_operator().await;
+    env.delete_flow("units").await;
+    let past = list(&env).await;
 
-    stage.start_operator(&[]).await;
-    stage.gone(&flows, "units").await;
-    flows
-        .delete("groups", &DeleteParams::default())
-        .await
-        .unwrap();
-    stage.gone(&flows, "groups").await;
-    for manifest in [groups("groups"), units("units")] {
-        stage.apply(&manifest).await.unwrap();
-    }
+    env.start_operator(&[]).await;
+    env.flows_gone(&["units"]).await;
+    env.delete_flow("groups").await;
+    env.flows_gone(&["groups"]).await;
+    env.apply_all([groups("groups"), units("units")]).await;
     let mut new = Vec::new();
     for (name, old) in names.iter().zip(&old) {
-        new.push(stage.flow_where(name, is_new(old)).await);
+        new.push(env.flow_where(name, is_new(old)).await);
     }
-    comes_to_rest(&stage).await;
-    stage.stop_operator().await;
-    let (versions, before) = (stage.versions().await, stage.simulator.journal().tally());
+    comes_to_rest(&env).await;
+    env.stop_operator().await;
+    let (versions, before) = (env.versions().await, env.simulator.journal().tally());
 
-    let proxy = live_in(&mut stage, past).await;
-    let start = stage.audit_position();
-    stage.start_operator(&[]).await;
+    let proxy = live_in(&mut env, past).await;
+    let start = env.audit_position();
+    env.start_operator(&[]).await;
     let refused = async || {
-        let requests = stage.requests_since(start);
+        let requests = env.requests_since(start);
         let is_refused = |name: &str| {
             requests.iter().any(|one| {
                 one.is_write() && one.name == name && [404, 409, 422].contains(&one.code)
             })
         };
-        names.iter().all(|name| is_refused(name)) || stage.versions().await != versions
+        names.iter().all(|name| is_refused(name)) || env.versions().await != versions
     };
-    stage.until("writes that are refused", refused).await;
+    env.until("writes that are refused", refused).await;
     // Beyond the visibility window, after which an object that is gone is made anew.
-    polls(&stage, 5).await;
-    assert_eq!(stage.versions().await, versions);
+    env.flow_lists(5).await;
+    assert_eq!(env.versions().await, versions);
     proxy.clear();
-    proxy.inject(Rule::new(Effect::CutStream).query("watch="));
-    comes_to_rest(&stage).await;
+    proxy.inject(Rule::new(ProxyEffect::CutStream).query("watch="));
+    comes_to_rest(&env).await;
     for (name, new) in names.iter().zip(new) {
-        let now = stage.flow_where(name, is_ready).await;
-        assert_eq!((now.uid(), id(&now)), (new.uid(), id(&new)));
+        let now = env.flow_where(name, is_ready).await;
+        assert_eq!((now.uid(), known_id(&now)), (new.uid(), known_id(&new)));
     }
-    let now = stage.simulator.journal().tally();
+    let now = env.simulator.journal().tally();
     assert_eq!(now.committed, before.committed);
-    assert_eq!(done(&stage, Operation::CreateFlow), 4);
+    assert_eq!(env.committed(Operation::CreateFlow), 4);
 }
 
 /// The create of the old resource was never resolved, so any flow that came later could be its outcome.
 #[tokio::test(flavor = "multi_thread")]
-async fn f14_a_deletion_of_the_past_leaves_the_flow_of_a_new_resource_of_the_same_name_alone() {
-    let mut stage = Stage::set_up("f14-deletion", Options::default()).await;
-    stage = stage.shortened(&times::ALONE);
-    stage.start_operator(&[]).await;
-    apply_set(&stage).await;
-    set_is_ready(&stage).await;
-    let cut = HarmRule::new(Harm::CutBefore).on(Operation::CreateFlow);
-    stage.simulator.inject(cut.always());
-    stage.apply(&groups("groups")).await.unwrap();
-    let sent = || stage.simulator.journal().requests(Operation::CreateFlow);
-    stage.until("a create", async || sent() > 0).await;
-    stage.stop_operator().await;
-    stage.simulator.clear_rules();
-    let flows = stage.flows();
-    flows
-        .delete("groups", &DeleteParams::default())
-        .await
-        .unwrap();
-    let past = list(&stage).await;
-    stage.start_operator(&[]).await;
-    stage.gone(&flows, "groups").await;
-    stage.apply(&groups("groups")).await.unwrap();
-    stage.flow_where("groups", is_ready).await;
-    comes_to_rest(&stage).await;
-    stage.stop_operator().await;
+async fn f14_an_old_deletion_leaves_the_flow_of_a_new_resource_alone() {
+    let mut env = alone("f14-deletion").await;
+    let cut = Rule::new(Effect::CutBefore).on(Operation::CreateFlow);
+    env.simulator.inject(cut.always());
+    env.apply(groups("groups")).await.unwrap();
+    let sent = || env.requests(Operation::CreateFlow);
+    env.until("a create", async || sent() > 0).await;
+    env.stop_operator().await;
+    env.simulator.clear_rules();
+    env.delete_flow("groups").await;
+    let past = list(&env).await;
+    env.start_operator(&[]).await;
+    env.flows_gone(&["groups"]).await;
+    with_groups_at_rest(&env).await;
+    env.stop_operator().await;
 
-    let _proxy = live_in(&mut stage, past).await;
-    let start = stage.audit_position();
-    stage.start_operator(&[]).await;
-    let lists = || stage.simulator.journal().requests(Operation::ListFlows);
+    let _proxy = live_in(&mut env, past).await;
+    let start = env.audit_position();
+    env.start_operator(&[]).await;
+    let lists = || env.requests(Operation::ListFlows);
     let before = lists();
     let acts = async || {
-        let requests = stage.requests_since(start);
+        let requests = env.requests_since(start);
         lists() > before + 5 || requests.iter().any(|one| one.name == "groups")
     };
-    stage.until("the operator to act", acts).await;
-    assert_eq!(done(&stage, Operation::DeleteFlow), 0);
-    assert_eq!(done(&stage, Operation::CreateFlow), 1);
+    env.until("the operator to act", acts).await;
+    assert_eq!(env.committed(Operation::DeleteFlow), 0);
+    assert_eq!(env.committed(Operation::CreateFlow), 1);
 }
 
 /// All flows, as the API server lists them now.
-async fn list(stage: &Stage) -> String {
-    let flows = stage.flows();
+async fn list(env: &TestEnv) -> String {
+    let flows = env.flows();
     let raw = ["get", "--raw", flows.resource_url()];
-    stage.kubectl(&raw).await.unwrap()
+    env.kubectl(&raw).await.unwrap()
 }
 
 /// Shows to an operator that is started now the flows of the past, and nothing of what has happened to them since.
-async fn live_in(stage: &mut Stage, past: String) -> Proxy {
-    let proxy = stage.through_proxy().await;
-    let of_flows = |effect| Rule::new(effect).method("GET").path("/provisioningflows");
-    let past = of_flows(Effect::answer(200, past)).query("limit=500");
+async fn live_in(env: &mut TestEnv, past: String) -> Proxy {
+    let proxy = env.through_proxy().await;
+    let of_flows = |effect| {
+        Rule::new(effect)
+            .method("GET")
+            .path_part("/provisioningflows")
+    };
+    let past = of_flows(ProxyEffect::answer(200, past)).query("limit=500");
     proxy.inject(past.always());
-    proxy.inject(of_flows(Effect::Hold).query("watch="));
+    proxy.inject(of_flows(ProxyEffect::Hold).query("watch="));
     proxy
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f16_an_api_server_that_turns_requests_away_is_asked_again_later() {
-    let (stage, proxy) = open("f16-throttled", &[]).await;
-    stage.apply(&groups("groups")).await.unwrap();
-    stage.flow_where("groups", is_ready).await;
-    comes_to_rest(&stage).await;
-    let Effect::Answer {
-        status,
-        mut headers,
-        body,
-    } = refusal(429, "TooManyRequests")
-    else {
-        panic!("a refusal is an answer");
-    };
-    headers.push(("retry-after".to_owned(), "1".to_owned()));
-    let effect = Effect::Answer {
-        status,
-        headers,
-        body,
-    };
+    let (env, proxy) = open("f16-throttled", &[]).await;
+    with_groups_at_rest(&env).await;
+    let mut effect = refusal(429, "TooManyRequests");
+    if let ProxyEffect::Answer { headers, .. } = &mut effect {
+        headers.push(("retry-after".to_owned(), "1".to_owned()));
+    }
     // All but the lease, which has a level of priority of its own in a real cluster.
     proxy.inject(
         Rule::new(effect.clone())
-            .path("/apis/industrydata.dev")
+            .path_part("/apis/industrydata.dev")
             .always(),
     );
-    proxy.inject(Rule::new(Effect::CutStream).query("watch="));
-    stage
-        .patch_flow("groups", json!({ "resetToken": "throttled" }))
+    proxy.inject(Rule::new(ProxyEffect::CutStream).query("watch="));
+    env.patch_flow("groups", json!({ "resetToken": "throttled" }))
         .await;
-    stage.apply(&units("units")).await.unwrap();
-    hits(&stage, &proxy, &effect, 6).await;
+    env.apply(units("units")).await.unwrap();
+    hits(&env, &proxy, &effect, 6).await;
     let counts = [Operation::CreateFlow, Operation::ResetFlow];
-    assert_eq!(counts.map(|operation| done(&stage, operation)), [1, 0]);
+    assert_eq!(counts.map(|operation| env.committed(operation)), [1, 0]);
     proxy.clear();
-    both_are_done_once(&stage).await;
-    each_create_was_announced(&stage).await;
+    both_are_done_once(&env).await;
+    each_create_was_announced(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f20_an_operator_that_is_told_to_stop_before_it_has_seen_everything_stops() {
-    let (mut stage, proxy) = open("f20-early", &[]).await;
-    stage.apply(&groups("groups")).await.unwrap();
-    stage.flow_where("groups", is_ready).await;
-    stage.stop_operator().await;
+async fn f20_an_operator_can_be_stopped_before_it_has_seen_everything() {
+    let (mut env, proxy) = open("f20-early", &[]).await;
+    env.apply(groups("groups")).await.unwrap();
+    env.flow_where("groups", is_ready).await;
+    env.stop_operator().await;
     // The pages of a list have this size, and the question whether the kinds are known has another.
-    let lists = Rule::new(Effect::Hold).query("limit=500");
-    proxy.inject(lists.path("provisioningflows"));
-    stage.start_operator(&[]).await;
-    hits(&stage, &proxy, &Effect::Hold, 1).await;
-    stage.stop_operator().await;
+    let lists = Rule::new(ProxyEffect::Hold).query("limit=500");
+    proxy.inject(lists.path_part("provisioningflows"));
+    env.start_operator(&[]).await;
+    hits(&env, &proxy, &ProxyEffect::Hold, 1).await;
+    env.stop_operator().await;
 }

@@ -13,13 +13,11 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use industrydata_simulator::Operation;
 use industrydata_testbed::measured;
 
+mod run;
 mod state;
-mod trial;
 mod workload;
 
-pub use workload::{connection, object, put, put_all, set};
-
-use trial::{Ended, Fault, How, Trial};
+use run::{Ended, Fault, How, Run};
 use workload::Workload;
 
 /// Runs at a time. They mostly wait.
@@ -39,18 +37,19 @@ async fn sweep(
 ) -> Result<BTreeMap<&'static str, Count>, String> {
     let clean = stream::iter(workloads)
         .map(async |workload| {
-            let ended = Trial::run(*workload, Fault::Nothing, How::swept(broken), None).await;
+            let ended = Run::execute(*workload, Fault::Nothing, How::swept(broken), None).await;
             ended.map(|ended| (*workload, ended))
         })
         .buffered(CONCURRENCY);
     let clean: Vec<(Workload, Ended)> = clean.try_collect().await?;
-    let trials = clean.iter().flat_map(|(workload, clean)| {
+    let runs = clean.iter().flat_map(|(workload, clean)| {
         let faults = faults(clean).into_iter();
         faults.map(move |fault| (*workload, clean, fault))
     });
-    let ended = stream::iter(trials)
+    let ended = stream::iter(runs)
         .map(async |(workload, clean, fault)| {
-            let ended = Trial::run(workload, fault, How::swept(broken), Some(&clean.state)).await?;
+            let ended =
+                Run::execute(workload, fault, How::swept(broken), Some(&clean.state)).await?;
             Ok::<_, String>((workload, ended.killed))
         })
         .buffer_unordered(CONCURRENCY);
@@ -110,11 +109,11 @@ async fn a_crash_next_to_a_change_is_survived_with_the_operators_own_times() {
         (Workload::ResetFlow, Operation::ResetFlow),
     ];
     let ways = workloads.map(async |(workload, change)| {
-        let clean = Trial::run(workload, Fault::Nothing, how, None).await?;
+        let clean = Run::execute(workload, Fault::Nothing, how, None).await?;
         // The intent is the first effect, with a point before and one after it.
         let faults = [Fault::Kill(3), Fault::Kill(4), Fault::LostAnswer(change)];
-        let trials = faults.map(|fault| Trial::run(workload, fault, how, Some(&clean.state)));
-        try_join_all(trials).await.map(|_| ())
+        let runs = faults.map(|fault| Run::execute(workload, fault, how, Some(&clean.state)));
+        try_join_all(runs).await.map(|_| ())
     });
     if let Err(violation) = try_join_all(ways).await {
         panic!("{violation}");

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use industrydata_simulator::{Journal, Operation, Snapshot};
-use kube::ResourceExt;
-use kube::api::ListParams;
+use kube::api::DynamicObject;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::workload::{api, password_of};
-use crate::stage::Stage;
+use super::workload::password_of;
+use crate::oracle;
+use crate::test_env::TestEnv;
 
 const FLOW: &str = "ProvisioningFlow/north";
 const SET: &str = "OutboundProvisioningFlowSet/north";
@@ -68,47 +69,18 @@ pub struct State {
 }
 
 impl State {
-    pub async fn of(stage: &Stage) -> Self {
-        let mut cluster = BTreeMap::new();
-        for kind in [
-            "GraphConnection",
-            "OutboundProvisioningFlowSet",
-            "ProvisioningFlow",
-        ] {
-            let listed = api(stage, kind).list(&ListParams::default()).await.unwrap();
-            for object in listed {
-                let name = format!("{kind}/{}", object.name_any());
-                cluster.insert(name, serde_json::to_value(object).unwrap());
-            }
-        }
-        let snapshot = stage.simulator.snapshot();
+    pub async fn of(env: &TestEnv) -> Self {
+        let resources = env.resources().await.into_iter();
+        let json = |(name, object)| (name, serde_json::to_value::<DynamicObject>(object).unwrap());
+        let snapshot = env.simulator.snapshot();
         let flows = snapshot.sets.iter().flat_map(|set| &set.flows);
-        let passwords = flows.map(|flow| password_of(&stage.simulator, &flow.id));
+        let passwords = flows.map(|flow| password_of(&env.simulator, &flow.id));
         Self {
-            cluster,
+            cluster: resources.map(json).collect(),
             passwords: passwords.collect(),
-            counts: counts(&stage.simulator.journal()),
+            counts: counts(&env.simulator.journal()),
             snapshot,
         }
-    }
-
-    /// Whether each resource is Ready as it is declared now, and each set has counted its flows.
-    pub fn is_settled(&self) -> bool {
-        let flows = self
-            .cluster
-            .keys()
-            .filter(|name| name.starts_with("Prov"))
-            .count();
-        self.cluster.values().all(|object| {
-            let status = &object["status"];
-            let counted = status["flows"].is_null()
-                || status["flows"] == json!({ "ready": flows, "total": flows });
-            reason(object, "Ready") == "True/Ready"
-                && reason(object, "Reconciling").is_empty()
-                && status["observedGeneration"] == object["metadata"]["generation"]
-                && object["metadata"]["deletionTimestamp"].is_null()
-                && counted
-        })
     }
 
     /// The same in all runs that end well.
@@ -163,19 +135,20 @@ impl State {
             && reason(flow, "Stalled") == "True/ResetUnknown"
     }
 
-    /// Each remote object belongs to a resource, and each resource has its remote object.
+    /// Why not each remote object belongs to one resource, and each resource has its remote object.
     fn unowned(&self) -> Option<String> {
-        let sets = self.snapshot.sets.iter();
-        let there: BTreeSet<&str> = sets
-            .flat_map(|set| set.flows.iter().map(|flow| &flow.id).chain([&set.id]))
-            .map(String::as_str)
-            .collect();
-        let owned: BTreeSet<&str> = self
+        let flows = self.of_kind("ProvisioningFlow");
+        let sets = self.of_kind("OutboundProvisioningFlowSet");
+        oracle::unowned(&flows, &sets, &self.snapshot)
+    }
+
+    fn of_kind<K: DeserializeOwned>(&self, kind: &str) -> Vec<K> {
+        let objects = self
             .cluster
-            .values()
-            .filter_map(|object| object["status"]["id"].as_str())
-            .collect();
-        (there != owned).then(|| format!("resources hold {owned:?}, the service has {there:?}"))
+            .iter()
+            .filter(|(name, _)| name.starts_with(kind));
+        let typed = objects.map(|(_, one)| serde_json::from_value(one.clone()).unwrap());
+        typed.collect()
     }
 }
 

@@ -1,15 +1,13 @@
 //! What is done to the cluster while faults strike.
 
-use industrydata_operator::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use industrydata_simulator::Simulator;
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, security};
-
-const CLIENT: &str = "66666666-7777-4888-8999-000000000000";
-const VERSION: &str = "industrydata.dev/v1alpha1";
+use crate::manifests::{
+    CLIENT, connection, connection_with, groups, object, other_groups, passwords, set, users, with,
+};
+use crate::test_env::TestEnv;
 
 /// One thing that users do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,170 +51,84 @@ impl Workload {
     pub fn before(self) -> Vec<Value> {
         let flow = match self {
             Self::CreateSet => return Vec::new(),
-            Self::CreateFlow | Self::AdoptFlow => return [connection(), vec![set()]].concat(),
-            Self::RotateSecrets => users(),
-            Self::UpdateFlow | Self::ResetFlow | Self::DeleteAll => groups(&json!({})),
+            Self::CreateFlow | Self::AdoptFlow => return vec![connection(), set("north")],
+            Self::RotateSecrets => users("north"),
+            Self::UpdateFlow | Self::ResetFlow | Self::DeleteAll => groups("north"),
             // With a token that it was born with: it is no reason to reset, now or when it is restored.
-            Self::Restore => groups(&json!({ "resetToken": "born" })),
+            Self::Restore => with(groups("north"), &json!({ "resetToken": "born" })),
         };
-        [connection(), vec![passwords("Change-me-1"), set(), flow]].concat()
+        vec![
+            connection(),
+            passwords("Change-me-1-staff"),
+            set("north"),
+            flow,
+        ]
     }
 
     /// What users do, while no operator runs.
-    pub async fn act(self, stage: &Stage) {
+    pub async fn act(self, env: &TestEnv) {
         match self {
             Self::CreateSet => {
-                put_all(stage, &connection()).await;
-                put(stage, &set()).await;
+                env.put(&connection()).await;
+                env.put(&set("north")).await;
             }
-            Self::CreateFlow => put(stage, &groups(&json!({}))).await,
-            Self::AdoptFlow => adopt(stage).await,
-            Self::UpdateFlow => put(stage, &groups(&other_groups())).await,
-            Self::ResetFlow => put(stage, &groups(&json!({ "resetToken": "again" }))).await,
+            Self::CreateFlow => env.put(&groups("north")).await,
+            Self::AdoptFlow => adopt(env).await,
+            Self::UpdateFlow => env.put(&with(groups("north"), &other_groups())).await,
+            Self::ResetFlow => {
+                let reset = json!({ "resetToken": "again" });
+                env.put(&with(groups("north"), &reset)).await;
+            }
             Self::DeleteAll => {
                 for kind in ["OutboundProvisioningFlowSet", "ProvisioningFlow"] {
-                    remove(stage, kind).await;
+                    remove(env, kind).await;
                 }
             }
-            Self::RotateSecrets => rotate(stage).await,
+            Self::RotateSecrets => rotate(env).await,
             Self::Restore => {
                 for kind in ["OutboundProvisioningFlowSet", "ProvisioningFlow"] {
-                    restore(stage, kind).await;
+                    restore(env, kind).await;
                 }
             }
         }
     }
 }
 
-async fn adopt(stage: &Stage) {
-    let set = &stage.simulator.snapshot().sets[0].id;
+async fn adopt(env: &TestEnv) {
+    let set = &env.simulator.snapshot().sets[0].id;
     let body = json!({
         "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
         "creationOptions": { "createBasedOnRoleGroup": false, "createBasedOnOrgPlusRoleGroup": false },
     });
-    let id = stage.simulator.create_flow(set, &body).unwrap();
-    let mut flow = groups(&json!({}));
+    let id = env.simulator.create_flow(set, &body).unwrap();
+    let mut flow = groups("north");
     flow["metadata"]["annotations"] = json!({ "industrydata.dev/remote-id": id });
-    put(stage, &flow).await;
+    env.put(&flow).await;
 }
 
-async fn rotate(stage: &Stage) {
-    stage.simulator.rotate_secret(CLIENT, "rotated").unwrap();
-    put(
-        stage,
-        &secret("contoso", &json!({ "clientSecret": "rotated" })),
-    )
-    .await;
-    put(stage, &passwords("Rotated-2")).await;
+async fn rotate(env: &TestEnv) {
+    env.simulator.rotate_secret(CLIENT, "rotated").unwrap();
+    env.put(&connection_with("rotated")).await;
+    env.put(&passwords("Rotated-2-staff")).await;
 }
 
 /// As from a backup: what users and the operator wrote into the resource comes back, its status does not.
-async fn restore(stage: &Stage, kind: &str) {
-    let api = api(stage, kind);
+async fn restore(env: &TestEnv, kind: &str) {
+    let api = env.api(kind);
     let saved = api.get("north").await.unwrap();
     let free = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
     api.patch("north", &PatchParams::default(), &free)
         .await
         .unwrap();
-    remove(stage, kind).await;
-    let restored = json!({
-        "apiVersion": VERSION,
-        "kind": kind,
-        "metadata": { "name": "north", "annotations": saved.metadata.annotations },
-        "spec": saved.data["spec"],
-    });
-    put(stage, &restored).await;
+    remove(env, kind).await;
+    let mut restored = object(kind, "north", &saved.data["spec"]);
+    restored["metadata"]["annotations"] = json!(saved.metadata.annotations);
+    env.put(&restored).await;
 }
 
-async fn remove(stage: &Stage, kind: &str) {
+async fn remove(env: &TestEnv, kind: &str) {
     let parameters = DeleteParams::default();
-    api(stage, kind).delete("north", &parameters).await.unwrap();
-}
-
-pub async fn put_all(stage: &Stage, manifests: &[Value]) {
-    for manifest in manifests {
-        put(stage, manifest).await;
-    }
-}
-
-/// Applies a manifest as a user does, at the cost of one request.
-pub async fn put(stage: &Stage, manifest: &Value) {
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let api = api(stage, &text(&manifest["kind"]));
-    let parameters = PatchParams::apply("user").force();
-    let name = text(&manifest["metadata"]["name"]);
-    api.patch(&name, &parameters, &Patch::Apply(manifest))
-        .await
-        .unwrap();
-}
-
-pub fn api(stage: &Stage, kind: &str) -> Api<DynamicObject> {
-    let resource = match kind {
-        "Secret" => ApiResource::erase::<Secret>(&()),
-        "GraphConnection" => ApiResource::erase::<GraphConnection>(&()),
-        "OutboundProvisioningFlowSet" => ApiResource::erase::<OutboundProvisioningFlowSet>(&()),
-        _ => ApiResource::erase::<ProvisioningFlow>(&()),
-    };
-    Api::namespaced_with(stage.client.clone(), &stage.namespace, &resource)
-}
-
-/// The credential and the connection, which polls each second.
-pub fn connection() -> Vec<Value> {
-    let spec = json!({
-        "tenantId": "11111111-2222-4333-8444-555555555555",
-        "clientId": CLIENT,
-        "credential": { "clientSecret": { "secretKeyRef": { "name": "contoso", "key": "clientSecret" } } },
-        "pollInterval": "1s",
-        "requestBudget": { "perSecond": 20, "burst": 40 },
-    });
-    let credential = secret("contoso", &json!({ "clientSecret": "simulator-secret" }));
-    vec![credential, object("GraphConnection", "contoso", &spec)]
-}
-
-pub fn set() -> Value {
-    let spec = json!({ "connectionRef": { "name": "contoso" }, "displayName": "District north" });
-    object("OutboundProvisioningFlowSet", "north", &spec)
-}
-
-fn groups(more: &Value) -> Value {
-    let mut spec = json!({ "flowSetRef": { "name": "north" }, "pollInterval": "1s", "securityGroup": security() });
-    for (member, value) in more.as_object().unwrap() {
-        spec[member] = value.clone();
-    }
-    object("ProvisioningFlow", "north", &spec)
-}
-
-fn other_groups() -> Value {
-    json!({ "securityGroup": { "creationOptions": { "createBasedOnRoleGroup": false, "createBasedOnOrgPlusRoleGroup": true } } })
-}
-
-fn users() -> Value {
-    let password = json!({ "secretKeyRef": { "name": "passwords", "key": "staff" } });
-    let spec = json!({
-        "flowSetRef": { "name": "north" },
-        "pollInterval": "1s",
-        "user": {
-            "createUnmatchedUsers": true,
-            "managementOptions": {
-                "additionalAttributes": ["userGradeLevel"],
-                "additionalOptions": { "studentAgeGroup": "minor", "allowStudentContactAssociation": false },
-            },
-            "creationOptions": { "configurations": [{ "roleGroup": "staff", "defaultPassword": password }] },
-        },
-    });
-    object("ProvisioningFlow", "north", &spec)
-}
-
-fn passwords(start: &str) -> Value {
-    secret("passwords", &json!({ "staff": format!("{start}-staff") }))
-}
-
-fn secret(name: &str, data: &Value) -> Value {
-    json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "stringData": data })
-}
-
-pub fn object(kind: &str, name: &str, spec: &Value) -> Value {
-    json!({ "apiVersion": VERSION, "kind": kind, "metadata": { "name": name }, "spec": spec })
+    env.api(kind).delete("north", &parameters).await.unwrap();
 }
 
 /// The password that the service has for the staff of a flow.

@@ -5,7 +5,7 @@ use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use crate::stage::Stage;
+use crate::test_env::TestEnv;
 
 /// One flow by reference and one by id.
 const FLOWS: &str = "
@@ -27,24 +27,24 @@ spec:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_object_was_never_observed() {
-    let stage = Stage::set_up("definitions-new", Options::default()).await;
-    stage.apply_samples().await;
+    let env = TestEnv::set_up("definitions-new", Options::default()).await;
+    env.apply_samples().await;
     for kind in ["gconn", "flowset", "pflow"] {
         let query = "jsonpath={range .items[*]}{.status.observedGeneration} {.metadata.generation}{'\\n'}{end}";
-        let seen = stage.kubectl(&["get", kind, "-o", query]).await.unwrap();
+        let seen = env.kubectl(&["get", kind, "-o", query]).await.unwrap();
         assert!(
             !seen.is_empty() && seen.lines().all(|line| line == "-1 1"),
             "{kind}:\n{seen}"
         );
     }
-    let connection = stage.connections().get("contoso").await.unwrap();
+    let connection = env.connections().get("contoso").await.unwrap();
     assert_eq!(connection.status.unwrap().observed_generation, -1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kubectl_get_shows_flows_in_columns() {
-    let stage = Stage::set_up("definitions-columns", Options::default()).await;
-    stage.apply(FLOWS).await.unwrap();
+    let env = TestEnv::set_up("definitions-columns", Options::default()).await;
+    env.apply(FLOWS).await.unwrap();
     let status = json!({ "status": {
         "observedGeneration": 1,
         "id": "remote-id",
@@ -60,14 +60,13 @@ async fn kubectl_get_shows_flows_in_columns() {
     } });
     for flow in ["by-id", "by-reference"] {
         let parameters = PatchParams::default();
-        stage
-            .flows()
+        env.flows()
             .patch_status(flow, &parameters, &Patch::Merge(&status))
             .await
             .unwrap();
     }
 
-    let narrow = table(&stage, &["get", "pflow"]).await;
+    let narrow = table(&env, &["get", "pflow"]).await;
     assert_eq!(
         narrow[0],
         ["NAME", "TYPE", "SET", "READINESS", "READY", "AGE"]
@@ -79,7 +78,7 @@ async fn kubectl_get_shows_flows_in_columns() {
         ["by-reference", "user", "north", "notReady", "False"]
     );
 
-    let wide = table(&stage, &["get", "pflow", "-o", "wide"]).await;
+    let wide = table(&env, &["get", "pflow", "-o", "wide"]).await;
     let columns = [
         "NAME",
         "TYPE",
@@ -98,9 +97,9 @@ async fn kubectl_get_shows_flows_in_columns() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kubectl_get_shows_all_three_kinds_by_their_category() {
-    let stage = Stage::set_up("definitions-category", Options::default()).await;
-    stage.apply_samples().await;
-    let listed = stage
+    let env = TestEnv::set_up("definitions-category", Options::default()).await;
+    env.apply_samples().await;
+    let listed = env
         .kubectl(&["get", "industrydata", "-o", "name"])
         .await
         .unwrap();
@@ -119,15 +118,13 @@ async fn kubectl_get_shows_all_three_kinds_by_their_category() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kubectl_explain_shows_the_fields() {
-    let stage = Stage::set_up("definitions-explain", Options::default()).await;
+    let env = TestEnv::set_up("definitions-explain", Options::default()).await;
     // The API server publishes the schema a moment after it serves the kind.
     let explain = async || {
-        stage
-            .kubectl(&["explain", "pflow.spec.user", "--recursive"])
+        env.kubectl(&["explain", "pflow.spec.user", "--recursive"])
             .await
     };
-    stage
-        .until("a published schema", async || explain().await.is_ok())
+    env.until("a published schema", async || explain().await.is_ok())
         .await;
     let told = explain().await.unwrap();
     for words in [
@@ -139,7 +136,7 @@ async fn kubectl_explain_shows_the_fields() {
     ] {
         assert!(told.contains(words), "{words} is not in:\n{told}");
     }
-    let told = stage
+    let told = env
         .kubectl(&["explain", "pflow.spec.progressDeadline"])
         .await
         .unwrap();
@@ -151,7 +148,7 @@ async fn kubectl_explain_shows_the_fields() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_samples_are_right_to_the_last_field() {
-    let stage = Stage::set_up("definitions-samples", Options::default()).await;
+    let env = TestEnv::set_up("definitions-samples", Options::default()).await;
     let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/samples");
     let apply = [
         "apply",
@@ -160,12 +157,11 @@ async fn the_samples_are_right_to_the_last_field() {
         "-f",
         samples,
     ];
-    let applied = stage.kubectl(&apply).await.unwrap();
+    let applied = env.kubectl(&apply).await.unwrap();
     let created = |line: &str| line.ends_with("created (server dry run)");
     assert!(applied.lines().all(created), "{applied}");
     assert!(
-        stage
-            .flows()
+        env.flows()
             .list(&kube::api::ListParams::default())
             .await
             .unwrap()
@@ -176,13 +172,13 @@ async fn the_samples_are_right_to_the_last_field() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mistyped_field_is_named() {
-    let stage = Stage::set_up("definitions-mistyped", Options::default()).await;
-    let told = stage
+    let env = TestEnv::set_up("definitions-mistyped", Options::default()).await;
+    let told = env
         .apply(&FLOWS.replace("flowSetId", "flowsetId"))
         .await
         .unwrap_err();
     assert!(told.contains(r#"unknown field "spec.flowsetId""#), "{told}");
-    let flows = stage
+    let flows = env
         .flows()
         .list(&kube::api::ListParams::default())
         .await
@@ -191,8 +187,8 @@ async fn a_mistyped_field_is_named() {
 }
 
 /// What kubectl prints as a table, by words.
-async fn table(stage: &Stage, arguments: &[&str]) -> Vec<Vec<String>> {
-    let printed = stage.kubectl(arguments).await.unwrap();
+async fn table(env: &TestEnv, arguments: &[&str]) -> Vec<Vec<String>> {
+    let printed = env.kubectl(arguments).await.unwrap();
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
     printed.lines().map(words).collect()
 }

@@ -16,14 +16,14 @@ use super::cases::{
     CONNECTION, CONNECTION_ACCEPTED, CONNECTION_REFUSED, FLOW, FLOW_ACCEPTED, FLOW_BY_ID,
     FLOW_REFUSED, ONE_TYPE, Refusal, SET, SET_ACCEPTED, SET_REFUSED,
 };
-use crate::stage::Stage;
+use crate::test_env::TestEnv;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_refused_with_words_that_name_the_field() {
-    let stage = Stage::set_up("definitions-rules", Options::default()).await;
-    let connections = Door::<GraphConnection>::of(&stage);
-    let sets = Door::<OutboundProvisioningFlowSet>::of(&stage);
-    let flows = Door::<ProvisioningFlow>::of(&stage);
+    let env = TestEnv::set_up("definitions-rules", Options::default()).await;
+    let connections = Door::<GraphConnection>::of(&env);
+    let sets = Door::<OutboundProvisioningFlowSet>::of(&env);
+    let flows = Door::<ProvisioningFlow>::of(&env);
     let mut complaints = connections
         .check(CONNECTION, CONNECTION_ACCEPTED, CONNECTION_REFUSED)
         .await;
@@ -35,8 +35,8 @@ async fn what_is_wrong_is_refused_with_words_that_name_the_field() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sizes_have_limits() {
-    let stage = Stage::set_up("definitions-sizes", Options::default()).await;
-    let sets = Door::<OutboundProvisioningFlowSet>::of(&stage);
+    let env = TestEnv::set_up("definitions-sizes", Options::default()).await;
+    let sets = Door::<OutboundProvisioningFlowSet>::of(&env);
     let schools = |count: usize, length: usize| {
         let values: Vec<String> = (0..count)
             .map(|number| format!("{number:0>length$}"))
@@ -63,7 +63,7 @@ async fn sizes_have_limits() {
         "{told}"
     );
 
-    let flows = Door::<ProvisioningFlow>::of(&stage);
+    let flows = Door::<ProvisioningFlow>::of(&env);
     let token = |length: usize| json!({ "resetToken": "t".repeat(length) });
     flows.create(FLOW, &token(256)).await.unwrap();
     let told = flows.create(FLOW, &token(257)).await.unwrap_err();
@@ -76,8 +76,8 @@ async fn sizes_have_limits() {
 /// A rule that takes too long is refused as if it were broken.
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_have_time_for_the_largest_lists() {
-    let stage = Stage::set_up("definitions-largest", Options::default()).await;
-    let flows = Door::<ProvisioningFlow>::of(&stage);
+    let env = TestEnv::set_up("definitions-largest", Options::default()).await;
+    let flows = Door::<ProvisioningFlow>::of(&env);
     let text = |number: usize| format!("{number:x>256}");
     let codes: Vec<Value> = (0..64)
         .map(|number| json!({ "code": text(number) }))
@@ -103,8 +103,8 @@ async fn rules_have_time_for_the_largest_lists() {
 /// Tools like Helm write `user: null` for what is not given.
 #[tokio::test(flavor = "multi_thread")]
 async fn null_is_the_same_as_absent() {
-    let stage = Stage::set_up("definitions-null", Options::default()).await;
-    let flows = Door::<ProvisioningFlow>::of(&stage);
+    let env = TestEnv::set_up("definitions-null", Options::default()).await;
+    let flows = Door::<ProvisioningFlow>::of(&env);
     let unit = json!({ "creationOptions": { "createBasedOnOrg": true, "createBasedOnOrgPlusRoleGroup": false } });
     let with_nulls = json!({
         "flowSetRef": { "name": "north" },
@@ -140,10 +140,10 @@ async fn null_is_the_same_as_absent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_changed() {
-    let stage = Stage::set_up("definitions-immutable", Options::default()).await;
-    let connections = Door::<GraphConnection>::of(&stage);
-    let sets = Door::<OutboundProvisioningFlowSet>::of(&stage);
-    let flows = Door::<ProvisioningFlow>::of(&stage);
+    let env = TestEnv::set_up("definitions-immutable", Options::default()).await;
+    let connections = Door::<GraphConnection>::of(&env);
+    let sets = Door::<OutboundProvisioningFlowSet>::of(&env);
+    let flows = Door::<ProvisioningFlow>::of(&env);
 
     let connection: &[Refusal] = &[
         (
@@ -227,9 +227,9 @@ impl<K> Door<K>
 where
     K: DeserializeOwned + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
-    fn of(stage: &Stage) -> Self {
+    fn of(env: &TestEnv) -> Self {
         let resource = ApiResource::erase::<K>(&());
-        let api = Api::namespaced_with(stage.client.clone(), &stage.namespace, &resource);
+        let api = Api::namespaced_with(env.client.clone(), &env.namespace, &resource);
         Self {
             api,
             resource,

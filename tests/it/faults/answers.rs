@@ -5,8 +5,11 @@ use std::time::Duration;
 use industrydata_simulator::{Answer, BodyFault, Effect, FlowType, Operation, Rule};
 use serde_json::json;
 
-use super::{advice, apply_pairs, assert_healed, events, meet, names, open, polls, remote_id};
-use crate::stage::{Stage, is_ready, stalled};
+use super::open;
+use crate::conditions::{advice, is_ready, remote_id};
+use crate::manifests::names;
+use crate::oracle::assert_healed;
+use crate::test_env::TestEnv;
 
 /// Longer than the operator waits for an answer (10 s).
 const TOO_LONG: Duration = Duration::from_secs(11);
@@ -34,63 +37,63 @@ fn lost_answers() -> Vec<Effect> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f02_a_create_whose_answer_is_lost_in_whatever_way_is_sent_once() {
-    let stage = open("f02").await;
+    let env = open("f02").await;
     let ways = lost_answers().len();
     for operation in [Operation::CreateSet, Operation::CreateFlow] {
-        meet(&stage, operation, lost_answers());
+        env.meet(operation, lost_answers());
     }
-    apply_pairs(&stage, &names(ways)).await;
-    assert_healed(&stage).await;
-    assert_eq!(requests_to_create(&stage), (ways, ways));
-    let told = events(&stage).await;
+    env.apply_pairs(&names(ways)).await;
+    assert_healed(&env).await;
+    assert_eq!(requests_to_create(&env), [ways; 2]);
+    let told = env.events().await;
     for wrong in ["AlreadyExists", "AmbiguousCreate", "Conflict"] {
         assert!(!told.contains(wrong), "{told}");
     }
 }
 
+/// In whatever way the answer is lost.
 #[tokio::test(flavor = "multi_thread")]
-async fn f05_a_reset_whose_answer_is_lost_in_whatever_way_is_sent_once_for_each_token() {
-    let stage = open("f05").await;
+async fn f05_a_reset_whose_answer_is_lost_is_sent_once_for_each_token() {
+    let env = open("f05").await;
     let names = names(lost_statuses().len());
-    apply_pairs(&stage, &names).await;
+    env.apply_pairs(&names).await;
     let mut ids = Vec::new();
     for name in &names {
-        ids.push(remote_id(&stage.flow_where(name, is_ready).await));
+        ids.push(remote_id(&env.flow_where(name, is_ready).await));
     }
-    meet(&stage, Operation::ResetFlow, lost_statuses());
-    reset_all(&stage, &names, "lost").await;
+    env.meet(Operation::ResetFlow, lost_statuses());
+    reset_all(&env, &names, "lost").await;
     for name in &names {
-        let unknown = |flow: &_| stalled(flow) == "True/ResetUnknown";
-        let flow = stage.flow_where(name, unknown).await;
+        let flow = env.flow_stalled(name, "ResetUnknown").await;
         assert!(
             advice(&flow).contains("spec.resetToken"),
             "{}",
             advice(&flow)
         );
     }
-    polls(&stage, 2).await;
-    assert_eq!(resets(&stage, &ids), vec![1; ids.len()]);
-    reset_all(&stage, &names, "again").await;
-    let once_more = async || resets(&stage, &ids) == vec![2; ids.len()];
-    stage.until("one reset for the new token", once_more).await;
-    assert_healed(&stage).await;
-    assert_eq!(resets(&stage, &ids), vec![2; ids.len()]);
+    env.polls(2).await;
+    assert_eq!(resets(&env, &ids), vec![1; ids.len()]);
+    reset_all(&env, &names, "again").await;
+    let once_more = async || resets(&env, &ids) == vec![2; ids.len()];
+    env.until("one reset for the new token", once_more).await;
+    assert_healed(&env).await;
+    assert_eq!(resets(&env, &ids), vec![2; ids.len()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f06_what_was_created_and_does_not_show_yet_is_not_created_again() {
-    let stage = open("f06").await;
+    let env = open("f06").await;
     // The answer to the first arrives, that to the second does not.
     let hidden = Rule::new(Effect::Hide(Duration::from_secs(3))).times(2);
     for operation in [Operation::CreateSet, Operation::CreateFlow] {
-        stage.simulator.inject(hidden.clone().on(operation));
+        env.simulator.inject(hidden.clone().on(operation));
         let lost = Rule::new(Effect::CutAfterCommit).on(operation).after(1);
-        stage.simulator.inject(lost);
+        env.simulator.inject(lost);
     }
-    apply_pairs(&stage, &names(2)).await;
-    assert_healed(&stage).await;
-    assert_eq!(requests_to_create(&stage), (2, 2));
-    let flows = stage
+    env.apply_pairs(&names(2)).await;
+    assert_healed(&env).await;
+    assert_eq!(requests_to_create(&env), [2, 2]);
+    let flows = env
         .simulator
         .snapshot()
         .sets
@@ -103,21 +106,17 @@ async fn f06_what_was_created_and_does_not_show_yet_is_not_created_again() {
     );
 }
 
-fn requests_to_create(stage: &Stage) -> (usize, usize) {
-    let journal = stage.simulator.journal();
-    (
-        journal.requests(Operation::CreateSet),
-        journal.requests(Operation::CreateFlow),
-    )
+fn requests_to_create(env: &TestEnv) -> [usize; 2] {
+    [Operation::CreateSet, Operation::CreateFlow].map(|one| env.requests(one))
 }
 
-async fn reset_all(stage: &Stage, names: &[String], token: &str) {
+async fn reset_all(env: &TestEnv, names: &[String], token: &str) {
     for name in names {
-        stage.patch_flow(name, json!({ "resetToken": token })).await;
+        env.patch_flow(name, json!({ "resetToken": token })).await;
     }
 }
 
-fn resets(stage: &Stage, ids: &[String]) -> Vec<usize> {
-    let journal = stage.simulator.journal();
+fn resets(env: &TestEnv, ids: &[String]) -> Vec<usize> {
+    let journal = env.simulator.journal();
     ids.iter().map(|id| journal.resets(id)).collect()
 }

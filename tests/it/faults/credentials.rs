@@ -6,50 +6,45 @@ use industrydata_operator::api::GraphConnection;
 use industrydata_simulator::{Answer, Application, Effect, Operation, Rule};
 use k8s_openapi::jiff::SignedDuration;
 
-use super::{
-    all_ready, apply_all, apply_pairs, assert_healed, at, connection, group, names, open, set,
-};
-use crate::stage::{Stage, stalled, told};
-
-const CLIENT: &str = "66666666-7777-4888-8999-000000000000";
+use super::{open, with_pairs};
+use crate::conditions::stalled;
+use crate::manifests::{CLIENT, connection_with, groups_in, names, set};
+use crate::oracle::{all_ready, assert_healed};
+use crate::test_env::TestEnv;
+use crate::waiting::at;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f09_a_token_that_is_no_longer_good_is_replaced_and_nothing_is_lost() {
-    let stage = open("f09-tokens").await;
-    apply_pairs(&stage, &names(1)).await;
-    all_ready(&stage).await;
+    let (env, _) = with_pairs("f09-tokens", 1).await;
     let two_hours = Duration::from_hours(2);
     let mishaps: [(&str, &dyn Fn()); 2] = [
-        ("revoked", &|| stage.simulator.revoke_tokens()),
-        ("expired", &|| stage.simulator.advance(two_hours)),
+        ("revoked", &|| env.simulator.revoke_tokens()),
+        ("expired", &|| env.simulator.advance(two_hours)),
     ];
     for (name, mishap) in mishaps {
         mishap();
-        apply_all(&stage, [set(name), group(name, name)]).await;
-        all_ready(&stage).await;
+        env.apply_all([set(name), groups_in(name, name)]).await;
+        all_ready(&env).await;
     }
-    assert_healed(&stage).await;
-    assert_eq!(stage.simulator.journal().requests(Operation::Token), 3);
+    assert_healed(&env).await;
+    assert_eq!(env.requests(Operation::Token), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f09_one_token_at_a_time_is_fetched_from_an_authority_that_fails_and_is_slow() {
-    let stage = open("f09-authority").await;
+async fn f09_one_token_at_a_time_is_fetched_from_a_slow_failing_authority() {
+    let env = open("f09-authority").await;
     let slow = Duration::from_millis(100);
-    stage
-        .simulator
-        .configure(|switches| switches.token_lifetime = Duration::from_secs(2));
+    env.simulator
+        .configure(|behavior| behavior.token_lifetime = Duration::from_secs(2));
     let token = |effect| Rule::new(effect).on(Operation::Token);
-    stage
-        .simulator
+    env.simulator
         .inject(token(Effect::DelayAfter(slow)).always());
-    stage
-        .simulator
+    env.simulator
         .inject(token(Effect::Refuse(Answer::new(503))));
-    stage.simulator.inject(token(Effect::CutBefore).after(1));
-    apply_pairs(&stage, &names(8)).await;
-    assert_healed(&stage).await;
-    let journal = stage.simulator.journal();
+    env.simulator.inject(token(Effect::CutBefore).after(1));
+    env.apply_pairs(&names(8)).await;
+    assert_healed(&env).await;
+    let journal = env.simulator.journal();
     let fetches = journal
         .entries()
         .iter()
@@ -67,26 +62,21 @@ async fn f09_one_token_at_a_time_is_fetched_from_an_authority_that_fails_and_is_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f09_a_rotated_secret_is_told_and_the_new_one_heals() {
-    let stage = open("f09-rotated").await;
-    apply_pairs(&stage, &names(1)).await;
-    assert_healed(&stage).await;
-    stage
-        .simulator
+    let env = open("f09-rotated").await;
+    env.apply_pairs(&names(1)).await;
+    assert_healed(&env).await;
+    env.simulator
         .rotate_secret(CLIENT, "canary-rotated")
         .unwrap();
-    stage.simulator.revoke_tokens();
-    let refused = |one: &GraphConnection| {
-        let conditions = one.status.iter().flat_map(|status| &status.conditions);
-        told(conditions, "Stalled") == "True/CredentialRefused"
-    };
-    stage
-        .object_where(&stage.connections(), "contoso", refused)
+    env.simulator.revoke_tokens();
+    let refused = |one: &GraphConnection| stalled(one) == "True/CredentialRefused";
+    env.connection_where(refused).await;
+    let right = connection_with("canary-rotated");
+    env.apply_all([right, set("late"), groups_in("late", "late")])
         .await;
-    let right = connection().replace("simulator-secret", "canary-rotated");
-    apply_all(&stage, [right, set("late"), group("late", "late")]).await;
-    assert_healed(&stage).await;
+    assert_healed(&env).await;
     let shown = ["get", "gconn,flowset,pflow,events", "--output", "yaml"];
-    let shown = stage.kubectl(&shown).await.unwrap();
+    let shown = env.kubectl(&shown).await.unwrap();
     for secret in ["canary-rotated", "simulator-secret"] {
         assert!(!shown.contains(secret));
     }
@@ -94,23 +84,21 @@ async fn f09_a_rotated_secret_is_told_and_the_new_one_heals() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f09_a_permission_that_is_gone_is_told_and_given_back_it_heals() {
-    let stage = open("f09-permission").await;
+    let env = open("f09-permission").await;
     // A token that is out keeps what it could, so let it be replaced soon.
     let soon = Duration::from_secs(2);
-    stage
-        .simulator
-        .configure(|switches| switches.token_lifetime = soon);
+    env.simulator
+        .configure(|behavior| behavior.token_lifetime = soon);
     let names = names(1);
-    apply_pairs(&stage, &names).await;
-    all_ready(&stage).await;
-    permit(&stage, Vec::new());
-    let told = |flow: &_| stalled(flow) == "True/Forbidden";
-    stage.flow_where(&names[0], told).await;
-    permit(&stage, Application::default().permissions);
-    assert_healed(&stage).await;
+    env.apply_pairs(&names).await;
+    all_ready(&env).await;
+    permit(&env, Vec::new());
+    env.flow_stalled(&names[0], "Forbidden").await;
+    permit(&env, Application::default().permissions);
+    assert_healed(&env).await;
 }
 
-fn permit(stage: &Stage, permissions: Vec<String>) {
-    let changed = stage.simulator.set_permissions(CLIENT, permissions);
+fn permit(env: &TestEnv, permissions: Vec<String>) {
+    let changed = env.simulator.set_permissions(CLIENT, permissions);
     changed.unwrap();
 }

@@ -1,28 +1,28 @@
 //! F11: somebody else changes, deletes or makes anew what the operator keeps.
 
-use industrydata_operator::api::{OutboundProvisioningFlowSet, ProvisioningFlow};
+use industrydata_operator::api::{OutboundProvisioningFlowSet, ProvisioningFlow, annotation};
 use industrydata_simulator::Operation;
 use serde_json::{Value, json};
 
-use super::{
-    advice, all_ready, apply_pairs, assert_at_rest, assert_healed, changes, names, open, remote_id,
-};
-use crate::stage::{Stage, is_ready, ready, stalled};
+use super::with_pairs;
+use crate::conditions::{advice, is_ready, ready, remote_id};
+use crate::manifests::other_groups;
+use crate::oracle::{all_ready, assert_at_rest, assert_healed};
+use crate::test_env::TestEnv;
 
 const NAME: &str = "pair-0";
 
-/// A stage with one set and its flow, and the flow's remote id.
-async fn settled(name: &str) -> (Stage, String) {
-    let stage = open(name).await;
-    apply_pairs(&stage, &names(1)).await;
-    all_ready(&stage).await;
-    let id = remote_id(&stage.flow(NAME).await);
-    (stage, id)
+/// An environment with one set and its flow, and the flow's remote id.
+async fn settled(name: &str) -> (TestEnv, String) {
+    let (env, _) = with_pairs(name, 1).await;
+    let id = remote_id(&env.flow(NAME).await);
+    (env, id)
 }
 
 fn edited() -> Value {
-    json!({ "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
-        "creationOptions": { "createBasedOnRoleGroup": false, "createBasedOnOrgPlusRoleGroup": true } })
+    let mut edited = other_groups()["securityGroup"].take();
+    edited["@odata.type"] = json!("#microsoft.graph.industryData.securityGroupProvisioningFlow");
+    edited
 }
 
 fn has_other_id(flow: &ProvisioningFlow, id: &str) -> bool {
@@ -31,26 +31,25 @@ fn has_other_id(flow: &ProvisioningFlow, id: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f11_a_flow_that_vanishes_is_made_anew_once_that_is_certain() {
-    let (stage, id) = settled("f11-vanished").await;
-    stage.simulator.delete_flow(&id).unwrap();
-    stage.flow_where(NAME, |flow| has_other_id(flow, &id)).await;
-    assert_healed(&stage).await;
-    assert_eq!(stage.simulator.journal().requests(Operation::CreateFlow), 2);
+    let (env, id) = settled("f11-vanished").await;
+    env.simulator.delete_flow(&id).unwrap();
+    env.flow_where(NAME, |flow| has_other_id(flow, &id)).await;
+    assert_healed(&env).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f11_an_edit_behind_our_back_is_corrected_after_one_look_or_reported() {
-    let (stage, id) = settled("f11-edited").await;
-    stage.simulator.update_flow(&id, &edited()).unwrap();
-    let edit = stage.simulator.journal().entries().len() as u64;
+    let (env, id) = settled("f11-edited").await;
+    env.simulator.update_flow(&id, &edited()).unwrap();
+    let edit = env.simulator.journal().entries().len() as u64;
     let option = || {
-        let remote = stage.simulator.flow(&id).unwrap().resource;
+        let remote = env.simulator.flow(&id).unwrap().resource;
         remote["creationOptions"]["createBasedOnRoleGroup"].clone()
     };
-    stage
-        .until("correction", async || option() == json!(true))
+    env.until("correction", async || option() == json!(true))
         .await;
-    let after = stage.simulator.journal().since(edit);
+    let after = env.simulator.journal().since(edit);
     let correction = |operation| operation == Operation::UpdateFlow;
     let place = after
         .entries()
@@ -63,15 +62,13 @@ async fn f11_an_edit_behind_our_back_is_corrected_after_one_look_or_reported() {
         .count();
     // One may have been under way when the flow was edited.
     assert!(looks <= 2, "{after:#?}");
-    all_ready(&stage).await;
+    all_ready(&env).await;
 
-    stage
-        .patch_flow(NAME, json!({ "driftPolicy": "Report" }))
+    env.patch_flow(NAME, json!({ "driftPolicy": "Report" }))
         .await;
-    stage.flow_where(NAME, is_ready).await;
-    stage.simulator.update_flow(&id, &edited()).unwrap();
-    let told = |flow: &_| stalled(flow) == "True/Drifted";
-    let flow = stage.flow_where(NAME, told).await;
+    env.flow_where(NAME, is_ready).await;
+    env.simulator.update_flow(&id, &edited()).unwrap();
+    let flow = env.flow_stalled(NAME, "Drifted").await;
     let drift = &flow.status.unwrap().drift[0];
     let told = [&drift.path, &drift.desired, &drift.actual].map(String::as_str);
     assert_eq!(
@@ -86,74 +83,64 @@ async fn f11_an_edit_behind_our_back_is_corrected_after_one_look_or_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f11_a_flow_that_somebody_made_anew_is_adopted_only_where_that_is_allowed() {
-    let (stage, id) = settled("f11-anew").await;
-    let set = stage.flow(NAME).await.status.unwrap().flow_set_id.unwrap();
-    stage.simulator.delete_flow(&id).unwrap();
-    let theirs = stage.simulator.create_flow(&set, &edited()).unwrap();
-    let before = changes(&stage);
-    let told = |flow: &_| stalled(flow) == "True/AlreadyExists";
-    let flow = stage.flow_where(NAME, told).await;
+async fn f11_a_flow_recreated_by_somebody_is_adopted_only_if_allowed() {
+    let (env, id) = settled("f11-anew").await;
+    let set = env.flow(NAME).await.status.unwrap().flow_set_id.unwrap();
+    env.simulator.delete_flow(&id).unwrap();
+    let theirs = env.simulator.create_flow(&set, &edited()).unwrap();
+    let before = env.changes();
+    let flow = env.flow_stalled(NAME, "AlreadyExists").await;
     assert!(advice(&flow).contains(&theirs), "{}", advice(&flow));
-    assert_at_rest(&stage).await;
-    assert_eq!(changes(&stage), before);
-    stage
-        .annotate_flow(NAME, "industrydata.dev/remote-id", &theirs)
+    assert_at_rest(&env).await;
+    assert_eq!(env.changes(), before);
+    env.annotate_flow(NAME, annotation::REMOTE_ID, &theirs)
         .await;
-    stage.flow_where(NAME, |flow| has_other_id(flow, &id)).await;
-    assert_healed(&stage).await;
-    let journal = stage.simulator.journal();
+    env.flow_where(NAME, |flow| has_other_id(flow, &id)).await;
+    assert_healed(&env).await;
+    let journal = env.simulator.journal();
     assert_eq!(journal.committed(Operation::CreateFlow), 1);
     assert_eq!(journal.updates(&theirs), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f11_a_readiness_that_flaps_is_mirrored_and_costs_one_write_each_time() {
-    let (stage, id) = settled("f11-flapping").await;
-    let (start, before) = (stage.audit_position(), changes(&stage));
+    let (env, id) = settled("f11-flapping").await;
+    let (start, before) = (env.audit_position(), env.changes());
     let flips = ["notReady", "ready"].into_iter().cycle().take(6);
     for word in flips.clone() {
-        stage.simulator.set_readiness(&id, word).unwrap();
+        env.simulator.set_readiness(&id, word).unwrap();
         let wanted = if word == "ready" {
             "True/Ready"
         } else {
             "False/NotReady"
         };
-        stage.flow_where(NAME, |flow| ready(flow) == wanted).await;
+        env.flow_where(NAME, |flow| ready(flow) == wanted).await;
     }
-    assert_healed(&stage).await;
-    let writes = stage.writes_since(start);
+    assert_healed(&env).await;
+    let writes = env.writes_since(start);
     let of_flow = format!("patch provisioningflows/status {NAME}");
     let count = writes.iter().filter(|write| **write == of_flow).count();
     assert_eq!(count, flips.count(), "{writes:#?}");
-    assert_eq!(changes(&stage), before);
+    assert_eq!(env.changes(), before);
 }
 
+/// A set that is deleted is recreated together with its flows.
 #[tokio::test(flavor = "multi_thread")]
-async fn f11_a_set_that_is_edited_is_corrected_and_one_that_is_deleted_is_made_anew_with_its_flows()
-{
-    let (stage, id) = settled("f11-set").await;
-    let set = stage
-        .sets()
-        .get(NAME)
-        .await
-        .unwrap()
-        .status
-        .unwrap()
-        .id
-        .unwrap();
+async fn f11_an_edited_set_is_corrected_and_a_deleted_one_is_recreated() {
+    let (env, id) = settled("f11-set").await;
+    let set = env.sets().get(NAME).await.unwrap();
+    let set = set.status.unwrap().id.unwrap();
     let edit = json!({ "displayName": "by hand", "filter": null });
-    stage.simulator.update_set(&set, &edit).unwrap();
-    let name = || stage.simulator.snapshot().sets[0].display_name.clone();
-    stage.until("correction", async || name() == NAME).await;
-    all_ready(&stage).await;
-    stage.simulator.delete_set(&set).unwrap();
+    env.simulator.update_set(&set, &edit).unwrap();
+    let name = || env.simulator.snapshot().sets[0].display_name.clone();
+    env.until("correction", async || name() == NAME).await;
+    all_ready(&env).await;
+    env.simulator.delete_set(&set).unwrap();
     let moved =
         |one: &OutboundProvisioningFlowSet| one.status.as_ref().unwrap().id.as_ref() != Some(&set);
-    stage.object_where(&stage.sets(), NAME, moved).await;
-    stage.flow_where(NAME, |flow| has_other_id(flow, &id)).await;
-    assert_healed(&stage).await;
-    let journal = stage.simulator.journal();
-    let requests = [Operation::CreateSet, Operation::CreateFlow].map(|one| journal.requests(one));
+    env.object_where(&env.sets(), NAME, moved).await;
+    env.flow_where(NAME, |flow| has_other_id(flow, &id)).await;
+    assert_healed(&env).await;
+    let requests = [Operation::CreateSet, Operation::CreateFlow].map(|one| env.requests(one));
     assert_eq!(requests, [2, 2]);
 }

@@ -1,13 +1,17 @@
 //! F24: a flood of resources in one namespace, and work in another.
 
 use futures::{StreamExt, stream};
+use industrydata_operator::api::ProvisioningFlow;
 use industrydata_simulator::{Answer, Effect, FlowType, Operation, Rule};
 use kube::api::{Api, ListParams, PostParams};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{apply_all, assert_nothing_twice, connection, group, prepare_for_all, set};
-use crate::stage::{Stage, flow, is_ready, stalled};
+use super::prepare_for_all;
+use crate::conditions::is_ready;
+use crate::manifests::{connection, flow, groups_in, labelled, set, types};
+use crate::oracle::assert_nothing_twice;
+use crate::test_env::TestEnv;
 
 /// Sets of the flood, each with three flows.
 ///
@@ -17,102 +21,81 @@ use crate::stage::{Stage, flow, is_ready, stalled};
 /// its budget spreads it over half a minute.
 const SETS: usize = 80;
 
+/// A flood in one namespace, with one flow that always fails.
 #[tokio::test(flavor = "multi_thread")]
-async fn f24_a_flood_in_one_namespace_does_not_hold_up_another_nor_does_one_flow_that_fails() {
-    let (mut stage, flags) = prepare_for_all("f24-calm", "f24").await;
+async fn f24_neither_a_flood_nor_a_failing_flow_holds_up_another_namespace() {
+    let (mut env, flags) = prepare_for_all("f24-calm", "f24").await;
     let namespace = ["create", "namespace", "f24-flood"];
-    stage.kubectl(&namespace).await.unwrap();
-    stage.start_with(flags).await;
+    env.kubectl(&namespace).await.unwrap();
+    env.start_with(flags).await;
     let refuse = Rule::new(Effect::Refuse(Answer::new(400))).on(Operation::CreateFlow);
     let refuse = refuse.flow_type(FlowType::ClassGroup);
-    stage.simulator.inject(refuse.always());
-    stage.apply(&labelled(&connection())).await.unwrap();
-    apply_and_wait(&stage, "before").await;
+    env.simulator.inject(refuse.always());
+    env.apply(labelled(connection(), "f24")).await.unwrap();
+    apply_and_wait(&env, "before").await;
 
-    let calm = std::mem::replace(&mut stage.namespace, "f24-flood".to_owned());
-    let slow = connection().replace("pollInterval: 1s", "pollInterval: 60s");
-    stage.apply(&labelled(&slow)).await.unwrap();
-    flood(&stage).await;
+    let calm = std::mem::replace(&mut env.namespace, "f24-flood".to_owned());
+    let mut slow = labelled(connection(), "f24");
+    slow["items"][1]["spec"]["pollInterval"] = json!("60s");
+    env.apply(slow).await.unwrap();
+    flood(&env).await;
     let all = 3 * SETS;
-    stage
-        .until("the flood", async || {
-            flows_that_are(&stage, is_ready).await > all / 10
-        })
-        .await;
-    stage.namespace = calm;
-    apply_and_wait(&stage, "during").await;
-    "f24-flood".clone_into(&mut stage.namespace);
-    let left = all - flows_that_are(&stage, is_ready).await;
+    env.until("the flood", async || {
+        flows_that_are(&env, is_ready).await > all / 10
+    })
+    .await;
+    env.namespace = calm;
+    apply_and_wait(&env, "during").await;
+    "f24-flood".clone_into(&mut env.namespace);
+    let left = all - flows_that_are(&env, is_ready).await;
     assert!(
         left > all / 4,
         "it had to wait for the flood, of which {left} are left"
     );
 
-    stage
-        .until("all", async || {
-            flows_that_are(&stage, is_ready).await == all
-        })
+    env.until("all", async || flows_that_are(&env, is_ready).await == all)
         .await;
-    let refused = |flow: &_| stalled(flow) == "True/Rejected";
-    stage.flow_where("failing", refused).await;
-    let journal = stage.simulator.journal();
+    env.flow_stalled("failing", "Rejected").await;
+    let journal = env.simulator.journal();
     assert_nothing_twice(&journal);
     assert_eq!(journal.committed(Operation::CreateFlow), all + 2);
     assert_eq!(journal.committed(Operation::CreateSet), SETS + 2);
 }
 
-/// A manifest with the label that the operator looks for, in JSON or YAML.
-fn labelled(manifest: &str) -> String {
-    let label = "\"labels\": { \"test\": \"f24\" }, \"name\":";
-    manifest.replacen("\"name\":", label, 1).replacen(
-        "metadata:\n  name: contoso\nspec",
-        "metadata:\n  labels: { test: f24 }\n  name: contoso\nspec",
-        1,
-    )
+async fn apply_and_wait(env: &TestEnv, name: &str) {
+    let manifests = [set(name), groups_in(name, name)];
+    env.apply_all(manifests.map(|one| labelled(one, "f24")))
+        .await;
+    env.flow_where(name, is_ready).await;
 }
 
-async fn apply_and_wait(stage: &Stage, name: &str) {
-    let manifests = [set(name), group(name, name)];
-    apply_all(stage, manifests.map(|one| labelled(&one))).await;
-    stage.flow_where(name, is_ready).await;
-}
-
-async fn flood(stage: &Stage) {
-    let options = |one: &str| json!({ "creationOptions": { one: true, "createBasedOnOrgPlusRoleGroup": false } });
-    let user = json!({ "managementOptions": { "additionalOptions": {} } });
-    let types = [
-        ("securityGroup", options("createBasedOnRoleGroup")),
-        ("administrativeUnit", options("createBasedOnOrg")),
-        ("user", user),
-    ];
+async fn flood(env: &TestEnv) {
     let names: Vec<String> = (0..SETS).map(|place| format!("flood-{place}")).collect();
+    let [groups, units, classes, users] = types();
     let of_set = |set: &String| {
-        let types = types.clone().into_iter();
-        let flow = |(member, options): (&str, Value)| {
+        let flow = |(member, options, _): &(&str, Value, Value)| {
             let name = format!("{set}-{member}").to_lowercase();
+            let reference = json!({ "name": set });
             flow(
                 &name,
-                &json!({ "flowSetRef": { "name": set }, "pollInterval": null, member: options }),
+                &json!({ "flowSetRef": reference, "pollInterval": null, *member: options }),
             )
         };
-        types.map(flow).collect::<Vec<_>>()
+        [&groups, &units, &users].map(flow)
     };
-    let mapping = json!({ "configuration": { "additionalOptions": { "createTeam": true, "writeDisplayNameOnCreateOnly": true }, "enrollmentMappings": {} } });
-    let failing = flow(
-        "failing",
-        &json!({ "flowSetRef": { "name": names[0] }, "classGroup": mapping }),
-    );
-    create(&stage.sets(), names.iter().map(|name| set(name)).collect()).await;
+    let spec = json!({ "flowSetRef": { "name": names[0] }, "classGroup": classes.1 });
+    let failing = flow("failing", &spec);
+    create(&env.sets(), names.iter().map(|name| set(name)).collect()).await;
     let flows = names.iter().flat_map(of_set);
-    create(&stage.flows(), [failing].into_iter().chain(flows).collect()).await;
+    create(&env.flows(), [failing].into_iter().chain(flows).collect()).await;
 }
 
-async fn create<K>(api: &Api<K>, manifests: Vec<String>)
+async fn create<K>(api: &Api<K>, manifests: Vec<Value>)
 where
     K: Clone + DeserializeOwned + serde::Serialize + std::fmt::Debug,
 {
-    let create = async |manifest: String| {
-        let object = serde_json::from_str(&labelled(&manifest)).unwrap();
+    let create = async |manifest: Value| {
+        let object = serde_json::from_value(labelled(manifest, "f24")).unwrap();
         api.create(&PostParams::default(), &object).await.unwrap();
     };
     stream::iter(manifests)
@@ -120,10 +103,7 @@ where
         .await;
 }
 
-async fn flows_that_are(
-    stage: &Stage,
-    are: impl Fn(&industrydata_operator::api::ProvisioningFlow) -> bool,
-) -> usize {
-    let flows = stage.flows().list(&ListParams::default()).await.unwrap();
+async fn flows_that_are(env: &TestEnv, are: impl Fn(&ProvisioningFlow) -> bool) -> usize {
+    let flows = env.flows().list(&ListParams::default()).await.unwrap();
     flows.iter().filter(|flow| are(flow)).count()
 }

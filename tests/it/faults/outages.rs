@@ -6,13 +6,14 @@ use futures::future::join_all;
 use industrydata_simulator::{Answer, BodyFault, Effect, Journal, Operation, RetryAfter, Rule};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::{
-    all_ready, apply_all, apply_pairs, assert_healed, at, group, meet, names, open, open_shortened,
-    pace, polls,
-};
+use super::{open, open_shortened, pace, with_pairs};
+use crate::manifests::{groups_in, names, set};
+use crate::oracle::assert_healed;
+use crate::waiting::at;
 
+/// A create that was throttled is looked into.
 #[tokio::test(flavor = "multi_thread")]
-async fn f07_a_pause_is_kept_in_every_form_and_a_throttled_create_is_looked_into() {
+async fn f07_a_pause_is_kept_in_every_form_of_retry_after() {
     let forms = [
         None,
         Some(RetryAfter::Seconds(2)),
@@ -30,17 +31,16 @@ async fn throttle(place: usize, retry_after: Option<RetryAfter>) {
     };
     let refused = Effect::Refuse(throttled.clone());
     let made = Effect::AnswerAfterCommit(throttled);
-    let stage = open(&format!("f07-{place}")).await;
-    meet(&stage, Operation::ListSets, [refused.clone()]);
-    meet(&stage, Operation::CreateSet, [made.clone()]);
-    meet(&stage, Operation::ListFlows, [refused.clone()]);
-    meet(&stage, Operation::CreateFlow, [refused, made]);
-    apply_pairs(&stage, &names(1)).await;
-    assert_healed(&stage).await;
-    let journal = stage.simulator.journal();
-    assert_eq!(journal.requests(Operation::CreateSet), 1);
-    assert_eq!(journal.requests(Operation::CreateFlow), 2);
-    assert_pauses_are_kept(&journal);
+    let env = open(&format!("f07-{place}")).await;
+    env.meet(Operation::ListSets, [refused.clone()]);
+    env.meet(Operation::CreateSet, [made.clone()]);
+    env.meet(Operation::ListFlows, [refused.clone()]);
+    env.meet(Operation::CreateFlow, [refused, made]);
+    env.apply_pairs(&names(1)).await;
+    assert_healed(&env).await;
+    assert_eq!(env.requests(Operation::CreateSet), 1);
+    assert_eq!(env.requests(Operation::CreateFlow), 2);
+    assert_pauses_are_kept(&env.simulator.journal());
 }
 
 /// No request comes before the time that the service asked for, but for what was on its way by then.
@@ -106,39 +106,37 @@ async fn f08_bursts_of_failures_and_unusable_answers_heal_and_lead_to_no_hurry()
 /// Makes a set and a flow while a fault strikes requests of every kind, and tells at what pace.
 async fn trouble(place: usize, fault: Option<Effect>) -> (String, f64) {
     let what = format!("{fault:?}");
-    let stage = open_shortened(&format!("f08-{place}")).await;
+    let env = open_shortened(&format!("f08-{place}")).await;
     if let Some(fault) = fault {
         let twice = [fault.clone(), fault.clone()];
-        meet(&stage, Operation::ListSets, twice.clone());
-        meet(&stage, Operation::CreateSet, [fault.clone()]);
-        meet(&stage, Operation::ListFlows, twice);
-        meet(&stage, Operation::CreateFlow, [fault]);
+        env.meet(Operation::ListSets, twice.clone());
+        env.meet(Operation::CreateSet, [fault.clone()]);
+        env.meet(Operation::ListFlows, twice);
+        env.meet(Operation::CreateFlow, [fault]);
     }
-    apply_pairs(&stage, &names(1)).await;
-    assert_healed(&stage).await;
-    (what, pace(&stage.simulator.journal()))
+    env.apply_pairs(&names(1)).await;
+    assert_healed(&env).await;
+    (what, pace(&env.simulator.journal()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f08_an_outage_is_sat_out_and_what_was_declared_meanwhile_is_done_after_it() {
-    let stage = open("f08-outage").await;
-    apply_pairs(&stage, &names(2)).await;
-    all_ready(&stage).await;
-    polls(&stage, 2).await;
-    let healthy = stage.simulator.journal();
+async fn f08_an_outage_is_sat_out_and_pending_work_is_done_after_it() {
+    let (env, _) = with_pairs("f08-outage", 2).await;
+    env.polls(2).await;
+    let healthy = env.simulator.journal();
     // Not 503, which also closes the request budget for longer and longer.
     let outage = Effect::Refuse(Answer::new(502));
-    stage.simulator.inject(Rule::new(outage).always());
-    let more = super::set("late");
-    apply_all(&stage, [more, group("late", "late")]).await;
-    let meanwhile = || stage.simulator.journal().since(last(&healthy));
+    env.simulator.inject(Rule::new(outage).always());
+    env.apply_all([set("late"), groups_in("late", "late")])
+        .await;
+    let meanwhile = || env.simulator.journal().since(last(&healthy));
     let tried = async || meanwhile().requests(Operation::ListSets) >= 3;
-    stage.until("the outage to be noticed", tried).await;
+    env.until("the outage to be noticed", tried).await;
     assert!(pace(&meanwhile()) < 2.0 * pace(&healthy));
-    assert_eq!(super::changes(&stage), 4, "nothing is sent blindly");
-    stage.simulator.clear_rules();
-    assert_healed(&stage).await;
-    assert_eq!(super::changes(&stage), 6);
+    assert_eq!(env.changes(), 4, "nothing is sent blindly");
+    env.simulator.clear_rules();
+    assert_healed(&env).await;
+    assert_eq!(env.changes(), 6);
 }
 
 fn last(journal: &Journal) -> u64 {

@@ -2,67 +2,54 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
+use industrydata_operator::api::{ProvisioningFlow, ResetPhase, annotation};
 use industrydata_simulator::{Effect, Operation};
 use kube::ResourceExt;
-use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::{
-    advice, apply_all, apply_pairs, assert_all_owned, assert_at_rest, assert_healed,
-    assert_nothing_twice, changes, connection, group, meet, names, open, open_shortened,
-    prepare_for_all, remote_id, set,
+use super::{open, open_shortened, prepare_for_all};
+use crate::conditions::{advice, is_ready, remote_id, reset_phase};
+use crate::manifests::{
+    connection, groups, groups_by_id, groups_in, labelled, names, other_groups, set, with,
 };
-use crate::stage::{Stage, flow, is_ready, stalled};
+use crate::oracle::{assert_all_owned, assert_at_rest, assert_healed, assert_nothing_twice};
+use crate::test_env::TestEnv;
 
-async fn patch_metadata(stage: &Stage, name: &str, metadata: Value) {
-    let patch = Patch::Merge(json!({ "metadata": metadata }));
-    let parameters = PatchParams::default();
-    stage
-        .flows()
-        .patch(name, &parameters, &patch)
-        .await
-        .unwrap();
+async fn patch_metadata(env: &TestEnv, name: &str, metadata: Value) {
+    env.patch(name, &json!({ "metadata": metadata })).await;
 }
 
-async fn delete(stage: &Stage, name: &str) {
-    let parameters = DeleteParams::default();
-    stage.flows().delete(name, &parameters).await.unwrap();
-}
-
+/// Neither an id is lost, nor is anything created or reset twice.
 #[tokio::test(flavor = "multi_thread")]
-async fn f04_another_writer_in_a_tight_loop_costs_neither_an_id_nor_a_second_create_or_reset() {
-    let stage = open("f04").await;
+async fn f04_another_writer_in_a_tight_loop_causes_no_second_change() {
+    let env = open("f04").await;
     let names = names(2);
-    apply_pairs(&stage, &names).await;
+    env.apply_pairs(&names).await;
     let labels = async |name: &String| {
         for count in 0_u64.. {
             let labels = json!({ "labels": { "count": count.to_string() } });
-            patch_metadata(&stage, name, labels).await;
+            patch_metadata(&env, name, labels).await;
         }
     };
     let writers = async { tokio::join!(labels(&names[0]), labels(&names[1])) };
     let work = async {
         for name in &names {
-            let id = remote_id(&stage.flow_where(name, is_ready).await);
-            stage
-                .patch_flow(name, json!({ "resetToken": "once" }))
-                .await;
+            let id = remote_id(&env.flow_where(name, is_ready).await);
+            env.patch_flow(name, json!({ "resetToken": "once" })).await;
             let accepted = |flow: &ProvisioningFlow| {
-                let reset = flow.status.clone().unwrap_or_default().reset;
-                is_ready(flow) && reset.is_some_and(|one| one.phase == Some(ResetPhase::Accepted))
+                is_ready(flow) && reset_phase(flow) == Some(ResetPhase::Accepted)
             };
-            let flow = stage.flow_where(name, accepted).await;
+            let flow = env.flow_where(name, accepted).await;
             assert_eq!(remote_id(&flow), id);
-            assert_eq!(stage.simulator.journal().resets(&id), 1);
+            assert_eq!(env.simulator.journal().resets(&id), 1);
         }
     };
     tokio::select! {
         _ = writers => {}
         () = work => {}
     }
-    assert_healed(&stage).await;
-    assert_eq!(changes(&stage), 6, "two sets, two flows, two resets");
+    assert_healed(&env).await;
+    assert_eq!(env.changes(), 6, "two sets, two flows, two resets");
 }
 
 /// Done in time, but not at once.
@@ -73,33 +60,29 @@ const ANSWERED_LATE: Effect = Effect::DelayAfter(Duration::from_secs(2));
 const DONE_LATE: Effect = Effect::DelayBefore(Duration::from_secs(2));
 
 /// Waits until the create of a flow has been announced.
-async fn announced(stage: &Stage, name: &str) {
-    let announced = |flow: &ProvisioningFlow| {
-        flow.annotations()
-            .contains_key("industrydata.dev/create-attempt")
-    };
-    stage.flow_where(name, announced).await;
+async fn announced(env: &TestEnv, name: &str) {
+    let announced =
+        |flow: &ProvisioningFlow| flow.annotations().contains_key(annotation::CREATE_ATTEMPT);
+    env.flow_where(name, announced).await;
 }
 
+/// Each resource is deleted while its create is in progress, and then applied again.
 #[tokio::test(flavor = "multi_thread")]
-async fn f15_a_resource_that_is_deleted_and_applied_again_during_its_create_leaves_no_orphan() {
-    let stage = open_shortened("f15-deleted").await;
+async fn f15_a_resource_reapplied_during_its_create_leaves_no_orphan() {
+    let env = open_shortened("f15-deleted").await;
     let ways = [SOON, Effect::CutAfterCommit, ANSWERED_LATE, DONE_LATE];
     let names = names(ways.len());
-    meet(&stage, Operation::CreateFlow, ways);
-    apply_pairs(&stage, &names).await;
+    env.meet(Operation::CreateFlow, ways);
+    env.apply_pairs(&names).await;
     for name in &names {
-        announced(&stage, name).await;
-        delete(&stage, name).await;
+        announced(&env, name).await;
+        env.delete_flow(name).await;
     }
-    for name in &names {
-        stage.gone(&stage.flows(), name).await;
-    }
-    apply_pairs(&stage, &names).await;
-    assert_healed(&stage).await;
-    let journal = stage.simulator.journal();
-    assert_eq!(journal.committed(Operation::CreateFlow), 2 * names.len());
-    assert_eq!(journal.committed(Operation::DeleteFlow), names.len());
+    env.flows_gone(&names).await;
+    env.apply_pairs(&names).await;
+    assert_healed(&env).await;
+    assert_eq!(env.committed(Operation::CreateFlow), 2 * names.len());
+    assert_eq!(env.committed(Operation::DeleteFlow), names.len());
 }
 
 /// How a resource is made to go at once, whatever is under way.
@@ -109,10 +92,11 @@ enum LetGo {
     FinalizerRemoved,
 }
 
+/// A resource that is applied again under the name of one that was let go of during its create.
 #[tokio::test(flavor = "multi_thread")]
-async fn f15_a_resource_of_the_same_name_does_not_inherit_a_create_that_was_let_go_of() {
+async fn f15_a_namesake_does_not_inherit_a_create_that_was_let_go_of() {
     use LetGo::{Abandoned, FinalizerRemoved};
-    let stage = open_shortened("f15-let-go").await;
+    let env = open_shortened("f15-let-go").await;
     let ways = [
         (SOON, Abandoned),
         (Effect::CutAfterCommit, Abandoned),
@@ -122,122 +106,101 @@ async fn f15_a_resource_of_the_same_name_does_not_inherit_a_create_that_was_let_
     ];
     let names = names(ways.len());
     let sets = names.iter().map(|name| set(name));
-    apply_all(&stage, [connection()].into_iter().chain(sets)).await;
-    meet(
-        &stage,
-        Operation::CreateFlow,
-        ways.clone().map(|(way, _)| way),
-    );
+    env.apply_all([connection()].into_iter().chain(sets)).await;
+    env.meet(Operation::CreateFlow, ways.clone().map(|(way, _)| way));
     for (name, (_, how)) in names.iter().zip(ways) {
-        apply_all(&stage, [group(name, name)]).await;
-        announced(&stage, name).await;
+        env.apply_all([groups_in(name, name)]).await;
+        announced(&env, name).await;
         if matches!(how, Abandoned) {
-            stage
-                .annotate_flow(name, "industrydata.dev/abandon", "true")
-                .await;
+            env.annotate_flow(name, annotation::ABANDON, "true").await;
         }
-        delete(&stage, name).await;
+        env.delete_flow(name).await;
         if matches!(how, FinalizerRemoved) {
-            patch_metadata(&stage, name, json!({ "finalizers": null })).await;
+            patch_metadata(&env, name, json!({ "finalizers": null })).await;
         }
-        stage.gone(&stage.flows(), name).await;
-        apply_all(&stage, [group(name, name)]).await;
+        env.flows_gone(&[name]).await;
+        env.apply_all([groups_in(name, name)]).await;
     }
     for name in &names {
-        let told = |flow: &_| stalled(flow) == "True/AlreadyExists";
-        stage.flow_where(name, told).await;
+        env.flow_stalled(name, "AlreadyExists").await;
         let adopt = json!({ "adoptionPolicy": "IfExists" });
-        stage.patch_flow(name, adopt).await;
+        env.patch_flow(name, adopt).await;
     }
-    assert_healed(&stage).await;
-    let journal = stage.simulator.journal();
-    assert_eq!(journal.requests(Operation::CreateFlow), names.len());
-    assert_eq!(journal.requests(Operation::DeleteFlow), 0);
+    assert_healed(&env).await;
+    assert_eq!(env.requests(Operation::CreateFlow), names.len());
+    assert_eq!(env.requests(Operation::DeleteFlow), 0);
 }
 
+/// The other waits until the flow is free.
 #[tokio::test(flavor = "multi_thread")]
-async fn f22_of_two_resources_for_one_flow_the_elder_owns_it_and_the_other_waits() {
-    let stage = open("f22").await;
-    let elder = group("elder", "north");
-    apply_all(&stage, [connection(), set("north"), elder]).await;
-    let elder = stage.flow_where("elder", is_ready).await;
-    apply_younger(&stage, &elder, &group("younger", "north")).await;
-    let conflict = |flow: &_| stalled(flow) == "True/Conflict";
-    let younger = stage.flow_where("younger", conflict).await;
+async fn f22_of_two_resources_for_one_flow_the_elder_owns_it() {
+    let env = open("f22").await;
+    let elder = groups("elder");
+    env.apply_all([connection(), set("north"), elder]).await;
+    let elder = env.flow_where("elder", is_ready).await;
+    apply_younger(&env, &elder, &groups("younger")).await;
+    let younger = env.flow_stalled("younger", "Conflict").await;
     assert!(advice(&younger).contains("elder"), "{}", advice(&younger));
-    assert_at_rest(&stage).await;
-    assert_eq!(changes(&stage), 2);
-    delete(&stage, "elder").await;
-    stage.flow_where("younger", is_ready).await;
-    assert_healed(&stage).await;
-    assert_eq!(
-        stage.simulator.journal().committed(Operation::CreateFlow),
-        2
-    );
+    assert_at_rest(&env).await;
+    assert_eq!(env.changes(), 2);
+    env.delete_flow("elder").await;
+    env.flow_where("younger", is_ready).await;
+    assert_healed(&env).await;
+    assert_eq!(env.committed(Operation::CreateFlow), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f22_a_flow_of_another_namespace_is_not_taken_over_before_it_is_let_go() {
-    let (mut stage, flags) = prepare_for_all("f22-owner", "f22").await;
-    stage.start_with(flags).await;
-    let labelled = |manifest: &str| {
-        let mut manifest: Value = serde_json::from_str(manifest).unwrap();
-        manifest["metadata"]["labels"] = json!({ "test": "f22" });
-        manifest.to_string()
-    };
-    let connection = connection().replace(
-        "kind: GraphConnection\nmetadata:\n",
-        "kind: GraphConnection\nmetadata:\n  labels: { test: f22 }\n",
-    );
-    let ours = [set("north"), group("owner", "north")].map(|manifest| labelled(&manifest));
-    apply_all(&stage, [vec![connection.clone()], ours.to_vec()].concat()).await;
-    let owner = stage.flow_where("owner", is_ready).await;
+    let (mut env, flags) = prepare_for_all("f22-owner", "f22").await;
+    env.start_with(flags).await;
+    let connection = labelled(connection(), "f22");
+    let ours = [set("north"), groups("owner")].map(|manifest| labelled(manifest, "f22"));
+    env.apply_all([connection.clone()].into_iter().chain(ours))
+        .await;
+    let owner = env.flow_where("owner", is_ready).await;
     let id = remote_id(&owner);
 
     let namespace = ["create", "namespace", "f22-other"];
-    stage.kubectl(&namespace).await.unwrap();
-    let home = std::mem::replace(&mut stage.namespace, "f22-other".to_owned());
-    stage.apply(&connection).await.unwrap();
-    let spec = json!({ "flowSetRef": null, "flowSetId": owner.status.clone().unwrap().flow_set_id,
-        "connectionRef": { "name": "contoso" }, "adoptionPolicy": "IfExists",
-        "securityGroup": { "creationOptions": { "createBasedOnRoleGroup": false, "createBasedOnOrgPlusRoleGroup": true } } });
-    apply_younger(&stage, &owner, &labelled(&flow("taker", &spec))).await;
-    let conflict = |flow: &_| stalled(flow) == "True/Conflict";
-    let taker = stage.flow_where("taker", conflict).await;
+    env.kubectl(&namespace).await.unwrap();
+    let home = std::mem::replace(&mut env.namespace, "f22-other".to_owned());
+    env.apply(&connection).await.unwrap();
+    let set = owner.status.clone().unwrap().flow_set_id.unwrap();
+    let taker = with(groups_by_id("taker", &set), &other_groups());
+    let taker = with(taker, &json!({ "adoptionPolicy": "IfExists" }));
+    let taker = labelled(taker, "f22");
+    apply_younger(&env, &owner, &taker).await;
+    let taker = env.flow_stalled("taker", "Conflict").await;
     for name in ["owner", "north", home.as_str()] {
         assert!(!advice(&taker).contains(name), "{}", advice(&taker));
     }
-    stage
-        .annotate_flow("taker", "industrydata.dev/remote-id", &id)
-        .await;
-    assert_at_rest(&stage).await;
+    env.annotate_flow("taker", annotation::REMOTE_ID, &id).await;
+    assert_at_rest(&env).await;
     assert_eq!(
-        changes(&stage),
+        env.changes(),
         2,
         "the set and the flow were made, and that is all"
     );
 
-    stage.namespace = home;
-    stage
-        .patch_flow("owner", json!({ "deletionPolicy": "Retain" }))
+    env.namespace = home;
+    env.patch_flow("owner", json!({ "deletionPolicy": "Retain" }))
         .await;
-    delete(&stage, "owner").await;
-    stage.gone(&stage.flows(), "owner").await;
-    stage.namespace = "f22-other".to_owned();
-    let taker = stage.flow_where("taker", is_ready).await;
+    env.delete_flow("owner").await;
+    env.flows_gone(&["owner"]).await;
+    env.namespace = "f22-other".to_owned();
+    let taker = env.flow_where("taker", is_ready).await;
     assert_eq!(remote_id(&taker), id);
-    assert_nothing_twice(&stage.simulator.journal());
-    assert_all_owned(&stage).await;
-    assert_eq!(stage.simulator.journal().updates(&id), 1);
+    assert_nothing_twice(&env.simulator.journal());
+    assert_all_owned(&env).await;
+    assert_eq!(env.simulator.journal().updates(&id), 1);
 }
 
 /// Applies a resource that is younger than another: ages are compared in whole seconds, and then by uid.
-async fn apply_younger(stage: &Stage, elder: &ProvisioningFlow, manifest: &str) {
+async fn apply_younger(env: &TestEnv, elder: &ProvisioningFlow, manifest: &Value) {
     let born = elder.creation_timestamp().unwrap().0;
     let second = async || {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         i128::from(now.as_secs()) > i128::from(born.as_second())
     };
-    stage.until("the next second", second).await;
-    stage.apply(manifest).await.unwrap();
+    env.until("the next second", second).await;
+    env.apply(manifest).await.unwrap();
 }

@@ -7,8 +7,10 @@ use industrydata_testbed::{Tool, run_with_input};
 use serde_json::{Value, json};
 
 use super::{path, unsettled};
+use crate::conditions::is_ready;
 use crate::generated::assert_generated;
-use crate::stage::{Stage, is_ready, sample};
+use crate::manifests::sample;
+use crate::test_env::TestEnv;
 
 const CONFIG: &str = "deploy/argocd/argocd-cm.yaml";
 
@@ -19,23 +21,23 @@ fn argo_cd_is_given_the_same_script_for_each_kind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn argo_cd_takes_each_stage_for_what_it_is() {
-    let mut stage = Stage::set_up("argocd", unsettled()).await;
+    let mut env = TestEnv::set_up("argocd", unsettled()).await;
     let argo = Argo::new();
     let (flow, other) = ("north-class-groups", "north-users");
-    let says = async |stage: &Stage, health| argo.says(stage, &[(flow, health)]).await;
-    stage.apply_samples().await;
+    let says = async |env: &TestEnv, health| argo.says(env, &[(flow, health)]).await;
+    env.apply_samples().await;
     let unseen = ["contoso", "north", other].map(|name| (name, "Progressing"));
-    argo.says(&stage, &unseen).await;
-    stage.start_operator(&[]).await;
+    argo.says(&env, &unseen).await;
+    env.start_operator(&[]).await;
     let made = [
         ("contoso", "Healthy"),
         ("north", "Healthy"),
         (other, "Progressing"),
     ];
-    argo.says(&stage, &made).await;
+    argo.says(&env, &made).await;
     let id = |flow: &ProvisioningFlow| flow.status.as_ref()?.id.clone();
     let has_id = |flow: &ProvisioningFlow| id(flow).is_some();
-    let id = id(&stage.flow_where(flow, has_id).await).unwrap();
+    let id = id(&env.flow_where(flow, has_id).await).unwrap();
     for (word, health) in [
         ("ready", "Healthy"),
         ("failed", "Degraded"),
@@ -43,15 +45,14 @@ async fn argo_cd_takes_each_stage_for_what_it_is() {
         ("notReady", "Progressing"),
         ("ready", "Healthy"),
     ] {
-        stage.simulator.set_readiness(&id, word).unwrap();
-        says(&stage, health).await;
+        env.simulator.set_readiness(&id, word).unwrap();
+        says(&env, health).await;
     }
-    stage.flow_where(flow, is_ready).await;
-    stage
-        .patch_flow(flow, json!({ "driftPolicy": "Report" }))
+    env.flow_where(flow, is_ready).await;
+    env.patch_flow(flow, json!({ "driftPolicy": "Report" }))
         .await;
     // The operator would correct a difference that it sees before this edit.
-    says(&stage, "Healthy").await;
+    says(&env, "Healthy").await;
     let drift = json!({ "configuration": {
         "additionalOptions": { "createTeam": false, "writeDisplayNameOnCreateOnly": false },
         "enrollmentMappings": {
@@ -59,30 +60,29 @@ async fn argo_cd_takes_each_stage_for_what_it_is() {
             "memberEnrollmentMappings": [{ "code": "student" }],
         },
     } });
-    stage.simulator.update_flow(&id, &drift).unwrap();
-    says(&stage, "Degraded").await;
-    stage
-        .patch_flow(flow, json!({ "driftPolicy": "Correct" }))
+    env.simulator.update_flow(&id, &drift).unwrap();
+    says(&env, "Degraded").await;
+    env.patch_flow(flow, json!({ "driftPolicy": "Correct" }))
         .await;
-    says(&stage, "Healthy").await;
-    stage.patch_flow(flow, json!({ "suspend": true })).await;
-    says(&stage, "Suspended").await;
+    says(&env, "Healthy").await;
+    env.patch_flow(flow, json!({ "suspend": true })).await;
+    says(&env, "Suspended").await;
     // A missing Secret is waited for, but one that holds a wrong value needs a person.
     let refused = sample("connection.yaml")
         .replace("name: contoso", "name: fabrikam")
         .replace("simulator-secret", "expired-secret");
-    stage.apply(&refused).await.unwrap();
-    argo.says(&stage, &[("fabrikam", "Degraded")]).await;
-    stage.stop_operator().await;
-    stage.patch_flow(flow, json!({ "suspend": false })).await;
-    says(&stage, "Progressing").await;
+    env.apply(&refused).await.unwrap();
+    argo.says(&env, &[("fabrikam", "Degraded")]).await;
+    env.stop_operator().await;
+    env.patch_flow(flow, json!({ "suspend": false })).await;
+    says(&env, "Progressing").await;
     let delete = ["delete", "flowset", "north", "--wait=false"];
-    stage.kubectl(&delete).await.unwrap();
-    argo.says(&stage, &[("north", "Progressing"), ("contoso", "Healthy")])
+    env.kubectl(&delete).await.unwrap();
+    argo.says(&env, &[("north", "Progressing"), ("contoso", "Healthy")])
         .await;
-    stage.start_operator(&[]).await;
+    env.start_operator(&[]).await;
     let all = ["delete", "industrydata", "--all"];
-    stage.kubectl(&all).await.unwrap();
+    env.kubectl(&all).await.unwrap();
 }
 
 /// What no test can hold for long enough on a live object.
@@ -164,20 +164,20 @@ impl Argo {
     }
 
     /// Waits until these resources are as healthy as this.
-    async fn says(&self, stage: &Stage, expected: &[(&str, &str)]) {
+    async fn says(&self, env: &TestEnv, expected: &[(&str, &str)]) {
         let what = format!("Argo CD to say {expected:?}");
         let holds = async || {
-            let healths = self.judge(stage).await;
+            let healths = self.judge(env).await;
             expected
                 .iter()
                 .all(|(name, health)| healths[*name] == *health)
         };
-        stage.until(&what, holds).await;
+        env.until(&what, holds).await;
     }
 
     /// The health of each resource.
-    async fn judge(&self, stage: &Stage) -> BTreeMap<String, String> {
-        let list = stage
+    async fn judge(&self, env: &TestEnv) -> BTreeMap<String, String> {
+        let list = env
             .kubectl(&["get", "industrydata", "--output", "json"])
             .await
             .unwrap();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{NAMESPACE, everything, helm, kubectl, objects, of_kind, render, restricted_namespace};
 use crate::role::CHART;
-use crate::stage::{Flags, plane};
+use crate::test_env::{Flags, plane};
 
 /// As little as can be.
 fn nothing() -> Value {

@@ -18,7 +18,8 @@ use serde_json::json;
 use tokio::process::Child;
 
 use super::unsettled;
-use crate::stage::{SAMPLES, Stage, sample, start_plane};
+use crate::manifests::{SAMPLES, sample};
+use crate::test_env::{TestEnv, start_plane};
 
 const CONTROLLER: &str = "github.com/fluxcd/kustomize-controller@v1.9.6";
 const SOURCES: &str = "github.com/fluxcd/source-controller@v1.9.0";
@@ -28,29 +29,29 @@ const HELM: &str = "github.com/fluxcd/helm-controller@v1.4.0";
 #[tokio::test(flavor = "multi_thread")]
 async fn flux_waits_for_flows_tells_which_has_failed_and_prunes_what_is_gone() {
     let flux = Flux::start().await;
-    let stage = &flux.stage;
+    let env = &flux.env;
     let flows = async || {
-        let sets = stage.simulator.snapshot().sets;
+        let sets = env.simulator.snapshot().sets;
         sets.first().map_or(0, |set| set.flows.len())
     };
     let four = async || flows().await == 4;
     flux.publish("one", &SAMPLES, |text| text).await;
     flux.kustomize().await;
-    stage.until("four flows at the service", four).await;
+    env.until("four flows at the service", four).await;
     flux.until("Unknown", "Progressing", "one").await;
     let ids = flux.make_ready();
     flux.until("True", "ReconciliationSucceeded", "one").await;
 
-    let versions = stage.versions().await;
+    let versions = env.versions().await;
     for _ in 0..2 {
         flux.reconcile().await;
     }
     let unchanged = "Flux and the operator leave each other alone";
-    assert_eq!(stage.versions().await, versions, "{unchanged}");
+    assert_eq!(env.versions().await, versions, "{unchanged}");
 
-    stage.simulator.set_readiness(&ids[0], "failed").unwrap();
+    env.simulator.set_readiness(&ids[0], "failed").unwrap();
     flux.tells_of_a_failed_flow("one").await;
-    stage.simulator.set_readiness(&ids[0], "ready").unwrap();
+    env.simulator.set_readiness(&ids[0], "ready").unwrap();
     flux.until("True", "ReconciliationSucceeded", "one").await;
 
     let without_team = |text: String| text.replace("createTeam: true", "createTeam: false");
@@ -66,24 +67,22 @@ async fn flux_waits_for_flows_tells_which_has_failed_and_prunes_what_is_gone() {
     flux.publish("four", &SAMPLES[..2], |text| text).await;
     flux.until("True", "ReconciliationSucceeded", "four").await;
     let none = async || flows().await == 0;
-    stage.until("no flow at the service", none).await;
+    env.until("no flow at the service", none).await;
 
     flux.publish("five", &SAMPLES, |text| text).await;
-    stage.until("four flows at the service", four).await;
+    env.until("four flows at the service", four).await;
     flux.make_ready();
     flux.until("True", "ReconciliationSucceeded", "five").await;
     let delete = ["delete", "kustomization", "provisioning"];
-    stage.kubectl(&delete).await.unwrap();
-    stage
-        .until("nothing at the service", async || {
-            stage.simulator.snapshot().sets.is_empty()
-        })
-        .await;
-    stage
-        .until("nothing in the cluster", async || {
-            stage.versions().await.is_empty()
-        })
-        .await;
+    env.kubectl(&delete).await.unwrap();
+    env.until("nothing at the service", async || {
+        env.simulator.snapshot().sets.is_empty()
+    })
+    .await;
+    env.until("nothing in the cluster", async || {
+        env.versions().await.is_empty()
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,9 +109,9 @@ async fn the_examples_are_what_flux_and_argo_cd_take() {
 /// The artifacts that are served, by revision.
 type Artifacts = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
 
-/// Flux at work on a stage.
+/// Flux at work on an environment.
 struct Flux {
-    stage: Stage,
+    env: TestEnv,
     artifacts: Artifacts,
     address: String,
     /// It ends with this.
@@ -123,8 +122,8 @@ impl Flux {
     async fn start() -> Self {
         let plane = Box::leak(Box::new(start_plane().await));
         define(plane, &[CONTROLLER, SOURCES]).await;
-        let mut stage = Stage::set_up_on(plane, "flux", unsettled()).await;
-        stage.start_operator(&[]).await;
+        let mut env = TestEnv::set_up_on(plane, "flux", unsettled()).await;
+        env.start_operator(&[]).await;
         let artifacts = Artifacts::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -145,7 +144,7 @@ impl Flux {
             .stdout(log.try_clone().unwrap())
             .stderr(log);
         Self {
-            stage,
+            env,
             artifacts,
             address,
             _controller: controller.spawn().unwrap(),
@@ -182,7 +181,7 @@ impl Flux {
             "metadata": { "name": "provisioning" },
             "spec": { "interval": "1h", "url": "https://git.example.com/provisioning.git" },
         });
-        self.stage.apply(&source.to_string()).await.unwrap();
+        self.env.apply(&source.to_string()).await.unwrap();
         let api = self.api("source.toolkit.fluxcd.io", "GitRepository");
         api.patch_status(
             "provisioning",
@@ -199,11 +198,11 @@ impl Flux {
             "metadata": { "name": "provisioning" },
             "spec": {
                 "interval": "2s", "retryInterval": "1s", "timeout": "2m", "prune": true, "wait": true,
-                "path": "./", "targetNamespace": self.stage.namespace,
+                "path": "./", "targetNamespace": self.env.namespace,
                 "sourceRef": { "kind": "GitRepository", "name": "provisioning" },
             },
         });
-        self.stage.apply(&kustomization.to_string()).await.unwrap();
+        self.env.apply(&kustomization.to_string()).await.unwrap();
     }
 
     /// Waits until the Kustomization says which flow is in its way, which it does at once.
@@ -215,14 +214,14 @@ impl Flux {
 
     /// Whether the service has a flow that makes no teams.
     fn has_no_team(&self) -> bool {
-        let flows = &self.stage.simulator.snapshot().sets[0].flows;
+        let flows = &self.env.simulator.snapshot().sets[0].flows;
         let mut texts = flows.iter().map(|flow| flow.resource.to_string());
         texts.any(|text| text.contains("\"createTeam\":false"))
     }
 
     /// Has the service say that all flows are ready. Gives back their ids.
     fn make_ready(&self) -> Vec<String> {
-        let simulator = &self.stage.simulator;
+        let simulator = &self.env.simulator;
         let flows = simulator.snapshot().sets.remove(0).flows;
         let ready = |flow: FlowState| {
             simulator.set_readiness(&flow.id, "ready").unwrap();
@@ -246,7 +245,7 @@ impl Flux {
         };
         let api = self.api("kustomize.toolkit.fluxcd.io", "Kustomization");
         let object = self
-            .stage
+            .env
             .object_where(&api, "provisioning", |object| said(object).is_some())
             .await;
         said(&object).unwrap()
@@ -262,18 +261,18 @@ impl Flux {
             "kustomization/provisioning",
             &annotation,
         ];
-        self.stage.kubectl(&annotate).await.unwrap();
+        self.env.kubectl(&annotate).await.unwrap();
         let api = self.api("kustomize.toolkit.fluxcd.io", "Kustomization");
         let handled = |object: &DynamicObject| {
             object.data["status"]["lastHandledReconcileAt"] == now.as_str()
         };
-        self.stage.object_where(&api, "provisioning", handled).await;
+        self.env.object_where(&api, "provisioning", handled).await;
         self.until("True", "ReconciliationSucceeded", "one").await;
     }
 
     fn api(&self, group: &str, kind: &str) -> Api<DynamicObject> {
         let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
-        Api::namespaced_with(self.stage.client.clone(), &self.stage.namespace, &kind)
+        Api::namespaced_with(self.env.client.clone(), &self.env.namespace, &kind)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cyclonedx_bom::prelude::{Bom, Validate};
-use industrydata_image::{Commit, Image, Recipe};
+use industrydata_image::{Commit, Image, ImageSpec};
 use industrydata_simulator::Options;
 use industrydata_testbed::run;
 use serde_json::{Value, json};
@@ -11,8 +11,9 @@ use tokio::sync::OnceCell;
 
 use super::node::{Root, blob, is_root, manifest, read};
 use super::{objects, of_kind, render};
+use crate::conditions::is_ready;
 use crate::process::Launch;
-use crate::stage::{Stage, is_ready};
+use crate::test_env::TestEnv;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -21,13 +22,13 @@ async fn image() -> &'static Image {
     static IMAGE: OnceCell<Image> = OnceCell::const_new();
     let build = || {
         let commit = Commit::of(Path::new(ROOT)).unwrap();
-        let recipe = Recipe {
+        let spec = ImageSpec {
             source: ROOT.into(),
             output: Path::new(ROOT).join("target/image"),
             revision: commit.revision,
             created: commit.created,
         };
-        recipe.build().unwrap()
+        spec.build().unwrap()
     };
     let build = async || tokio::task::spawn_blocking(build).await.unwrap();
     IMAGE.get_or_init(build).await
@@ -36,21 +37,21 @@ async fn image() -> &'static Image {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_in_the_image_does_the_main_job_with_nothing_around_it() {
     let image = image().await;
-    let stage = Stage::set_up("image", Options::default()).await;
+    let env = TestEnv::set_up("image", Options::default()).await;
     // A name has to be looked up, and no library does that for the program.
-    let authority = stage.simulator.authority_endpoint();
+    let authority = env.simulator.authority_endpoint();
     let values = json!({
-        "watchNamespaces": [stage.namespace],
+        "watchNamespaces": [env.namespace],
         "graph": {
-            "endpoint": stage.simulator.graph_endpoint(),
+            "endpoint": env.simulator.graph_endpoint(),
             "authorityEndpoint": authority.replace("127.0.0.1", "localhost"),
         },
     });
-    let objects = objects(&render(stage.plane, &values).await.unwrap());
+    let objects = objects(&render(env.plane, &values).await.unwrap());
     let deployment = of_kind(&objects, "Deployment");
-    let root = Root::new(&image.layout, &stage.account, &stage.namespace);
+    let root = Root::new(&image.layout, &env.account, &env.namespace);
     assert_eq!(root.files(), ["industrydata-operator"]);
-    let launch = Launch::of(deployment, &stage.account);
+    let launch = Launch::of(deployment, &env.account);
     let operator = launch.inside(&root).start().await;
     let status = operator.status();
     assert_eq!(status["NoNewPrivs"], "1");
@@ -59,14 +60,14 @@ async fn the_program_in_the_image_does_the_main_job_with_nothing_around_it() {
         assert_eq!(status["Uid"], "65532 65532 65532 65532");
         assert_eq!(status["Gid"], "65532 65532 65532 65532");
     }
-    stage.apply_samples().await;
+    env.apply_samples().await;
     for flow in [
         "users",
         "class-groups",
         "security-groups",
         "administrative-units",
     ] {
-        stage.flow_where(&format!("north-{flow}"), is_ready).await;
+        env.flow_where(&format!("north-{flow}"), is_ready).await;
     }
     // What `helm test` runs.
     let mut ready = root.command("/industrydata-operator");
@@ -81,7 +82,7 @@ async fn the_program_in_the_image_does_the_main_job_with_nothing_around_it() {
         "jsonpath={.items[*].spec.holderIdentity}",
     ];
     assert_eq!(
-        stage.kubectl(&lease).await.unwrap(),
+        env.kubectl(&lease).await.unwrap(),
         "",
         "the lease is released"
     );
@@ -114,13 +115,13 @@ async fn the_image_says_what_it_is_and_how_it_is_run() {
 async fn the_image_has_a_bill_of_what_is_in_the_program() {
     let image = image().await;
     let index = read(&image.layout.join("index.json"));
-    let bills = index["manifests"].as_array().unwrap().iter();
-    let mut bills = bills.filter(|one| one["artifactType"] == "application/vnd.cyclonedx+json");
-    let referrer = read(&blob(&image.layout, bills.next().unwrap()));
+    let sboms = index["manifests"].as_array().unwrap().iter();
+    let mut sboms = sboms.filter(|one| one["artifactType"] == "application/vnd.cyclonedx+json");
+    let referrer = read(&blob(&image.layout, sboms.next().unwrap()));
     assert_eq!(referrer["subject"]["digest"], image.digest.as_str());
-    let bill = std::fs::read(blob(&image.layout, &referrer["layers"][0])).unwrap();
-    assert_eq!(bill, std::fs::read(&image.bill).unwrap());
-    let bom = Bom::parse_from_json(bill.as_slice()).unwrap();
+    let sbom = std::fs::read(blob(&image.layout, &referrer["layers"][0])).unwrap();
+    assert_eq!(sbom, std::fs::read(&image.sbom).unwrap());
+    let bom = Bom::parse_from_json(sbom.as_slice()).unwrap();
     assert!(bom.validate().passed(), "{:?}", bom.validate());
     let components = bom.components.unwrap().0;
     let names: Vec<&str> = components.iter().map(|one| &*one.name).collect();

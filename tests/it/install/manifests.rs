@@ -9,15 +9,16 @@ use serde_json::{Value, json};
 
 use super::{NAMESPACE, RELEASE, helm, kubectl, path};
 use crate::generated::assert_generated;
+use crate::manifests::{SAMPLES, sample};
 use crate::process::{Launch, Process};
 use crate::role::CHART;
-use crate::stage::{self, SAMPLES, sample};
+use crate::test_env;
 
 const ELSEWHERE: &str = "elsewhere";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_manifests_are_what_the_chart_makes() {
-    let plane = stage::plane().await;
+    let plane = test_env::plane().await;
     assert_generated("deploy/kustomize/base/operator.yaml", &from_chart().await);
     let base = path("deploy/kustomize/base");
     let built = run(plane.kubectl().args(["kustomize", &base])).await;
@@ -82,7 +83,7 @@ async fn replicas_are_installed_by_server_side_apply() {
 pub async fn from_chart() -> String {
     let template = ["template", RELEASE, CHART, "--namespace", NAMESPACE];
     let without = ["--no-hooks", "--set", "crds.install=false"];
-    let rendered = helm(stage::plane().await, &[&template[..], &without].concat()).await;
+    let rendered = helm(test_env::plane().await, &[&template[..], &without].concat()).await;
     let rendered = rendered.unwrap();
     // What only Helm looks at would make others believe that Helm had installed it.
     let of_helm = ["# Source:", "helm.sh/", "managed-by: Helm"];

@@ -17,13 +17,13 @@ mod values;
 
 use std::path::Path;
 
-use industrydata_simulator::{Options, ReadinessScript, Switches};
+use industrydata_simulator::{Behavior, Options, ReadinessScript};
 use industrydata_testbed::{ControlPlane, run, run_with_input};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use crate::manifests::{SAMPLES, objects, sample};
 use crate::role::CHART;
-use crate::stage::{SAMPLES, sample};
 
 /// The name of the release, and so of all its objects.
 const RELEASE: &str = "industrydata-operator";
@@ -39,12 +39,12 @@ async fn empty_plane() -> &'static ControlPlane {
 
 /// A service where flows become what the test says, when it says so.
 fn unsettled() -> Options {
-    let switches = Switches {
+    let behavior = Behavior {
         readiness: ReadinessScript::manual(),
-        ..Switches::default()
+        ..Behavior::default()
     };
     Options {
-        switches,
+        behavior,
         ..Options::default()
     }
 }
@@ -63,12 +63,6 @@ async fn render(plane: &ControlPlane, values: &Value) -> Result<String, String> 
     let values = file.path().display().to_string();
     let template = ["template", RELEASE, CHART, "--namespace", NAMESPACE];
     helm(plane, &[&template[..], &["--values", &values]].concat()).await
-}
-
-/// The objects in a manifest.
-fn objects(manifest: &str) -> Vec<Value> {
-    let objects: Vec<Value> = serde_saphyr::from_multiple(manifest).unwrap();
-    objects.into_iter().filter(|one| !one.is_null()).collect()
 }
 
 /// The one object of a kind.

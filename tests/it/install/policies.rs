@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{everything, objects, path, render};
-use crate::stage::{self, Stage};
+use crate::test_env;
+use crate::test_env::TestEnv;
 
 /// The version of the module that has the definition of `ServiceMonitor`.
 const PROMETHEUS_OPERATOR: &str = "github.com/prometheus-operator/prometheus-operator@v0.85.0";
@@ -18,7 +19,7 @@ type Finding = [String; 3];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_finding_is_answered_and_every_answer_needed() {
-    let plane = stage::plane().await;
+    let plane = test_env::plane().await;
     let mut found = BTreeSet::new();
     for (_, manifest) in installations(plane).await {
         let directory = in_files(&objects(&manifest));
@@ -34,18 +35,18 @@ async fn every_finding_is_answered_and_every_answer_needed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_manifests_are_as_the_schemas_of_the_api_server_want_them() {
-    let stage = Stage::set_up("schemas", industrydata_simulator::Options::default()).await;
-    let plane = stage.plane;
+    let env = TestEnv::set_up("schemas", industrydata_simulator::Options::default()).await;
+    let plane = env.plane;
     let monitors = definition_of_service_monitors().await;
     let apply = ["apply", "--server-side", "-f", &monitors];
-    stage.kubectl(&apply).await.unwrap();
+    env.kubectl(&apply).await.unwrap();
     let schemas = tempfile::tempdir().unwrap();
     let mut manifests = installations(plane).await;
     manifests.extend(samples());
     for (name, manifest) in manifests {
         let objects = objects(&manifest);
         for object in &objects {
-            keep_schema(&stage, object, schemas.path()).await;
+            keep_schema(&env, object, schemas.path()).await;
         }
         let directory = in_files(&objects);
         let location = schemas
@@ -165,7 +166,7 @@ fn answers() -> BTreeSet<Finding> {
 }
 
 /// Keeps the schema of an object where kubeconform looks for it, if it is not there yet.
-async fn keep_schema(stage: &Stage, object: &Value, directory: &Path) {
+async fn keep_schema(env: &TestEnv, object: &Value, directory: &Path) {
     let (kind, version) = (text(&object["kind"]), text(&object["apiVersion"]));
     let (group, version) = version.split_once('/').unwrap_or(("", &version));
     // kubeconform takes the version for the group where there is none.
@@ -178,10 +179,9 @@ async fn keep_schema(stage: &Stage, object: &Value, directory: &Path) {
         "" => format!("/openapi/v3/api/{version}"),
         group => format!("/openapi/v3/apis/{group}/{version}"),
     };
-    let get = async || stage.kubectl(&["get", "--raw", &place]).await;
+    let get = async || env.kubectl(&["get", "--raw", &place]).await;
     // What was just defined is published a moment later.
-    stage
-        .until("a published schema", async || get().await.is_ok())
+    env.until("a published schema", async || get().await.is_ok())
         .await;
     let mut all: Value = serde_json::from_str(&get().await.unwrap()).unwrap();
     let schemas = all["components"]["schemas"].as_object_mut().unwrap();

@@ -16,26 +16,28 @@ use uuid::Uuid;
 use super::{
     NAMESPACE, RELEASE, empty_plane, helm, kubectl, objects, of_kind, restricted_namespace,
 };
+use crate::conditions::is_ready;
 use crate::process::{Launch, PROGRAM, Process};
 use crate::role::{CHART, Reach};
-use crate::stage::{Stage, is_ready};
+use crate::test_env::TestEnv;
 
 /// Where the operator works.
 const HOME: &str = "district";
 
+/// Installed, upgraded, rolled back, removed and installed again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_release_is_installed_upgraded_rolled_back_removed_and_installed_again_without_harm() {
+async fn a_release_goes_through_its_whole_life_without_harm() {
     let mut release = Release::install().await;
     let first = release.start_operator().await;
-    release.stage.apply_samples().await;
+    release.env.apply_samples().await;
     let flows = release
-        .stage
+        .env
         .flows()
         .list(&ListParams::default())
         .await
         .unwrap();
     for flow in &flows {
-        release.stage.flow_where(&flow.name_any(), is_ready).await;
+        release.env.flow_where(&flow.name_any(), is_ready).await;
     }
     let test = release.test_command().await;
     assert_eq!(ask(&test, first.url(), &[]).await, Ok("leading\n".into()));
@@ -47,7 +49,7 @@ async fn a_release_is_installed_upgraded_rolled_back_removed_and_installed_again
     assert_eq!(release.versions().await, installed, "nothing is written");
 
     // As a rolling update does it: the new pod waits for the lease of the old one.
-    let resources = release.stage.versions().await;
+    let resources = release.env.versions().await;
     let next = next_release();
     let next = next.path().join(RELEASE).display().to_string();
     let two = ["--set=replicaCount=2", "--set=log.level=debug"];
@@ -55,14 +57,14 @@ async fn a_release_is_installed_upgraded_rolled_back_removed_and_installed_again
     let second = release.start_operator().await;
     assert_eq!(ask(&test, second.url(), &[]).await, Ok("standby\n".into()));
     assert_eq!(
-        release.stage.versions().await,
+        release.env.versions().await,
         resources,
         "resources are untouched"
     );
     first.stop().await;
     release.works(&second).await;
     release
-        .stage
+        .env
         .patch_flow("north-users", json!({ "note": "new" }))
         .await;
     assert_eq!(release.note().await, "new");
@@ -89,9 +91,9 @@ async fn a_release_is_installed_upgraded_rolled_back_removed_and_installed_again
     fourth.stop().await;
 }
 
-/// A release, and a stage for its operator.
+/// A release, and an environment for its operator.
 struct Release {
-    stage: Stage,
+    env: TestEnv,
 }
 
 impl Release {
@@ -102,7 +104,7 @@ impl Release {
         let home = ["create", "namespace", HOME];
         run(plane.kubectl().args(home)).await.unwrap();
         let account = plane.admin().clone();
-        let stage = Stage::of(
+        let env = TestEnv::of(
             plane,
             HOME,
             Options::default(),
@@ -110,7 +112,7 @@ impl Release {
             Reach::AllNamespaces,
         )
         .await;
-        let mut release = Self { stage };
+        let mut release = Self { env };
         release.helm(&["install", RELEASE, CHART], &[]).await;
         release.take_account().await;
         release
@@ -122,13 +124,13 @@ impl Release {
         let name = &deployment["spec"]["template"]["spec"]["serviceAccountName"];
         let name = name.as_str().unwrap();
         self.object(&format!("serviceaccount/{name}")).await;
-        let account = self.stage.plane.service_account(NAMESPACE, name).await;
-        self.stage.account = account.unwrap();
+        let account = self.env.plane.service_account(NAMESPACE, name).await;
+        self.env.account = account.unwrap();
     }
 
-    /// Runs helm, with the values for this stage where it takes values.
+    /// Runs helm, with the values for this environment where it takes values.
     async fn helm(&self, arguments: &[&str], values: &[&str]) -> String {
-        let simulator = &self.stage.simulator;
+        let simulator = &self.env.simulator;
         let settings = [
             format!("--set=graph.endpoint={}", simulator.graph_endpoint()),
             format!(
@@ -140,24 +142,24 @@ impl Release {
         let settings = settings.iter().map(String::as_str).filter(|_| takes_values);
         let all = arguments.iter().copied().chain(["--namespace", NAMESPACE]);
         let all: Vec<&str> = all.chain(settings).chain(values.iter().copied()).collect();
-        helm(self.stage.plane, &all).await.unwrap()
+        helm(self.env.plane, &all).await.unwrap()
     }
 
     /// Starts the operator as the Deployment says, and waits until it is ready.
     async fn start_operator(&self) -> Process {
         let deployment = self.deployment().await;
-        let operator = Launch::of(&deployment, &self.stage.account).start().await;
+        let operator = Launch::of(&deployment, &self.env.account).start().await;
         let ready = async || operator.get("/readyz").await.0 == 200;
-        self.stage.until("the operator to be ready", ready).await;
+        self.env.until("the operator to be ready", ready).await;
         operator
     }
 
     /// Asks for a look at a flow, and waits until this operator, as the leader, has had it.
     async fn works(&self, operator: &Process) {
         let leads = async || operator.get("/readyz").await.1 == "leading\n";
-        self.stage.until("the operator to lead", leads).await;
+        self.env.until("the operator to lead", leads).await;
         let (asked, flow) = (Uuid::new_v4().to_string(), "north-users");
-        self.stage
+        self.env
             .annotate_flow(flow, annotation::REQUESTED_AT, &asked)
             .await;
         let handled = |flow: &ProvisioningFlow| {
@@ -165,23 +167,18 @@ impl Release {
             is_ready(flow)
                 && status.and_then(|one| one.last_handled_reconcile_at.as_ref()) == Some(&asked)
         };
-        self.stage.flow_where(flow, handled).await;
+        self.env.flow_where(flow, handled).await;
     }
 
     /// Waits until nothing is written any more.
     async fn comes_to_rest(&self) {
-        let lists = || {
-            self.stage
-                .simulator
-                .journal()
-                .requests(Operation::ListFlows)
-        };
+        let lists = || self.env.requests(Operation::ListFlows);
         let rests = async || {
-            let (before, enough) = (self.stage.versions().await, lists() + 2);
-            self.stage.until("polls", async || lists() >= enough).await;
-            self.stage.versions().await == before
+            let (before, enough) = (self.env.versions().await, lists() + 2);
+            self.env.until("polls", async || lists() >= enough).await;
+            self.env.versions().await == before
         };
-        self.stage.until("rest", rests).await;
+        self.env.until("rest", rests).await;
     }
 
     /// What was done to each object at the service.
@@ -196,14 +193,14 @@ impl Release {
             )
         };
         let sets: Vec<_> = self
-            .stage
+            .env
             .simulator
             .snapshot()
             .sets
             .iter()
             .map(flows)
             .collect();
-        (sets, self.stage.simulator.journal().tally().objects)
+        (sets, self.env.simulator.journal().tally().objects)
     }
 
     /// The new field of the next release, as it is kept.
@@ -215,21 +212,21 @@ impl Release {
             "--output",
             "jsonpath={.spec.note}",
         ];
-        self.stage.kubectl(&path).await.unwrap()
+        self.env.kubectl(&path).await.unwrap()
     }
 
     /// The resources: which they are, and that none is being deleted.
     async fn uids(&self) -> String {
         let columns = "jsonpath={range .items[*]}{.metadata.name} {.metadata.uid} {.metadata.deletionTimestamp}{'\\n'}{end}";
         let all = ["get", "industrydata", "--output", columns];
-        self.stage.kubectl(&all).await.unwrap()
+        self.env.kubectl(&all).await.unwrap()
     }
 
     /// The versions of all objects of the release.
     async fn versions(&self) -> BTreeMap<String, String> {
         let manifest = self.helm(&["get", "manifest", RELEASE], &[]).await;
         let get = ["get", "--output", "json"];
-        let list = kubectl(self.stage.plane, &get, &manifest).await.unwrap();
+        let list = kubectl(self.env.plane, &get, &manifest).await.unwrap();
         let list: Value = serde_json::from_str(&list).unwrap();
         let version = |object: &Value| {
             let name = format!("{} {}", object["kind"], object["metadata"]["name"]);
@@ -249,7 +246,7 @@ impl Release {
 
     async fn object(&self, name: &str) -> Value {
         let get = ["get", name, "--namespace", NAMESPACE, "--output", "json"];
-        let text = run(self.stage.plane.kubectl().args(get)).await.unwrap();
+        let text = run(self.env.plane.kubectl().args(get)).await.unwrap();
         serde_json::from_str(&text).unwrap()
     }
 

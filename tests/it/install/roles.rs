@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use industrydata_simulator::{Operation, Options};
-use industrydata_testbed::{Effect, Entry, Position, Rule};
+use industrydata_testbed::{Entry, Position, ProxyEffect, Rule};
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use kube::api::{DeleteParams, DynamicObject};
+use kube::api::DynamicObject;
 use serde_json::json;
 
-use crate::role::{self, Reach, rules};
-use crate::stage::{PATIENCE, Stage, flow, is_ready, plane, security};
+use crate::conditions::is_ready;
+use crate::manifests::{flow, security};
+use crate::role;
+use crate::role::{Reach, rules};
+use crate::test_env::{TestEnv, plane};
+use crate::waiting::PATIENCE;
 
 /// A group, a resource with its subresource, and a verb.
 type Grant = (String, String, String);
@@ -27,10 +31,10 @@ const KINDS: [&str; 3] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_roles_grant_exactly_what_is_used() {
-    let mut stage = Stage::set_up("roles", Options::default()).await;
-    let (start, operator) = (stage.audit_position(), stage.account.user().to_owned());
-    live(&mut stage).await;
-    let entries = stage.plane.audit().unwrap().since(start).unwrap();
+    let mut env = TestEnv::set_up("roles", Options::default()).await;
+    let (start, operator) = (env.audit_position(), env.account.user().to_owned());
+    live(&mut env).await;
+    let entries = env.plane.audit().unwrap().since(start).unwrap();
     let entries = entries
         .iter()
         .filter(|entry| entry.user == operator && !entry.resource.is_empty());
@@ -44,7 +48,7 @@ async fn the_roles_grant_exactly_what_is_used() {
         );
         used.insert(grant_of(entry));
     }
-    let roles = role::rendered(stage.plane, "roles", Reach::OneNamespace).await;
+    let roles = role::rendered(env.plane, "roles", Reach::OneNamespace).await;
     assert_eq!(
         granted(&roles),
         used,
@@ -75,10 +79,10 @@ async fn is_missed(grant: &Grant, namespace: &str) {
     }
     role::grant(plane, &account, &roles).await;
     let user = account.user().to_owned();
-    let mut stage = Stage::of(plane, namespace, Options::default(), account, reach).await;
-    let refused = tokio::time::timeout(PATIENCE, refused(stage.audit_position(), user, grant));
+    let mut env = TestEnv::of(plane, namespace, Options::default(), account, reach).await;
+    let refused = tokio::time::timeout(PATIENCE, refused(env.audit_position(), user, grant));
     let life = async {
-        live(&mut stage).await;
+        live(&mut env).await;
         // Without some, nothing else goes wrong; that it was refused is seen in the audit log.
         std::future::pending::<()>().await;
     };
@@ -87,7 +91,7 @@ async fn is_missed(grant: &Grant, namespace: &str) {
         in_time = refused => in_time,
     };
     assert!(in_time.is_ok(), "{grant:?} was not missed");
-    stage.abandon_operator();
+    env.abandon_operator();
 }
 
 /// Waits until somebody is refused something.
@@ -107,38 +111,35 @@ async fn refused(mut position: Position, user: String, grant: &Grant) {
 
 /// All that an operator can meet: what is created, adopted, updated, reset and deleted, Secrets that change, events that
 /// repeat, writes of others in between, a lease that is taken and released.
-async fn live(stage: &mut Stage) {
-    let proxy = stage.through_proxy().await;
+async fn live(env: &mut TestEnv) {
+    let proxy = env.through_proxy().await;
     let conflict = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 409, "reason": "Conflict" });
     for kind in KINDS {
-        let conflict = Effect::answer(409, conflict.to_string());
+        let conflict = ProxyEffect::answer(409, conflict.to_string());
         proxy.inject(
             Rule::new(conflict)
                 .method("PATCH")
-                .path(&format!("/{kind}/")),
+                .path_part(&format!("/{kind}/")),
         );
     }
-    stage.start_operator(&[]).await;
-    stage.apply_samples().await;
-    let done = |operation| stage.simulator.journal().committed(operation);
+    env.start_operator(&[]).await;
+    env.apply_samples().await;
+    let done = |operation| env.committed(operation);
     let (flow_name, users) = ("north-security-groups", "north-users");
     for name in [flow_name, users] {
-        stage.flow_where(name, is_ready).await;
+        env.flow_where(name, is_ready).await;
     }
     for (times, age) in [(1, "adult"), (2, "minor"), (3, "adult")] {
         let options =
             json!({ "managementOptions": { "additionalOptions": { "studentAgeGroup": age } } });
-        stage.patch_flow(users, json!({ "user": options })).await;
-        stage
-            .until("an update", async || done(Operation::UpdateFlow) >= times)
+        env.patch_flow(users, json!({ "user": options })).await;
+        env.until("an update", async || done(Operation::UpdateFlow) >= times)
             .await;
-        stage.flow_where(users, is_ready).await;
+        env.flow_where(users, is_ready).await;
     }
-    stage
-        .patch_flow(flow_name, json!({ "resetToken": "again" }))
+    env.patch_flow(flow_name, json!({ "resetToken": "again" }))
         .await;
-    stage
-        .until("a reset", async || done(Operation::ResetFlow) == 1)
+    env.until("a reset", async || done(Operation::ResetFlow) == 1)
         .await;
     let passwords = [
         "patch",
@@ -147,28 +148,21 @@ async fn live(stage: &mut Stage) {
         "--patch",
         r#"{"stringData":{"staff":"Change-me-2"}}"#,
     ];
-    stage.kubectl(&passwords).await.unwrap();
-    stage
-        .until("new passwords", async || done(Operation::UpdateFlow) >= 4)
+    env.kubectl(&passwords).await.unwrap();
+    env.until("new passwords", async || done(Operation::UpdateFlow) >= 4)
         .await;
 
-    stage
-        .patch_flow(flow_name, json!({ "deletionPolicy": "Retain" }))
+    env.patch_flow(flow_name, json!({ "deletionPolicy": "Retain" }))
         .await;
-    stage
-        .flows()
-        .delete(flow_name, &DeleteParams::default())
-        .await
-        .unwrap();
-    stage.gone(&stage.flows(), flow_name).await;
+    env.delete_flow(flow_name).await;
+    env.gone(&env.flows(), flow_name).await;
     let adopting = json!({ "securityGroup": security(), "adoptionPolicy": "IfExists" });
-    stage.apply(&flow(flow_name, &adopting)).await.unwrap();
-    stage.flow_where(flow_name, is_ready).await;
-    stage
-        .kubectl(&["delete", "industrydata", "--all"])
+    env.apply(flow(flow_name, &adopting)).await.unwrap();
+    env.flow_where(flow_name, is_ready).await;
+    env.kubectl(&["delete", "industrydata", "--all"])
         .await
         .unwrap();
-    stage.stop_operator().await;
+    env.stop_operator().await;
 }
 
 fn grant_of(entry: &Entry) -> Grant {

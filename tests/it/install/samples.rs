@@ -6,8 +6,9 @@ use std::path::Path;
 use industrydata_simulator::Simulator;
 use serde_json::{Value, json};
 
+use crate::manifests::{sample, security};
 use crate::shell::Shell;
-use crate::stage::{Stage, sample, security};
+use crate::test_env::TestEnv;
 
 /// What stands in the samples for the ids of what somebody else has made.
 const IDS: [&str; 3] = [
@@ -18,9 +19,9 @@ const IDS: [&str; 3] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_sample_shows_what_it_says() {
-    let stage = Stage::open("samples").await;
-    let shell = Shell::new(stage.plane, &stage.namespace);
-    let ids = made_by_others(&stage.simulator);
+    let env = TestEnv::open("samples").await;
+    let shell = Shell::new(env.plane, &env.namespace);
+    let ids = made_by_others(&env.simulator);
     let samples: BTreeMap<String, String> = names()
         .map(|name| {
             let text = sample(&name);
@@ -30,7 +31,7 @@ async fn every_sample_shows_what_it_says() {
         })
         .collect();
     for (name, text) in &samples {
-        let applied = stage.apply(text).await;
+        let applied = env.apply(text).await;
         applied.unwrap_or_else(|error| panic!("deploy/samples/{name}: {error}"));
     }
     for (name, text) in &samples {
@@ -41,7 +42,7 @@ async fn every_sample_shows_what_it_says() {
         {
             shows += 1;
             if let Err(error) = shell.run(command, "").await {
-                let resources = stage.kubectl(&["get", "industrydata", "-o", "yaml"]).await;
+                let resources = env.kubectl(&["get", "industrydata", "-o", "yaml"]).await;
                 panic!(
                     "deploy/samples/{name}: {command}: {error}\n{}",
                     resources.unwrap()
@@ -54,8 +55,8 @@ async fn every_sample_shows_what_it_says() {
         );
     }
     let all = ["delete", "industrydata", "--all", "--timeout=2m"];
-    stage.kubectl(&all).await.unwrap();
-    let sets = stage.simulator.snapshot().sets;
+    env.kubectl(&all).await.unwrap();
+    let sets = env.simulator.snapshot().sets;
     let mut left: Vec<_> = sets
         .iter()
         .map(|set| &set.resource["displayName"])

@@ -12,7 +12,7 @@ use industrydata_simulator::{Application, Options, Simulator, Tenant};
 use industrydata_testbed::{ControlPlane, run};
 use serde_json::json;
 
-use crate::stage::Stage;
+use crate::test_env::TestEnv;
 use page::Page;
 use scene::Scene;
 
@@ -69,10 +69,10 @@ async fn follow(name: &str, path: &str, given: Given) {
             "manual-{}",
             page.path.file_stem().unwrap().to_str().unwrap()
         );
-        let mut stage = Stage::set_up(&namespace, tenant()).await;
-        prepare(&stage.simulator);
-        stage.start_operator(&[]).await;
-        stage.apply_samples().await;
+        let mut env = TestEnv::set_up(&namespace, tenant()).await;
+        prepare(&env.simulator);
+        env.start_operator(&[]).await;
+        env.apply_samples().await;
         let ready = [
             "wait",
             "--for=condition=Ready",
@@ -80,8 +80,8 @@ async fn follow(name: &str, path: &str, given: Given) {
             "--all",
             "--timeout=60s",
         ];
-        stage.kubectl(&ready).await.unwrap();
-        Scene::new(stage.plane, &namespace).follow(&page).await;
+        env.kubectl(&ready).await.unwrap();
+        Scene::new(env.plane, &namespace).follow(&page).await;
         return;
     }
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -4,15 +4,11 @@ use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
 use industrydata_simulator::{Answer, Effect, Operation};
 use serde_json::json;
 
-use super::{
-    error, headline, meet_all, open, other_groups, page, page_after_commit, passwords, requests,
-    users,
-};
-use crate::faults::{
-    all_ready, apply_all, apply_pairs, assert_healed, connection, events, names, polls, remote_id,
-    set,
-};
-use crate::stage::{Stage, is_ready, ready, stalled};
+use super::{error, page, page_after_commit};
+use crate::conditions::{headline, is_ready, ready, remote_id, reset_phase, stalled};
+use crate::faults::{open, with_pairs};
+use crate::manifests::{connection, names, other_groups, passwords, set, users};
+use crate::oracle::assert_healed;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_whose_update_is_answered_with_a_page_is_sent_again() {
@@ -20,57 +16,52 @@ async fn a_password_whose_update_is_answered_with_a_page_is_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_whose_update_is_answered_with_an_error_under_a_success_is_sent_again() {
+async fn a_password_answered_with_an_error_under_a_success_is_sent_again() {
     password_arrives_although("error-password", error(200)).await;
 }
 
 async fn password_arrives_although(name: &str, answer: Vec<Effect>) {
-    let stage = open(name).await;
-    let users = users("users", "north");
-    apply_all(
-        &stage,
-        [connection(), passwords("Old-1"), set("north"), users],
-    )
-    .await;
-    let id = remote_id(&stage.flow_where("users", is_ready).await);
-    meet_all(&stage, Operation::UpdateFlow, [answer]);
-    stage.apply(&passwords("New-2")).await.unwrap();
+    let env = open(name).await;
+    let users = users("users");
+    env.apply_all([connection(), passwords("Old-1"), set("north"), users])
+        .await;
+    let id = remote_id(&env.flow_where("users", is_ready).await);
+    env.meet_all(Operation::UpdateFlow, [answer]);
+    env.apply(passwords("New-2")).await.unwrap();
     let arrived = async || {
-        let known = stage.simulator.has_password(&id, "staff", "New-2");
+        let known = env.simulator.has_password(&id, "staff", "New-2");
         known.unwrap()
     };
-    stage.until("the new password", arrived).await;
-    assert_healed(&stage).await;
-    assert_eq!(stage.simulator.journal().updates(&id), 1);
+    env.until("the new password", arrived).await;
+    assert_healed(&env).await;
+    assert_eq!(env.simulator.journal().updates(&id), 1);
 }
 
+/// Whether it had an effect is looked up.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_update_whose_answer_is_a_page_is_looked_into_and_sent_again_if_it_had_no_effect() {
+async fn an_update_answered_with_a_page_is_sent_again_if_it_had_no_effect() {
     let answers = [page(200), error(200), page(204), page_after_commit(200)];
-    let stage = open("page-update").await;
-    let names = names(answers.len());
-    apply_pairs(&stage, &names).await;
-    all_ready(&stage).await;
-    meet_all(&stage, Operation::UpdateFlow, answers);
+    let (env, names) = with_pairs("page-update", answers.len()).await;
+    env.meet_all(Operation::UpdateFlow, answers);
     for name in &names {
-        stage.patch_flow(name, other_groups()).await;
+        env.patch_flow(name, other_groups()).await;
     }
     // What looks like a success is trusted for a visibility window, and sent again after that.
     let arrived = async || {
-        let sets = stage.simulator.snapshot().sets;
+        let sets = env.simulator.snapshot().sets;
         let mut flows = sets.iter().flat_map(|set| &set.flows);
         flows.all(|flow| {
             let options = &flow.resource["creationOptions"];
             options["createBasedOnOrgPlusRoleGroup"] == json!(true)
         })
     };
-    stage.until("the updates", arrived).await;
-    assert_healed(&stage).await;
+    env.until("the updates", arrived).await;
+    assert_healed(&env).await;
 }
 
+/// Only the documented answer settles a reset: no other success, no page, no refusal in HTML.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reset_that_is_answered_with_anything_else_than_documented_is_in_doubt_and_not_sent_again()
- {
+async fn a_reset_with_an_undocumented_answer_is_in_doubt_and_not_sent_again() {
     let answers = vec![
         page(200),
         page_after_commit(200),
@@ -78,54 +69,43 @@ async fn a_reset_that_is_answered_with_anything_else_than_documented_is_in_doubt
         page(400),
         page_after_commit(403),
     ];
-    let stage = open("page-reset").await;
-    let names = names(answers.len());
-    apply_pairs(&stage, &names).await;
-    all_ready(&stage).await;
-    let count = meet_all(&stage, Operation::ResetFlow, answers);
+    let (env, names) = with_pairs("page-reset", answers.len()).await;
+    let count = env.meet_all(Operation::ResetFlow, answers);
     for name in &names {
         let reset = json!({ "resetToken": "again" });
-        stage.patch_flow(name, reset).await;
+        env.patch_flow(name, reset).await;
     }
     for name in &names {
         let answered = |flow: &ProvisioningFlow| {
-            let phase = phase(flow);
+            let phase = reset_phase(flow);
             phase.is_some() && phase != Some(ResetPhase::Sending)
         };
-        let flow = stage.flow_where(name, answered).await;
-        assert_eq!(phase(&flow), Some(ResetPhase::Unknown), "{flow:#?}");
-        stage.flow_where(name, is_in_doubt).await;
+        let flow = env.flow_where(name, answered).await;
+        assert_eq!(reset_phase(&flow), Some(ResetPhase::Unknown), "{flow:#?}");
+        env.flow_where(name, is_in_doubt).await;
     }
-    polls(&stage, 4).await;
-    assert_eq!(requests(&stage, Operation::ResetFlow), count);
+    env.polls(4).await;
+    assert_eq!(env.requests(Operation::ResetFlow), count);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flow_whose_reset_never_arrived_is_not_ready() {
-    let stage = open("lost-reset").await;
-    let names = names(1);
-    apply_pairs(&stage, &names).await;
-    all_ready(&stage).await;
-    meet_all(&stage, Operation::ResetFlow, [vec![Effect::CutBefore]]);
+    let (env, names) = with_pairs("lost-reset", 1).await;
+    env.meet_all(Operation::ResetFlow, [vec![Effect::CutBefore]]);
     let reset = json!({ "resetToken": "again" });
-    stage.patch_flow(&names[0], reset).await;
-    let stuck = |flow: &_| stalled(flow) == "True/ResetUnknown";
-    let flow = stage.flow_where(&names[0], stuck).await;
+    env.patch_flow(&names[0], reset).await;
+    let flow = env.flow_stalled(&names[0], "ResetUnknown").await;
     assert_ne!(headline(&flow).status, "True", "{flow:#?}");
     assert_eq!(headline(&flow).reason, "ResetUnknown");
-    polls(&stage, 3).await;
-    assert!(is_in_doubt(&stage.flow(&names[0]).await));
-    assert_eq!(requests(&stage, Operation::ResetFlow), 1);
+    env.polls(3).await;
+    assert!(is_in_doubt(&env.flow(&names[0]).await));
+    assert_eq!(env.requests(Operation::ResetFlow), 1);
 }
 
 /// Whether it is said that nobody knows what became of the reset, and nothing else.
 fn is_in_doubt(flow: &ProvisioningFlow) -> bool {
     let not_ready = ["False/ResetUnknown", "Unknown/ResetUnknown"];
     stalled(flow) == "True/ResetUnknown" && not_ready.contains(&&*ready(flow))
-}
-
-fn phase(flow: &ProvisioningFlow) -> Option<ResetPhase> {
-    flow.status.as_ref()?.reset.as_ref()?.phase
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,18 +139,13 @@ fn after_commit(status: u16) -> Vec<Effect> {
 
 /// Each flow's create is answered in one of these ways, and there is one of each in the end.
 async fn created_once_although(name: &str, answers: Vec<Vec<Effect>>) {
-    let stage = open(name).await;
+    let env = open(name).await;
     let names = names(answers.len());
-    meet_all(&stage, Operation::CreateFlow, answers);
-    apply_pairs(&stage, &names).await;
-    assert_healed(&stage).await;
-    assert_each_made_once(&stage, names.len()).await;
-}
-
-async fn assert_each_made_once(stage: &Stage, count: usize) {
-    let journal = stage.simulator.journal();
-    assert_eq!(journal.committed(Operation::CreateFlow), count);
-    let told = events(stage).await;
+    env.meet_all(Operation::CreateFlow, answers);
+    env.apply_pairs(&names).await;
+    assert_healed(&env).await;
+    assert_eq!(env.committed(Operation::CreateFlow), names.len());
+    let told = env.events().await;
     for wrong in ["AlreadyExists", "DuplicateRemote"] {
         assert!(!told.contains(wrong), "{told}");
     }

@@ -2,35 +2,22 @@
 
 use industrydata_operator::api::annotation;
 use industrydata_simulator::{Answer, Effect, Operation, Rule};
-use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 
-use super::{error, headline, meet_all, open, page, page_after_commit};
-use crate::faults::{all_ready, apply_all, apply_pairs, connection, group, names, set};
-use crate::stage::{Stage, flow, is_ready, security, stalled};
-
-async fn delete_flows(stage: &Stage) {
-    let (how, all) = (DeleteParams::default(), ListParams::default());
-    stage.flows().delete_collection(&how, &all).await.unwrap();
-}
-
-async fn delete_sets(stage: &Stage) {
-    let (how, all) = (DeleteParams::default(), ListParams::default());
-    stage.sets().delete_collection(&how, &all).await.unwrap();
-}
+use super::{error, page, page_after_commit};
+use crate::conditions::{headline, is_ready};
+use crate::faults::{open, with_pairs};
+use crate::manifests::{connection, groups, groups_by_id, names, set};
+use crate::oracle::all_ready;
+use crate::test_env::TestEnv;
 
 /// Each flow's deletion is answered in one of these ways, and all are gone in the end, here and there.
 async fn flows_are_gone_although(name: &str, answers: Vec<Vec<Effect>>) {
-    let stage = open(name).await;
-    let names = names(answers.len());
-    apply_pairs(&stage, &names).await;
-    all_ready(&stage).await;
-    meet_all(&stage, Operation::DeleteFlow, answers);
-    delete_flows(&stage).await;
-    for name in &names {
-        stage.gone(&stage.flows(), name).await;
-    }
-    for set in stage.simulator.snapshot().sets {
+    let (env, names) = with_pairs(name, answers.len()).await;
+    env.meet_all(Operation::DeleteFlow, answers);
+    env.delete_flows().await;
+    env.flows_gone(&names).await;
+    for set in env.simulator.snapshot().sets {
         assert_eq!(set.flows, [], "left at the service");
     }
 }
@@ -39,8 +26,9 @@ fn unknown_error() -> Vec<Effect> {
     vec![Effect::Refuse(Answer::new(404).code("UnknownError"))]
 }
 
+/// The flow is still there, whatever the answer says.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flow_whose_deletion_is_answered_with_404_while_it_is_there_is_deleted() {
+async fn a_flow_whose_deletion_is_answered_with_404_is_deleted() {
     flows_are_gone_although("delete-404", vec![unknown_error()]).await;
 }
 
@@ -66,87 +54,76 @@ async fn a_flow_whose_deletion_had_no_effect_is_deleted_whatever_the_answer_was(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_set_whose_deletion_had_no_effect_is_deleted_whatever_the_answer_was() {
     let answers = vec![unknown_error(), error(410), page(200), error(204)];
-    let stage = open("delete-sets").await;
+    let env = open("delete-sets").await;
     let names = names(answers.len());
-    apply_all(
-        &stage,
+    env.apply_all(
         [connection()]
             .into_iter()
             .chain(names.iter().map(|name| set(name))),
     )
     .await;
-    all_ready(&stage).await;
-    meet_all(&stage, Operation::DeleteSet, answers);
-    delete_sets(&stage).await;
+    all_ready(&env).await;
+    env.meet_all(Operation::DeleteSet, answers);
+    env.delete_sets().await;
     for name in &names {
-        stage.gone(&stage.sets(), name).await;
+        env.gone(&env.sets(), name).await;
     }
-    assert_eq!(stage.simulator.snapshot().sets, []);
+    assert_eq!(env.simulator.snapshot().sets, []);
 }
 
-/// Declares a flow in a set that somebody else looks after, of which only the id is known.
-async fn apply_flow_of_foreign_set(stage: &Stage, name: &str, set: &str) {
-    let spec = json!({ "flowSetRef": null, "flowSetId": set, "connectionRef": { "name": "contoso" },
-        "securityGroup": security() });
-    apply_all(stage, [connection(), flow(name, &spec)]).await;
-}
-
-fn foreign_set(stage: &Stage) -> String {
+/// A flow in a set that somebody else looks after. Gives back the id of the set.
+async fn with_foreign_set(env: &TestEnv) -> String {
     let body = json!({ "displayName": "made by hand" });
-    stage.simulator.create_set(&body).unwrap()
+    let set = env.simulator.create_set(&body).unwrap();
+    env.apply_all([connection(), groups_by_id("groups", &set)])
+        .await;
+    set
 }
 
+/// The create of the flow never arrived.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_set_that_is_gone_settles_the_deletion_of_a_flow_whose_create_never_arrived() {
-    let stage = open("delete-unresolved").await;
-    let set = foreign_set(&stage);
+async fn a_set_that_is_gone_settles_the_deletion_of_an_unresolved_create() {
+    let env = open("delete-unresolved").await;
     let lost = Rule::new(Effect::CutBefore).on(Operation::CreateFlow);
-    stage.simulator.inject(lost.always());
-    apply_flow_of_foreign_set(&stage, "groups", &set).await;
-    let tried = async || super::requests(&stage, Operation::CreateFlow) > 0;
-    stage.until("a create", tried).await;
-    stage.simulator.delete_set(&set).unwrap();
-    delete_flows(&stage).await;
-    stage.gone(&stage.flows(), "groups").await;
+    env.simulator.inject(lost.always());
+    let set = with_foreign_set(&env).await;
+    let tried = async || env.requests(Operation::CreateFlow) > 0;
+    env.until("a create", tried).await;
+    env.simulator.delete_set(&set).unwrap();
+    env.delete_flows().await;
+    env.flows_gone(&["groups"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_set_that_is_gone_settles_the_deletion_of_its_flows() {
-    let stage = open("delete-with-set").await;
-    let set = foreign_set(&stage);
-    apply_flow_of_foreign_set(&stage, "groups", &set).await;
-    stage.flow_where("groups", is_ready).await;
-    stage.simulator.delete_set(&set).unwrap();
-    delete_flows(&stage).await;
-    stage.gone(&stage.flows(), "groups").await;
-    assert_eq!(stage.simulator.journal().sets_created(), 0);
+    let env = open("delete-with-set").await;
+    let set = with_foreign_set(&env).await;
+    env.flow_where("groups", is_ready).await;
+    env.simulator.delete_set(&set).unwrap();
+    env.delete_flows().await;
+    env.flows_gone(&["groups"]).await;
+    assert_eq!(env.simulator.journal().sets_created(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flow_whose_set_was_let_go_names_the_missing_set_and_can_be_abandoned() {
-    let stage = open("abandoned-set").await;
-    apply_all(
-        &stage,
-        [connection(), set("north"), group("groups", "north")],
-    )
-    .await;
-    all_ready(&stage).await;
+    let env = open("abandoned-set").await;
+    env.apply_all([connection(), set("north"), groups("groups")])
+        .await;
+    all_ready(&env).await;
     let abandon = format!("{}=true", annotation::ABANDON);
-    stage
-        .kubectl(&["annotate", "flowset", "north", &abandon])
+    env.kubectl(&["annotate", "flowset", "north", &abandon])
         .await
         .unwrap();
-    delete_sets(&stage).await;
-    stage.gone(&stage.sets(), "north").await;
-    delete_flows(&stage).await;
-    let blocked = |flow: &_| stalled(flow) == "True/DeletionBlocked";
-    let says = headline(&stage.flow_where("groups", blocked).await).message;
+    env.delete_sets().await;
+    env.gone(&env.sets(), "north").await;
+    env.delete_flows().await;
+    let says = headline(&env.flow_stalled("groups", "DeletionBlocked").await).message;
     for part in ["OutboundProvisioningFlowSet north", annotation::ABANDON] {
         assert!(says.contains(part), "{part} is missing in: {says}");
     }
-    stage
-        .annotate_flow("groups", annotation::ABANDON, "true")
+    env.annotate_flow("groups", annotation::ABANDON, "true")
         .await;
-    stage.gone(&stage.flows(), "groups").await;
-    assert_eq!(super::requests(&stage, Operation::DeleteFlow), 0);
+    env.flows_gone(&["groups"]).await;
+    assert_eq!(env.requests(Operation::DeleteFlow), 0);
 }

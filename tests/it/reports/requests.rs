@@ -3,18 +3,14 @@
 use industrydata_operator::api::ProvisioningFlow;
 use serde_json::json;
 
-use super::open;
-use crate::faults::{all_ready, apply_pairs, names, polls};
-use crate::stage::told;
+use crate::conditions::told;
+use crate::faults::with_pairs;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_new_value_of_either_annotation_is_a_request_and_is_echoed() {
     const OURS: &str = "industrydata.dev/requested-at";
     const FLUX: &str = "reconcile.fluxcd.io/requestedAt";
-    let stage = open("requested-at").await;
-    let names = names(1);
-    apply_pairs(&stage, &names).await;
-    all_ready(&stage).await;
+    let (env, names) = with_pairs("requested-at", 1).await;
     for (key, value) in [
         (OURS, "today-1"),
         (FLUX, "1764161211"),
@@ -25,36 +21,31 @@ async fn any_new_value_of_either_annotation_is_a_request_and_is_echoed() {
         (OURS, "0"),
         (FLUX, "2025-11-26T12:00:00.5Z"),
     ] {
-        stage.annotate_flow(&names[0], key, value).await;
+        env.annotate_flow(&names[0], key, value).await;
         let echoed = |flow: &ProvisioningFlow| {
             let status = flow.status.as_ref().unwrap();
             status.last_handled_reconcile_at.as_deref() == Some(value)
         };
-        stage.flow_where(&names[0], echoed).await;
+        env.flow_where(&names[0], echoed).await;
     }
-    polls(&stage, 2).await;
-    let start = stage.audit_position();
-    polls(&stage, 4).await;
-    assert_eq!(stage.writes_since(start), Vec::<String>::new());
+    env.polls(2).await;
+    let start = env.audit_position();
+    env.polls(4).await;
+    assert_eq!(env.writes_since(start), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flow_that_is_suspended_is_shown_as_suspended() {
-    let stage = open("suspended-shown").await;
-    let names = names(1);
-    apply_pairs(&stage, &names).await;
-    all_ready(&stage).await;
-    stage
-        .patch_flow(&names[0], json!({ "suspend": true }))
-        .await;
+    let (env, names) = with_pairs("suspended-shown", 1).await;
+    env.patch_flow(&names[0], json!({ "suspend": true })).await;
     let observed = |flow: &ProvisioningFlow| {
         let status = flow.status.as_ref().unwrap();
-        let synced = told(&status.conditions, "Synced");
+        let synced = told(flow, "Synced");
         Some(status.observed_generation) == flow.metadata.generation && !synced.is_empty()
     };
-    stage.flow_where(&names[0], observed).await;
+    env.flow_where(&names[0], observed).await;
     let shown = ["get", "pflow", &names[0], "--output", "wide"];
-    let shown = stage.kubectl(&shown).await.unwrap();
+    let shown = env.kubectl(&shown).await.unwrap();
     let lines: Vec<&str> = shown.lines().collect();
     let column = lines[0].find("REASON").unwrap();
     let reason = lines[1][column..].split_whitespace().next();

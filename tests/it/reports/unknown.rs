@@ -1,157 +1,144 @@
 //! What is not known is told: lists that cannot be read, sets that do not exist, words that nobody knows.
 
 use industrydata_operator::api::ProvisioningFlow;
-use industrydata_simulator::{Answer, Effect, Operation, Rule, Surprise};
-use kube::api::DeleteParams;
+use industrydata_simulator::{Answer, Effect, Operation, Quirk, Rule};
 use serde_json::json;
 
-use super::{headline, open, other_groups, requests};
-use crate::faults::{
-    all_ready, apply_all, apply_pairs, assert_healed, connection, names, remote_id,
-};
-use crate::stage::{Stage, flow, is_ready, ready, security, stalled};
+use crate::conditions::{headline, is_ready, ready, remote_id, stalled};
+use crate::faults::{open, with_pairs};
+use crate::manifests::{connection, groups_by_id, other_groups};
+use crate::oracle::assert_healed;
+use crate::test_env::TestEnv;
 
 const UNREADABLE: &str = "Unknown/ServiceUnavailable";
 
 /// The flows of the set of one flow cannot be listed any more.
-async fn fail_list(stage: &Stage, name: &str) {
-    let status = stage.flow(name).await.status.unwrap();
+async fn fail_list(env: &TestEnv, name: &str) {
+    let status = env.flow(name).await.status.unwrap();
     let path = format!("*/{}/provisioningFlows*", status.flow_set_id.unwrap());
     let fail = Rule::new(Effect::Refuse(Answer::new(500))).method("GET");
-    stage.simulator.inject(fail.path(path).always());
+    env.simulator.inject(fail.path(path).always());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flow_whose_list_cannot_be_read_says_so_and_others_stay_ready() {
-    let stage = open("unreadable-list").await;
-    let names = names(2);
-    apply_pairs(&stage, &names).await;
-    all_ready(&stage).await;
-    fail_list(&stage, &names[0]).await;
+    let (env, names) = with_pairs("unreadable-list", 2).await;
+    fail_list(&env, &names[0]).await;
     let unknown = |flow: &_| ready(flow) == UNREADABLE;
-    stage.flow_where(&names[0], unknown).await;
-    assert!(is_ready(&stage.flow(&names[1]).await));
-    stage.simulator.clear_rules();
-    assert_healed(&stage).await;
+    env.flow_where(&names[0], unknown).await;
+    assert!(is_ready(&env.flow(&names[1]).await));
+    env.simulator.clear_rules();
+    assert_healed(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_that_has_not_reached_the_service_is_not_under_ready() {
-    let stage = open("unreadable-edit").await;
-    let names = names(1);
+    let (env, names) = with_pairs("unreadable-edit", 1).await;
     let name = &names[0];
-    apply_pairs(&stage, &names).await;
-    all_ready(&stage).await;
-    let id = remote_id(&stage.flow(name).await);
-    fail_list(&stage, name).await;
+    let id = remote_id(&env.flow(name).await);
+    fail_list(&env, name).await;
     let fail = Rule::new(Effect::Refuse(Answer::new(500))).on(Operation::UpdateFlow);
-    stage.simulator.inject(fail.always());
-    stage.patch_flow(name, other_groups()).await;
+    env.simulator.inject(fail.always());
+    env.patch_flow(name, other_groups()).await;
     let told = |flow: &ProvisioningFlow| {
         let current = headline(flow).observed_generation == flow.metadata.generation;
         let claims = current && headline(flow).status == "True";
         assert!(!claims, "the edit counts as done: {:#?}", flow.status);
         current && ready(flow) == UNREADABLE
     };
-    stage.flow_where(name, told).await;
-    stage.simulator.clear_rules();
-    assert_healed(&stage).await;
-    assert_eq!(stage.simulator.journal().updates(&id), 1);
+    env.flow_where(name, told).await;
+    env.simulator.clear_rules();
+    assert_healed(&env).await;
+    assert_eq!(env.simulator.journal().updates(&id), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_set_id_that_does_not_exist_is_told_and_its_flow_can_be_deleted() {
-    let stage = open("no-such-set").await;
-    let spec = json!({ "flowSetRef": null, "flowSetId": "99999999-0000-4000-8000-000000000000",
-        "connectionRef": { "name": "contoso" }, "securityGroup": security() });
-    apply_all(&stage, [connection(), flow("astray", &spec)]).await;
-    let told = |flow: &_| stalled(flow) == "True/FlowSetNotFound";
-    let flow = stage.flow_where("astray", told).await;
+    let env = open("no-such-set").await;
+    let astray = groups_by_id("astray", "99999999-0000-4000-8000-000000000000");
+    env.apply_all([connection(), astray]).await;
+    let flow = env.flow_stalled("astray", "FlowSetNotFound").await;
     assert_eq!(headline(&flow).reason, "FlowSetNotFound");
     assert_ne!(headline(&flow).status, "True");
     let says = headline(&flow).message;
     assert!(says.contains("spec.flowSetId"), "{says}");
-    let how = DeleteParams::default();
-    stage.flows().delete("astray", &how).await.unwrap();
-    stage.gone(&stage.flows(), "astray").await;
-    assert_eq!(requests(&stage, Operation::CreateFlow), 0);
+    env.delete_flow("astray").await;
+    env.flows_gone(&["astray"]).await;
+    assert_eq!(env.requests(Operation::CreateFlow), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_set_id_whose_set_was_deleted_is_told() {
-    let stage = open("lost-set").await;
+    let env = open("lost-set").await;
     let body = json!({ "displayName": "made by hand" });
-    let set = stage.simulator.create_set(&body).unwrap();
-    let spec = json!({ "flowSetRef": null, "flowSetId": set,
-        "connectionRef": { "name": "contoso" }, "securityGroup": security() });
-    apply_all(&stage, [connection(), flow("groups", &spec)]).await;
-    stage.flow_where("groups", is_ready).await;
-    stage.simulator.delete_set(&set).unwrap();
-    let told = |flow: &_| stalled(flow) == "True/FlowSetNotFound";
-    stage.flow_where("groups", told).await;
-    assert_eq!(requests(&stage, Operation::CreateFlow), 1);
+    let set = env.simulator.create_set(&body).unwrap();
+    env.apply_all([connection(), groups_by_id("groups", &set)])
+        .await;
+    env.flow_where("groups", is_ready).await;
+    env.simulator.delete_set(&set).unwrap();
+    env.flow_stalled("groups", "FlowSetNotFound").await;
+    assert_eq!(env.requests(Operation::CreateFlow), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_readiness_is_understood_in_any_letter_case() {
-    let stage = open("loud-readiness").await;
-    let names = names(1);
-    apply_pairs(&stage, &names).await;
-    all_ready(&stage).await;
-    let id = remote_id(&stage.flow(&names[0]).await);
+    let (env, names) = with_pairs("loud-readiness", 1).await;
+    let id = remote_id(&env.flow(&names[0]).await);
     for (word, wanted) in [
         ("NotReady", "False/NotReady"),
         ("Ready", "True/Ready"),
         ("FAILED", "False/Failed"),
         ("READY", "True/Ready"),
     ] {
-        stage.simulator.set_readiness(&id, word).unwrap();
+        env.simulator.set_readiness(&id, word).unwrap();
         let told = |flow: &ProvisioningFlow| {
             let status = flow.status.as_ref().unwrap();
             status.readiness_status.as_deref() == Some(word)
         };
-        let flow = stage.flow_where(&names[0], told).await;
+        let flow = env.flow_where(&names[0], told).await;
         assert_eq!(ready(&flow), wanted, "{word}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_readiness_that_nobody_knows_meets_the_deadline_like_any_other() {
-    let stage = open("odd-readiness").await;
-    meets_the_deadline(&stage, |id| {
+    meets_the_deadline("odd-readiness", |env, id| {
         let word = "unknownFutureValue";
-        stage.simulator.set_readiness(id, word).unwrap();
+        env.simulator.set_readiness(id, word).unwrap();
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_readiness_that_is_absent_meets_the_deadline_like_any_other() {
-    let stage = open("no-readiness").await;
-    meets_the_deadline(&stage, |_| {
-        let missing = Effect::Surprise(Surprise::Missing("readinessStatus".to_owned()));
-        stage.simulator.inject(Rule::new(missing).always());
+    meets_the_deadline("no-readiness", |env, _| {
+        let missing = Effect::Quirk(Quirk::Missing("readinessStatus".to_owned()));
+        env.simulator.inject(Rule::new(missing).always());
     })
     .await;
 }
 
-async fn meets_the_deadline(stage: &Stage, change: impl FnOnce(&str)) {
-    let names = names(1);
-    apply_pairs(stage, &names).await;
-    all_ready(stage).await;
-    let id = remote_id(&stage.flow(&names[0]).await);
-    change(&id);
+async fn meets_the_deadline(name: &str, change: impl FnOnce(&TestEnv, &str)) {
+    let (env, names) = with_pairs(name, 1).await;
+    let id = remote_id(&env.flow(&names[0]).await);
+    change(&env, &id);
     let deadline = json!({ "progressDeadline": "30s" });
-    stage.patch_flow(&names[0], deadline).await;
-    let stuck = |flow: &_| stalled(flow) == "True/ProgressDeadlineExceeded";
-    let flow = stage.flow_where(&names[0], stuck).await;
+    env.patch_flow(&names[0], deadline).await;
+    let flow = env
+        .flow_stalled(&names[0], "ProgressDeadlineExceeded")
+        .await;
     assert_ne!(headline(&flow).status, "True");
     assert_eq!(headline(&flow).reason, "ProgressDeadlineExceeded");
-    let lists = || stage.simulator.journal().requests(Operation::ListFlows);
+    let lists = || env.simulator.journal().requests(Operation::ListFlows);
     let enough = lists() + 2;
-    stage.until("two lists", async || lists() >= enough).await;
-    assert!(stuck(&stage.flow(&names[0]).await), "it stays exceeded");
-    stage.simulator.clear_rules();
-    stage.simulator.set_readiness(&id, "ready").unwrap();
-    assert_healed(stage).await;
+    env.until("two lists", async || lists() >= enough).await;
+    let later = env.flow(&names[0]).await;
+    assert_eq!(
+        stalled(&later),
+        "True/ProgressDeadlineExceeded",
+        "it stays exceeded"
+    );
+    env.simulator.clear_rules();
+    env.simulator.set_readiness(&id, "ready").unwrap();
+    assert_healed(&env).await;
 }

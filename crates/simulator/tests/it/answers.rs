@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use industrydata_simulator::{
-    Answer, BodyFault, Effect, NextLink, Operation, RetryAfter, Rule, Surprise,
+    Answer, BodyFault, Effect, NextLink, Operation, Quirk, RetryAfter, Rule,
 };
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
@@ -173,23 +173,21 @@ async fn a_list_can_be_emptied_or_littered() {
     let set = flow.split('/').nth(5).unwrap();
     bench.set("other").await;
     let expanded = format!("{SETS}?$expand=provisioningFlows");
-    let surprise = |surprise| {
-        bench
-            .simulator
-            .inject(Rule::new(Effect::Surprise(surprise)));
+    let quirk = |quirk| {
+        bench.simulator.inject(Rule::new(Effect::Quirk(quirk)));
     };
     for path in [SETS.to_owned(), flows(set), expanded.clone()] {
         bench.simulator.inject(Rule::new(Effect::PageSize(1)));
-        surprise(Surprise::Emptied);
+        quirk(Quirk::Emptied);
         let body = bench.get(&path).await.expect(200).json();
         assert_eq!(body["value"], json!([]));
         assert_eq!(body.get("@odata.nextLink"), None);
         let items = |body: &Value| body["value"].as_array().unwrap().len();
         let plain = items(&bench.get(&path).await.json());
-        surprise(Surprise::Garbage);
+        quirk(Quirk::Garbage);
         assert_eq!(items(&bench.get(&path).await.json()), plain + 4);
     }
-    surprise(Surprise::Garbage);
+    quirk(Quirk::Garbage);
     let body = bench.get(&expanded).await.json();
     let set = &body["value"][2];
     assert_eq!(set["displayName"], "lone");
@@ -268,7 +266,7 @@ async fn dates_and_clocks_can_be_wrong_by_hours() {
     let right = bench.get(&flow).await;
     let hours = 3 * 3600;
     for name in ["createdDateTime", "lastModifiedDateTime"] {
-        let dates = Effect::Surprise(Surprise::Dates(-hours));
+        let dates = Effect::Quirk(Quirk::Dates(-hours));
         bench.simulator.inject(Rule::new(dates));
         let wrong = bench.get(&flow).await.json();
         let moment = |body: &Value| body[name].as_str().unwrap().parse::<Timestamp>().unwrap();

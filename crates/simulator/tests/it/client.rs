@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use industrydata_simulator::{Options, Simulator, Switches};
+use industrydata_simulator::{Behavior, Options, Simulator};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
@@ -62,9 +62,9 @@ impl Bench {
         Self::with(Options::default()).await
     }
 
-    pub(crate) async fn switched(change: impl FnOnce(&mut Switches)) -> Self {
+    pub(crate) async fn switched(change: impl FnOnce(&mut Behavior)) -> Self {
         let mut options = Options::default();
-        change(&mut options.switches);
+        change(&mut options.behavior);
         Self::with(options).await
     }
 

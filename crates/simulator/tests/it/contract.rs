@@ -93,7 +93,7 @@ async fn each_type_is_created_not_ready_and_answered_as_sent() {
 }
 
 #[tokio::test]
-async fn a_user_flow_comes_back_masked_without_role_groups_first_and_with_them_later() {
+async fn a_user_flow_comes_back_masked_and_with_role_groups_only_later() {
     let bench = Bench::new().await;
     let set = bench.set("users").await;
     let created = bench.post(&flows(&set), &user()).await.expect(201);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use industrydata_simulator::{
-    Answer, BodyFault, Effect, FlowType, NextLink, Operation, RetryAfter, Rule, Surprise,
+    Answer, BodyFault, Effect, FlowType, NextLink, Operation, Quirk, RetryAfter, Rule,
 };
 use reqwest::Method;
 use serde_json::json;
@@ -12,8 +12,9 @@ use crate::client::{
     Bench, SETS, administrative_unit, eventually, flows, last, security_group, user,
 };
 
+/// With the status, the code and the `Retry-After` of the rule.
 #[tokio::test]
-async fn a_refusal_does_nothing_and_has_the_status_code_and_retry_after_of_its_rule() {
+async fn a_refusal_does_nothing_and_answers_as_its_rule_says() {
     let bench = Bench::new().await;
     let throttled = Answer::new(429);
     for (answer, header) in [
@@ -256,24 +257,20 @@ async fn false_links_lead_in_a_circle_or_to_a_stranger() {
 async fn surprises_change_the_look_and_not_the_state() {
     let bench = Bench::new().await;
     let path = bench.lone_flow().await;
-    let surprise = |surprise| {
-        bench
-            .simulator
-            .inject(Rule::new(Effect::Surprise(surprise)))
-    };
-    surprise(Surprise::ExtraFields);
+    let quirk = |quirk| bench.simulator.inject(Rule::new(Effect::Quirk(quirk)));
+    quirk(Quirk::ExtraFields);
     assert!(bench.get(&path).await.json()["surprise"].is_object());
-    surprise(Surprise::LoudIds);
+    quirk(Quirk::LoudIds);
     assert_eq!(
         bench.get(&path).await.json()["id"],
         last(&path).to_uppercase()
     );
-    surprise(Surprise::Readiness("unknownFutureValue".to_owned()));
+    quirk(Quirk::Readiness("unknownFutureValue".to_owned()));
     assert_eq!(
         bench.get(&path).await.json()["readinessStatus"],
         "unknownFutureValue"
     );
-    surprise(Surprise::Missing("createdDateTime".to_owned()));
+    quirk(Quirk::Missing("createdDateTime".to_owned()));
     assert!(
         bench
             .get(&path)
@@ -283,7 +280,7 @@ async fn surprises_change_the_look_and_not_the_state() {
             .is_none()
     );
     bench.set("second").await;
-    surprise(Surprise::Reordered);
+    quirk(Quirk::Reordered);
     assert_eq!(
         bench.get(SETS).await.json()["value"][0]["displayName"],
         "second"

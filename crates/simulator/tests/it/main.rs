@@ -8,6 +8,8 @@
 
 mod answers;
 mod batch;
+mod behavior;
+mod behavior_of_answers;
 mod client;
 mod contract;
 mod control;
@@ -20,7 +22,5 @@ mod readiness;
 mod readme;
 mod runs;
 mod spelling;
-mod switches;
-mod switches_of_answers;
 mod tokens;
 mod wire;

@@ -45,7 +45,7 @@ async fn pages_hold_everything_once_whatever_their_size() {
     for (size, expected) in [(1, 5), (2, 3), (5, 1), (100, 1)] {
         bench
             .simulator
-            .configure(|switches| switches.page_size = size);
+            .configure(|behavior| behavior.page_size = size);
         let pages = pages(&bench, SETS).await;
         assert_eq!(pages.len(), expected, "page size {size}");
         assert_eq!(names(&pages), ["set 0", "set 1", "set 2", "set 3", "set 4"]);
@@ -55,9 +55,9 @@ async fn pages_hold_everything_once_whatever_their_size() {
 #[tokio::test]
 async fn empty_pages_may_stand_between_others() {
     let bench = with_sets(3).await;
-    bench.simulator.configure(|switches| {
-        switches.page_size = 1;
-        switches.empty_pages = true;
+    bench.simulator.configure(|behavior| {
+        behavior.page_size = 1;
+        behavior.empty_pages = true;
     });
     let pages = pages(&bench, SETS).await;
     let sizes: Vec<usize> = pages.iter().map(Vec::len).collect();
@@ -67,7 +67,7 @@ async fn empty_pages_may_stand_between_others() {
 #[tokio::test]
 async fn nothing_is_missed_when_a_set_goes_between_two_pages() {
     let bench = with_sets(3).await;
-    bench.simulator.configure(|switches| switches.page_size = 1);
+    bench.simulator.configure(|behavior| behavior.page_size = 1);
     let first = bench.get(SETS).await.json();
     let link = first["@odata.nextLink"]
         .as_str()
@@ -145,22 +145,22 @@ async fn an_option_is_refused_ignored_or_served_as_its_switch_says() {
     bench.get(&filtered).await.expect(400);
     bench
         .simulator
-        .configure(|switches| switches.query.filter = Reception::Ignore);
+        .configure(|behavior| behavior.query.filter = Reception::Ignore);
     assert_eq!(names(&pages(&bench, &filtered).await).len(), 3);
     bench
         .simulator
-        .configure(|switches| switches.query.filter = Reception::Accept);
+        .configure(|behavior| behavior.query.filter = Reception::Accept);
     assert_eq!(names(&pages(&bench, &filtered).await), ["set 1"]);
     bench
         .simulator
-        .configure(|switches| switches.query.orderby = Reception::Accept);
+        .configure(|behavior| behavior.query.orderby = Reception::Accept);
     assert_eq!(
         names(&pages(&bench, &format!("{SETS}?$orderby=displayName desc")).await)[0],
         "set 2"
     );
     bench
         .simulator
-        .configure(|switches| switches.query.expand = Reception::Refuse);
+        .configure(|behavior| behavior.query.expand = Reception::Refuse);
     bench
         .get(&format!("{SETS}?$expand=provisioningFlows"))
         .await
@@ -186,9 +186,9 @@ async fn what_no_option_is_called_is_refused_with_a_dollar_and_ignored_without()
 #[tokio::test]
 async fn pages_of_an_ordered_collection_hold_everything_once_too() {
     let bench = with_sets(3).await;
-    bench.simulator.configure(|switches| {
-        switches.page_size = 1;
-        switches.query.orderby = Reception::Accept;
+    bench.simulator.configure(|behavior| {
+        behavior.page_size = 1;
+        behavior.query.orderby = Reception::Accept;
     });
     let pages = pages(&bench, &format!("{SETS}?$orderby=displayName desc")).await;
     assert_eq!(names(&pages), ["set 2", "set 1", "set 0"]);

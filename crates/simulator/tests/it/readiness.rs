@@ -16,8 +16,8 @@ async fn word(bench: &Bench, path: &str) -> String {
 
 #[tokio::test]
 async fn a_flow_becomes_ready_when_its_time_has_come_without_being_modified() {
-    let bench = Bench::switched(|switches| {
-        switches.readiness = ReadinessScript::ready_after(Duration::from_mins(10));
+    let bench = Bench::switched(|behavior| {
+        behavior.readiness = ReadinessScript::ready_after(Duration::from_mins(10));
     })
     .await;
     let path = bench.lone_flow().await;
@@ -33,7 +33,7 @@ async fn a_flow_becomes_ready_when_its_time_has_come_without_being_modified() {
 
 #[tokio::test]
 async fn a_flow_says_any_word_that_it_is_told_to() {
-    let bench = Bench::switched(|switches| switches.readiness = ReadinessScript::manual()).await;
+    let bench = Bench::switched(|behavior| behavior.readiness = ReadinessScript::manual()).await;
     let path = bench.lone_flow().await;
     for status in [
         "disabled",
@@ -49,7 +49,7 @@ async fn a_flow_says_any_word_that_it_is_told_to() {
 
 #[tokio::test]
 async fn a_script_of_one_flow_does_not_touch_another() {
-    let bench = Bench::switched(|switches| switches.readiness = ReadinessScript::manual()).await;
+    let bench = Bench::switched(|behavior| behavior.readiness = ReadinessScript::manual()).await;
     let (one, other) = (bench.lone_flow().await, bench.lone_flow().await);
     let script =
         ReadinessScript::ready_after(Duration::ZERO).then(Duration::from_mins(10), "expired");
@@ -67,15 +67,15 @@ async fn a_script_of_one_flow_does_not_touch_another() {
 
 #[tokio::test]
 async fn reset_starts_readiness_again_or_keeps_it_as_the_switch_says() {
-    let bench = Bench::switched(|switches| {
-        switches.readiness = ReadinessScript::ready_after(Duration::from_mins(10));
+    let bench = Bench::switched(|behavior| {
+        behavior.readiness = ReadinessScript::ready_after(Duration::from_mins(10));
     })
     .await;
     let path = bench.lone_flow().await;
     bench.simulator.advance(Duration::from_mins(20));
     bench
         .simulator
-        .configure(|switches| switches.reset_readiness = ResetReadiness::Keep);
+        .configure(|behavior| behavior.reset_readiness = ResetReadiness::Keep);
     bench
         .send(Method::POST, &format!("{path}/reset"), None)
         .await
@@ -83,7 +83,7 @@ async fn reset_starts_readiness_again_or_keeps_it_as_the_switch_says() {
     assert_eq!(word(&bench, &path).await, "ready");
     bench
         .simulator
-        .configure(|switches| switches.reset_readiness = ResetReadiness::Restart);
+        .configure(|behavior| behavior.reset_readiness = ResetReadiness::Restart);
     bench
         .send(Method::POST, &format!("{path}/reset"), None)
         .await

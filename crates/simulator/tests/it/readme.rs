@@ -1,6 +1,6 @@
 //! The README knows every switch, flag and route.
 
-use industrydata_simulator::Switches;
+use industrydata_simulator::Behavior;
 use serde_json::Value;
 
 const README: &str = include_str!("../../README.md");
@@ -23,8 +23,8 @@ fn names(value: &Value) -> Vec<String> {
 
 #[test]
 fn every_switch_is_explained() {
-    let switches = serde_json::to_value(Switches::default()).unwrap();
-    for name in names(&switches) {
+    let behavior = serde_json::to_value(Behavior::default()).unwrap();
+    for name in names(&behavior) {
         let named = README.contains(&format!("`{name}`")) || README.contains(&format!("{name}`"));
         assert!(named, "{name} is not in the README");
     }
@@ -32,7 +32,7 @@ fn every_switch_is_explained() {
 
 #[test]
 fn the_defaults_in_the_readme_are_the_defaults() {
-    let switches = serde_json::to_value(Switches::default()).unwrap();
+    let behavior = serde_json::to_value(Behavior::default()).unwrap();
     for (name, default) in [
         ("applicationWrites", "`true`"),
         (
@@ -52,6 +52,6 @@ fn the_defaults_in_the_readme_are_the_defaults() {
         );
         let text = default.trim_matches('`');
         let said = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
-        assert_eq!(switches[name], said, "{name} in the code");
+        assert_eq!(behavior[name], said, "{name} in the code");
     }
 }

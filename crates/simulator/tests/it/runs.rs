@@ -32,7 +32,7 @@ async fn a_run_goes_on_for_a_while_and_is_completed_then() {
 
 #[tokio::test]
 async fn only_ready_flows_take_part_and_their_activities_do_not_name_them() {
-    let bench = Bench::switched(|switches| switches.readiness = ReadinessScript::manual()).await;
+    let bench = Bench::switched(|behavior| behavior.readiness = ReadinessScript::manual()).await;
     let set = bench.set("north").await;
     let ready = bench.flow(&set, &security_group()).await;
     bench.flow(&set, &administrative_unit()).await;
@@ -63,7 +63,7 @@ async fn only_ready_flows_take_part_and_their_activities_do_not_name_them() {
 #[tokio::test]
 async fn the_sixth_start_in_twelve_hours_is_one_too_many() {
     let bench =
-        Bench::switched(|switches| switches.token_lifetime = Duration::from_hours(48)).await;
+        Bench::switched(|behavior| behavior.token_lifetime = Duration::from_hours(48)).await;
     for _ in 0..5 {
         start(&bench, 202).await;
         bench.simulator.advance(Duration::from_mins(1));
@@ -75,9 +75,9 @@ async fn the_sixth_start_in_twelve_hours_is_one_too_many() {
 
 #[tokio::test]
 async fn a_run_can_settle_readiness() {
-    let bench = Bench::switched(|switches| {
-        switches.run_settles_readiness = true;
-        switches.readiness = ReadinessScript::ready_after(Duration::from_hours(24));
+    let bench = Bench::switched(|behavior| {
+        behavior.run_settles_readiness = true;
+        behavior.readiness = ReadinessScript::ready_after(Duration::from_hours(24));
     })
     .await;
     let path = bench.lone_flow().await;

@@ -227,9 +227,10 @@ async fn a_registered_certificate_has_its_signatures_verified() {
     );
 }
 
+/// The old one is void afterwards if the switch says so.
 #[tokio::test]
-async fn a_refresh_token_is_exchanged_for_another_and_is_void_afterwards_if_the_switch_says_so() {
-    let bench = Bench::switched(|switches| switches.refresh_token_once = true).await;
+async fn a_refresh_token_is_exchanged_for_another() {
+    let bench = Bench::switched(|behavior| behavior.refresh_token_once = true).await;
     let fields = [
         ("grant_type", "refresh_token"),
         ("client_id", CLIENT),
@@ -259,7 +260,7 @@ async fn a_refresh_token_is_exchanged_for_another_and_is_void_afterwards_if_the_
 
 #[tokio::test]
 async fn without_a_good_token_there_is_no_service() {
-    let bench = Bench::switched(|switches| switches.token_lifetime = Duration::from_mins(1)).await;
+    let bench = Bench::switched(|behavior| behavior.token_lifetime = Duration::from_mins(1)).await;
     let url = format!("{}{SETS}", bench.simulator.graph_endpoint());
     let answer = read(bench.http.get(&url)).await.unwrap().expect(401);
     assert_eq!(answer.code(), "InvalidAuthenticationToken");
@@ -318,7 +319,7 @@ async fn application_writes_can_be_forbidden_while_a_user_may_write() {
     let path = bench.lone_flow().await;
     bench
         .simulator
-        .configure(|switches| switches.application_writes = false);
+        .configure(|behavior| behavior.application_writes = false);
     bench.get(&path).await.expect(200);
     bench.delete(&path).await.expect(403);
     bench

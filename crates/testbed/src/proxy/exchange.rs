@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::rule::{Course, Effect, Facts, Rules};
+use super::rule::{Course, Facts, Faults, ProxyEffect};
 use super::upstream::Upstream;
 
 /// The connection is to be cut. As the error of a service or body it makes the server do so.
@@ -26,14 +26,14 @@ pub(crate) type AnswerBody = Either<Full<Bytes>, Frames>;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
-    pub(crate) rules: watch::Sender<Rules>,
+    pub(crate) rules: watch::Sender<Faults>,
     /// The end of the proxy.
     pub(crate) end: CancellationToken,
 }
 
 impl Shared {
     /// Changes the rules without waking those who wait for other rules.
-    fn quietly<T: Default>(&self, change: impl FnOnce(&mut Rules) -> T) -> T {
+    fn quietly<T: Default>(&self, change: impl FnOnce(&mut Faults) -> T) -> T {
         let mut outcome = T::default();
         self.rules.send_if_modified(|rules| {
             outcome = change(rules);
@@ -63,12 +63,12 @@ pub(crate) async fn answer(
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
     let facts = Facts {
-        number: shared.quietly(Rules::number),
-        method: head.method.clone(),
+        number: shared.quietly(Faults::number),
+        method: head.method.to_string(),
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
     };
-    let effect = shared.quietly(|rules| rules.strike(&facts));
+    let effect = shared.quietly(|rules| rules.apply(&facts));
     let end = shared.end.clone();
     let exchange = Exchange {
         shared,
@@ -83,23 +83,23 @@ pub(crate) async fn answer(
 }
 
 impl Exchange {
-    async fn perform(self, effect: Option<Effect>) -> Result<Response<AnswerBody>, Cut> {
+    async fn perform(self, effect: Option<ProxyEffect>) -> Result<Response<AnswerBody>, Cut> {
         let mut most = None;
         match effect {
-            Some(Effect::DropBefore) => return Err(Cut),
-            Some(Effect::ForwardThenCut) => {
+            Some(ProxyEffect::DropBefore) => return Err(Cut),
+            Some(ProxyEffect::ForwardThenCut) => {
                 self.forward().await?;
                 return Err(Cut);
             }
-            Some(Effect::Answer {
+            Some(ProxyEffect::Answer {
                 status,
                 headers,
                 body,
             }) => return made(status, &headers, body),
-            Some(Effect::Delay(time)) => sleep(time).await,
-            Some(Effect::Duplicate) => drop(self.forward().await?),
-            Some(Effect::Truncate(bytes)) => most = Some(bytes),
-            Some(Effect::Hold | Effect::Swallow | Effect::CutStream) | None => {}
+            Some(ProxyEffect::Delay(time)) => sleep(time).await,
+            Some(ProxyEffect::Duplicate) => drop(self.forward().await?),
+            Some(ProxyEffect::Truncate(bytes)) => most = Some(bytes),
+            Some(ProxyEffect::Hold | ProxyEffect::Swallow | ProxyEffect::CutStream) | None => {}
         }
         let (head, body) = self.forward().await?.into_parts();
         // Room for one frame: a client that does not read is felt by the server.

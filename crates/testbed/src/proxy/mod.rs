@@ -10,13 +10,14 @@ use std::sync::Arc;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use industrydata_fault_rules::Rule;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::exchange::Shared;
-use self::rule::Rules;
-pub use self::rule::{Effect, Hit, Rule};
+use self::rule::Faults;
+pub use self::rule::{Hit, ProxyEffect};
 pub use self::upstream::Upstream;
 pub(crate) use self::upstream::over;
 use crate::Error;
@@ -53,7 +54,7 @@ impl Proxy {
         let end = CancellationToken::new();
         let shared = Arc::new(Shared {
             upstream,
-            rules: watch::Sender::new(Rules::default()),
+            rules: watch::Sender::new(Faults::default()),
             end: end.clone(),
         });
         let accepting = accept(listener, shared.clone());
@@ -78,7 +79,7 @@ impl Proxy {
         clippy::must_use_candidate,
         reason = "the name is only for rules that are to be removed alone"
     )]
-    pub fn inject(&self, rule: Rule) -> u64 {
+    pub fn inject(&self, rule: Rule<ProxyEffect>) -> u64 {
         self.change(|rules| rules.inject(rule))
     }
 
@@ -89,7 +90,7 @@ impl Proxy {
 
     /// Removes all rules. What they held flows on.
     pub fn clear(&self) {
-        self.change(Rules::clear);
+        self.change(Faults::clear);
     }
 
     /// From now on each request that no rule hits is hit with the probability `rate`, by one of
@@ -103,7 +104,7 @@ impl Proxy {
 
     /// Ends what [`flaky`](Proxy::flaky) began.
     pub fn steady(&self) {
-        self.change(Rules::steady);
+        self.change(Faults::steady);
     }
 
     /// What was done so far, in order, also by rules that have been removed. Of a body that was held
@@ -113,7 +114,7 @@ impl Proxy {
         self.shared.rules.borrow().hits().to_vec()
     }
 
-    fn change<T: Default>(&self, change: impl FnOnce(&mut Rules) -> T) -> T {
+    fn change<T: Default>(&self, change: impl FnOnce(&mut Faults) -> T) -> T {
         let mut outcome = T::default();
         self.shared
             .rules

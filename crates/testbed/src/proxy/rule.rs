@@ -1,8 +1,9 @@
 //! Rules that say what is done to which requests and answers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use http::Method;
+use industrydata_fault_rules::{Rule, Rules};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 /// The longest delay of a [flaky](super::Proxy::flaky) proxy, in milliseconds.
@@ -10,14 +11,14 @@ const LONGEST_DELAY: u64 = 2000;
 
 /// What is done to a request or to its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
+pub enum ProxyEffect {
     /// The request is never forwarded, and its connection is cut.
     DropBefore,
     /// The request is forwarded. As soon as its answer begins, the connection is cut.
     ForwardThenCut,
     /// The request is forwarded after this time, also if the client is gone by then.
     Delay(Duration),
-    /// The request is never forwarded, and answered so. See [`Effect::answer`].
+    /// The request is never forwarded, and answered so. See [`ProxyEffect::answer`].
     Answer {
         /// HTTP status.
         status: u16,
@@ -40,7 +41,7 @@ pub enum Effect {
     CutStream,
 }
 
-impl Effect {
+impl ProxyEffect {
     /// An answer in JSON.
     #[must_use]
     pub fn answer(status: u16, body: impl Into<String>) -> Self {
@@ -51,115 +52,10 @@ impl Effect {
         }
     }
 
-    /// Whether it is done to an answer while it flows. Such a rule is in force until it is removed.
+    /// Whether it is done to an answer while it flows, also to one that has begun before the rule was made. Such a rule
+    /// is in force until it is removed, whatever [`Rule::after`] and [`Rule::times`] say.
     fn lasts(&self) -> bool {
         matches!(self, Self::Hold | Self::Swallow | Self::CutStream)
-    }
-}
-
-/// Which requests, and what is done to them.
-///
-/// `Hold`, `Swallow` and `CutStream` also concern answers that have begun before the rule was made;
-/// they are in force until the rule is removed, whatever [`after`](Rule::after) and
-/// [`times`](Rule::times) say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    effect: Effect,
-    method: Option<Method>,
-    path: Option<String>,
-    query: Option<String>,
-    skip: u64,
-    times: Option<u64>,
-}
-
-impl Rule {
-    /// Does something to the next request, of any kind.
-    #[must_use]
-    pub fn new(effect: Effect) -> Self {
-        Self {
-            effect,
-            method: None,
-            path: None,
-            query: None,
-            skip: 0,
-            times: Some(1),
-        }
-    }
-
-    /// Only to requests of this method, in capitals.
-    #[must_use]
-    pub fn method(self, method: &str) -> Self {
-        Self {
-            // What cannot be a method matches no request.
-            method: Some(method.parse().unwrap_or_default()),
-            ..self
-        }
-    }
-
-    /// Only to requests whose path contains this.
-    #[must_use]
-    pub fn path(self, part: &str) -> Self {
-        Self {
-            path: Some(part.to_owned()),
-            ..self
-        }
-    }
-
-    /// Only to requests whose query contains this.
-    #[must_use]
-    pub fn query(self, part: &str) -> Self {
-        Self {
-            query: Some(part.to_owned()),
-            ..self
-        }
-    }
-
-    /// Not to the first `skip` that match.
-    #[must_use]
-    pub fn after(self, skip: u64) -> Self {
-        Self { skip, ..self }
-    }
-
-    /// To so many; once by default.
-    #[must_use]
-    pub fn times(self, times: u64) -> Self {
-        Self {
-            times: Some(times),
-            ..self
-        }
-    }
-
-    /// To all, until the rule is removed.
-    #[must_use]
-    pub fn always(self) -> Self {
-        Self {
-            times: None,
-            ..self
-        }
-    }
-
-    fn matches(&self, facts: &Facts) -> bool {
-        let contains = |text: &str, part: &Option<String>| {
-            part.as_ref().is_none_or(|part| text.contains(part))
-        };
-        let method = self.method.as_ref();
-        method.is_none_or(|method| *method == facts.method)
-            && contains(&facts.path, &self.path)
-            && contains(&facts.query, &self.query)
-    }
-
-    /// Counts a request that matches, and tells whether it is one to be hit.
-    fn count(&mut self) -> bool {
-        if self.skip > 0 {
-            self.skip -= 1;
-            return false;
-        }
-        match &mut self.times {
-            Some(0) => return false,
-            Some(left) => *left -= 1,
-            None => {}
-        }
-        true
     }
 }
 
@@ -173,7 +69,7 @@ pub struct Hit {
     /// Query, without the question mark; empty if there is none.
     pub query: String,
     /// What was done.
-    pub effect: Effect,
+    pub effect: ProxyEffect,
 }
 
 /// What rules look at.
@@ -181,9 +77,20 @@ pub struct Hit {
 pub(crate) struct Facts {
     /// Counts up.
     pub(crate) number: u64,
-    pub(crate) method: Method,
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
+}
+
+impl Facts {
+    fn for_rules(&self) -> industrydata_fault_rules::Facts<'_> {
+        industrydata_fault_rules::Facts {
+            method: &self.method,
+            path: &self.path,
+            query: &self.query,
+            ..industrydata_fault_rules::Facts::default()
+        }
+    }
 }
 
 /// How an answer that flows goes on. Of several rules that match it, the one that comes last here
@@ -196,22 +103,15 @@ pub(crate) enum Course {
     Cut,
 }
 
-/// All rules that are in force, oldest first, and what they did.
+/// The rules of a proxy, and what they did.
 #[derive(Debug, Default)]
-pub(crate) struct Rules {
-    active: Vec<Active>,
-    made: u64,
+pub(crate) struct Faults {
+    rules: Rules<ProxyEffect>,
+    /// The first request after each rule.
+    next: BTreeMap<u64, u64>,
     requests: u64,
     chance: Option<Chance>,
     hits: Vec<Hit>,
-}
-
-#[derive(Debug)]
-struct Active {
-    id: u64,
-    rule: Rule,
-    /// The first request after the rule.
-    next: u64,
 }
 
 /// The dice of a flaky proxy.
@@ -221,23 +121,19 @@ struct Chance {
     rate: f64,
 }
 
-impl Rules {
-    pub(crate) fn inject(&mut self, rule: Rule) -> u64 {
-        self.made += 1;
-        self.active.push(Active {
-            id: self.made,
-            rule,
-            next: self.requests,
-        });
-        self.made
+impl Faults {
+    pub(crate) fn inject(&mut self, rule: Rule<ProxyEffect>) -> u64 {
+        let id = self.rules.inject(rule);
+        self.next.insert(id, self.requests);
+        id
     }
 
     pub(crate) fn remove(&mut self, id: u64) {
-        self.active.retain(|active| active.id != id);
+        self.rules.remove(id);
     }
 
     pub(crate) fn clear(&mut self) {
-        self.active.clear();
+        self.rules.clear();
     }
 
     pub(crate) fn flaky(&mut self, seed: u64, rate: f64) {
@@ -262,12 +158,10 @@ impl Rules {
     }
 
     /// What is done to a request: what the oldest rule that hits it says, or chance.
-    pub(crate) fn strike(&mut self, facts: &Facts) -> Option<Effect> {
-        let hit = self.active.iter_mut().find_map(|active| {
-            let rule = &mut active.rule;
-            let hits = !rule.effect.lasts() && rule.matches(facts) && rule.count();
-            hits.then(|| rule.effect.clone())
-        });
+    pub(crate) fn apply(&mut self, facts: &Facts) -> Option<ProxyEffect> {
+        let facts_for_rules = facts.for_rules();
+        let passes = |effect: &ProxyEffect| !effect.lasts();
+        let hit = self.rules.apply(&facts_for_rules, passes).next();
         let effect = hit.or_else(|| self.chance.as_mut()?.effect())?;
         self.note(facts, effect.clone());
         Some(effect)
@@ -275,14 +169,14 @@ impl Rules {
 
     /// How the answer to a request goes on.
     pub(crate) fn course(&self, facts: &Facts) -> Course {
-        let courses = self.active.iter().filter_map(|active| {
+        let courses = self.rules.active().iter().filter_map(|active| {
             let course = match active.rule.effect {
-                Effect::Hold => Course::Held,
-                Effect::Swallow => Course::Swallowed,
-                Effect::CutStream if facts.number < active.next => Course::Cut,
+                ProxyEffect::Hold => Course::Held,
+                ProxyEffect::Swallow => Course::Swallowed,
+                ProxyEffect::CutStream if facts.number < self.next[&active.id] => Course::Cut,
                 _ => return None,
             };
-            active.rule.matches(facts).then_some(course)
+            active.rule.matches(&facts.for_rules()).then_some(course)
         });
         courses.max().unwrap_or(Course::Flows)
     }
@@ -291,16 +185,16 @@ impl Rules {
     pub(crate) fn note_course(&mut self, facts: &Facts, course: Course) {
         let effect = match course {
             Course::Flows => return,
-            Course::Held => Effect::Hold,
-            Course::Swallowed => Effect::Swallow,
-            Course::Cut => Effect::CutStream,
+            Course::Held => ProxyEffect::Hold,
+            Course::Swallowed => ProxyEffect::Swallow,
+            Course::Cut => ProxyEffect::CutStream,
         };
         self.note(facts, effect);
     }
 
-    fn note(&mut self, facts: &Facts, effect: Effect) {
+    fn note(&mut self, facts: &Facts, effect: ProxyEffect) {
         self.hits.push(Hit {
-            method: facts.method.to_string(),
+            method: facts.method.clone(),
             path: facts.path.clone(),
             query: facts.query.clone(),
             effect,
@@ -309,17 +203,17 @@ impl Rules {
 }
 
 impl Chance {
-    fn effect(&mut self) -> Option<Effect> {
+    fn effect(&mut self) -> Option<ProxyEffect> {
         if !self.dice.random_bool(self.rate) {
             return None;
         }
         Some(match self.dice.random_range(0..4) {
-            0 => Effect::DropBefore,
-            1 => Effect::ForwardThenCut,
-            2 => Effect::Delay(Duration::from_millis(
+            0 => ProxyEffect::DropBefore,
+            1 => ProxyEffect::ForwardThenCut,
+            2 => ProxyEffect::Delay(Duration::from_millis(
                 self.dice.random_range(0..LONGEST_DELAY),
             )),
-            _ => Effect::answer(503, "{}"),
+            _ => ProxyEffect::answer(503, "{}"),
         })
     }
 }

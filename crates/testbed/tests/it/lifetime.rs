@@ -15,8 +15,9 @@ const HOLD: &str = "TESTBED_TEST_HOLD";
 /// Names the directory of the programs that it starts; if unset, they are built.
 const HOLD_ASSETS: &str = "TESTBED_TEST_HOLD_ASSETS";
 
+/// One that ends leaves nothing behind.
 #[tokio::test]
-async fn two_control_planes_do_not_disturb_each_other_and_one_that_ends_leaves_nothing() {
+async fn two_control_planes_do_not_disturb_each_other() {
     let (first, second) = (
         shared().await,
         builder().without_audit().start().await.unwrap(),

@@ -11,7 +11,7 @@
 mod access;
 mod audit;
 mod controllers;
-mod harm;
+mod faults;
 mod lifetime;
 mod proxy;
 mod sources;

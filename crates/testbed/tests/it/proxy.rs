@@ -7,7 +7,7 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::TokioIo;
-use industrydata_testbed::{Effect, Proxy, Rule, Upstream};
+use industrydata_testbed::{Proxy, ProxyEffect, Rule, Upstream};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::api::{Api, PostParams};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -136,7 +136,7 @@ impl Setting {
     }
 
     /// What was done, in order.
-    fn effects(&self) -> Vec<Effect> {
+    fn effects(&self) -> Vec<ProxyEffect> {
         self.proxy
             .hits()
             .into_iter()
@@ -164,8 +164,9 @@ fn said(text: &str) -> (u16, String) {
     (200, text.to_owned())
 }
 
+/// The `Host` header arrives as it was sent.
 #[tokio::test]
-async fn without_rules_all_passes_with_the_host_as_it_was_and_watches_flow_line_by_line() {
+async fn without_rules_all_passes_and_watches_flow_line_by_line() {
     let setting = set_up().await;
     assert_eq!(
         setting.ask("GET", "/a?b=c").await.unwrap(),
@@ -188,17 +189,17 @@ async fn without_rules_all_passes_with_the_host_as_it_was_and_watches_flow_line_
 #[tokio::test]
 async fn a_request_that_is_dropped_never_arrives() {
     let setting = set_up().await;
-    setting.proxy.inject(Rule::new(Effect::DropBefore));
+    setting.proxy.inject(Rule::new(ProxyEffect::DropBefore));
     setting.ask("POST", "/a").await.unwrap_err();
     assert_eq!(setting.ask("POST", "/b").await.unwrap(), said("answer 1"));
     assert_eq!(setting.server.heads().len(), 1);
-    assert_eq!(setting.effects(), [Effect::DropBefore]);
+    assert_eq!(setting.effects(), [ProxyEffect::DropBefore]);
 }
 
 #[tokio::test]
 async fn a_request_that_is_forwarded_and_cut_arrives_and_gets_no_answer() {
     let setting = set_up().await;
-    setting.proxy.inject(Rule::new(Effect::ForwardThenCut));
+    setting.proxy.inject(Rule::new(ProxyEffect::ForwardThenCut));
     setting.ask("POST", "/a").await.unwrap_err();
     assert_eq!(setting.server.heads().len(), 1);
     assert_eq!(setting.ask("POST", "/b").await.unwrap(), said("answer 2"));
@@ -208,7 +209,7 @@ async fn a_request_that_is_forwarded_and_cut_arrives_and_gets_no_answer() {
 async fn a_delayed_request_arrives_also_when_its_client_has_given_up() {
     let setting = set_up().await;
     let delay = Duration::from_millis(300);
-    setting.proxy.inject(Rule::new(Effect::Delay(delay)));
+    setting.proxy.inject(Rule::new(ProxyEffect::Delay(delay)));
     let asked = tokio::time::timeout(delay / 3, setting.ask("POST", "/late")).await;
     asked.unwrap_err();
     assert_eq!(setting.server.heads().len(), 0);
@@ -221,7 +222,7 @@ async fn a_delayed_request_arrives_also_when_its_client_has_given_up() {
 #[tokio::test]
 async fn an_answer_can_be_made_up() {
     let setting = set_up().await;
-    let effect = Effect::Answer {
+    let effect = ProxyEffect::Answer {
         status: 429,
         headers: vec![("retry-after".to_owned(), "7".to_owned())],
         body: "later".to_owned(),
@@ -240,7 +241,7 @@ async fn an_answer_can_be_made_up() {
 #[tokio::test]
 async fn a_truncated_answer_ends_after_so_many_bytes() {
     let setting = set_up().await;
-    setting.proxy.inject(Rule::new(Effect::Truncate(3)));
+    setting.proxy.inject(Rule::new(ProxyEffect::Truncate(3)));
     let mut body = Watch(setting.open("GET", "/a").await.unwrap().into_body());
     assert_eq!(body.next().await.unwrap().as_deref(), Some("ans"));
     body.next().await.unwrap_err();
@@ -250,7 +251,7 @@ async fn a_truncated_answer_ends_after_so_many_bytes() {
 #[tokio::test]
 async fn a_duplicated_request_arrives_twice_and_has_the_second_answer() {
     let setting = set_up().await;
-    setting.proxy.inject(Rule::new(Effect::Duplicate));
+    setting.proxy.inject(Rule::new(ProxyEffect::Duplicate));
     assert_eq!(setting.ask("POST", "/a").await.unwrap(), said("answer 2"));
     assert_eq!(setting.server.heads().len(), 2);
 }
@@ -261,10 +262,10 @@ async fn a_held_watch_shows_nothing_until_it_is_let_go_and_then_all() {
     let mut watch = setting.watch().await;
     let hold = setting
         .proxy
-        .inject(Rule::new(Effect::Hold).query("watch="));
+        .inject(Rule::new(ProxyEffect::Hold).query("watch="));
     setting.line("one");
     eventually("the line to be held", async || {
-        setting.effects() == [Effect::Hold]
+        setting.effects() == [ProxyEffect::Hold]
     })
     .await;
     assert_eq!(setting.ask("GET", "/a").await.unwrap().0, 200);
@@ -282,10 +283,10 @@ async fn what_is_swallowed_never_shows_and_the_rest_does() {
     let mut watch = setting.watch().await;
     setting
         .proxy
-        .inject(Rule::new(Effect::Swallow).path("/watch"));
+        .inject(Rule::new(ProxyEffect::Swallow).path_part("/watch"));
     setting.line("lost");
     eventually("the line to be swallowed", async || {
-        setting.effects() == [Effect::Swallow]
+        setting.effects() == [ProxyEffect::Swallow]
     })
     .await;
     setting.proxy.clear();
@@ -299,33 +300,33 @@ async fn open_streams_can_be_cut_while_new_ones_flow() {
     let mut old = setting.watch().await;
     setting
         .proxy
-        .inject(Rule::new(Effect::CutStream).query("watch="));
+        .inject(Rule::new(ProxyEffect::CutStream).query("watch="));
     old.next().await.unwrap_err();
     let mut new = setting.watch().await;
     setting.line("one");
     assert_eq!(new.next().await.unwrap().as_deref(), Some("one"));
-    assert_eq!(setting.effects(), [Effect::CutStream]);
+    assert_eq!(setting.effects(), [ProxyEffect::CutStream]);
 }
 
 #[tokio::test]
 async fn what_is_held_of_a_stream_that_is_cut_is_lost() {
     let setting = set_up().await;
     let mut watch = setting.watch().await;
-    setting.proxy.inject(Rule::new(Effect::Hold));
+    setting.proxy.inject(Rule::new(ProxyEffect::Hold));
     setting.line("lost");
     eventually("the line to be held", async || {
-        setting.effects() == [Effect::Hold]
+        setting.effects() == [ProxyEffect::Hold]
     })
     .await;
-    setting.proxy.inject(Rule::new(Effect::CutStream));
+    setting.proxy.inject(Rule::new(ProxyEffect::CutStream));
     watch.next().await.unwrap_err();
 }
 
 #[tokio::test]
 async fn a_rule_hits_what_it_names_as_often_as_it_says() {
     let setting = set_up().await;
-    let rule = Rule::new(Effect::answer(503, "{}"));
-    let rule = rule.method("PATCH").path("/status").query("a=b");
+    let rule = Rule::new(ProxyEffect::answer(503, "{}"));
+    let rule = rule.method("PATCH").path_part("/status").query("a=b");
     setting.proxy.inject(rule.after(1).times(2));
     let named = "/flows/x/status?a=b";
     for (method, path, status) in [
@@ -340,7 +341,9 @@ async fn a_rule_hits_what_it_names_as_often_as_it_says() {
         let answer = setting.ask(method, path).await.unwrap();
         assert_eq!(answer.0, status, "{method} {path}");
     }
-    setting.proxy.inject(Rule::new(Effect::DropBefore).always());
+    setting
+        .proxy
+        .inject(Rule::new(ProxyEffect::DropBefore).always());
     for _ in 0..3 {
         setting.ask("GET", "/a").await.unwrap_err();
     }
@@ -399,7 +402,7 @@ async fn a_service_account_reaches_the_api_server_through_a_proxy() {
     };
     let user = review().await.unwrap().status.unwrap().user_info.unwrap();
     assert_eq!(user.username.as_deref(), Some(account.user()));
-    let refused = Effect::answer(403, r#"{"kind":"Status","status":"Failure","code":403}"#);
-    proxy.inject(Rule::new(refused).path("/selfsubjectreviews"));
+    let refused = ProxyEffect::answer(403, r#"{"kind":"Status","status":"Failure","code":403}"#);
+    proxy.inject(Rule::new(refused).path_part("/selfsubjectreviews"));
     review().await.unwrap_err();
 }

@@ -21,14 +21,14 @@ rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }
 /// A shell that waits for the end of this process.
 ///
 /// Our own programs end by themselves when we do, but a directory stays, and so do programs that
-/// were built by others. Dropping the guardian dismisses it: what it guards is then left to its
+/// were built by others. Dropping the reaper dismisses it: what it guards is then left to its
 /// owners.
 #[derive(Debug)]
-pub(crate) struct Guardian {
+pub(crate) struct Reaper {
     child: Mutex<Child>,
 }
 
-impl Guardian {
+impl Reaper {
     /// Starts to guard a directory.
     pub(crate) fn of(directory: &Path) -> Result<Self, Error> {
         let child = Command::new("sh")
@@ -41,7 +41,7 @@ impl Guardian {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|source| Error::Spawn {
-                program: "the guardian",
+                program: "the reaper",
                 path: "sh".into(),
                 source,
             })?;
@@ -61,11 +61,11 @@ impl Guardian {
             .ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe));
         stdin
             .and_then(|pipe| writeln!(pipe, "{}", list.join(" ")))
-            .map_err(Error::file("write to", "the guardian"))
+            .map_err(Error::file("write to", "the reaper"))
     }
 }
 
-impl Drop for Guardian {
+impl Drop for Reaper {
     fn drop(&mut self) {
         let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
         // Killed before its pipe is closed, as the end of the pipe is what it acts on.

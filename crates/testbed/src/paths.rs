@@ -9,9 +9,9 @@ use crate::{Error, audit};
 /// Names the files of a control plane. Only their owner can read them, as only the owner may enter
 /// the directory.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Layout<'a>(pub(crate) &'a Path);
+pub(crate) struct Paths<'a>(pub(crate) &'a Path);
 
-impl Layout<'_> {
+impl Paths<'_> {
     /// A file of this name.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)

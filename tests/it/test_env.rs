@@ -2,7 +2,7 @@
 //! ordinary service account with its real role.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fmt::Display;
 use std::time::Duration;
 
 use clap::Parser;
@@ -11,11 +11,11 @@ use industrydata_operator::api::{
 };
 use industrydata_operator::runtime::{self, RuntimeError};
 use industrydata_operator::settings::{Arguments, Settings};
-use industrydata_simulator::{Options, ReadinessScript, Simulator, Switches};
+use industrydata_simulator::{Behavior, Options, ReadinessScript, Simulator};
 use industrydata_testbed::{Account, ControlPlane, Entry, Position, Proxy, run, run_with_input};
-use kube::api::{Api, Patch, PatchParams};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
@@ -23,17 +23,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::manifests::{SAMPLES, connection, groups_in, polled, set};
 use crate::role::{self, Reach};
 use crate::times::Shorter;
-
-/// Nothing that is waited for takes this long, however busy the machine is.
-pub const PATIENCE: Duration = Duration::from_mins(3);
-
-/// The manifests of the main job, in the order in which people apply them.
-pub const SAMPLES: [&str; 3] = ["connection.yaml", "flow-set.yaml", "flows.yaml"];
+use crate::waiting::PATIENCE;
 
 /// One namespace with a simulator of its own.
-pub struct Stage {
+pub struct TestEnv {
     pub plane: &'static ControlPlane,
     pub namespace: String,
     pub simulator: Simulator,
@@ -59,25 +55,25 @@ pub struct Flags {
     pub arguments: Arguments,
 }
 
-impl Stage {
-    /// A stage with the operator running.
+impl TestEnv {
+    /// An environment with the operator running.
     pub async fn open(name: &str) -> Self {
-        let mut stage = Self::set_up(name, Options::default()).await;
-        stage.start_operator(&[]).await;
-        stage
+        let mut env = Self::set_up(name, Options::default()).await;
+        env.start_operator(&[]).await;
+        env
     }
 
-    /// A stage without the operator.
+    /// An environment without the operator.
     pub async fn set_up(name: &str, options: Options) -> Self {
         Self::set_up_on(plane().await, name, options).await
     }
 
-    /// A stage without the operator, which is to watch all namespaces.
+    /// An environment without the operator, which is to watch all namespaces.
     pub async fn set_up_for_all_namespaces(name: &str, options: Options) -> Self {
         Self::set_up_for(plane().await, name, options, Reach::AllNamespaces).await
     }
 
-    /// A stage without the operator, on a control plane that [`start_plane`] has made.
+    /// An environment without the operator, on a control plane that [`start_plane`] has made.
     pub async fn set_up_on(plane: &'static ControlPlane, name: &str, options: Options) -> Self {
         Self::set_up_for(plane, name, options, Reach::OneNamespace).await
     }
@@ -94,7 +90,7 @@ impl Stage {
         Self::of(plane, name, options, account, reach).await
     }
 
-    /// A stage whose operator is an account that may do what it may.
+    /// An environment whose operator is an account that may do what it may.
     pub async fn of(
         plane: &'static ControlPlane,
         name: &str,
@@ -129,7 +125,7 @@ impl Stage {
         proxy
     }
 
-    /// The flags under which the operator works on this stage.
+    /// The flags under which the operator works on this environment.
     pub fn flags(&self) -> Vec<String> {
         let (graph, authority) = (
             self.simulator.graph_endpoint(),
@@ -141,7 +137,7 @@ impl Stage {
             ("--lease-namespace", &self.home),
             ("--admin-address", "127.0.0.1:0"),
         ];
-        // The chart calls the lease as it calls all objects: for all namespaces, after the stage.
+        // The chart calls the lease as it calls all objects: for all namespaces, after the environment.
         let place = match self.reach {
             Reach::OneNamespace => ("--watch-namespace", self.namespace.as_str()),
             Reach::AllNamespaces => ("--lease-name", self.home.as_str()),
@@ -197,10 +193,51 @@ impl Stage {
     }
 
     /// Applies manifests as a user does, and gives back what kubectl says.
-    pub async fn apply(&self, manifests: &str) -> Result<String, String> {
+    pub async fn apply(&self, manifests: impl Display) -> Result<String, String> {
         let mut command = self.command(&["apply", "--filename", "-"]);
-        let applied = run_with_input(&mut command, manifests).await;
+        let applied = run_with_input(&mut command, &manifests.to_string()).await;
         applied.map_err(|error| error.to_string())
+    }
+
+    /// Applies manifests with one command.
+    pub async fn apply_all(&self, manifests: impl IntoIterator<Item = Value>) {
+        let manifests: Vec<String> = manifests.into_iter().map(|one| one.to_string()).collect();
+        self.apply(manifests.join("\n---\n")).await.unwrap();
+    }
+
+    /// Applies the connection, and sets with one flow of the same name in each.
+    pub async fn apply_pairs(&self, names: &[String]) {
+        let pairs = names
+            .iter()
+            .flat_map(|name| [set(name), groups_in(name, name)]);
+        self.apply_all([connection()].into_iter().chain(pairs))
+            .await;
+    }
+
+    /// Applies a manifest as a user does, at the cost of one request for each object.
+    pub async fn put(&self, manifest: &Value) {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let items = manifest["items"].as_array();
+        for object in items.map_or(std::slice::from_ref(manifest), Vec::as_slice) {
+            let (kind, name) = (text(&object["kind"]), text(&object["metadata"]["name"]));
+            let how = PatchParams::apply("user").force();
+            let patched = self
+                .api(&kind)
+                .patch(&name, &how, &Patch::Apply(object))
+                .await;
+            patched.unwrap();
+        }
+    }
+
+    /// Objects of a kind that tests declare.
+    pub fn api(&self, kind: &str) -> Api<DynamicObject> {
+        let resource = match kind {
+            "Secret" => ApiResource::erase::<Secret>(&()),
+            "GraphConnection" => ApiResource::erase::<GraphConnection>(&()),
+            "OutboundProvisioningFlowSet" => ApiResource::erase::<OutboundProvisioningFlowSet>(&()),
+            _ => ApiResource::erase::<ProvisioningFlow>(&()),
+        };
+        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
     }
 
     pub async fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
@@ -218,10 +255,15 @@ impl Stage {
 
     /// Applies the samples that people are given, with polls each second.
     pub async fn apply_samples(&self) {
-        for file in SAMPLES {
-            let manifest = sample(file).replace("pollInterval: 60s", "pollInterval: 1s");
-            self.apply(&manifest).await.unwrap();
-        }
+        self.apply(SAMPLES.map(polled).join("\n---\n"))
+            .await
+            .unwrap();
+    }
+
+    /// The same without the flows.
+    pub async fn apply_sample_set(&self) {
+        let manifests = [polled(SAMPLES[0]), polled(SAMPLES[1])];
+        self.apply(manifests.join("\n---\n")).await.unwrap();
     }
 
     pub fn connections(&self) -> Api<GraphConnection> {
@@ -240,97 +282,60 @@ impl Stage {
         self.flows().get(name).await.unwrap()
     }
 
-    /// Waits until a flow is as `condition` wants it.
-    pub async fn flow_where(
-        &self,
-        name: &str,
-        condition: impl Fn(&ProvisioningFlow) -> bool,
-    ) -> ProvisioningFlow {
-        self.object_where(&self.flows(), name, condition).await
-    }
-
-    pub async fn object_where<K>(
-        &self,
-        api: &Api<K>,
-        name: &str,
-        condition: impl Fn(&K) -> bool,
-    ) -> K
-    where
-        K: Clone + DeserializeOwned + std::fmt::Debug,
-    {
-        let mut last = None;
-        let waiting = async {
-            loop {
-                last = api.get_opt(name).await.unwrap();
-                if let Some(object) = last.clone().filter(&condition) {
-                    return object;
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        let found = tokio::time::timeout(PATIENCE, waiting).await;
-        found.unwrap_or_else(|_| {
-            panic!("{name} did not become what was waited for; last: {last:#?}")
-        })
-    }
-
-    /// Waits until something holds.
-    pub async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
-        let waiting = async {
-            while !holds().await {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(PATIENCE, waiting).await;
-        assert!(in_time.is_ok(), "waited in vain: {what}");
-    }
-
-    /// Waits until an object is gone.
-    pub async fn gone<K>(&self, api: &Api<K>, name: &str)
-    where
-        K: Clone + DeserializeOwned + std::fmt::Debug,
-    {
-        self.until("deletion", async || {
-            api.get_opt(name).await.unwrap().is_none()
-        })
-        .await;
-    }
-
     /// Changes a flow's spec as a user would.
     pub async fn patch_flow(&self, name: &str, spec: Value) {
-        let patch = Patch::Merge(json!({ "spec": spec }));
-        self.flows()
-            .patch(name, &PatchParams::default(), &patch)
-            .await
-            .unwrap();
+        self.patch(name, &json!({ "spec": spec })).await;
     }
 
     /// Sets an annotation of a flow as a user would.
     pub async fn annotate_flow(&self, name: &str, key: &str, value: &str) {
-        let patch = Patch::Merge(json!({ "metadata": { "annotations": { key: value } } }));
-        self.flows()
-            .patch(name, &PatchParams::default(), &patch)
-            .await
-            .unwrap();
+        let metadata = json!({ "annotations": { key: value } });
+        self.patch(name, &json!({ "metadata": metadata })).await;
     }
 
-    /// The versions of all objects of the three kinds.
+    /// Changes anything of a flow.
+    pub async fn patch(&self, flow: &str, change: &Value) {
+        let (how, change) = (PatchParams::default(), Patch::Merge(change));
+        self.flows().patch(flow, &how, &change).await.unwrap();
+    }
+
+    pub async fn delete_flow(&self, name: &str) {
+        let how = DeleteParams::default();
+        self.flows().delete(name, &how).await.unwrap();
+    }
+
+    /// Deletes all flows.
+    pub async fn delete_flows(&self) {
+        let (how, all) = (DeleteParams::default(), ListParams::default());
+        self.flows().delete_collection(&how, &all).await.unwrap();
+    }
+
+    /// Deletes all sets.
+    pub async fn delete_sets(&self) {
+        let (how, all) = (DeleteParams::default(), ListParams::default());
+        self.sets().delete_collection(&how, &all).await.unwrap();
+    }
+
+    /// All objects of the three kinds, by kind and name.
+    pub async fn resources(&self) -> BTreeMap<String, DynamicObject> {
+        let mut resources = BTreeMap::new();
+        for kind in [
+            "GraphConnection",
+            "OutboundProvisioningFlowSet",
+            "ProvisioningFlow",
+        ] {
+            let listed = self.api(kind).list(&ListParams::default()).await.unwrap();
+            let named = |object: DynamicObject| (format!("{kind}/{}", object.name_any()), object);
+            resources.extend(listed.into_iter().map(named));
+        }
+        resources
+    }
+
+    /// Their versions.
     pub async fn versions(&self) -> BTreeMap<String, String> {
-        let parameters = kube::api::ListParams::default();
-        let mut versions = BTreeMap::new();
-        for flow in self.flows().list(&parameters).await.unwrap() {
-            versions.insert(flow.name_any(), flow.resource_version().unwrap());
-        }
-        for set in self.sets().list(&parameters).await.unwrap() {
-            versions.insert(set.name_any(), set.resource_version().unwrap());
-        }
-        for connection in self.connections().list(&parameters).await.unwrap() {
-            versions.insert(
-                connection.name_any(),
-                connection.resource_version().unwrap(),
-            );
-        }
-        versions
+        let resources = self.resources().await.into_iter();
+        let version = |(name, one): (_, DynamicObject)| (name, one.resource_version().unwrap());
+        resources.map(version).collect()
     }
 
     /// Where the audit log of the API server is now.
@@ -338,7 +343,7 @@ impl Stage {
         self.plane.audit().unwrap().position().unwrap()
     }
 
-    /// What the operator of this stage has asked the API server for since, but for its lease.
+    /// What the operator of this environment has asked the API server for since, but for its lease.
     pub fn requests_since(&self, position: Position) -> Vec<Entry> {
         let mut entries = self.plane.audit().unwrap().since(position).unwrap();
         let user = self.account.user();
@@ -346,7 +351,7 @@ impl Stage {
         entries
     }
 
-    /// What the operator of this stage has written to the cluster since, but for its lease:
+    /// What the operator of this environment has written to the cluster since, but for its lease:
     /// `verb resource/subresource name`.
     pub fn writes_since(&self, position: Position) -> Vec<String> {
         self.requests_since(position)
@@ -364,76 +369,16 @@ impl Stage {
 
 /// A service that does not help: it makes a second flow of a type if it is asked to, so that whatever is sent twice
 /// shows. Flows are ready after `pause`.
-pub fn unhelpful(pause: Duration) -> Options {
-    let switches = Switches {
+pub fn lenient(pause: Duration) -> Options {
+    let behavior = Behavior {
         second_flow_of_type: None,
         readiness: ReadinessScript::ready_after(pause),
-        ..Switches::default()
+        ..Behavior::default()
     };
     Options {
-        switches,
+        behavior,
         ..Options::default()
     }
-}
-
-/// A condition of a resource, as `status/reason`.
-pub fn told<'a>(
-    conditions: impl IntoIterator<Item = &'a k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition>,
-    type_: &str,
-) -> String {
-    let condition = conditions
-        .into_iter()
-        .find(|condition| condition.type_ == type_);
-    condition.map_or_else(String::new, |one| format!("{}/{}", one.status, one.reason))
-}
-
-/// `Ready` of a flow, as `status/reason`.
-pub fn ready(flow: &ProvisioningFlow) -> String {
-    flow.status
-        .as_ref()
-        .map_or_else(String::new, |status| told(&status.conditions, "Ready"))
-}
-
-/// `Stalled` of a flow, as `status/reason`; empty if it is not.
-pub fn stalled(flow: &ProvisioningFlow) -> String {
-    flow.status
-        .as_ref()
-        .map_or_else(String::new, |status| told(&status.conditions, "Stalled"))
-}
-
-/// Whether a flow is Ready for its present generation.
-pub fn is_ready(flow: &ProvisioningFlow) -> bool {
-    let current = flow
-        .status
-        .as_ref()
-        .map(|status| status.observed_generation);
-    ready(flow) == "True/Ready" && current == flow.metadata.generation
-}
-
-/// What makes a flow one of security groups.
-pub fn security() -> Value {
-    json!({ "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": false } })
-}
-
-/// A manifest of a flow in the sample set; members of `spec` that are null are left out.
-pub fn flow(name: &str, spec: &Value) -> String {
-    let mut whole = json!({ "flowSetRef": { "name": "north" }, "pollInterval": "1s" });
-    for (member, value) in spec.as_object().unwrap() {
-        whole[member] = value.clone();
-    }
-    whole
-        .as_object_mut()
-        .unwrap()
-        .retain(|_, value| !value.is_null());
-    json!({ "apiVersion": "industrydata.dev/v1alpha1", "kind": "ProvisioningFlow", "metadata": { "name": name }, "spec": whole }).to_string()
-}
-
-/// A sample manifest.
-pub fn sample(file: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("deploy/samples")
-        .join(file);
-    std::fs::read_to_string(path).unwrap()
 }
 
 /// The control plane of this process, with the definitions installed.

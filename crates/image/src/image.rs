@@ -1,4 +1,4 @@
-//! The recipe of the image. The Dockerfile follows it.
+//! How the image is made. The Dockerfile does the same.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::layout::{self, Layout, archive, gzip, sha256};
-use crate::{bill, compile};
+use crate::{compile, sbom};
 
 /// The package, the program, and the file in the root of the image.
 pub const PROGRAM: &str = "industrydata-operator";
@@ -19,7 +19,7 @@ pub const USER: &str = "65532:65532";
 
 /// What is built, and where.
 #[derive(Clone, Debug)]
-pub struct Recipe {
+pub struct ImageSpec {
     /// The source tree.
     pub source: PathBuf,
     /// A directory, which is made if it is missing: `layout/` and the other files of [`Image`] are written anew, `build/`
@@ -41,10 +41,10 @@ pub struct Image {
     /// The program alone.
     pub program: PathBuf,
     /// The bill of materials.
-    pub bill: PathBuf,
+    pub sbom: PathBuf,
 }
 
-impl Recipe {
+impl ImageSpec {
     /// Builds the image.
     ///
     /// # Errors
@@ -56,21 +56,20 @@ impl Recipe {
         let output = self.output.canonicalize()?;
         let metadata = compile::metadata(&self.source)?;
         let compiled = compile::compile(&metadata, &output.join("build"))?;
-        let bill = bill::bill(&metadata, &compiled.parts, self.created)?;
+        let sbom = sbom::sbom(&metadata, &compiled.parts, self.created)?;
         let program = fs::read(&compiled.path)
             .with_context(|| format!("failed to read {}", compiled.path.display()))?;
         let mut image = Image {
             digest: String::new(),
             layout: output.join("layout"),
             program: output.join(PROGRAM),
-            bill: output.join(format!("{PROGRAM}.cdx.json")),
+            sbom: output.join(format!("{PROGRAM}.cdx.json")),
         };
-        let bill = serde_json::to_vec_pretty(&bill)?;
-        image.digest = self.write(&image.layout, &metadata, &program, &bill)?;
+        image.digest = self.write(&image.layout, &metadata, &program, &sbom)?;
         fs::copy(&compiled.path, &image.program)
             .with_context(|| format!("failed to write {}", image.program.display()))?;
-        fs::write(&image.bill, bill)
-            .with_context(|| format!("failed to write {}", image.bill.display()))?;
+        fs::write(&image.sbom, sbom)
+            .with_context(|| format!("failed to write {}", image.sbom.display()))?;
         Ok(image)
     }
 
@@ -80,7 +79,7 @@ impl Recipe {
         directory: &Path,
         metadata: &Metadata,
         program: &[u8],
-        bill: &[u8],
+        sbom: &[u8],
     ) -> anyhow::Result<String> {
         let layout = Layout::create(directory)?;
         let platform = json!({ "architecture": architecture()?, "os": "linux" });
@@ -112,14 +111,14 @@ impl Recipe {
         let referrer = json!({
             "schemaVersion": 2,
             "mediaType": layout::MANIFEST,
-            "artifactType": bill::MEDIA_TYPE,
+            "artifactType": sbom::MEDIA_TYPE,
             "config": layout.blob(layout::EMPTY, "{}")?,
-            "layers": [layout.blob(bill::MEDIA_TYPE, bill)?],
+            "layers": [layout.blob(sbom::MEDIA_TYPE, sbom)?],
             "subject": image,
             "annotations": { "org.opencontainers.image.created": self.created.to_string() },
         });
         let mut referrer = layout.blob(layout::MANIFEST, referrer.to_string())?;
-        referrer["artifactType"] = json!(bill::MEDIA_TYPE);
+        referrer["artifactType"] = json!(sbom::MEDIA_TYPE);
         image["platform"] = platform;
         let version = &annotations["org.opencontainers.image.version"];
         image["annotations"] = json!({ "org.opencontainers.image.ref.name": version });

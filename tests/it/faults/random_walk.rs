@@ -2,20 +2,21 @@
 
 use futures::future::join_all;
 use industrydata_operator::api::ProvisioningFlow;
-use kube::api::{Api, ApiResource, DynamicObject, PostParams};
+use kube::api::{DynamicObject, PostParams};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 
-use super::{apply_all, assert_healed, connection, open, remote_id, set};
-use crate::stage::{Stage, flow, is_ready};
+use super::open;
+use crate::conditions::{is_ready, remote_id};
+use crate::manifests::{connection, flow, secret, set};
+use crate::oracle::assert_healed;
+use crate::test_env::TestEnv;
 
 /// How many valid specs each flow is given before the last, with an invalid one after each.
 const STEPS: usize = 8;
-
-const PASSWORDS: &str = "{apiVersion: v1, kind: Secret, metadata: {name: passwords}, stringData: {staff: Change-me-1-staff, students: Change-me-1-students}}";
 
 /// A way through specs of one type.
 struct Walk {
@@ -33,29 +34,26 @@ enum Pace {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f23_every_way_through_specs_ends_where_the_direct_way_does() {
-    let stage = open("f23").await;
+    let env = open("f23").await;
     let sets = [set("walk"), set("direct")];
-    apply_all(
-        &stage,
-        [connection(), PASSWORDS.to_owned()].into_iter().chain(sets),
-    )
-    .await;
+    let passwords = json!({ "staff": "Change-me-1-staff", "students": "Change-me-1-students" });
+    let passwords = secret("passwords", &passwords);
+    env.apply_all([connection(), passwords].into_iter().chain(sets))
+        .await;
     // The same walks each time.
     let mut runner = TestRunner::deterministic();
     let walks = types().map(|(name, spec)| Walk::generate(name, &spec, &mut runner));
-    join_all(walks.iter().map(|walk| walk.go(&stage))).await;
+    join_all(walks.iter().map(|walk| walk.go(&env))).await;
     for walk in &walks {
         let name = format!("{}-direct", walk.name);
-        declare(&stage, &name, "direct", &walk.target)
-            .await
-            .unwrap();
+        declare(&env, &name, "direct", &walk.target).await.unwrap();
     }
-    assert_healed(&stage).await;
+    assert_healed(&env).await;
     for walk in &walks {
-        let direct = stage.flow(&format!("{}-direct", walk.name)).await;
-        let walked = stage.flow(&walk.name).await;
+        let direct = env.flow(&format!("{}-direct", walk.name)).await;
+        let walked = env.flow(&walk.name).await;
         assert_eq!(told(&walked), told(&direct), "status of {}", walk.name);
-        assert_eq!(remote(&stage, &walked), remote(&stage, &direct));
+        assert_eq!(remote(&env, &walked), remote(&env, &direct));
     }
 }
 
@@ -71,35 +69,33 @@ impl Walk {
         }
     }
 
-    async fn go(&self, stage: &Stage) {
+    async fn go(&self, env: &TestEnv) {
         let wrong = invalid(&self.name, &self.target);
         for ((spec, pace), wrong) in self.steps.iter().zip(wrong.iter().cycle()) {
-            declare(stage, &self.name, "walk", spec).await.unwrap();
-            let refusal = declare(stage, &self.name, "walk", wrong).await.unwrap_err();
+            declare(env, &self.name, "walk", spec).await.unwrap();
+            let refusal = declare(env, &self.name, "walk", wrong).await.unwrap_err();
             let kube::Error::Api(refusal) = refusal else {
                 panic!("{refusal}");
             };
             assert_eq!(refusal.reason, "Invalid", "{wrong}: {refusal:?}");
             if matches!(pace, Pace::Patient) {
-                stage.flow_where(&self.name, is_ready).await;
+                env.flow_where(&self.name, is_ready).await;
             }
         }
-        declare(stage, &self.name, "walk", &self.target)
+        declare(env, &self.name, "walk", &self.target)
             .await
             .unwrap();
     }
 }
 
 /// Declares a flow as `kubectl replace` does: whatever is not in the new spec is gone.
-async fn declare(stage: &Stage, name: &str, set: &str, spec: &Value) -> kube::Result<()> {
+async fn declare(env: &TestEnv, name: &str, set: &str, spec: &Value) -> kube::Result<()> {
     let mut spec = spec.clone();
     let members = spec.as_object_mut().unwrap();
     let reference = json!({ "name": set });
     members.entry("flowSetRef").or_insert(reference);
-    let mut manifest: DynamicObject = serde_json::from_str(&flow(name, &spec)).unwrap();
-    let kind = ApiResource::erase::<ProvisioningFlow>(&());
-    let flows =
-        Api::<DynamicObject>::namespaced_with(stage.client.clone(), &stage.namespace, &kind);
+    let mut manifest: DynamicObject = serde_json::from_value(flow(name, &spec)).unwrap();
+    let flows = env.api("ProvisioningFlow");
     let how = PostParams::default();
     loop {
         let Some(there) = flows.get_opt(name).await? else {
@@ -164,8 +160,8 @@ fn told(flow: &ProvisioningFlow) -> Value {
     status
 }
 
-fn remote(stage: &Stage, flow: &ProvisioningFlow) -> Value {
-    let mut remote = stage.simulator.flow(&remote_id(flow)).unwrap().resource;
+fn remote(env: &TestEnv, flow: &ProvisioningFlow) -> Value {
+    let mut remote = env.simulator.flow(&remote_id(flow)).unwrap().resource;
     for own in ["id", "createdDateTime", "lastModifiedDateTime"] {
         remote[own] = Value::Null;
     }

@@ -21,8 +21,8 @@ async fn a_second_flow_of_a_type_is_refused_otherwise_or_created() {
     let bench = Bench::new().await;
     let path = bench.lone_flow().await;
     let set = path.split('/').nth(5).unwrap();
-    bench.simulator.configure(|switches| {
-        switches.second_flow_of_type = Some(Refusal::new(400, "nameAlreadyExists"));
+    bench.simulator.configure(|behavior| {
+        behavior.second_flow_of_type = Some(Refusal::new(400, "nameAlreadyExists"));
     });
     assert_eq!(
         bench
@@ -34,12 +34,12 @@ async fn a_second_flow_of_a_type_is_refused_otherwise_or_created() {
     );
     bench
         .simulator
-        .configure(|switches| switches.second_flow_of_type = None);
+        .configure(|behavior| behavior.second_flow_of_type = None);
     bench.post(&flows(set), &security_group()).await.expect(201);
 }
 
 #[tokio::test]
-async fn duplicate_names_and_overlapping_filters_are_accepted_until_they_are_not() {
+async fn duplicate_names_and_overlapping_filters_are_refused_by_switch() {
     let bench = Bench::new().await;
     bench
         .post(SETS, &filtered("north", &["a", "b"]))
@@ -49,9 +49,9 @@ async fn duplicate_names_and_overlapping_filters_are_accepted_until_they_are_not
         .post(SETS, &filtered("north", &["b"]))
         .await
         .expect(201);
-    bench.simulator.configure(|switches| {
-        switches.duplicate_set_name = Some(Refusal::new(409, "nameAlreadyExists"));
-        switches.overlapping_filter = Some(Refusal::new(400, "BadRequest"));
+    bench.simulator.configure(|behavior| {
+        behavior.duplicate_set_name = Some(Refusal::new(409, "nameAlreadyExists"));
+        behavior.overlapping_filter = Some(Refusal::new(400, "BadRequest"));
     });
     bench
         .post(SETS, &filtered("north", &["z"]))
@@ -74,11 +74,11 @@ async fn a_set_takes_its_flows_with_it_or_is_held_by_them() {
     let set = format!("{SETS}/{}", path.split('/').nth(5).unwrap());
     bench
         .simulator
-        .configure(|switches| switches.delete_set_with_flows = Some(Refusal::new(409, "Conflict")));
+        .configure(|behavior| behavior.delete_set_with_flows = Some(Refusal::new(409, "Conflict")));
     bench.delete(&set).await.expect(409);
     bench
         .simulator
-        .configure(|switches| switches.delete_set_with_flows = None);
+        .configure(|behavior| behavior.delete_set_with_flows = None);
     bench.delete(&set).await.expect(204);
     bench.get(&path).await.expect(404);
 }
@@ -91,7 +91,7 @@ async fn flows_inside_a_new_set_are_refused_ignored_or_created() {
     for (reception, expected) in [(Reception::Ignore, 0), (Reception::Accept, 2)] {
         bench
             .simulator
-            .configure(|switches| switches.deep_insert = reception);
+            .configure(|behavior| behavior.deep_insert = reception);
         let set = crate::client::id(&bench.post(SETS, &body).await.expect(201));
         assert_eq!(
             bench.get(&flows(&set)).await.json()["value"]
@@ -112,7 +112,7 @@ async fn patch_replaces_a_complex_property_or_merges_into_it() {
     bench.patch(&path, &partial).await.expect(400);
     bench
         .simulator
-        .configure(|switches| switches.patch_complex = PatchComplex::Merge);
+        .configure(|behavior| behavior.patch_complex = PatchComplex::Merge);
     bench.patch(&path, &partial).await.expect(204);
     let merged = json!({ "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": true });
     assert_eq!(bench.get(&path).await.json()["creationOptions"], merged);
@@ -127,14 +127,14 @@ async fn patch_must_say_its_type_or_need_not_but_never_a_wrong_one() {
     bench.patch(&path, &untyped).await.expect(400);
     bench
         .simulator
-        .configure(|switches| switches.patch_requires_type = false);
+        .configure(|behavior| behavior.patch_requires_type = false);
     bench.patch(&path, &untyped).await.expect(204);
     bench.patch(&path, &administrative_unit()).await.expect(400);
 }
 
 #[tokio::test]
 async fn patch_may_answer_with_the_object() {
-    let bench = Bench::switched(|switches| switches.patch_answer = PatchAnswer::Object).await;
+    let bench = Bench::switched(|behavior| behavior.patch_answer = PatchAnswer::Object).await;
     let path = bench.lone_flow().await;
     let answer = bench.patch(&path, &security_group()).await.expect(200);
     assert_eq!(answer.json()["id"], last(&path));
@@ -152,7 +152,7 @@ async fn an_omitted_password_is_lost_or_kept() {
     for keeps in [true, false] {
         bench
             .simulator
-            .configure(|switches| switches.omitted_password_keeps = keeps);
+            .configure(|behavior| behavior.omitted_password_keeps = keeps);
         let set = bench.set("passwords").await;
         let path = bench.flow(&set, &user()).await;
         bench.patch(&path, &quiet).await.expect(204);
@@ -175,13 +175,13 @@ async fn read_only_and_unknown_fields_are_ignored_or_refused() {
     assert_ne!(created["id"], "mine");
     bench
         .simulator
-        .configure(|switches| switches.read_only_fields = Reception::Refuse);
+        .configure(|behavior| behavior.read_only_fields = Reception::Refuse);
     bench.post(SETS, &read_only).await.expect(400);
     let unknown = json!({ "displayName": "x", "colour": "red" });
     bench.post(SETS, &unknown).await.expect(400);
     bench
         .simulator
-        .configure(|switches| switches.unknown_fields = Reception::Ignore);
+        .configure(|behavior| behavior.unknown_fields = Reception::Ignore);
     assert!(
         bench
             .post(SETS, &unknown)
@@ -203,14 +203,14 @@ async fn an_empty_filter_is_kept_dropped_or_refused() {
     );
     bench
         .simulator
-        .configure(|switches| switches.empty_filter = Reception::Ignore);
+        .configure(|behavior| behavior.empty_filter = Reception::Ignore);
     assert_eq!(
         bench.post(SETS, &empty).await.expect(201).json()["filter"],
         Value::Null
     );
     bench
         .simulator
-        .configure(|switches| switches.empty_filter = Reception::Refuse);
+        .configure(|behavior| behavior.empty_filter = Reception::Refuse);
     bench.post(SETS, &empty).await.expect(400);
 }
 
@@ -226,7 +226,7 @@ async fn the_deprecated_property_is_ignored_kept_or_refused() {
     ] {
         bench
             .simulator
-            .configure(|switches| switches.mark_all_students_as_minors = reception);
+            .configure(|behavior| behavior.mark_all_students_as_minors = reception);
         let answer = bench
             .post(&flows(&bench.set("minors").await), &body)
             .await
@@ -242,10 +242,10 @@ async fn resets_and_deletions_can_be_refused_during_a_run_or_too_soon() {
     let bench = Bench::new().await;
     let path = bench.lone_flow().await;
     let reset = format!("{path}/reset");
-    bench.simulator.configure(|switches| {
-        switches.reset_during_run = Some(Refusal::new(423, "Locked"));
-        switches.delete_during_run = Some(Refusal::new(409, "Conflict"));
-        switches.reset_interval = Duration::from_mins(5);
+    bench.simulator.configure(|behavior| {
+        behavior.reset_during_run = Some(Refusal::new(423, "Locked"));
+        behavior.delete_during_run = Some(Refusal::new(409, "Conflict"));
+        behavior.reset_interval = Duration::from_mins(5);
     });
     bench
         .send(Method::POST, &format!("{ROOT}/runs/start"), None)
@@ -271,7 +271,7 @@ async fn resets_and_deletions_can_be_refused_during_a_run_or_too_soon() {
 #[tokio::test]
 async fn a_flow_can_be_kept_from_deletion_by_its_readiness() {
     let bench =
-        Bench::switched(|switches| switches.undeletable_readiness = vec!["failed".to_owned()])
+        Bench::switched(|behavior| behavior.undeletable_readiness = vec!["failed".to_owned()])
             .await;
     let path = bench.lone_flow().await;
     bench

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// A change to the JSON of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Surprise {
+pub enum Quirk {
     /// Properties and annotations that nobody has heard of, on every set and flow.
     ExtraFields,
     /// Ids in upper case.
@@ -26,7 +26,7 @@ pub enum Surprise {
     Dates(i64),
 }
 
-impl Surprise {
+impl Quirk {
     /// Changes an answer.
     pub(crate) fn apply(&self, body: &mut Value) {
         match self {

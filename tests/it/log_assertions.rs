@@ -24,13 +24,13 @@ impl Span {
 pub fn assert_no_overlap(journal: &Journal, logs: &[String]) {
     let mut changes: BTreeMap<String, Vec<Span>> = BTreeMap::new();
     for (replica, log) in logs.iter().enumerate() {
-        for line in lines(log).filter(|line| line["message"] == "request finished") {
-            let Some(entry) = change(journal, &line["client_request_id"]) else {
+        for line in lines(log) {
+            let change = change(journal, &line["client_request_id"]);
+            let (Some(entry), Some(took)) = (change, line["duration_seconds"].as_f64()) else {
                 continue;
             };
             let object = format!("{:?} {:?}", entry.set, entry.flow_type);
             let to = time(&line);
-            let took = line["duration_seconds"].as_f64().unwrap();
             let from = to - SignedDuration::from_secs_f64(took);
             changes
                 .entry(object)

@@ -9,7 +9,6 @@ use axum::{
 use serde_json::Value;
 
 use crate::{
-    canonical,
     directory::Application,
     flow, flow_set,
     flow_type::FlowType,
@@ -20,6 +19,7 @@ use crate::{
     request::Request,
     route::Operation,
     store::{Flow, FlowSet, IdCase},
+    validate,
     world::{Call, World},
 };
 
@@ -104,7 +104,7 @@ pub(crate) fn has_password(
 ) -> Result<bool, Problem> {
     let set = world.store.current().set_of(id).ok_or_else(no_flow)?;
     let (_, flow) = world.store.current().flow(&set.id, id, IdCase::Folded)?;
-    Ok(canonical::password(&flow.properties, group) == Some(password))
+    Ok(validate::password(&flow.properties, group) == Some(password))
 }
 
 fn no_flow() -> Problem {

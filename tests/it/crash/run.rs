@@ -9,14 +9,13 @@ use k8s_openapi::jiff::Timestamp;
 use industrydata_testbed::Position;
 
 use super::state::{Doubt, State};
-use super::workload::{Workload, put_all};
+use super::workload::Workload;
+use crate::oracle::{activity, unready};
 use crate::process::{Launch, Log, Process};
-use crate::stage::{Stage, unhelpful};
-use crate::times::{self, Shorter};
-
-/// Nothing takes this long, but what will never be: with the operator's own times, a lease has to end after a kill, and
-/// then a window or two.
-const PATIENCE: Duration = Duration::from_mins(3);
+use crate::test_env::{TestEnv, lenient};
+use crate::times;
+use crate::times::Shorter;
+use crate::waiting::PATIENCE;
 
 /// What happens during a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,51 +62,51 @@ pub struct Ended {
     pub killed: bool,
 }
 
-pub struct Trial<'a> {
+pub struct Run<'a> {
     workload: Workload,
     fault: Fault,
     /// What is broken on purpose, in the words of the variable `FAILPOINTS`.
     broken: &'a str,
-    stage: Stage,
+    env: TestEnv,
     /// Where the audit log was when the workload began.
     start: Position,
     /// Of all processes of the run.
     log: Log,
 }
 
-impl<'a> Trial<'a> {
+impl<'a> Run<'a> {
     /// Carries a workload out, and compares its end with that of `clean`, the run without a fault.
-    pub async fn run(
+    pub async fn execute(
         workload: Workload,
         fault: Fault,
         how: How<'a>,
         clean: Option<&State>,
     ) -> Result<Ended, String> {
         let How { broken, shorter } = how;
-        let stage = stage(shorter).await;
-        let mut trial = Self {
+        let env = env(shorter).await;
+        let mut run = Self {
             workload,
             fault,
             broken,
-            start: stage.audit_position(),
-            stage,
+            start: env.audit_position(),
+            env,
             log: Log::default(),
         };
-        trial.prepare().await?;
-        trial.start = trial.stage.audit_position();
-        let asked = trial.stage.simulator.journal().entries().len();
-        workload.act(&trial.stage).await;
-        let (process, killed) = trial.strike(clean).await?;
-        trial.settle(clean).await?;
+        run.prepare().await?;
+        run.start = run.env.audit_position();
+        let asked = run.env.simulator.journal().entries().len();
+        workload.act(&run.env).await;
+        let (process, killed) = run.strike(clean).await?;
+        run.settle(clean).await?;
         drop(process);
-        let journal = trial.stage.simulator.journal();
+        let journal = run.env.simulator.journal();
         let requests = journal.entries()[asked..].iter();
         let changing = requests.filter(|entry| is_change(entry));
         let mut changes: Vec<_> = changing.map(|entry| entry.operation).collect();
-        let passes = 2 * (trial.stage.writes_since(trial.start).len() + changes.len());
+        let passes = 2 * (run.env.writes_since(run.start).len() + changes.len());
         changes.dedup();
         Ok(Ended {
-            state: State::of(&trial.stage).await,
+            state: State::of(&run.env).await,
             passes,
             changes,
             killed,
@@ -119,9 +118,11 @@ impl<'a> Trial<'a> {
         if before.is_empty() {
             return Ok(());
         }
-        put_all(&self.stage, &before).await;
+        for manifest in &before {
+            self.env.put(manifest).await;
+        }
         let process = self.launch().start().await;
-        let settled = async || State::of(&self.stage).await.is_settled();
+        let settled = async || unready(&self.env).await.is_empty();
         self.until("preparation", settled).await?;
         process.stop().await;
         Ok(())
@@ -129,7 +130,7 @@ impl<'a> Trial<'a> {
 
     /// Lets the fault happen; gives back the process that has to cope with it.
     async fn strike(&self, clean: Option<&State>) -> Result<(Process, bool), String> {
-        let simulator = &self.stage.simulator;
+        let simulator = &self.env.simulator;
         match self.fault {
             Fault::Nothing => Ok((self.start("").await, false)),
             Fault::LostAnswer(operation) => {
@@ -179,7 +180,7 @@ impl<'a> Trial<'a> {
     }
 
     async fn start_without_lists(&self) -> Result<Process, String> {
-        let simulator = &self.stage.simulator;
+        let simulator = &self.env.simulator;
         let last = simulator.journal().entries().len();
         for operation in [Operation::ListSets, Operation::ListFlows] {
             // A 503 would close the request budget too, and thus hide that a create was wrongly decided.
@@ -207,13 +208,13 @@ impl<'a> Trial<'a> {
     async fn settle(&self, clean: Option<&State>) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let state = State::of(&self.stage).await;
+            let state = State::of(&self.env).await;
             if let Some(wrong) = clean.and_then(|clean| state.wrong(clean)) {
                 return Err(self.violation(&wrong));
             }
             let missing = match clean {
                 Some(clean) => state.difference(clean, self.doubt()),
-                None => self.unsettled(&state),
+                None => self.unsettled().await,
             };
             let missing = match missing {
                 Some(missing) => missing,
@@ -227,33 +228,17 @@ impl<'a> Trial<'a> {
         }
     }
 
-    fn unsettled(&self, state: &State) -> Option<String> {
-        let begun = !self.stage.writes_since(self.start).is_empty();
-        (!begun || !state.is_settled()).then(|| "not settled".to_owned())
+    async fn unsettled(&self) -> Option<String> {
+        let begun = !self.env.writes_since(self.start).is_empty();
+        let left = unready(&self.env).await;
+        (!begun || !left.is_empty()).then(|| format!("not settled: {left:?}"))
     }
 
     /// Whether two polls pass in which nothing is written.
     async fn is_quiet(&self) -> Result<bool, String> {
-        let simulator = &self.stage.simulator;
-        let start = self.stage.audit_position();
-        let journal = simulator.journal();
-        let lists = |operation| simulator.journal().requests(operation);
-        let (sets, flows) = (lists(Operation::ListSets), lists(Operation::ListFlows));
-        let has_flows = simulator
-            .snapshot()
-            .sets
-            .iter()
-            .any(|set| !set.flows.is_empty());
-        let polled = async || {
-            lists(Operation::ListSets) >= sets + 2
-                && (!has_flows || lists(Operation::ListFlows) >= flows + 2)
-        };
-        self.until("two polls", polled).await?;
-        let since = simulator.journal();
-        let changed = since.entries()[journal.entries().len()..]
-            .iter()
-            .any(is_change);
-        Ok(!changed && self.stage.writes_since(start).is_empty())
+        let writes = activity(&self.env).await;
+        let writes = writes.map_err(|error| self.violation(&error))?;
+        Ok(writes.is_empty())
     }
 
     async fn start(&self, failpoints: &str) -> Process {
@@ -262,21 +247,16 @@ impl<'a> Trial<'a> {
     }
 
     fn launch(&self) -> Launch {
-        Launch::on(&self.stage).log(&self.log)
+        Launch::on(&self.env).log(&self.log)
     }
 
     async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) -> Result<(), String> {
-        let waiting = async {
-            while !holds().await {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(PATIENCE, waiting).await;
-        in_time.map_err(|_| self.violation(&format!("waited in vain: {what}")))
+        let waited = self.env.eventually(what, holds).await;
+        waited.map_err(|error| self.violation(&error))
     }
 
     fn violation(&self, what: &str) -> String {
-        let (workload, fault, place) = (self.workload, self.fault, &self.stage.namespace);
+        let (workload, fault, place) = (self.workload, self.fault, &self.env.namespace);
         let log = self.log.lock().unwrap();
         // Lists go on as long as the process lives, and would hide all else.
         let telling = log.lines().filter(|line| !line.contains("\"List"));
@@ -294,13 +274,13 @@ fn is_change(entry: &Entry) -> bool {
 }
 
 /// A namespace and a service of its own. The service does not help: it would take a second flow of a type.
-async fn stage(shorter: Option<&'static Shorter>) -> Stage {
-    static STAGES: AtomicU32 = AtomicU32::new(0);
-    let number = STAGES.fetch_add(1, Ordering::Relaxed);
-    let options = unhelpful(Duration::from_millis(500));
-    let stage = Stage::set_up(&format!("crash-{number}"), options).await;
+async fn env(shorter: Option<&'static Shorter>) -> TestEnv {
+    static ENVS: AtomicU32 = AtomicU32::new(0);
+    let number = ENVS.fetch_add(1, Ordering::Relaxed);
+    let options = lenient(Duration::from_millis(500));
+    let env = TestEnv::set_up(&format!("crash-{number}"), options).await;
     match shorter {
-        Some(shorter) => stage.shortened(shorter),
-        None => stage,
+        Some(shorter) => env.shortened(shorter),
+        None => env,
     }
 }

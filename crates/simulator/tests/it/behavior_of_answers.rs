@@ -6,8 +6,8 @@ use industrydata_simulator::{ConfigurationOrder, RateLimit, RetryAfterForm};
 use serde_json::{Value, json};
 
 use crate::{
+    behavior::filtered,
     client::{Bench, SETS, class_group, flows, last, user},
-    switches::filtered,
 };
 
 #[tokio::test]
@@ -23,10 +23,10 @@ async fn letter_case_matters_where_the_switches_say_so() {
         .post(&flows(path.split('/').nth(5).unwrap()), &words)
         .await
         .expect(400);
-    bench.simulator.configure(|switches| {
-        switches.case_sensitive_ids = true;
-        switches.case_sensitive_paths = true;
-        switches.case_sensitive_words = false;
+    bench.simulator.configure(|behavior| {
+        behavior.case_sensitive_ids = true;
+        behavior.case_sensitive_paths = true;
+        behavior.case_sensitive_words = false;
     });
     if loud != path {
         bench.get(&loud).await.expect(404);
@@ -43,8 +43,9 @@ async fn letter_case_matters_where_the_switches_say_so() {
     );
 }
 
+/// Absent properties are null or absent; configurations keep their order or not.
 #[tokio::test]
-async fn absent_properties_are_null_or_absent_and_configurations_keep_their_order_or_not() {
+async fn absent_properties_and_the_order_of_configurations_vary_by_switch() {
     let bench = Bench::new().await;
     let set = bench.set("plain").await;
     let path = bench.flow(&set, &user()).await;
@@ -53,9 +54,9 @@ async fn absent_properties_are_null_or_absent_and_configurations_keep_their_orde
     assert_eq!(first(&bench.get(&path).await.json()), "students");
     let object = bench.get(&format!("{SETS}/{set}")).await.json();
     assert_eq!(object.get("filter"), Some(&Value::Null));
-    bench.simulator.configure(|switches| {
-        switches.nulls_shown = false;
-        switches.configuration_order = ConfigurationOrder::AsSent;
+    bench.simulator.configure(|behavior| {
+        behavior.nulls_shown = false;
+        behavior.configuration_order = ConfigurationOrder::AsSent;
     });
     assert_eq!(first(&bench.get(&path).await.json()), "staff");
     assert_eq!(
@@ -71,7 +72,7 @@ async fn absent_properties_are_null_or_absent_and_configurations_keep_their_orde
 #[tokio::test]
 async fn every_write_can_be_invisible_for_a_while() {
     let bench =
-        Bench::switched(|switches| switches.visibility_delay = Duration::from_mins(1)).await;
+        Bench::switched(|behavior| behavior.visibility_delay = Duration::from_mins(1)).await;
     let set = format!("{SETS}/{}", bench.set("slow").await);
     bench.get(&set).await.expect(404);
     assert_eq!(bench.get(SETS).await.json()["value"], json!([]));
@@ -90,7 +91,7 @@ async fn a_rate_limit_throttles_and_recovers_with_the_clock() {
         burst: 2.0,
         retry_after: RetryAfterForm::Seconds,
     };
-    let bench = Bench::switched(|switches| switches.rate_limit = Some(limit)).await;
+    let bench = Bench::switched(|behavior| behavior.rate_limit = Some(limit)).await;
     bench.get(SETS).await.expect(200);
     bench.get(SETS).await.expect(200);
     let throttled = bench.get(SETS).await.expect(429);
@@ -102,12 +103,12 @@ async fn a_rate_limit_throttles_and_recovers_with_the_clock() {
 
 #[tokio::test]
 async fn error_codes_and_limits_are_free_to_choose() {
-    let bench = Bench::switched(|switches| {
-        switches.codes.insert(404, "itemNotFound".to_owned());
-        switches.limits.display_name = Some(5);
-        switches.limits.filter_values = Some(1);
-        switches.limits.configurations = Some(1);
-        switches.limits.flow_sets = Some(1);
+    let bench = Bench::switched(|behavior| {
+        behavior.codes.insert(404, "itemNotFound".to_owned());
+        behavior.limits.display_name = Some(5);
+        behavior.limits.filter_values = Some(1);
+        behavior.limits.configurations = Some(1);
+        behavior.limits.flow_sets = Some(1);
     })
     .await;
     assert_eq!(

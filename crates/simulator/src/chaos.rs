@@ -1,4 +1,4 @@
-//! Hostile mode: faults and surprises at random, as far as the contract allows them.
+//! Hostile mode: faults and quirks at random, as far as the contract allows them.
 //!
 //! What happens to a request follows from the seed, its operation, its flow type and how many of these came before.
 //! Ids and times play no part, so the same client meets the same trouble in each run.
@@ -11,20 +11,20 @@ use crate::{
     answer::{Answer, BodyFault},
     fault::{Effect, Facts},
     flow_type::FlowType,
+    quirk::Quirk,
     route::Operation,
-    surprise::Surprise,
     throttle::RetryAfter,
 };
 
 /// The dice.
 #[derive(Debug)]
-pub(crate) struct Hostility {
+pub(crate) struct Chaos {
     seed: u64,
     rate: f64,
     seen: BTreeMap<(Operation, Option<FlowType>), u64>,
 }
 
-impl Hostility {
+impl Chaos {
     pub(crate) fn new(seed: u64, rate: f64) -> Self {
         Self {
             seed,
@@ -35,15 +35,16 @@ impl Hostility {
 
     /// What will be done to the next request of this kind.
     pub(crate) fn effects(&mut self, facts: &Facts<'_>) -> Vec<Effect> {
-        let mut dice = self.dice(facts);
+        let operation = facts.operation.unwrap_or(Operation::Unknown);
+        let mut dice = self.dice(operation, facts.flow_type);
         let mut effects = Vec::new();
         if dice.random_bool(self.rate) {
-            effects.push(fault(&mut dice, facts.operation));
+            effects.push(fault(&mut dice, operation));
         }
         if dice.random_bool(self.rate) {
-            effects.push(surprise(&mut dice));
+            effects.push(quirk(&mut dice));
         }
-        if facts.operation.is_write() && dice.random_bool(self.rate) {
+        if operation.is_write() && dice.random_bool(self.rate) {
             effects.push(Effect::Hide(Duration::from_millis(
                 dice.random_range(100..2000),
             )));
@@ -51,15 +52,12 @@ impl Hostility {
         effects
     }
 
-    fn dice(&mut self, facts: &Facts<'_>) -> StdRng {
-        let nth = self
-            .seen
-            .entry((facts.operation, facts.flow_type))
-            .or_default();
+    fn dice(&mut self, operation: Operation, flow_type: Option<FlowType>) -> StdRng {
+        let nth = self.seen.entry((operation, flow_type)).or_default();
         *nth += 1;
-        let kind = facts.flow_type.map_or(0, |kind| kind as u64 + 1);
+        let kind = flow_type.map_or(0, |kind| kind as u64 + 1);
         let mut seed = [0; 32];
-        let parts = [self.seed, facts.operation as u64, kind, *nth];
+        let parts = [self.seed, operation as u64, kind, *nth];
         for (place, byte) in seed
             .iter_mut()
             .zip(parts.into_iter().flat_map(u64::to_le_bytes))
@@ -116,11 +114,11 @@ fn spoilt(dice: &mut StdRng) -> BodyFault {
     }
 }
 
-fn surprise(dice: &mut StdRng) -> Effect {
+fn quirk(dice: &mut StdRng) -> Effect {
     match dice.random_range(0..5) {
-        0 => Effect::Surprise(Surprise::ExtraFields),
-        1 => Effect::Surprise(Surprise::LoudIds),
-        2 => Effect::Surprise(Surprise::Reordered),
+        0 => Effect::Quirk(Quirk::ExtraFields),
+        1 => Effect::Quirk(Quirk::LoudIds),
+        2 => Effect::Quirk(Quirk::Reordered),
         3 => Effect::PageSize(1),
         _ => Effect::EmptyPages,
     }
@@ -131,14 +129,14 @@ mod tests {
     use super::*;
 
     fn history(seed: u64, rate: f64) -> Vec<Vec<Effect>> {
-        let mut hostility = Hostility::new(seed, rate);
+        let mut chaos = Chaos::new(seed, rate);
         let facts = Facts {
             method: "GET",
             path: "/",
-            operation: Operation::ListSets,
-            flow_type: None,
+            operation: Some(Operation::ListSets),
+            ..Facts::default()
         };
-        (0..100).map(|_| hostility.effects(&facts)).collect()
+        (0..100).map(|_| chaos.effects(&facts)).collect()
     }
 
     #[test]
@@ -155,21 +153,21 @@ mod tests {
 
     #[test]
     fn other_requests_between_change_nothing() {
-        let mut hostility = Hostility::new(7, 0.5);
+        let mut chaos = Chaos::new(7, 0.5);
         let lists = Facts {
             method: "GET",
             path: "/",
-            operation: Operation::ListSets,
-            flow_type: None,
+            operation: Some(Operation::ListSets),
+            ..Facts::default()
         };
         let gets = Facts {
-            operation: Operation::GetSet,
+            operation: Some(Operation::GetSet),
             ..lists
         };
         let mixed: Vec<Vec<Effect>> = (0..100)
             .map(|_| {
-                hostility.effects(&gets);
-                hostility.effects(&lists)
+                chaos.effects(&gets);
+                chaos.effects(&lists)
             })
             .collect();
         assert_eq!(mixed, history(7, 0.5));

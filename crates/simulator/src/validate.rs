@@ -6,11 +6,11 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::{
+    behavior::{Behavior, Reception},
     flow_type::NAMESPACE,
     problem::Problem,
     role_group::RoleGroup,
     schema::{CONFIGURATIONS, Declared, Presence, Property, READ_ONLY, SECTION_ROLES, Shape, Type},
-    switches::{Reception, Switches},
 };
 
 /// A JSON object.
@@ -24,7 +24,7 @@ const ROLE_GROUP: &str = "roleGroup";
 pub(crate) fn resource(
     schema: &Type,
     given: &Object,
-    switches: &Switches,
+    behavior: &Behavior,
 ) -> Result<Object, Problem> {
     let mut rest = given.clone();
     rest.remove("@odata.type");
@@ -33,7 +33,7 @@ pub(crate) fn resource(
             .iter()
             .any(|known| known.eq_ignore_ascii_case(name))
     };
-    match switches.read_only_fields {
+    match behavior.read_only_fields {
         Reception::Refuse => {
             if let Some(name) = rest.keys().find(|name| read_only(name)) {
                 return Err(Problem::bad_request(format!("`{name}` is read-only")).about(name));
@@ -41,7 +41,7 @@ pub(crate) fn resource(
         }
         Reception::Accept | Reception::Ignore => rest.retain(|name, _| !read_only(name)),
     }
-    properties(schema, &rest, switches)
+    properties(schema, &rest, behavior)
 }
 
 /// Complains about anything that must be there and is not.
@@ -126,10 +126,10 @@ pub(crate) fn password<'a>(kept: &'a Object, group: &str) -> Option<&'a str> {
     one.pointer("/defaultPasswordSettings/password")?.as_str()
 }
 
-fn properties(schema: &Type, given: &Object, switches: &Switches) -> Result<Object, Problem> {
+fn properties(schema: &Type, given: &Object, behavior: &Behavior) -> Result<Object, Problem> {
     let mut kept = Object::new();
     for (name, value) in given {
-        if let Some((name, value)) = one_property(schema, name, value, switches)? {
+        if let Some((name, value)) = one_property(schema, name, value, behavior)? {
             kept.insert(name, value);
         }
     }
@@ -140,7 +140,7 @@ fn one_property(
     schema: &Type,
     name: &str,
     value: &Value,
-    switches: &Switches,
+    behavior: &Behavior,
 ) -> Result<Option<(String, Value)>, Problem> {
     if let Some(bound) = name.strip_suffix(BIND) {
         return bind(schema, bound, value).map(Some);
@@ -153,26 +153,26 @@ fn one_property(
         .iter()
         .find(|known| known.name.eq_ignore_ascii_case(name))
     else {
-        return unknown(schema, name, switches);
+        return unknown(schema, name, behavior);
     };
     if property.presence == Presence::Deprecated
-        && switches.mark_all_students_as_minors != Reception::Accept
+        && behavior.mark_all_students_as_minors != Reception::Accept
     {
-        return deprecated(name, switches);
+        return deprecated(name, behavior);
     }
     if value.is_null() {
         return null(property);
     }
-    let value = shaped(&property.shape, property.name, value, switches)?;
+    let value = shaped(&property.shape, property.name, value, behavior)?;
     Ok(Some((property.name.to_owned(), value)))
 }
 
 fn unknown(
     schema: &Type,
     name: &str,
-    switches: &Switches,
+    behavior: &Behavior,
 ) -> Result<Option<(String, Value)>, Problem> {
-    match switches.unknown_fields {
+    match behavior.unknown_fields {
         Reception::Refuse => {
             let message = format!(
                 "the property `{name}` does not exist on type {}",
@@ -184,8 +184,8 @@ fn unknown(
     }
 }
 
-fn deprecated(name: &str, switches: &Switches) -> Result<Option<(String, Value)>, Problem> {
-    match switches.mark_all_students_as_minors {
+fn deprecated(name: &str, behavior: &Behavior) -> Result<Option<(String, Value)>, Problem> {
+    match behavior.mark_all_students_as_minors {
         Reception::Refuse => {
             Err(Problem::bad_request(format!("`{name}` is no longer supported")).about(name))
         }
@@ -205,17 +205,17 @@ fn null(property: &Property) -> Result<Option<(String, Value)>, Problem> {
     }
 }
 
-fn shaped(shape: &Shape, name: &str, value: &Value, switches: &Switches) -> Result<Value, Problem> {
+fn shaped(shape: &Shape, name: &str, value: &Value, behavior: &Behavior) -> Result<Value, Problem> {
     match (shape, value) {
         (Shape::Boolean, Value::Bool(_)) | (Shape::Text | Shape::Password, Value::String(_)) => {
             Ok(value.clone())
         }
-        (Shape::Word(words), Value::String(text)) => word(words, name, text, switches),
+        (Shape::Word(words), Value::String(text)) => word(words, name, text, behavior),
         (Shape::Code, Value::String(text)) => Ok(code(text)),
-        (Shape::Complex(schema), Value::Object(given)) => complex(schema, name, given, switches),
+        (Shape::Complex(schema), Value::Object(given)) => complex(schema, name, given, behavior),
         (Shape::List(item), Value::Array(values)) => values
             .iter()
-            .map(|value| shaped(item, name, value, switches))
+            .map(|value| shaped(item, name, value, behavior))
             .collect::<Result<Vec<Value>, Problem>>()
             .map(Value::Array),
         _ => {
@@ -228,7 +228,7 @@ fn complex(
     schema: &Type,
     name: &str,
     given: &Object,
-    switches: &Switches,
+    behavior: &Behavior,
 ) -> Result<Value, Problem> {
     let wanted = format!("{NAMESPACE}{}", schema.name);
     match given.get("@odata.type").and_then(Value::as_str) {
@@ -240,12 +240,12 @@ fn complex(
             );
         }
     }
-    properties(schema, given, switches).map(Value::Object)
+    properties(schema, given, behavior).map(Value::Object)
 }
 
-fn word(words: &[&str], name: &str, text: &str, switches: &Switches) -> Result<Value, Problem> {
+fn word(words: &[&str], name: &str, text: &str, behavior: &Behavior) -> Result<Value, Problem> {
     let same = |known: &&&str| **known == text;
-    let alike = |known: &&&str| known.eq_ignore_ascii_case(text) && !switches.case_sensitive_words;
+    let alike = |known: &&&str| known.eq_ignore_ascii_case(text) && !behavior.case_sensitive_words;
     match words.iter().find(|known| same(known) || alike(known)) {
         Some(known) => Ok(Value::from(*known)),
         None => {
@@ -307,7 +307,7 @@ mod tests {
 
     fn user(body: &Value) -> Result<Object, Problem> {
         let given = body.as_object().unwrap();
-        let kept = resource(&schema::USER_FLOW, given, &Switches::default())?;
+        let kept = resource(&schema::USER_FLOW, given, &Behavior::default())?;
         complete(&schema::USER_FLOW, &kept).map(|()| kept)
     }
 
@@ -330,7 +330,7 @@ mod tests {
         let kept = resource(
             &schema::CLASS_GROUP_FLOW,
             given.as_object().unwrap(),
-            &Switches::default(),
+            &Behavior::default(),
         )
         .unwrap();
         let kept = Value::Object(kept);

@@ -139,7 +139,7 @@ pub struct Limits {
     clippy::struct_excessive_bools,
     reason = "each is an independent question with two answers"
 )]
-pub struct Switches {
+pub struct Behavior {
     /// May a token without a user write? Default yes, although the permission registry of Graph says no.
     pub application_writes: bool,
     /// How is the second flow of a type in a set refused? None: it is created. Default 409.
@@ -218,7 +218,7 @@ pub struct Switches {
     pub refresh_token_once: bool,
 }
 
-impl Default for Switches {
+impl Default for Behavior {
     fn default() -> Self {
         Self {
             application_writes: true,

@@ -1,11 +1,11 @@
-//! What will be done to one request, gathered from rules and from hostility.
+//! What will be done to one request, gathered from rules and from chaos.
 
 use std::time::Duration;
 
 use crate::{
     answer::{Answer, BodyFault, NextLink},
     fault::Effect,
-    surprise::Surprise,
+    quirk::Quirk,
 };
 
 /// Instead of doing it.
@@ -24,7 +24,7 @@ pub(crate) enum After {
 
 /// Everything that will be done to a request. Of two effects of one kind, the first stands.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Plan {
+pub(crate) struct FaultPlan {
     pub(crate) delay_before: Duration,
     pub(crate) before: Option<Before>,
     pub(crate) after: Option<After>,
@@ -35,7 +35,7 @@ pub(crate) struct Plan {
     pub(crate) next_link: Option<NextLink>,
     pub(crate) page_size: Option<usize>,
     pub(crate) empty_pages: bool,
-    pub(crate) surprises: Vec<Surprise>,
+    pub(crate) quirks: Vec<Quirk>,
     pub(crate) stale: Option<Duration>,
     pub(crate) as_of: Option<u64>,
     pub(crate) date: Option<i64>,
@@ -43,7 +43,7 @@ pub(crate) struct Plan {
     pub(crate) names: Vec<String>,
 }
 
-impl Plan {
+impl FaultPlan {
     pub(crate) fn of(effects: Vec<Effect>) -> Self {
         let mut plan = Self::default();
         for effect in effects {
@@ -69,7 +69,7 @@ impl Plan {
             Effect::NextLink(link) => _ = self.next_link.get_or_insert(link),
             Effect::PageSize(size) => _ = self.page_size.get_or_insert(size),
             Effect::EmptyPages => self.empty_pages = true,
-            Effect::Surprise(surprise) => self.surprises.push(surprise),
+            Effect::Quirk(quirk) => self.quirks.push(quirk),
             Effect::Stale(age) => _ = self.stale.get_or_insert(age),
             Effect::AsOf(writes) => _ = self.as_of.get_or_insert(writes),
             Effect::Date(seconds) => _ = self.date.get_or_insert(seconds),
@@ -92,7 +92,7 @@ impl Effect {
             Self::NextLink(link) => format!("nextLink {link:?}"),
             Self::PageSize(size) => format!("pageSize {size}"),
             Self::EmptyPages => "emptyPages".to_owned(),
-            Self::Surprise(surprise) => format!("surprise {surprise:?}"),
+            Self::Quirk(quirk) => format!("surprise {quirk:?}"),
             Self::Stale(age) => format!("stale {age:?}"),
             Self::AsOf(writes) => format!("asOf {writes}"),
             Self::Date(seconds) => format!("date {seconds}"),
