@@ -1,7 +1,7 @@
 //! Shows the operator at work: a control plane, a stand-in for Microsoft Graph, the operator, and `deploy/samples/`.
 //!
 //! ```console
-//! $ cargo run --release --example demo -- --once
+//! $ cargo run --release -p industrydata-demo -- --once
 //! ```
 
 mod arguments;
