@@ -20,6 +20,10 @@ pub const CONTROL_PLANE: Module = Module {
             ("go.mod", include_str!("../controlplane/go.mod")),
             ("go.sum", include_str!("../controlplane/go.sum")),
             ("main.go", include_str!("../controlplane/main.go")),
+            (
+                "controllers.go",
+                include_str!("../controlplane/controllers.go"),
+            ),
         ],
     )
 };
