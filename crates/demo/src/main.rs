@@ -1,223 +1,147 @@
-//! Shows the operator at work: a control plane, a stand-in for Microsoft Graph, the operator, and `deploy/samples/`.
+//! Builds what the demo needs, once and all at the same time, and starts it.
 //!
 //! ```console
 //! $ cargo run --release -p industrydata-demo -- --once
 //! ```
+//!
+//! Whatever profile this is compiled with, the demo itself has that of development: it waits for others nearly all the
+//! time, and compiling it for speed takes longer than it lasts.
 
-mod arguments;
-mod cluster;
-mod interrupt;
-mod operator;
+mod rust;
 mod screen;
-mod story;
-mod table;
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::process::ExitCode;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+use std::{env, process};
 
-use anyhow::{Context, bail};
-use clap::Parser;
-use industrydata_simulator::{Options, Simulator};
+use industrydata_programs::{Build, CONTROL_PLANE, Progress, Source};
 
-use crate::arguments::Arguments;
-use crate::cluster::Cluster;
-use crate::interrupt::Interrupt;
-use crate::operator::{Operator, log_to};
-use crate::screen::{Screen, Steps};
-use crate::story::{SAMPLES, Story, conditions};
+use crate::screen::Screen;
 
-/// How many steps the set-up has.
-const STEPS: u64 = 5;
+/// How often the time on the screen is told anew.
+const TICK: Duration = Duration::from_secs(1);
 
-fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
-    let runtime = tokio::runtime::Runtime::new().context("failed to start the runtime")?;
-    let ended = runtime.block_on(demonstrate(arguments));
-    // A build that was interrupted is not waited for.
-    runtime.shutdown_background();
-    ended
+/// What the builds tell.
+enum Event {
+    Rust(rust::Progress),
+    RustEnded(Result<(), String>),
+    Go(Progress),
+    GoEnded(Result<(), String>),
 }
 
-async fn demonstrate(arguments: Arguments) -> anyhow::Result<()> {
-    let screen = Screen::new();
-    let interrupt = Interrupt::listen()?;
-    let log = tempfile::Builder::new()
-        .prefix("industrydata-demo-")
-        .suffix(".log")
-        .tempfile();
-    let log = log
-        .context("failed to create a file for the log")?
-        .into_temp_path();
-    let mut steps = screen.steps(STEPS);
-    steps.begin(match arguments.context {
-        None => "starting a control plane",
-        Some(_) => "connecting to the cluster",
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    let failure = match build(needs_control_plane(&arguments, &Source::from_env())) {
+        // Returns only if it cannot be done.
+        Ok(()) => rust::run(&arguments).exec().to_string(),
+        Err(failure) => failure,
+    };
+    // That nobody reads any more is nothing to fail with.
+    let _ = writeln!(io::stderr(), "Error: {failure}");
+    ExitCode::FAILURE
+}
+
+/// Whether the demo is going to start a control plane, and not to use a cluster, other programs, or none at all.
+fn needs_control_plane(arguments: &[OsString], source: &Source) -> bool {
+    let is_about_another = |argument: &OsString| {
+        let argument = argument.to_string_lossy();
+        let name = argument.split('=').next().unwrap_or_default();
+        ["--context", "--help", "-h"].contains(&name)
+    };
+    *source == Source::Built && !arguments.iter().any(is_about_another)
+}
+
+/// Builds the demo, and the control plane if it is needed, and says how it goes.
+///
+/// If a build fails, the other is ended before this returns. If this process is killed, both end with the next line that
+/// they write, as nobody reads it.
+fn build(needs_control_plane: bool) -> Result<(), String> {
+    let (events, received) = mpsc::channel();
+    let go = Build::default();
+    thread::scope(|scope| {
+        scope.spawn(|| build_rust(&events.clone()));
+        if needs_control_plane {
+            scope.spawn(|| build_go(&go, &events.clone()));
+        }
+        let mut screen = Screen::new();
+        let mut under_way = 1 + u8::from(needs_control_plane);
+        let mut outcome = Ok(());
+        while under_way > 0 {
+            match received.recv_timeout(TICK) {
+                Ok(Event::Rust(progress)) => screen.rust(progress),
+                Ok(Event::Go(progress)) => screen.go(&progress),
+                Ok(Event::RustEnded(ended)) => {
+                    under_way -= 1;
+                    screen.rust_ended(ended.is_ok());
+                    if let Err(failure) = ended {
+                        outcome = outcome.and(Err(failure.clone()));
+                        if under_way > 0 && !go.stop() {
+                            // It waits for the build of another process, perhaps for long.
+                            screen.end();
+                            let _ = writeln!(io::stderr(), "Error: {failure}");
+                            process::exit(1);
+                        }
+                    }
+                }
+                Ok(Event::GoEnded(ended)) => {
+                    under_way -= 1;
+                    screen.go_ended(ended.is_ok());
+                    if let Err(failure) = ended {
+                        if under_way > 0 {
+                            screen.say(&failure);
+                            screen.say(
+                                "Waiting for cargo, which is still compiling; Ctrl-C ends it.",
+                            );
+                        }
+                        outcome = outcome.and(Err(failure));
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            screen.show();
+        }
+        screen.end();
+        outcome
+    })
+}
+
+// The other end is there until both builds have ended.
+fn build_rust(events: &Sender<Event>) {
+    let built = rust::build(&mut |progress| drop(events.send(Event::Rust(progress))));
+    let _ = events.send(Event::RustEnded(built));
+}
+
+fn build_go(go: &Build, events: &Sender<Event>) {
+    let built = go.ensure(&CONTROL_PLANE, &mut |progress| {
+        drop(events.send(Event::Go(progress)));
     });
-    let cluster = tokio::select! {
-        cluster = Cluster::start(arguments.context, &screen) => cluster?,
-        () = interrupt.once() => return Ok(()),
-    };
-    // Not before, as the operator has no part in what a control plane says while it starts.
-    log_to(&log)?;
-    let mut demo = Demo {
-        cluster,
-        operator: None,
-        screen,
-        log: &log,
-    };
-    let shown = demo.show(steps, arguments.once, &interrupt).await;
-    let screen = demo.screen.clone();
-    let ended = tokio::select! {
-        cleaned = demo.clean_up() => shown.and(cleaned),
-        () = interrupt.twice() => bail!("stopped before everything was cleaned up"),
-    };
-    if ended.is_err() && std::fs::metadata(&log).is_ok_and(|file| file.len() > 0) {
-        let path = log.keep().context("failed to keep the log")?;
-        screen.say(format_args!(
-            "\nThe log of the operator is in {}",
-            path.display()
-        ));
+    let built = built.map(drop).map_err(|error| error.to_string());
+    let _ = events.send(Event::GoEnded(built));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(arguments: &[&str]) -> bool {
+        let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
+        needs_control_plane(&arguments, &Source::Built)
     }
-    ended
-}
 
-/// What has been started, and where it is shown.
-struct Demo<'a> {
-    cluster: Cluster,
-    operator: Option<Operator>,
-    screen: Screen,
-    log: &'a Path,
-}
-
-impl Demo<'_> {
-    /// Sets everything up and tells the story, until its end or Ctrl-C. If it goes wrong, says what the resources say.
-    async fn show(
-        &mut self,
-        mut steps: Steps,
-        once: bool,
-        interrupt: &Interrupt,
-    ) -> anyhow::Result<()> {
-        steps.begin("installing the definitions and the roles");
-        // Not interrupted, so that it is known what has to be removed.
-        self.cluster.install().await?;
-        let shown = tokio::select! {
-            biased;
-            () = interrupt.once() => Ok(()),
-            shown = self.start_and_tell(steps, once) => shown,
+    #[test]
+    fn a_control_plane_is_built_for_a_demo_that_starts_one() {
+        assert!(needs(&[]) && needs(&["--once"]));
+        assert!(!needs(&["--help"]) && !needs(&["--once", "--context", "kind"]));
+        assert!(!needs(&["--context=kind"]));
+        let assets = Source::Assets {
+            directory: "assets".into(),
         };
-        if shown.is_err() {
-            self.explain().await;
-        }
-        shown
-    }
-
-    async fn start_and_tell(&mut self, mut steps: Steps, once: bool) -> anyhow::Result<()> {
-        steps.begin("starting the stand-in for Microsoft Graph");
-        let simulator = Simulator::start(Options::default()).await?;
-        steps.begin("starting the operator");
-        let config = self.cluster.operator().await?;
-        let started = Operator::start(&simulator, self.cluster.namespace, config)?;
-        let operator = self.operator.insert(started);
-        steps.begin("applying deploy/samples/");
-        for file in SAMPLES {
-            let path = cluster::path("deploy/samples")
-                .join(file)
-                .display()
-                .to_string();
-            self.cluster
-                .kubectl(&["apply", "--filename", &path])
-                .await?;
-        }
-        drop(steps);
-        introduce(&self.screen, &self.cluster, &simulator, self.log);
-        let failure = tokio::select! {
-            told = tell(&self.cluster, &simulator, &self.screen, once) => return told,
-            failure = operator.failure() => failure,
-        };
-        self.operator = None;
-        Err(failure)
-    }
-
-    /// Says what the conditions of the resources say, and whether a program has ended.
-    async fn explain(&self) {
-        if let Err(error) = self.cluster.check() {
-            self.screen.say(format_args!("{error:#}"));
-        }
-        match conditions(&self.cluster).await {
-            Ok(lines) => lines.iter().for_each(|line| self.screen.say(line)),
-            Err(error) => self
-                .screen
-                .say(format_args!("failed to read the conditions: {error:#}")),
-        }
-    }
-
-    /// Stops the operator, and leaves nothing in the cluster.
-    async fn clean_up(self) -> anyhow::Result<()> {
-        self.screen.log("cleaning up");
-        let stopped = match self.operator {
-            Some(operator) => operator.stop().await,
-            None => Ok(()),
-        };
-        let removed = self.cluster.remove().await;
-        self.screen.log("done");
-        stopped.and(removed)
-    }
-}
-
-async fn tell(
-    cluster: &Cluster,
-    simulator: &Simulator,
-    screen: &Screen,
-    once: bool,
-) -> anyhow::Result<()> {
-    let mut story = Story::new(cluster, simulator, screen);
-    story.become_ready().await?;
-    story.reset().await?;
-    if once {
-        screen.say("\nNow all samples are deleted:\n");
-        story.delete().await?;
-        return story.check_service();
-    }
-    let (before, kubectl) = cluster.instructions();
-    screen.say("\nLook around from another terminal; what changes, shows here:\n");
-    for line in &before {
-        screen.say(format_args!("  {line}"));
-    }
-    for command in [
-        "get industrydata",
-        "get pflow -o wide",
-        "describe pflow north-users",
-        "get pflow north-users -o jsonpath='{.status.readinessHistory}'",
-        "explain pflow.spec",
-        "delete pflow north-users",
-    ] {
-        screen.say(format_args!("  {kubectl} {command}"));
-    }
-    screen.say("\nCtrl-C ends the demo.\n");
-    story.watch().await
-}
-
-fn introduce(screen: &Screen, cluster: &Cluster, simulator: &Simulator, log: &Path) {
-    screen.say(format_args!(
-        "\ncluster          {}, namespace {}",
-        cluster.url(),
-        cluster.namespace
-    ));
-    screen.say(format_args!(
-        "Microsoft Graph  {} (a simulator)",
-        simulator.graph_endpoint()
-    ));
-    screen.say(format_args!(
-        "its inside       {}/state",
-        simulator.control_endpoint()
-    ));
-    screen.say(format_args!(
-        "operator's log   {} (until the end)\n",
-        log.display()
-    ));
-    if cluster.had_definitions() {
-        screen.say(
-            "The definitions were there already and stay as they are. If an operator runs here that watches all \
-             namespaces,\nit takes the samples for its own: stop it, or the demo.\n",
-        );
+        assert!(!needs_control_plane(&[], &assets));
     }
 }

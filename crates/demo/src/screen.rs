@@ -1,168 +1,142 @@
-//! Where the demo tells its story: bars and tables that are redrawn on a terminal, lines elsewhere.
+//! What is said while the demo is built: one line that is written anew on a terminal, a line now and then elsewhere.
 
-use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use industrydata_testbed::Progress;
+use industrydata_programs::Progress;
 
-/// How often a spinner turns.
-const TICK: Duration = Duration::from_millis(120);
+use crate::rust;
 
-/// Without a terminal, a build tells each time that so many hundredths more are done.
-const BUILD_STEP: usize = 10;
+/// Without a terminal, how often it is said how far the builds are.
+const PAUSE: Duration = Duration::from_secs(15);
 
-/// Standard output, as a terminal or not.
-#[derive(Clone)]
+const INTRODUCTION: &str = "\
+What the demo needs is built once, all at the same time:
+
+  Rust  the operator, the simulator of Microsoft Graph, and the demo itself
+  Go    a Kubernetes control plane: etcd, kube-apiserver, controllers, kubectl, Helm
+
+On two cores that takes some minutes; on more, less. From the second time on the demo starts at once.
+";
+
+/// Standard output.
 pub struct Screen {
-    bars: MultiProgress,
     started: Instant,
-    is_live: bool,
+    is_terminal: bool,
+    is_introduced: bool,
+    rust: String,
+    go: String,
+    said: Option<Instant>,
 }
 
 impl Screen {
-    /// The screen of this process.
+    /// The screen, with nothing on it.
     pub fn new() -> Self {
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stdout());
-        let is_live = io::stdout().is_terminal() && !bars.is_hidden();
-        let started = Instant::now();
         Self {
-            bars,
-            started,
-            is_live,
+            started: Instant::now(),
+            is_terminal: io::stdout().is_terminal(),
+            is_introduced: false,
+            rust: String::new(),
+            go: String::new(),
+            said: None,
         }
     }
 
-    /// Whether what was written can be redrawn.
-    pub fn is_live(&self) -> bool {
-        self.is_live
-    }
-
-    /// Writes a line, above whatever is redrawn.
-    pub fn say(&self, line: impl Display) {
-        // That nobody reads any more is no reason to leave things behind in a cluster.
-        self.bars.suspend(|| {
-            let _ = writeln!(io::stdout().lock(), "{line}");
-        });
-    }
-
-    /// Writes a line with the time since the start.
-    pub fn log(&self, line: impl Display) {
-        let seconds = self.started.elapsed().as_secs_f64();
-        self.say(format_args!("{seconds:6.1}s  {line}"));
-    }
-
-    /// A line that can be changed, below all others. Shown on a terminal only.
-    pub fn line(&self) -> ProgressBar {
-        let line = ProgressBar::no_length().with_style(style("{wide_msg}"));
-        self.bars.add(line)
-    }
-
-    /// Takes a line away.
-    pub fn remove(&self, line: &ProgressBar) {
-        self.bars.remove(line);
-    }
-
-    /// A bar for so many steps.
-    pub fn steps(&self, total: u64) -> Steps {
-        let bar = ProgressBar::new(total);
-        bar.set_style(style("{spinner} [{bar:30}] {pos}/{len} {wide_msg}").progress_chars("=> "));
-        let bar = self.bars.add(bar);
-        bar.enable_steady_tick(TICK);
-        Steps {
-            screen: self.clone(),
-            bar,
-            has_begun: false,
-        }
-    }
-
-    /// Something to be told how the build of the control plane goes.
-    pub fn build(&self) -> impl FnMut(Progress) + Send + 'static {
-        let mut build = Build {
-            screen: self.clone(),
-            bar: None,
-            told: 0,
-        };
-        move |progress| build.show(&progress)
-    }
-}
-
-/// The steps of something that takes a while.
-pub struct Steps {
-    screen: Screen,
-    bar: ProgressBar,
-    has_begun: bool,
-}
-
-impl Steps {
-    /// The step before is done, and this one begins.
-    pub fn begin(&mut self, what: &'static str) {
-        if self.has_begun {
-            self.bar.inc(1);
-        }
-        self.has_begun = true;
-        self.bar.set_message(what);
-        if !self.screen.is_live {
-            self.screen.log(what);
-        }
-    }
-}
-
-impl Drop for Steps {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-        self.screen.bars.remove(&self.bar);
-    }
-}
-
-struct Build {
-    screen: Screen,
-    bar: Option<ProgressBar>,
-    told: usize,
-}
-
-impl Build {
-    fn show(&mut self, progress: &Progress) {
+    /// Takes note of how far cargo is.
+    pub fn rust(&mut self, progress: rust::Progress) {
         match progress {
-            Progress::Waiting => {
-                self.screen
-                    .log("building the control plane, once; this takes some minutes");
+            rust::Progress::Compiling { done, total } => {
+                self.introduce();
+                self.rust = format!("{done} of {total} crates");
             }
-            Progress::Resolving => self.screen.log("looking up its modules"),
-            Progress::Building { done, total } => self.advance(*done, *total),
-            Progress::Done => {
-                if let Some(bar) = self.bar.take() {
-                    bar.finish_and_clear();
-                    self.screen.bars.remove(&bar);
-                }
-                self.screen.log("the control plane is built");
-            }
+            rust::Progress::Other(what) if self.rust.is_empty() => self.rust = what,
+            rust::Progress::Other(_) => {}
         }
     }
 
-    fn advance(&mut self, done: usize, total: usize) {
-        let bar = self.bar.get_or_insert_with(|| packages(&self.screen));
-        bar.set_length(total as u64);
-        bar.set_position(done as u64);
-        let tenth = done * 100 / total.max(1) / BUILD_STEP;
-        if !self.screen.is_live && tenth > self.told {
-            self.told = tenth;
-            self.screen.log(format_args!("{done} of {total} packages"));
+    /// Takes note of how far Go is.
+    pub fn go(&mut self, progress: &Progress) {
+        self.introduce();
+        self.go = match progress {
+            Progress::Waiting => "waiting".to_owned(),
+            Progress::Resolving => "looking up modules".to_owned(),
+            Progress::Building { done, total } if done == total => "linking".to_owned(),
+            Progress::Building { done, total } => format!("{done} of {total} packages"),
+            Progress::Done => "done".to_owned(),
+        };
+    }
+
+    /// Takes note of the end of the Rust part.
+    pub fn rust_ended(&mut self, well: bool) {
+        how(well).clone_into(&mut self.rust);
+    }
+
+    /// Takes note of the end of the Go part.
+    pub fn go_ended(&mut self, well: bool) {
+        how(well).clone_into(&mut self.go);
+    }
+
+    /// Writes lines of its own.
+    pub fn say(&mut self, text: &str) {
+        self.clear();
+        write(&format!("{text}\n"));
+    }
+
+    /// Shows how far all is, unless nothing has to be built or it was said a moment ago.
+    pub fn show(&mut self) {
+        let is_due = self.said.is_none_or(|said| said.elapsed() >= PAUSE);
+        if !self.is_introduced || !self.is_terminal && !is_due {
+            return;
+        }
+        self.clear();
+        let end = if self.is_terminal { "" } else { "\n" };
+        write(&format!("{}{end}", self.line()));
+        self.said = Some(Instant::now());
+    }
+
+    /// Leaves the screen to the demo.
+    pub fn end(&mut self) {
+        if !self.is_introduced {
+            return;
+        }
+        self.clear();
+        write(&format!("{}\n\n", self.line()));
+    }
+
+    fn introduce(&mut self) {
+        if !self.is_introduced {
+            self.is_introduced = true;
+            self.say(INTRODUCTION);
+        }
+    }
+
+    fn line(&self) -> String {
+        let seconds = self.started.elapsed().as_secs();
+        let time = format!("{:3}m{:02}s", seconds / 60, seconds % 60);
+        let states = [("Rust", &self.rust), ("Go", &self.go)];
+        let known = states.iter().filter(|(_, state)| !state.is_empty());
+        let line: Vec<_> = known
+            .map(|(name, state)| format!("   {name}: {state}"))
+            .collect();
+        let line = time + &line.concat();
+        // What is longer than the terminal is wide would stay on it.
+        line.chars().take(79).collect()
+    }
+
+    fn clear(&self) {
+        if self.is_terminal {
+            write("\r\u{1b}[2K");
         }
     }
 }
 
-fn packages(screen: &Screen) -> ProgressBar {
-    let bar = ProgressBar::no_length();
-    let template = "  [{bar:30}] {pos}/{len} packages, then linking  {elapsed}";
-    bar.set_style(style(template).progress_chars("=> "));
-    let bar = screen.bars.add(bar);
-    bar.enable_steady_tick(TICK);
-    bar
+fn how(well: bool) -> &'static str {
+    if well { "done" } else { "failed" }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    // The templates are those above. A wrong one costs nothing but looks.
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+fn write(text: &str) {
+    // That nobody reads is no reason not to build.
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes());
+    let _ = stdout.flush();
 }
