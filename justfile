@@ -21,11 +21,11 @@ generate:
 
 # The whole story on a control plane and a simulator of its own; ends by itself
 demo *arguments='--once':
-    cargo run --release --example demo -- {{ arguments }}
+    cargo run --release -p industrydata-demo -- {{ arguments }}
 
 # Users and every kind of fault at random, for some minutes; `--seed N` repeats what is done
 soak *arguments='--minutes 10':
-    cargo run --release --example soak -- {{ arguments }}
+    cargo run --release -p industrydata-soak -- {{ arguments }}
 
 # Run the simulator of Microsoft Graph
 simulator *arguments:

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use industrydata_programs::{Build, CONTROL_PLANE, Progress, Source};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::config::Kubeconfig;
 use tokio::process::Command;
@@ -16,11 +17,9 @@ use crate::account::{self, Account, run};
 use crate::audit::Audit;
 use crate::binaries::Binaries;
 use crate::etcd::Etcd;
-use crate::go::{self, Progress};
 use crate::launch::{self, Options, Running};
 use crate::paths::Paths;
-use crate::source::Source;
-use crate::{Error, Program, ProgramName, Upstream, existing, tools, users};
+use crate::{Error, Program, ProgramName, Upstream, existing, users};
 
 /// Long for a start that takes seconds: a machine that runs many tests at once can be slow.
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_mins(2);
@@ -421,8 +420,9 @@ impl fmt::Debug for Builder {
 }
 
 async fn built(mut progress: Box<dyn FnMut(Progress) + Send>) -> Result<PathBuf, Error> {
-    let build = spawn_blocking(move || go::ensure(&tools::CONTROL_PLANE, &mut *progress));
+    let build = spawn_blocking(move || Build::default().ensure(&CONTROL_PLANE, &mut *progress));
     build
         .await
         .map_err(|error| Error::file("wait for", "the build of the control plane")(error.into()))?
+        .map_err(Error::Build)
 }

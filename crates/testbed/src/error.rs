@@ -21,32 +21,9 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// The program `go` cannot be run, so the control plane cannot be built.
-    #[error(
-        "failed to run `go`, which builds etcd, kube-apiserver and kube-controller-manager; \
-         install Go {version} or later from https://go.dev/dl, \
-         or set KUBEBUILDER_ASSETS to a directory that has the programs, \
-         or set TESTBED_KUBECONFIG to the kubeconfig of a cluster for tests"
-    )]
-    GoMissing {
-        /// The oldest Go that can build the programs.
-        version: &'static str,
-        /// Why it could not be run.
-        source: io::Error,
-    },
-
-    /// `go` ran, but did not build the control plane.
-    #[error(
-        "failed to build the control plane: `{command}` ended with {status}; its last words:\n{output}"
-    )]
-    GoFailed {
-        /// The command that failed.
-        command: String,
-        /// How it ended.
-        status: ExitStatus,
-        /// The end of its output.
-        output: String,
-    },
+    /// A program could not be built.
+    #[error(transparent)]
+    Build(#[from] industrydata_programs::Error),
 
     /// The directory named by `KUBEBUILDER_ASSETS` lacks a program.
     #[error(

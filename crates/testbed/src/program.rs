@@ -9,8 +9,8 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::binaries::Binaries;
-use crate::log::Tail;
 use crate::{Error, run};
+use industrydata_programs::Tail;
 
 /// A program of the control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

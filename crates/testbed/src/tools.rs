@@ -1,29 +1,23 @@
-//! The programs that are built from Go modules: the control plane, and tools that judge what is tested.
+//! Tools that judge what is tested, built from Go modules.
 
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use industrydata_programs::{Build, Module, output};
 use tokio::process::Command;
 use tokio::task::spawn_blocking;
 
 use crate::Error;
-use crate::go::{self, Module};
 
-/// A Go module in a directory of this package, of these files.
+/// A Go module in `tools/`, of these files.
 macro_rules! module {
-    ($directory:literal, $name:literal, $($file:literal),+) => {
+    ($name:literal, $($file:literal),+) => {
         Module::new(
             $name,
-            &[$(($file, include_str!(concat!("../", $directory, $name, "/", $file)))),+],
+            &[$(($file, include_str!(concat!("../tools/", $name, "/", $file)))),+],
         )
     };
 }
-
-/// etcd, the programs of Kubernetes, kubectl and Helm in one.
-pub(crate) const CONTROL_PLANE: Module = Module {
-    version_of: Some("k8s.io/kubernetes"),
-    ..module!("", "controlplane", "go.mod", "go.sum", "main.go")
-};
 
 /// A program of others, built from its published Go module on first use. The versions are in `tools/*/go.mod`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,13 +43,25 @@ pub enum Tool {
 ///
 /// # Errors
 ///
-/// [`Error::GoMissing`] or [`Error::GoFailed`] if it cannot be downloaded.
+/// [`Error::Build`] if it cannot be downloaded.
 pub async fn published(module: &str) -> Result<PathBuf, Error> {
     let module = module.to_owned();
-    let download = spawn_blocking(move || go::download(&module));
+    let download = spawn_blocking(move || download(&module));
     download
         .await
         .map_err(|error| Error::file("wait for", "the download of a module")(error.into()))?
+}
+
+fn download(module: &str) -> Result<PathBuf, Error> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        dir: PathBuf,
+    }
+    let answer = output(&std::env::temp_dir(), &["mod", "download", "-json", module])?;
+    let answer: Answer = serde_json::from_str(&answer)
+        .map_err(|error| Error::file("read the answer of", "go mod download")(error.into()))?;
+    Ok(answer.dir)
 }
 
 impl Tool {
@@ -63,9 +69,9 @@ impl Tool {
     ///
     /// # Errors
     ///
-    /// [`Error::GoMissing`] or [`Error::GoFailed`] if it has to be built and cannot be.
+    /// [`Error::Build`] if it has to be built and cannot be.
     pub async fn command(self) -> Result<Command, Error> {
-        let build = spawn_blocking(move || go::ensure(&self.module(), &mut |_| ()));
+        let build = spawn_blocking(move || Build::default().ensure(&self.module(), &mut |_| ()));
         let binary = build
             .await
             .map_err(|error| Error::file("wait for", "the build of a tool")(error.into()))??;
@@ -76,16 +82,16 @@ impl Tool {
 
     fn module(self) -> Module {
         match self {
-            Self::ArgoHealth => module!("tools/", "argo-health", "go.mod", "go.sum", "main.go"),
-            Self::KubeScore => module!("tools/", "kube-score", "go.mod", "go.sum"),
-            Self::Kubeconform => module!("tools/", "kubeconform", "go.mod", "go.sum"),
+            Self::ArgoHealth => module!("argo-health", "go.mod", "go.sum", "main.go"),
+            Self::KubeScore => module!("kube-score", "go.mod", "go.sum"),
+            Self::Kubeconform => module!("kubeconform", "go.mod", "go.sum"),
             Self::KustomizeController => {
-                module!("tools/", "kustomize-controller", "go.mod", "go.sum")
+                module!("kustomize-controller", "go.mod", "go.sum")
             }
-            Self::OperatorVerify => module!("tools/", "operator-verify", "go.mod", "go.sum"),
+            Self::OperatorVerify => module!("operator-verify", "go.mod", "go.sum"),
             Self::TrivyManifests => Module {
                 experiment: "jsonv2",
-                ..module!("tools/", "trivy-manifests", "go.mod", "go.sum", "main.go")
+                ..module!("trivy-manifests", "go.mod", "go.sum", "main.go")
             },
         }
     }

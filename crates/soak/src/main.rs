@@ -2,7 +2,7 @@
 //! operator as a real process on a real control plane.
 //!
 //! ```console
-//! $ cargo run --release --example soak -- --minutes 10 --seed 7
+//! $ cargo run --release -p industrydata-soak -- --minutes 10 --seed 7
 //! ```
 //!
 //! Not in the mix is what the protocols assume not to happen: a reset that took effect and was answered with 429, a
@@ -43,11 +43,11 @@ const ROUND: Duration = Duration::from_mins(1);
 const TICK: Duration = Duration::from_millis(60);
 
 /// Where logs and reports are kept.
-const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/soak");
+const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/soak");
 
 /// Lets users and faults loose on the operator, and looks from time to time whether all is as declared.
 #[derive(Debug, Parser)]
-#[command(name = "soak", args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Program {
     #[command(subcommand)]
     command: Option<Command>,

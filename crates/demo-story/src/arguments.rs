@@ -7,7 +7,7 @@ use clap::Parser;
 /// Brings up a Kubernetes control plane of its own, a stand-in for Microsoft Graph and the operator, and stays until
 /// Ctrl-C.
 #[derive(Debug, Parser)]
-#[command(name = "demo")]
+#[command(name = "industrydata-demo")]
 pub struct Arguments {
     /// End after the story: delete the samples, look whether nothing is left, and stop
     #[arg(long)]

@@ -1,8 +1,6 @@
 //! Shows the operator at work: a control plane, a stand-in for Microsoft Graph, the operator, and `deploy/samples/`.
 //!
-//! ```console
-//! $ cargo run --release --example demo -- --once
-//! ```
+//! Started by `industrydata-demo`, which builds it and the control plane at the same time.
 
 mod arguments;
 mod cluster;

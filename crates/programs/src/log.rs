@@ -11,14 +11,15 @@ const LINES: usize = 20;
 
 /// The last lines of a text.
 #[derive(Debug, Default)]
-pub(crate) struct Tail {
+pub struct Tail {
     lines: VecDeque<String>,
 }
 
 impl Tail {
     /// Reads a log to its end. A log that cannot be read is told in place of its text,
     /// as this is only ever part of another error.
-    pub(crate) fn of_file(path: &Path) -> Self {
+    #[must_use]
+    pub fn of_file(path: &Path) -> Self {
         let mut tail = Self::default();
         match File::open(path) {
             Ok(file) => BufReader::new(file)
@@ -33,7 +34,7 @@ impl Tail {
     }
 
     /// Adds a line and drops the oldest beyond the limit.
-    pub(crate) fn push(&mut self, line: &str) {
+    pub fn push(&mut self, line: &str) {
         if self.lines.len() == LINES {
             self.lines.pop_front();
         }

@@ -225,7 +225,7 @@ impl Cluster {
 
 /// A file of the project.
 pub fn path(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(file)
 }
 
 /// The files of `KUBECONFIG`, or the default one, as one file. It has to have the context.
