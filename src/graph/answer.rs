@@ -133,11 +133,11 @@ pub struct Refusal {
 
 impl Refusal {
     pub(super) fn read(status: StatusCode, headers: Headers, body: &[u8]) -> Self {
-        let Error {
+        let ErrorBody {
             shape,
             code,
             detail,
-        } = Error::read(body);
+        } = ErrorBody::read(body);
         Self {
             status: status.as_u16(),
             shape,
@@ -207,13 +207,13 @@ impl fmt::Display for ErrorCode {
 
 /// What an error body shows.
 #[derive(Default)]
-struct Error {
+struct ErrorBody {
     shape: Shape,
     code: Option<ErrorCode>,
     detail: Option<ErrorCode>,
 }
 
-impl Error {
+impl ErrorBody {
     fn read(body: &[u8]) -> Self {
         let body = serde_json::from_slice(body).unwrap_or(Value::Null);
         match &body["error"] {

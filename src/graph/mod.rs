@@ -24,8 +24,8 @@ mod answer;
 mod body;
 mod budget;
 mod client;
-mod connection;
 mod error;
+mod exchange;
 pub mod model;
 mod operation;
 mod page;
@@ -40,11 +40,11 @@ pub use self::{
     account::Account,
     answer::{ErrorCode, Refusal, Shape},
     body::{FilterDefinition, FlowDefinition, FlowSetDefinition},
-    budget::{Budget, Closed, DEFAULT_MAX_WAIT, Limits, Priority},
+    budget::{Budget, Closed, DEFAULT_MAX_WAIT, Priority, RateLimits},
     client::Client,
     error::{Error, Failure},
     model::{Flow, FlowId, FlowSet, FlowSetId, FlowType, InvalidId, Listing, Malformed},
-    operation::{Observer, Operation, Outcome, unobserved},
+    operation::{Observer, Operation, RequestOutcome, unobserved},
     page::LinkError,
     token::{InvalidTenant, Tenant},
     transport::{EndpointError, Transport, TransportError, TransportSettings, check_endpoint},

@@ -33,13 +33,13 @@ pub enum LinkError {
 
 /// One page: its items, and the link to the next.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct RawPage {
     pub(super) items: Vec<Value>,
     pub(super) next: Option<String>,
     bytes: usize,
 }
 
-impl Page {
+impl RawPage {
     /// Takes a page of so many bytes apart.
     pub(super) fn read(mut value: Value, bytes: usize) -> Result<Self, Malformed> {
         let page = value.as_object_mut().ok_or(Malformed::NotAnObject)?;
@@ -58,13 +58,13 @@ impl Page {
 
 /// The way through the pages of one list.
 #[derive(Debug)]
-pub(super) struct Trail {
+pub(super) struct PageCursor {
     start: Url,
     visited: HashSet<Url>,
     bytes: usize,
 }
 
-impl Trail {
+impl PageCursor {
     pub(super) fn new(start: Url) -> Self {
         Self {
             visited: HashSet::from([start.clone()]),
@@ -80,7 +80,7 @@ impl Trail {
     /// # Errors
     ///
     /// [`Failure`] if the list goes on but must not, or cannot, be followed.
-    pub(super) fn next(&mut self, page: &Page) -> Result<Option<Url>, Failure> {
+    pub(super) fn next(&mut self, page: &RawPage) -> Result<Option<Url>, Failure> {
         self.bytes += page.bytes;
         if self.bytes > MAX_LIST_BYTES {
             return Err(Failure::TooLarge);
