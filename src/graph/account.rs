@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::{
     budget::{Budget, RateLimits},
-    error::Failure,
+    failure::Failure,
     token::{Tenant, TokenCache},
 };
 

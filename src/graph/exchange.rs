@@ -13,10 +13,11 @@ use uuid::Uuid;
 
 use super::{
     account::Account,
-    answer::{Answer, Refusal, Shape},
+    answer::Answer,
     body::Body,
     budget::{Budget, Priority},
-    error::{Error, Failure},
+    error::Error,
+    failure::{Failure, Refusal, Shape},
     operation::{Observer, Operation, RequestOutcome},
     token::{AccessToken, TokenSource},
     transport::Transport,

@@ -26,6 +26,7 @@ mod budget;
 mod client;
 mod error;
 mod exchange;
+mod failure;
 pub mod model;
 mod operation;
 mod page;
@@ -38,14 +39,13 @@ pub mod verdict;
 pub(crate) use self::transport::ensure_crypto_provider;
 pub use self::{
     account::Account,
-    answer::{ErrorCode, Refusal, Shape},
     body::{FilterDefinition, FlowDefinition, FlowSetDefinition},
     budget::{Budget, Closed, DEFAULT_MAX_WAIT, Priority, RateLimits},
     client::Client,
-    error::{Error, Failure},
+    error::Error,
+    failure::{ErrorCode, Failure, LinkError, Refusal, Shape},
     model::{Flow, FlowId, FlowSet, FlowSetId, FlowType, InvalidId, Listing, Malformed},
     operation::{Observer, Operation, RequestOutcome, unobserved},
-    page::LinkError,
     token::{InvalidTenant, Tenant},
     transport::{EndpointError, Transport, TransportError, TransportSettings, check_endpoint},
     verdict::{Certainty, Disposition, Reason, Verdict},

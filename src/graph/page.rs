@@ -7,29 +7,17 @@ use std::collections::HashSet;
 
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
-use thiserror::Error;
 use url::Url;
 
-use super::{error::Failure, model::Malformed};
+use super::{
+    failure::{Failure, LinkError},
+    model::Malformed,
+};
 
 /// More pages than the largest tenant could need, at any page size the service is likely to use.
 const MAX_PAGES: usize = 1000;
 /// The largest list held in memory, as text.
 const MAX_LIST_BYTES: usize = 64 * 1024 * 1024;
-
-/// Why the rest of a list cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum LinkError {
-    /// The link is no URL.
-    #[error("not a URL")]
-    Unreadable,
-    /// The link leads to another origin or path, or holds a user name or password.
-    #[error("it leads somewhere else")]
-    Foreign,
-    /// There is no end to the list.
-    #[error("too many pages")]
-    TooLong,
-}
 
 /// One page: its items, and the link to the next.
 #[derive(Debug)]

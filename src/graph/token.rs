@@ -18,7 +18,7 @@ use tokio::{sync::Mutex, time::Instant};
 use super::{
     account::Account,
     answer::Answer,
-    error::Failure,
+    failure::Failure,
     model::Malformed,
     operation::{Observer, Operation, RequestOutcome},
     transport::Transport,

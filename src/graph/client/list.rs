@@ -14,8 +14,9 @@ use crate::clock;
 use crate::graph::{
     answer::Answer,
     budget::Priority,
-    error::{Error, Failure},
+    error::Error,
     exchange::GraphRequest,
+    failure::Failure,
     model::{Listing, Malformed},
     operation::Operation,
     page::{PageCursor, RawPage},

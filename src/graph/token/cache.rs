@@ -7,7 +7,7 @@ use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
 use super::{AccessToken, FetchedToken};
-use crate::graph::{error::Failure, verdict::Disposition};
+use crate::graph::{failure::Failure, verdict::Disposition};
 
 /// A token is replaced this long before it expires, or a tenth of its life before if that is less.
 const MARGIN: Duration = Duration::from_mins(5);
