@@ -3,7 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/livez` | 200 as long as the process can answer |
-//! | `/readyz` | 200 in [`State::Standby`], and in [`State::Leading`] while all watches deliver; otherwise 503 with a line why |
+//! | `/readyz` | 200 in [`ServerState::Standby`], and in [`ServerState::Leading`] while all watches deliver; otherwise 503 with a line why |
 //! | `/metrics` | [`Metrics::encode`] |
 //!
 //! It shows nothing that would have to be kept from whoever can reach its address: no names of
@@ -31,7 +31,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// How far the process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum ServerState {
     /// Not ready: what it waits for, in a few words.
     Starting(&'static str),
     /// Ready: it waits for the lease that another replica holds.
@@ -42,32 +42,32 @@ pub enum State {
     Stopping,
 }
 
-/// The [`State`] of the process, set by whoever runs it and told by [`serve`]. Cheap to clone;
+/// The [`ServerState`] of the process, set by whoever runs it and told by [`serve`]. Cheap to clone;
 /// clones share the state.
 #[derive(Clone, Debug)]
-pub struct Readiness {
-    state: watch::Sender<State>,
+pub struct ReadyState {
+    state: watch::Sender<ServerState>,
     watches: Watches,
 }
 
-impl Readiness {
+impl ReadyState {
     /// A process that is starting and waits for `reason`.
     #[must_use]
     pub fn new(reason: &'static str) -> Self {
         Self {
-            state: watch::Sender::new(State::Starting(reason)),
+            state: watch::Sender::new(ServerState::Starting(reason)),
             watches: Watches::default(),
         }
     }
 
     /// Changes the state.
-    pub fn set(&self, state: State) {
+    pub fn set(&self, state: ServerState) {
         self.state.send_replace(state);
     }
 
     /// The present state.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> ServerState {
         *self.state.borrow()
     }
 
@@ -80,7 +80,7 @@ impl Readiness {
 
 /// Answers requests until `shutdown` is cancelled, and for at most one second more.
 ///
-/// Cancel `shutdown` last: while the process is [`State::Stopping`], the server still has to say
+/// Cancel `shutdown` last: while the process is [`ServerState::Stopping`], the server still has to say
 /// so.
 ///
 /// # Errors
@@ -89,7 +89,7 @@ impl Readiness {
 pub async fn serve(
     listener: TcpListener,
     metrics: Metrics,
-    readiness: Readiness,
+    readiness: ReadyState,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let overdue = async {
@@ -104,7 +104,7 @@ pub async fn serve(
     }
 }
 
-fn router(metrics: Metrics, readiness: Readiness) -> Router {
+fn router(metrics: Metrics, readiness: ReadyState) -> Router {
     let watches = readiness.watches().clone();
     let page = async move || {
         metrics.watches(&watches.health());
@@ -116,16 +116,16 @@ fn router(metrics: Metrics, readiness: Readiness) -> Router {
         .route("/metrics", get(page))
 }
 
-fn ready(readiness: &Readiness) -> impl IntoResponse + use<> {
+fn ready(readiness: &ReadyState) -> impl IntoResponse + use<> {
     match readiness.state() {
-        State::Starting(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
-        State::Standby => (StatusCode::OK, "standby\n".to_owned()),
-        State::Leading => leading(readiness),
-        State::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
+        ServerState::Starting(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+        ServerState::Standby => (StatusCode::OK, "standby\n".to_owned()),
+        ServerState::Leading => leading(readiness),
+        ServerState::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
     }
 }
 
-fn leading(readiness: &Readiness) -> (StatusCode, String) {
+fn leading(readiness: &ReadyState) -> (StatusCode, String) {
     let health = readiness.watches().health();
     let dead: Vec<&str> = health
         .into_iter()

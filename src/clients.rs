@@ -80,7 +80,7 @@ impl Clients {
     ///
     /// If the credentials cannot be used, or if there would have to be a proxy, which is not supported.
     pub fn new(config: &Config, lease_request: Duration) -> kube::Result<Self> {
-        let within = |request: Duration| client(config, Limits::of(request));
+        let within = |request: Duration| client(config, RequestLimits::of(request));
         Ok(Self {
             watches: within(LIST)?,
             cluster: within(REQUEST)?,
@@ -91,7 +91,7 @@ impl Clients {
 
 /// How long what a client does may take.
 #[derive(Clone, Copy, Debug)]
-struct Limits {
+struct RequestLimits {
     connect: Duration,
     /// A request as a whole; of a watch: what comes before its first event.
     request: Duration,
@@ -99,7 +99,7 @@ struct Limits {
     idle: Duration,
 }
 
-impl Limits {
+impl RequestLimits {
     fn of(request: Duration) -> Self {
         Self {
             connect: CONNECT.min(request),
@@ -112,7 +112,7 @@ impl Limits {
 
 /// Why a request was given up.
 #[derive(Debug, Error)]
-enum Overdue {
+enum RequestTimeout {
     #[error("the API server did not answer in full within {0:?}")]
     Answer(Duration),
     #[error(
@@ -121,9 +121,9 @@ enum Overdue {
     Silent(Duration),
 }
 
-type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
+type ClusterResponse = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
-fn client(config: &Config, limits: Limits) -> kube::Result<Client> {
+fn client(config: &Config, limits: RequestLimits) -> kube::Result<Client> {
     if let Some(proxy) = &config.proxy_url {
         return Err(kube::Error::ProxyProtocolUnsupported {
             proxy_url: Box::new(proxy.clone()),
@@ -152,7 +152,7 @@ fn client(config: &Config, limits: Limits) -> kube::Result<Client> {
 /// What sends requests, over connections that it keeps for a while.
 fn transport(
     config: &Config,
-    limits: Limits,
+    limits: RequestLimits,
 ) -> kube::Result<
     impl Service<
         Request<Body>,
@@ -188,7 +188,7 @@ fn is_watch(request: &Request<Body>) -> bool {
 async fn whole(
     answer: BoxFuture<'static, Result<Response<Incoming>, BoxError>>,
     limit: Duration,
-) -> Result<Answer, BoxError> {
+) -> Result<ClusterResponse, BoxError> {
     let received = async {
         let (head, body) = answer.await?.into_parts();
         let bytes = lenient::readable(&body.collect().await?.to_bytes());
@@ -196,16 +196,16 @@ async fn whole(
         Ok(Response::from_parts(head, body.boxed_unsync()))
     };
     let received = timeout(limit, received).await;
-    received.map_err(|_| Overdue::Answer(limit))?
+    received.map_err(|_| RequestTimeout::Answer(limit))?
 }
 
 /// An answer whose body may go on without end, but not in silence.
 async fn watched(
     answer: BoxFuture<'static, Result<Response<Incoming>, BoxError>>,
-    limits: Limits,
-) -> Result<Answer, BoxError> {
+    limits: RequestLimits,
+) -> Result<ClusterResponse, BoxError> {
     let begun = timeout(limits.request, answer).await;
-    let answer = begun.map_err(|_| Overdue::Answer(limits.request))??;
+    let answer = begun.map_err(|_| RequestTimeout::Answer(limits.request))??;
     Ok(answer.map(|body| StreamBody::new(heard(body, limits.silence)).boxed_unsync()))
 }
 
@@ -225,7 +225,7 @@ fn heard(
                     return Ok(Some((Frame::data(Bytes::from(event)), (body, rest))));
                 }
                 let heard = timeout(silence, body.frame()).await;
-                match heard.map_err(|_| Overdue::Silent(silence))? {
+                match heard.map_err(|_| RequestTimeout::Silent(silence))? {
                     Some(frame) => begun.extend(frame?.into_data().unwrap_or_default()),
                     None => return Ok(None),
                 }

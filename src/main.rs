@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use industrydata_operator::ready::Question;
+use industrydata_operator::ready::ReadinessProbe;
 use industrydata_operator::settings::{Arguments, Settings};
 use industrydata_operator::{api, failpoint, runtime, telemetry};
 use kube::Config;
@@ -27,13 +27,13 @@ enum Command {
     /// Print the definitions of the three kinds, for `kubectl apply -f -`.
     Crds,
     /// Ask an operator whether it is ready, and end without an error if it is.
-    Ready(Question),
+    Ready(ReadinessProbe),
 }
 
 fn main() -> anyhow::Result<()> {
     match Program::parse().command {
         Command::Crds => print_definitions(),
-        Command::Ready(question) => ready(question),
+        Command::Ready(probe) => ready(probe),
         Command::Run(arguments) => run(*arguments),
     }
 }
@@ -46,8 +46,8 @@ fn print_definitions() -> anyhow::Result<()> {
 }
 
 #[tokio::main]
-async fn ready(question: Question) -> anyhow::Result<()> {
-    let said = question.ask().await?;
+async fn ready(probe: ReadinessProbe) -> anyhow::Result<()> {
+    let said = probe.run().await?;
     writeln!(std::io::stdout(), "{said}").context("failed to write to standard output")
 }
 

@@ -12,7 +12,7 @@ use prometheus_client::{
 };
 use tokio::time::Instant;
 
-use crate::graph::{Observer, Operation, Outcome};
+use crate::graph::{Observer, Operation, RequestOutcome};
 
 /// The upper bounds of the histograms, in seconds: from an answer out of a cache to a time-out.
 const BUCKETS: [f64; 12] = [
@@ -21,7 +21,7 @@ const BUCKETS: [f64; 12] = [
 
 /// The metrics of the process. Cheap to clone; clones count together.
 #[derive(Clone, Debug)]
-pub struct Metrics(Arc<Inner>);
+pub struct Metrics(Arc<Registered>);
 
 /// The kind of resource that something was done for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,7 +92,7 @@ pub struct ReconcileTimer {
 }
 
 #[derive(Debug)]
-struct Inner {
+struct Registered {
     registry: Registry,
     reconciles: Family<ReconcileLabels, Counter>,
     reconcile_duration: Family<KindLabels, Histogram>,
@@ -150,7 +150,7 @@ impl Metrics {
     /// Metrics that start at zero, in a registry of their own.
     #[must_use]
     pub fn new() -> Self {
-        let inner = Inner {
+        let inner = Registered {
             registry: Registry::with_prefix("industrydata_operator"),
             reconciles: Family::default(),
             reconcile_duration: Family::new_with_constructor(histogram),
@@ -189,7 +189,7 @@ impl Metrics {
         })
     }
 
-    fn requested(&self, operation: Operation, outcome: Outcome, duration: Duration) {
+    fn requested(&self, operation: Operation, outcome: RequestOutcome, duration: Duration) {
         let operation = operation.as_str();
         let labels = RequestLabels {
             operation,
@@ -361,7 +361,7 @@ impl Drop for ReconcileTimer {
     }
 }
 
-impl Inner {
+impl Registered {
     /// Puts each metric into the registry under its name. The suffixes `_total` and `_seconds` are
     /// added by the format.
     fn registered(mut self) -> Self {

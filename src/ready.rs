@@ -1,4 +1,4 @@
-//! The question whether an operator is ready, asked over the network: what `helm test` runs, in an image that holds
+//! The probe whether an operator is ready, asked over the network: what `helm test` runs, in an image that holds
 //! nothing but the operator.
 
 use std::time::Duration;
@@ -18,7 +18,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Which operator is asked, and how long.
 #[derive(Clone, Debug, Args)]
-pub struct Question {
+pub struct ReadinessProbe {
     /// Where the operator serves `/readyz`, such as `http://127.0.0.1:8080`
     pub url: Url,
 
@@ -27,13 +27,13 @@ pub struct Question {
     pub within: Duration,
 }
 
-impl Question {
+impl ReadinessProbe {
     /// Asks until the operator is ready, and gives back what it said.
     ///
     /// # Errors
     ///
     /// What was seen last, if it was not ready in time.
-    pub async fn ask(self) -> anyhow::Result<String> {
+    pub async fn run(self) -> anyhow::Result<String> {
         ensure_crypto_provider();
         // It is in the same cluster, which no proxy leads to, and speaks plain http. A client that looks for the
         // system's authorities could not be made where there are none, as in the image.

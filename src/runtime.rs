@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{self, Readiness, State};
+use crate::admin::{self, ReadyState, ServerState};
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::clients::Clients;
 use crate::controller::{DEFINITIONS_MISSING, FIELD_MANAGER, Scope, Spawn, run_scope};
@@ -72,7 +72,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), RuntimeError> {
     let metrics = Metrics::new();
-    let readiness = Readiness::new("waiting for the CustomResourceDefinitions");
+    let readiness = ReadyState::new("waiting for the CustomResourceDefinitions");
     let serving = CancellationToken::new();
     let tasks = TaskTracker::new();
     let listener = listen(&settings).await?;
@@ -95,7 +95,7 @@ pub async fn run(
         readiness,
     };
     let ended = operator.lead(&shutdown).await;
-    operator.readiness.set(State::Stopping);
+    operator.readiness.set(ServerState::Stopping);
     serving.cancel();
     tasks.close();
     tasks.wait().await;
@@ -113,7 +113,7 @@ struct Operator {
     clients: Clients,
     transport: Transport,
     metrics: Metrics,
-    readiness: Readiness,
+    readiness: ReadyState,
 }
 
 impl Operator {
@@ -122,7 +122,7 @@ impl Operator {
         let Some(()) = shutdown.run_until_cancelled(self.definitions()).await else {
             return Ok(());
         };
-        self.readiness.set(State::Standby);
+        self.readiness.set(ServerState::Standby);
         let Some(settings) = &self.settings.lease else {
             return self.work(LeaseGuard::always(), shutdown).await;
         };
@@ -158,7 +158,7 @@ impl Operator {
         stop: &CancellationToken,
     ) -> Result<(), RuntimeError> {
         self.metrics.leads(true);
-        self.readiness.set(State::Leading);
+        self.readiness.set(ServerState::Leading);
         let tasks = TaskTracker::new();
         let pollers = CancellationToken::new();
         let spawn = spawner(&tasks, &pollers, &self.metrics);
@@ -173,7 +173,7 @@ impl Operator {
         let in_time = tokio::select! {
             _ = &mut finished => true,
             () = stop.cancelled() => {
-                self.readiness.set(State::Stopping);
+                self.readiness.set(ServerState::Stopping);
                 let grace = self.settings.shutdown_grace;
                 tokio::time::timeout(grace, finished).await.is_ok()
             }

@@ -19,14 +19,14 @@ const CALM: Duration = Duration::from_mins(2);
 
 /// All watches of a process. Cheap to clone; clones see the same.
 #[derive(Clone, Debug, Default)]
-pub struct Watches(Arc<Mutex<Vec<Weak<Mutex<State>>>>>);
+pub struct Watches(Arc<Mutex<Vec<Weak<Mutex<WatchState>>>>>);
 
 /// One watch, for as long as this lives.
 #[derive(Debug)]
-pub struct Watch(Arc<Mutex<State>>);
+pub struct Watch(Arc<Mutex<WatchState>>);
 
 #[derive(Debug)]
-struct State {
+struct WatchState {
     kind: &'static str,
     /// When it began, until it has shown what there is.
     began: Option<Instant>,
@@ -38,7 +38,7 @@ impl Watches {
     /// A watch of a kind begins.
     #[must_use]
     pub fn begin(&self, kind: &'static str) -> Watch {
-        let state = State {
+        let state = WatchState {
             kind,
             began: Some(Instant::now()),
             failures: None,
@@ -83,7 +83,7 @@ impl Watch {
     }
 }
 
-impl State {
+impl WatchState {
     fn delivers(&self, now: Instant) -> bool {
         let is_late = self
             .began

@@ -12,7 +12,7 @@ use super::*;
 struct Server {
     address: SocketAddr,
     metrics: Metrics,
-    readiness: Readiness,
+    readiness: ReadyState,
     shutdown: CancellationToken,
     task: JoinHandle<io::Result<()>>,
 }
@@ -22,7 +22,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let metrics = Metrics::new();
-        let readiness = Readiness::new("waiting for the cluster");
+        let readiness = ReadyState::new("waiting for the cluster");
         let shutdown = CancellationToken::new();
         let served = serve(
             listener,
@@ -63,13 +63,13 @@ async fn readiness_follows_the_state() {
     for (state, code, line) in [
         (None, 503, "waiting for the cluster"),
         (
-            Some(State::Starting("waiting for the caches")),
+            Some(ServerState::Starting("waiting for the caches")),
             503,
             "waiting for the caches",
         ),
-        (Some(State::Standby), 200, "standby"),
-        (Some(State::Leading), 200, "leading"),
-        (Some(State::Stopping), 503, "stopping"),
+        (Some(ServerState::Standby), 200, "standby"),
+        (Some(ServerState::Leading), 200, "leading"),
+        (Some(ServerState::Stopping), 503, "stopping"),
     ] {
         if let Some(state) = state {
             server.readiness.set(state);
@@ -93,7 +93,11 @@ async fn readiness_follows_the_state() {
 async fn the_process_is_alive_in_every_state() {
     let server = Server::start().await;
 
-    for state in [State::Starting("busy"), State::Leading, State::Stopping] {
+    for state in [
+        ServerState::Starting("busy"),
+        ServerState::Leading,
+        ServerState::Stopping,
+    ] {
         server.readiness.set(state);
         let answer = server.get("/livez").await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{state:?}: {answer}");
@@ -147,8 +151,8 @@ async fn a_client_that_never_finishes_does_not_hold_up_the_end() {
 
 #[tokio::test]
 async fn a_watch_that_does_not_deliver_is_named() {
-    let readiness = Readiness::new("waiting");
-    readiness.set(State::Leading);
+    let readiness = ReadyState::new("waiting");
+    readiness.set(ServerState::Leading);
     let (dead, fine) = (
         readiness.watches().begin("Secret"),
         readiness.watches().begin("ProvisioningFlow"),

@@ -105,8 +105,8 @@ async fn answer(stream: &mut TcpStream, manner: Manner) -> std::io::Result<()> {
     stream.write_all(b"0\r\n\r\n").await
 }
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> RequestLimits {
+    RequestLimits {
         connect: LONG,
         request: LONG,
         silence: LONG,
@@ -140,7 +140,7 @@ async fn follow(client: &Client) -> (usize, bool) {
 #[tokio::test]
 async fn a_connection_may_be_idle_for_longer_than_a_request_may_take() {
     let (config, seen) = server(Reuse::Answered, Manner::Whole).await;
-    let limits = Limits {
+    let limits = RequestLimits {
         request: SHORT,
         ..limits()
     };
@@ -156,7 +156,7 @@ async fn a_connection_may_be_idle_for_longer_than_a_request_may_take() {
 #[tokio::test]
 async fn no_request_meets_a_connection_that_the_peer_is_about_to_close() {
     let (config, seen) = server(Reuse::Closed, Manner::Whole).await;
-    let limits = Limits {
+    let limits = RequestLimits {
         idle: SHORT,
         ..limits()
     };
@@ -183,7 +183,7 @@ async fn a_request_of_which_a_byte_has_left_is_not_repeated() {
 #[tokio::test]
 async fn a_request_is_bounded_to_its_last_byte() {
     let (config, _) = server(Reuse::Answered, Manner::Trickling).await;
-    let limits = Limits {
+    let limits = RequestLimits {
         request: SHORT,
         ..limits()
     };
@@ -199,7 +199,7 @@ async fn a_request_is_bounded_to_its_last_byte() {
 #[tokio::test]
 async fn a_watch_may_take_longer_than_a_request() {
     let (config, _) = server(Reuse::Answered, Manner::Watch).await;
-    let limits = Limits {
+    let limits = RequestLimits {
         request: SHORT,
         ..limits()
     };
@@ -210,7 +210,7 @@ async fn a_watch_may_take_longer_than_a_request() {
 #[tokio::test]
 async fn a_watch_that_falls_silent_ends_with_an_error() {
     let (config, _) = server(Reuse::Answered, Manner::FallingSilent).await;
-    let limits = Limits {
+    let limits = RequestLimits {
         silence: SHORT,
         ..limits()
     };

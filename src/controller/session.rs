@@ -12,7 +12,7 @@ use tracing::Instrument;
 
 use crate::api::{GraphConnection, SecretKeyReference, reason};
 use crate::graph::verdict::Verdict;
-use crate::graph::{Account, Client, DEFAULT_MAX_WAIT, Limits, Observer, Tenant, Transport};
+use crate::graph::{Account, Client, DEFAULT_MAX_WAIT, Observer, RateLimits, Tenant, Transport};
 use crate::plan::{Blocked, Digest, resource, retry};
 use crate::poll::Poller;
 
@@ -303,9 +303,9 @@ fn account_key(connection: &GraphConnection) -> AccountKey {
     ]
 }
 
-fn limits(connection: &GraphConnection) -> Limits {
+fn limits(connection: &GraphConnection) -> RateLimits {
     let budget = &connection.spec.request_budget;
-    Limits {
+    RateLimits {
         per_second: f64::from(budget.per_second),
         burst: u32::try_from(budget.burst).unwrap_or(1),
         max_wait: DEFAULT_MAX_WAIT,

@@ -14,9 +14,9 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use super::{
-    budget::{Budget, Limits},
-    error::Failure,
-    token::{Memory, Tenant},
+    budget::{Budget, RateLimits},
+    failure::Failure,
+    token::{Tenant, TokenCache},
 };
 
 /// Credentials remembered: the present one, the one before, and one that is being tried.
@@ -25,28 +25,28 @@ const MAX_CREDENTIALS: usize = 3;
 /// An application in a tenant. Cheap to clone; clones share everything.
 #[derive(Clone)]
 pub struct Account {
-    shared: Arc<Shared>,
+    shared: Arc<AccountState>,
 }
 
-struct Shared {
+struct AccountState {
     tenant: Tenant,
     client_id: String,
     budget: Budget,
     /// The last one used is at the end.
-    credentials: Mutex<Vec<Known>>,
-    quiet: Mutex<Option<Quiet>>,
+    credentials: Mutex<Vec<KnownCredential>>,
+    quiet: Mutex<Option<AuthorityPause>>,
 }
 
 /// What is known about one credential. It is found by its content: a token that was obtained with
 /// one secret is never used by whoever has another.
-struct Known {
+struct KnownCredential {
     secret: SecretString,
-    memory: Arc<tokio::sync::Mutex<Memory>>,
+    cache: Arc<tokio::sync::Mutex<TokenCache>>,
 }
 
 /// A pause that the authority asks of the application, whichever credential it shows.
 #[derive(Clone)]
-struct Quiet {
+struct AuthorityPause {
     failure: Arc<Failure>,
     until: Instant,
 }
@@ -64,9 +64,9 @@ impl fmt::Debug for Account {
 impl Account {
     /// An account that nothing is known about, with a full budget.
     #[must_use]
-    pub fn new(tenant: Tenant, client_id: impl Into<String>, limits: Limits) -> Self {
+    pub fn new(tenant: Tenant, client_id: impl Into<String>, limits: RateLimits) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(AccountState {
                 tenant,
                 client_id: client_id.into(),
                 budget: Budget::new(limits),
@@ -95,20 +95,20 @@ impl Account {
     }
 
     /// What is known about a credential.
-    pub(super) fn memory(&self, secret: &SecretString) -> Arc<tokio::sync::Mutex<Memory>> {
+    pub(super) fn cache(&self, secret: &SecretString) -> Arc<tokio::sync::Mutex<TokenCache>> {
         let mut credentials = locked(&self.shared.credentials);
-        let same = |known: &Known| known.secret.expose_secret() == secret.expose_secret();
+        let same = |known: &KnownCredential| known.secret.expose_secret() == secret.expose_secret();
         let known = credentials.iter().position(same);
         let known = known.map(|place| credentials.remove(place));
-        let known = known.unwrap_or_else(|| Known {
+        let known = known.unwrap_or_else(|| KnownCredential {
             secret: secret.clone(),
-            memory: Arc::default(),
+            cache: Arc::default(),
         });
-        let memory = Arc::clone(&known.memory);
+        let cache = Arc::clone(&known.cache);
         credentials.push(known);
         let surplus = credentials.len().saturating_sub(MAX_CREDENTIALS);
         credentials.drain(..surplus);
-        memory
+        cache
     }
 
     /// Why the authority is not to be asked now, if it is not.
@@ -120,7 +120,7 @@ impl Account {
 
     /// Leaves the authority alone until then.
     pub(super) fn keep_quiet(&self, failure: Arc<Failure>, until: Instant) {
-        *locked(&self.shared.quiet) = Some(Quiet { failure, until });
+        *locked(&self.shared.quiet) = Some(AuthorityPause { failure, until });
     }
 }
 

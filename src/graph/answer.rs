@@ -1,7 +1,7 @@
 //! The parts of an answer that this client looks at, taken out once: status, clock, ids, pause,
 //! error code.
 
-use std::{fmt, iter::successors, time::Duration};
+use std::{iter::successors, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 use reqwest::{
@@ -12,7 +12,10 @@ use serde_json::Value;
 
 use crate::clock;
 
-use super::{error::Failure, model::Malformed};
+use super::{
+    failure::{ErrorCode, Failure, Refusal, Shape},
+    model::Malformed,
+};
 
 /// An answer whose status is a success. Whether the body belongs to one is for [`Self::json`] and
 /// [`Self::done`] to find out.
@@ -101,43 +104,13 @@ fn is_json(content_type: &str) -> bool {
         || essence.starts_with("application/") && essence.ends_with("+json")
 }
 
-/// Whose error shape a body has: who has answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Shape {
-    /// That of Microsoft Graph: `error` is an object with a `code`.
-    Graph,
-    /// That of the authority: `error` is text.
-    Authority,
-    /// Neither: the answer may be that of a gateway, a proxy or a portal.
-    #[default]
-    Other,
-}
-
-/// An answer whose status is not a success.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The HTTP status.
-    pub status: u16,
-    /// Whose error shape the body has.
-    pub shape: Shape,
-    /// The error code of the body.
-    pub code: Option<ErrorCode>,
-    /// The more specific code inside the error: the innermost `innerError` of Microsoft Graph, or
-    /// the number that the authority gives.
-    pub detail: Option<ErrorCode>,
-    /// The pause that the service asks for.
-    pub retry_after: Option<Duration>,
-    /// The service's id of the request, for logs only: it differs each time.
-    pub request_id: Option<ErrorCode>,
-}
-
 impl Refusal {
     pub(super) fn read(status: StatusCode, headers: Headers, body: &[u8]) -> Self {
-        let Error {
+        let ErrorBody {
             shape,
             code,
             detail,
-        } = Error::read(body);
+        } = ErrorBody::read(body);
         Self {
             status: status.as_u16(),
             shape,
@@ -147,73 +120,17 @@ impl Refusal {
             request_id: headers.request_id,
         }
     }
-
-    /// Whether the service itself, by its error shape, says that it did not carry the request out.
-    ///
-    /// A closed list: a 409 or 412 may be the answer to a repetition of what an intermediary has sent
-    /// already, and every status that is not here may be somebody else's.
-    pub(super) fn is_definite(&self) -> bool {
-        const DEFINITE: [u16; 8] = [400, 401, 403, 404, 405, 413, 415, 422];
-        self.shape == Shape::Graph && DEFINITE.contains(&self.status)
-    }
-
-    /// Whether either code is this one.
-    pub(super) fn says(&self, code: &str) -> bool {
-        [&self.code, &self.detail]
-            .into_iter()
-            .flatten()
-            .any(|said| said.as_str().eq_ignore_ascii_case(code))
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HTTP {}", self.status)?;
-        for code in [&self.code, &self.detail].into_iter().flatten() {
-            write!(f, ", {code}")?;
-        }
-        Ok(())
-    }
-}
-
-/// A short token that the service wrote and that is safe to show: 1 to 64 letters, digits, `_`, `.`
-/// and `-`.
-///
-/// Anything else might be text with someone's data in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ErrorCode(String);
-
-impl ErrorCode {
-    /// Takes the text if it is safe to show.
-    #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-        let safe = (1..=64).contains(&text.len()) && text.bytes().all(plain);
-        safe.then(|| Self(text.to_owned()))
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// What an error body shows.
 #[derive(Default)]
-struct Error {
+struct ErrorBody {
     shape: Shape,
     code: Option<ErrorCode>,
     detail: Option<ErrorCode>,
 }
 
-impl Error {
+impl ErrorBody {
     fn read(body: &[u8]) -> Self {
         let body = serde_json::from_slice(body).unwrap_or(Value::Null);
         match &body["error"] {

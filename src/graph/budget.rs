@@ -46,7 +46,7 @@ impl Priority {
 
 /// The limits of a [`Budget`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limits {
+pub struct RateLimits {
     /// Requests a second in the long run: the ceiling that the budget never exceeds. Values outside
     /// 0.01 to 10,000 are taken as the nearest of these.
     pub per_second: f64,
@@ -56,11 +56,11 @@ pub struct Limits {
     pub max_wait: Duration,
 }
 
-/// The usual [`Limits::max_wait`]: long enough for a burst to drain, short enough that the leader's lease covers it
+/// The usual [`RateLimits::max_wait`]: long enough for a burst to drain, short enough that the leader's lease covers it
 /// together with the request.
 pub const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(2);
 
-/// The budget did not let a request go, and would not within [`Limits::max_wait`].
+/// The budget did not let a request go, and would not within [`RateLimits::max_wait`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the request budget is closed")]
 pub struct Closed {
@@ -71,20 +71,20 @@ pub struct Closed {
 /// The request budget of one connection, shared by all that use the connection.
 ///
 /// *Guarantees*: over any time the number of grants is at most `burst + per_second × time`; none is
-/// made while the budget is closed; [`acquire`](Self::acquire) returns within [`Limits::max_wait`].
+/// made while the budget is closed; [`acquire`](Self::acquire) returns within [`RateLimits::max_wait`].
 #[derive(Debug)]
 pub struct Budget {
-    state: Mutex<State>,
+    state: Mutex<BudgetState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct BudgetState {
     max_wait: Duration,
     bucket: Bucket,
     queue: Queue,
 }
 
-impl State {
+impl BudgetState {
     /// The earliest time at which a request with this many before it can go.
     fn turn(&self, ahead: usize, now: Instant) -> Instant {
         now + self.bucket.wait(ahead, now)
@@ -92,7 +92,7 @@ impl State {
 }
 
 /// What a waiter finds when it looks.
-enum Look {
+enum Admission {
     Go,
     WakeAt(Instant),
     GiveUp(Closed),
@@ -101,8 +101,8 @@ enum Look {
 impl Budget {
     /// A full bucket, open at its ceiling.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
-        let state = State {
+    pub fn new(limits: RateLimits) -> Self {
+        let state = BudgetState {
             max_wait: limits.max_wait.min(MAX_WAIT),
             bucket: Bucket::new(limits.per_second, limits.burst, Instant::now()),
             queue: Queue::default(),
@@ -114,7 +114,7 @@ impl Budget {
 
     /// Changes the limits. A pause that the service asked for stays, and so does a rate that it forced
     /// down, as far as the new ceiling allows.
-    pub fn set_limits(&self, limits: Limits) {
+    pub fn set_limits(&self, limits: RateLimits) {
         let mut state = self.lock();
         state.max_wait = limits.max_wait.min(MAX_WAIT);
         state
@@ -135,7 +135,7 @@ impl Budget {
     ///
     /// # Errors
     ///
-    /// [`Closed`], at once, if the turn would not come within [`Limits::max_wait`]: because the
+    /// [`Closed`], at once, if the turn would not come within [`RateLimits::max_wait`]: because the
     /// service asked for a longer pause, or because too many are waiting. Also later, if either
     /// turns out so while waiting.
     pub async fn acquire(&self, priority: Priority) -> Result<(), Closed> {
@@ -165,10 +165,10 @@ impl Budget {
         let place = self.enter(priority);
         loop {
             match place.look(deadline) {
-                Look::Go => return Ok(()),
-                Look::GiveUp(closed) => return Err(closed),
+                Admission::Go => return Ok(()),
+                Admission::GiveUp(closed) => return Err(closed),
                 // Queued or timed out, it looks again; which of the two it was does not matter.
-                Look::WakeAt(time) => drop(timeout_at(time, place.ticket.called()).await),
+                Admission::WakeAt(time) => drop(timeout_at(time, place.ticket.called()).await),
             }
         }
     }
@@ -207,45 +207,45 @@ impl Budget {
         self.lock().queue.waiting(priority)
     }
 
-    fn enter(&self, priority: Priority) -> Place<'_> {
+    fn enter(&self, priority: Priority) -> QueuedRequest<'_> {
         let ticket = self.lock().queue.enter(priority);
-        Place {
+        QueuedRequest {
             budget: self,
             ticket,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BudgetState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A place in the queue, left when dropped.
-struct Place<'a> {
+struct QueuedRequest<'a> {
     budget: &'a Budget,
     ticket: Ticket,
 }
 
-impl Place<'_> {
-    fn look(&self, deadline: Instant) -> Look {
+impl QueuedRequest<'_> {
+    fn look(&self, deadline: Instant) -> Admission {
         let now = Instant::now();
         let mut state = self.budget.lock();
         let ahead = state.queue.ahead(&self.ticket);
         if ahead == 0 && state.bucket.take(now) {
-            return Look::Go;
+            return Admission::Go;
         }
         let turn = state.turn(ahead, now);
         if turn > deadline || now >= deadline {
-            return Look::GiveUp(Closed {
+            return Admission::GiveUp(Closed {
                 remaining: turn - now,
             });
         }
         // Only the first needs its own timer; the others are called when they become first.
-        Look::WakeAt(if ahead == 0 { turn } else { deadline })
+        Admission::WakeAt(if ahead == 0 { turn } else { deadline })
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueuedRequest<'_> {
     fn drop(&mut self) {
         let mut state = self.budget.lock();
         state.queue.leave(&self.ticket);

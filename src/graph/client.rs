@@ -15,8 +15,9 @@ use super::{
     answer::Answer,
     body::{FlowDefinition, FlowSetDefinition},
     budget::Priority,
-    connection::{Connection, Request},
-    error::{Error, Failure},
+    error::Error,
+    exchange::{Exchange, GraphRequest},
+    failure::Failure,
     model::{Flow, FlowId, FlowSet, FlowSetId, Listing, Malformed},
     operation::{Observer, Operation},
     token::TokenSource,
@@ -34,7 +35,7 @@ use list::distinct;
 /// carried out.
 #[derive(Clone)]
 pub struct Client {
-    connection: Arc<Connection>,
+    exchange: Arc<Exchange>,
 }
 
 impl fmt::Debug for Client {
@@ -61,14 +62,14 @@ impl Client {
             secret,
             Arc::clone(&observer),
         );
-        let connection = Connection {
+        let exchange = Exchange {
             transport,
             tokens,
             account,
             observer,
         };
         Self {
-            connection: Arc::new(connection),
+            exchange: Arc::new(exchange),
         }
     }
 
@@ -77,7 +78,7 @@ impl Client {
     /// write while holding a lease compares the rest of the lease with this.
     #[must_use]
     pub fn longest_call(&self) -> Duration {
-        self.connection.account.budget().max_wait() + self.connection.transport.request_timeout()
+        self.exchange.account.budget().max_wait() + self.exchange.transport.request_timeout()
     }
 
     /// Makes sure that a token can be had, by asking the authority for one if there is none. Whoever has
@@ -87,7 +88,7 @@ impl Client {
     ///
     /// Why there is no token, possibly remembered from a while ago: asking often costs nothing.
     pub async fn obtain_token(&self) -> Result<(), Error> {
-        self.connection.obtain_token().await
+        self.exchange.obtain_token().await
     }
 
     /// Makes sure that nothing on this side keeps a request from leaving: that the budget lets it go soon, and that there is
@@ -97,10 +98,10 @@ impl Client {
     ///
     /// What keeps it from leaving.
     pub async fn prepare(&self, operation: Operation) -> Result<(), Error> {
-        let budget = self.connection.account.budget();
+        let budget = self.exchange.account.budget();
         let open = budget.check();
         open.map_err(|closed| Error::closed(operation, closed))?;
-        self.connection.obtain_token().await
+        self.exchange.obtain_token().await
     }
 
     /// All flow sets; with `expand_flows` also their flows, as far as the service gives these
@@ -137,12 +138,12 @@ impl Client {
         priority: Priority,
     ) -> Result<Option<FlowSet>, Error> {
         let url = self.url(&[id.as_str()]);
-        let request = Request::new(Operation::GetFlowSet, Method::GET, url, priority);
+        let request = GraphRequest::new(Operation::GetFlowSet, Method::GET, url, priority);
         let read = |answer| {
             let set = read_one(answer, FlowSet::parse)?;
             only(set.id == *id, set)
         };
-        present(self.connection.call(&request, read).await)
+        present(self.exchange.call(&request, read).await)
     }
 
     /// Creates a flow set and returns it as the service made it.
@@ -159,7 +160,7 @@ impl Client {
         attempt: Uuid,
         definition: &FlowSetDefinition,
     ) -> Result<FlowSet, Error> {
-        let request = Request::new(
+        let request = GraphRequest::new(
             Operation::CreateFlowSet,
             Method::POST,
             self.url(&[]),
@@ -167,7 +168,7 @@ impl Client {
         )
         .with_id(attempt)
         .with_body(definition.for_create());
-        self.connection
+        self.exchange
             .call(&request, |answer| read_one(answer, FlowSet::parse))
             .await
     }
@@ -183,7 +184,7 @@ impl Client {
         definition: &FlowSetDefinition,
     ) -> Result<(), Error> {
         let url = self.url(&[id.as_str()]);
-        let request = Request::new(
+        let request = GraphRequest::new(
             Operation::UpdateFlowSet,
             Method::PATCH,
             url,
@@ -201,7 +202,7 @@ impl Client {
     /// set is gone: only a list does.
     pub async fn delete_flow_set(&self, id: &FlowSetId) -> Result<(), Error> {
         let url = self.url(&[id.as_str()]);
-        let request = Request::new(
+        let request = GraphRequest::new(
             Operation::DeleteFlowSet,
             Method::DELETE,
             url,
@@ -240,12 +241,12 @@ impl Client {
         priority: Priority,
     ) -> Result<Option<Flow>, Error> {
         let url = self.flows(set, &[id.as_str()]);
-        let request = Request::new(Operation::GetFlow, Method::GET, url, priority);
+        let request = GraphRequest::new(Operation::GetFlow, Method::GET, url, priority);
         let read = |answer| {
             let flow = read_one(answer, Flow::parse)?;
             only(flow.id == *id, flow)
         };
-        present(self.connection.call(&request, read).await)
+        present(self.exchange.call(&request, read).await)
     }
 
     /// Creates a flow and returns it as the service made it, which may be shorter than what a read
@@ -265,11 +266,11 @@ impl Client {
         definition: &FlowDefinition,
     ) -> Result<Flow, Error> {
         let url = self.flows(set, &[]);
-        let body = definition.for_create(self.connection.transport.graph());
-        let request = Request::new(Operation::CreateFlow, Method::POST, url, Priority::Change)
+        let body = definition.for_create(self.exchange.transport.graph());
+        let request = GraphRequest::new(Operation::CreateFlow, Method::POST, url, Priority::Change)
             .with_id(attempt)
             .with_body(body);
-        self.connection
+        self.exchange
             .call(&request, |answer| read_one(answer, Flow::parse))
             .await
     }
@@ -286,9 +287,10 @@ impl Client {
         definition: &FlowDefinition,
     ) -> Result<(), Error> {
         let url = self.flows(set, &[id.as_str()]);
-        let body = definition.for_update(self.connection.transport.graph());
-        let request = Request::new(Operation::UpdateFlow, Method::PATCH, url, Priority::Change)
-            .with_body(body);
+        let body = definition.for_update(self.exchange.transport.graph());
+        let request =
+            GraphRequest::new(Operation::UpdateFlow, Method::PATCH, url, Priority::Change)
+                .with_body(body);
         self.change(&request).await
     }
 
@@ -300,7 +302,7 @@ impl Client {
     /// flow is gone: only a list does.
     pub async fn delete_flow(&self, set: &FlowSetId, id: &FlowId) -> Result<(), Error> {
         let url = self.flows(set, &[id.as_str()]);
-        let request = Request::new(Operation::DeleteFlow, Method::DELETE, url, Priority::User);
+        let request = GraphRequest::new(Operation::DeleteFlow, Method::DELETE, url, Priority::User);
         self.change(&request).await
     }
 
@@ -314,14 +316,15 @@ impl Client {
     /// If the request fails.
     pub async fn reset_flow(&self, set: &FlowSetId, id: &FlowId) -> Result<(), Error> {
         let url = self.flows(set, &[id.as_str(), "reset"]);
-        let request = Request::new(Operation::ResetFlow, Method::POST, url, Priority::User).alone();
+        let request =
+            GraphRequest::new(Operation::ResetFlow, Method::POST, url, Priority::User).alone();
         self.change(&request).await
     }
 
     /// Makes a request whose answer need not show anything: 204 or 202 as documented, or a 200 with the
     /// object.
-    async fn change(&self, request: &Request) -> Result<(), Error> {
-        self.connection.call(request, Answer::done).await
+    async fn change(&self, request: &GraphRequest) -> Result<(), Error> {
+        self.exchange.call(request, Answer::done).await
     }
 
     fn url(&self, rest: &[&str]) -> Url {
@@ -331,7 +334,7 @@ impl Client {
             "industryData",
             "outboundProvisioningFlowSets",
         ];
-        self.connection
+        self.exchange
             .transport
             .graph()
             .at(base.iter().chain(rest).copied())

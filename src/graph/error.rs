@@ -5,11 +5,9 @@ use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
 use super::{
-    answer::{Refusal, Shape},
     budget::Closed,
-    model::Malformed,
+    failure::{Failure, Refusal, Shape},
     operation::Operation,
-    page::LinkError,
     verdict::{Certainty, Disposition, Reason, Verdict},
 };
 
@@ -43,32 +41,6 @@ pub enum Error {
         /// What happened.
         source: Arc<Failure>,
     },
-}
-
-/// What happened to one exchange with the service or the authority.
-#[derive(Debug, Error)]
-pub enum Failure {
-    /// No connection could be made, so that nothing was sent.
-    #[error("failed to connect")]
-    Unconnected(#[source] reqwest::Error),
-    /// The connection broke before the answer was complete.
-    #[error("connection lost")]
-    Interrupted(#[source] reqwest::Error),
-    /// The answer was not complete in time.
-    #[error("no answer in time")]
-    TimedOut,
-    /// The answer's status is no success.
-    #[error("{0}")]
-    Refused(Refusal),
-    /// The body of the answer is longer than this client accepts.
-    #[error("answer too large")]
-    TooLarge,
-    /// The answer does not have the shape that it should have.
-    #[error("answer not understood")]
-    Malformed(#[source] Malformed),
-    /// The link to the next page is not one that may be followed.
-    #[error("unusable link to the next page")]
-    Link(#[source] LinkError),
 }
 
 impl Error {

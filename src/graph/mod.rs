@@ -24,8 +24,9 @@ mod answer;
 mod body;
 mod budget;
 mod client;
-mod connection;
 mod error;
+mod exchange;
+mod failure;
 pub mod model;
 mod operation;
 mod page;
@@ -38,14 +39,13 @@ pub mod verdict;
 pub(crate) use self::transport::ensure_crypto_provider;
 pub use self::{
     account::Account,
-    answer::{ErrorCode, Refusal, Shape},
     body::{FilterDefinition, FlowDefinition, FlowSetDefinition},
-    budget::{Budget, Closed, DEFAULT_MAX_WAIT, Limits, Priority},
+    budget::{Budget, Closed, DEFAULT_MAX_WAIT, Priority, RateLimits},
     client::Client,
-    error::{Error, Failure},
+    error::Error,
+    failure::{ErrorCode, Failure, LinkError, Refusal, Shape},
     model::{Flow, FlowId, FlowSet, FlowSetId, FlowType, InvalidId, Listing, Malformed},
-    operation::{Observer, Operation, Outcome, unobserved},
-    page::LinkError,
+    operation::{Observer, Operation, RequestOutcome, unobserved},
     token::{InvalidTenant, Tenant},
     transport::{EndpointError, Transport, TransportError, TransportSettings, check_endpoint},
     verdict::{Certainty, Disposition, Reason, Verdict},

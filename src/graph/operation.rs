@@ -81,14 +81,14 @@ impl fmt::Display for Operation {
 
 /// How a request went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Outcome {
+pub enum RequestOutcome {
     /// As it should.
     Success,
     /// It failed.
     Failure(Reason),
 }
 
-impl Outcome {
+impl RequestOutcome {
     /// The name for labels: `Success`, or that of the [`Reason`].
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -99,7 +99,7 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for RequestOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -110,7 +110,7 @@ impl fmt::Display for Outcome {
 /// A list counts once a page. The duration starts when the budget lets the request go; a request
 /// that the budget refused is told with zero. Called on the task that made the request, so it must
 /// not block.
-pub type Observer = Arc<dyn Fn(Operation, Outcome, Duration) + Send + Sync>;
+pub type Observer = Arc<dyn Fn(Operation, RequestOutcome, Duration) + Send + Sync>;
 
 /// An observer that ignores everything.
 #[must_use]

@@ -7,39 +7,27 @@ use std::collections::HashSet;
 
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
-use thiserror::Error;
 use url::Url;
 
-use super::{error::Failure, model::Malformed};
+use super::{
+    failure::{Failure, LinkError},
+    model::Malformed,
+};
 
 /// More pages than the largest tenant could need, at any page size the service is likely to use.
 const MAX_PAGES: usize = 1000;
 /// The largest list held in memory, as text.
 const MAX_LIST_BYTES: usize = 64 * 1024 * 1024;
 
-/// Why the rest of a list cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum LinkError {
-    /// The link is no URL.
-    #[error("not a URL")]
-    Unreadable,
-    /// The link leads to another origin or path, or holds a user name or password.
-    #[error("it leads somewhere else")]
-    Foreign,
-    /// There is no end to the list.
-    #[error("too many pages")]
-    TooLong,
-}
-
 /// One page: its items, and the link to the next.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct RawPage {
     pub(super) items: Vec<Value>,
     pub(super) next: Option<String>,
     bytes: usize,
 }
 
-impl Page {
+impl RawPage {
     /// Takes a page of so many bytes apart.
     pub(super) fn read(mut value: Value, bytes: usize) -> Result<Self, Malformed> {
         let page = value.as_object_mut().ok_or(Malformed::NotAnObject)?;
@@ -58,13 +46,13 @@ impl Page {
 
 /// The way through the pages of one list.
 #[derive(Debug)]
-pub(super) struct Trail {
+pub(super) struct PageCursor {
     start: Url,
     visited: HashSet<Url>,
     bytes: usize,
 }
 
-impl Trail {
+impl PageCursor {
     pub(super) fn new(start: Url) -> Self {
         Self {
             visited: HashSet::from([start.clone()]),
@@ -80,7 +68,7 @@ impl Trail {
     /// # Errors
     ///
     /// [`Failure`] if the list goes on but must not, or cannot, be followed.
-    pub(super) fn next(&mut self, page: &Page) -> Result<Option<Url>, Failure> {
+    pub(super) fn next(&mut self, page: &RawPage) -> Result<Option<Url>, Failure> {
         self.bytes += page.bytes;
         if self.bytes > MAX_LIST_BYTES {
             return Err(Failure::TooLarge);

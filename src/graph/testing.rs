@@ -19,9 +19,9 @@ use url::Url;
 
 use super::{
     account::Account,
-    budget::Limits,
+    budget::RateLimits,
     client::Client,
-    operation::{Observer, Operation, Outcome, unobserved},
+    operation::{Observer, Operation, RequestOutcome, unobserved},
     token::Tenant,
     transport::{Transport, TransportSettings},
 };
@@ -223,7 +223,7 @@ pub(super) fn transport(url: &Url, request_timeout: Duration) -> Transport {
 }
 
 pub(super) fn account() -> Account {
-    let limits = Limits {
+    let limits = RateLimits {
         per_second: 1000.0,
         burst: 1000,
         max_wait: Duration::from_secs(1),
@@ -267,7 +267,7 @@ async fn answer_once(mut stream: TcpStream, answered: Arc<AtomicUsize>) {
 }
 
 /// What an observer was told.
-pub(super) type Told = Arc<Mutex<Vec<(Operation, Outcome)>>>;
+pub(super) type Told = Arc<Mutex<Vec<(Operation, RequestOutcome)>>>;
 
 /// An observer that remembers.
 pub(super) fn listener() -> (Observer, Told) {

@@ -5,7 +5,7 @@
 //! told to everyone who asks, longer and longer if it repeats, so that hundreds of resources with a
 //! wrong secret are one request to the authority now and then.
 
-mod memory;
+mod cache;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -18,12 +18,12 @@ use tokio::{sync::Mutex, time::Instant};
 use super::{
     account::Account,
     answer::Answer,
-    error::Failure,
+    failure::Failure,
     model::Malformed,
-    operation::{Observer, Operation, Outcome},
+    operation::{Observer, Operation, RequestOutcome},
     transport::Transport,
 };
-pub(super) use memory::Memory;
+pub(super) use cache::TokenCache;
 
 /// A tenant: its id (a GUID) or one of its domains.
 ///
@@ -89,9 +89,9 @@ pub(super) struct TokenSource {
     account: Account,
     secret: SecretString,
     observer: Observer,
-    /// The account's memory of this very secret. Held while a token is being fetched: whoever else
+    /// The account's cache of this very secret. Held while a token is being fetched: whoever else
     /// needs one waits here, and then finds it.
-    memory: Arc<Mutex<Memory>>,
+    cache: Arc<Mutex<TokenCache>>,
 }
 
 impl TokenSource {
@@ -101,13 +101,13 @@ impl TokenSource {
         secret: SecretString,
         observer: Observer,
     ) -> Self {
-        let memory = account.memory(&secret);
+        let cache = account.cache(&secret);
         Self {
             transport,
             account,
             secret,
             observer,
-            memory,
+            cache,
         }
     }
 
@@ -117,17 +117,17 @@ impl TokenSource {
     ///
     /// What the authority, or the way to it, failed with; possibly a while ago.
     pub(super) async fn get(&self) -> Result<AccessToken, Arc<Failure>> {
-        let mut memory = self.memory.lock().await;
+        let mut cache = self.cache.lock().await;
         let now = Instant::now();
-        if let Some(known) = memory.recall(now) {
+        if let Some(known) = cache.recall(now) {
             return known;
         }
         if let Some(failure) = self.account.quiet(now) {
-            return memory.unless_still_good(&failure, now);
+            return cache.unless_still_good(&failure, now);
         }
         let fetched = self.fetch().await;
-        let recorded = memory.record(fetched, Instant::now());
-        if let Some((failure, until)) = memory.throttled() {
+        let recorded = cache.record(fetched, Instant::now());
+        if let Some((failure, until)) = cache.throttled() {
             self.account.keep_quiet(failure, until);
         }
         recorded
@@ -137,7 +137,7 @@ impl TokenSource {
     /// to be had, or if that one is too young for another to be better.
     pub(super) async fn instead_of(&self, denied: &AccessToken) -> Option<AccessToken> {
         let worthwhile = self
-            .memory
+            .cache
             .lock()
             .await
             .denied(denied.generation, Instant::now());
@@ -152,27 +152,27 @@ impl TokenSource {
     /// Tells that the service did not accept a token, and answers whether [`get`](Self::get) is
     /// worth another try.
     pub(super) async fn refused(&self, token: &AccessToken) -> bool {
-        self.memory
+        self.cache
             .lock()
             .await
             .refused(token.generation, Instant::now())
     }
 
-    async fn fetch(&self) -> Result<Fetched, Failure> {
+    async fn fetch(&self) -> Result<FetchedToken, Failure> {
         let start = Instant::now();
         let fetched = self
             .request(start + self.transport.request_timeout() / 2)
             .await;
         let outcome = match &fetched {
-            Ok(_) => Outcome::Success,
-            Err(failure) => Outcome::Failure(failure.authority_reason()),
+            Ok(_) => RequestOutcome::Success,
+            Err(failure) => RequestOutcome::Failure(failure.authority_reason()),
         };
         tracing::debug!(operation = %Operation::FetchToken, %outcome, "request finished");
         (self.observer)(Operation::FetchToken, outcome, start.elapsed());
         fetched
     }
 
-    async fn request(&self, deadline: Instant) -> Result<Fetched, Failure> {
+    async fn request(&self, deadline: Instant) -> Result<FetchedToken, Failure> {
         let tenant = self.account.tenant().as_str();
         let url = self
             .transport
@@ -187,18 +187,18 @@ impl TokenSource {
         ];
         let request = self.transport.http().post(url).form(&form);
         let answer = self.transport.send(request, deadline).await?;
-        Fetched::read(answer)
+        FetchedToken::read(answer)
     }
 }
 
 /// A token fresh from the authority.
 #[derive(Debug)]
-struct Fetched {
+struct FetchedToken {
     header: HeaderValue,
     lifetime: Duration,
 }
 
-impl Fetched {
+impl FetchedToken {
     /// For an answer that does not say how long the token lives.
     const ASSUMED_LIFETIME: Duration = Duration::from_mins(5);
 

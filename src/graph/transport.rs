@@ -9,8 +9,8 @@ use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
 use super::{
-    answer::{Answer, Headers, Refusal},
-    error::Failure,
+    answer::{Answer, Headers},
+    failure::{Failure, Refusal},
 };
 
 // Connections that are kept, and for how long.

@@ -25,7 +25,7 @@ pub(super) struct Candidate {
     identity: String,
     duration: Duration,
     margin: Duration,
-    record: Option<Record>,
+    record: Option<ObservedLease>,
     /// The record is our own last write, and nothing was sent after it: the next write may go
     /// without a look.
     in_hand: bool,
@@ -34,7 +34,7 @@ pub(super) struct Candidate {
 
 /// The Lease as it was seen last.
 #[derive(Debug)]
-struct Record {
+struct ObservedLease {
     lease: Lease,
     /// When this very version was seen first.
     since: Instant,
@@ -81,7 +81,7 @@ impl Candidate {
     pub(super) fn saw(&mut self, found: Option<Lease>, now: Instant) {
         self.record = found.map(|lease| match self.record.take() {
             Some(known) if is_same(&known.lease, &lease) => known,
-            _ => Record { lease, since: now },
+            _ => ObservedLease { lease, since: now },
         });
         if self.other_holder().is_some() {
             self.forfeit();
@@ -103,7 +103,7 @@ impl Candidate {
 
     /// Takes in that a proposal, which was sent at `sent`, succeeded and left this Lease.
     pub(super) fn wrote(&mut self, lease: Lease, sent: Instant, now: Instant) {
-        self.record = Some(Record { lease, since: now });
+        self.record = Some(ObservedLease { lease, since: now });
         self.in_hand = true;
         self.held_until = Some(sent + self.duration.saturating_sub(self.margin));
     }
@@ -127,7 +127,7 @@ impl Candidate {
         Some(lease)
     }
 
-    fn is_free(&self, record: &Record, now: Instant) -> bool {
+    fn is_free(&self, record: &ObservedLease, now: Instant) -> bool {
         let Some(holder) = holder(&record.lease) else {
             return true;
         };

@@ -14,23 +14,23 @@ use tokio::{
 /// ends by itself: that nobody renews the lease any more, or that the process was stopped for a
 /// while, is noticed at the next look at it.
 #[derive(Clone, Debug)]
-pub struct LeaseGuard(Inner);
+pub struct LeaseGuard(Validity);
 
 #[derive(Clone, Debug)]
-enum Inner {
+enum Validity {
     Always,
-    Term(watch::Receiver<Option<Instant>>),
+    Until(watch::Receiver<Option<Instant>>),
 }
 
 /// The other end of a [`LeaseGuard`]: until when it lasts, or that it is over.
 #[derive(Debug)]
-pub(super) struct Term(watch::Sender<Option<Instant>>);
+pub(super) struct LeaseTerm(watch::Sender<Option<Instant>>);
 
 impl LeaseGuard {
     /// a guard that never ends, for an operator that is alone by other means.
     #[must_use]
     pub const fn always() -> Self {
-        Self(Inner::Always)
+        Self(Validity::Always)
     }
 
     /// Whether the lease is held now and for at least `span` from now, even if it is never renewed
@@ -41,7 +41,7 @@ impl LeaseGuard {
     /// hoped for.
     #[must_use]
     pub fn covers(&self, span: Duration) -> bool {
-        let Inner::Term(until) = &self.0 else {
+        let Validity::Until(until) = &self.0 else {
             return true;
         };
         until.borrow().is_some_and(|until| {
@@ -54,7 +54,7 @@ impl LeaseGuard {
     ///
     /// *Cancel safety*: can be dropped and called again.
     pub async fn lost(&self) {
-        let Inner::Term(until) = &self.0 else {
+        let Validity::Until(until) = &self.0 else {
             return pending().await;
         };
         let mut renewals = until.clone();
@@ -72,11 +72,11 @@ impl LeaseGuard {
     }
 }
 
-impl Term {
+impl LeaseTerm {
     /// a guard that lasts until then, and the end of it that can make it last longer.
     pub(super) fn new(until: Instant) -> (Self, LeaseGuard) {
         let (sender, receiver) = watch::channel(Some(until));
-        (Self(sender), LeaseGuard(Inner::Term(receiver)))
+        (Self(sender), LeaseGuard(Validity::Until(receiver)))
     }
 
     pub(super) fn extend(&self, until: Instant) {

@@ -46,7 +46,7 @@ use tracing::{debug, info, warn};
 
 use self::{
     candidate::{Candidate, Proposal},
-    guard::Term,
+    guard::LeaseTerm,
 };
 pub use self::{
     guard::LeaseGuard,
@@ -65,7 +65,7 @@ pub struct Elector<S = KubernetesLeases> {
     candidate: Candidate,
     metrics: Metrics,
     /// The guard that was handed out, while it lasts.
-    term: Option<Term>,
+    term: Option<LeaseTerm>,
     /// When it is time for the next round.
     next: Instant,
 }
@@ -86,7 +86,7 @@ pub enum LeaseLost {
 
 /// What keeps a round from its end.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+enum RoundError {
     #[error("failed to read the lease")]
     Get(#[source] kube::Error),
     #[error("failed to write the lease")]
@@ -122,7 +122,7 @@ impl<S: LeaseStore> Elector<S> {
         }
     }
 
-    /// Waits until the lease is won. Trouble with the API server is logged, and waited out.
+    /// Waits until the lease is won. RoundError with the API server is logged, and waited out.
     ///
     /// *Cancel safety*: nothing is lost but the request under way. If that was the one that would
     /// have won the lease, [`Elector::release`] gives it back.
@@ -182,12 +182,12 @@ impl<S: LeaseStore> Elector<S> {
         let deadline = self.settings.request_timeout() * 2;
         match timeout(deadline, self.vacate())
             .await
-            .map_err(Trouble::TimedOut)
+            .map_err(RoundError::TimedOut)
         {
             Ok(Ok(true)) => info!(identity = self.settings.identity, "lease released"),
             Ok(Ok(false)) => {}
-            Ok(Err(trouble)) | Err(trouble) => {
-                warn!(error = with_causes(&trouble), "lease not released");
+            Ok(Err(error)) | Err(error) => {
+                warn!(error = with_causes(&error), "lease not released");
             }
         }
     }
@@ -197,16 +197,16 @@ impl<S: LeaseStore> Elector<S> {
         sleep_until(self.next).await;
         self.next = Instant::now() + self.settings.retry_period();
         let mut outcome = self.attempt().await;
-        if outcome.as_ref().is_err_and(Trouble::is_conflict) {
+        if outcome.as_ref().is_err_and(RoundError::is_conflict) {
             debug!("the lease was written by another in between");
             outcome = self.attempt().await;
         }
-        if let Err(trouble) = outcome {
-            warn!(error = with_causes(&trouble), "lease request failed");
+        if let Err(error) = outcome {
+            warn!(error = with_causes(&error), "lease request failed");
         }
     }
 
-    async fn attempt(&mut self) -> Result<(), Trouble> {
+    async fn attempt(&mut self) -> Result<(), RoundError> {
         if self.candidate.must_look() {
             self.look().await?;
         }
@@ -222,9 +222,11 @@ impl<S: LeaseStore> Elector<S> {
         Ok(())
     }
 
-    async fn look(&mut self) -> Result<(), Trouble> {
+    async fn look(&mut self) -> Result<(), RoundError> {
         let answer = timeout(self.settings.request_timeout(), self.store.get()).await;
-        let found = answer.map_err(Trouble::TimedOut)?.map_err(Trouble::Get)?;
+        let found = answer
+            .map_err(RoundError::TimedOut)?
+            .map_err(RoundError::Get)?;
         self.candidate.saw(found, Instant::now());
         Ok(())
     }
@@ -232,16 +234,18 @@ impl<S: LeaseStore> Elector<S> {
     async fn write(
         &self,
         request: impl Future<Output = kube::Result<Lease>>,
-    ) -> Result<Lease, Trouble> {
+    ) -> Result<Lease, RoundError> {
         let answer = timeout(self.settings.request_timeout(), request).await;
-        let lease = answer.map_err(Trouble::TimedOut)?.map_err(Trouble::Write)?;
+        let lease = answer
+            .map_err(RoundError::TimedOut)?
+            .map_err(RoundError::Write)?;
         self.metrics.lease_write();
         Ok(lease)
     }
 
     /// Takes the holder out of the Lease, if it is this candidate. A renewal whose answer was not
     /// awaited may still arrive in between, so a conflict leads to another look.
-    async fn vacate(&mut self) -> Result<bool, Trouble> {
+    async fn vacate(&mut self) -> Result<bool, RoundError> {
         loop {
             self.look().await?;
             let Some(lease) = self.candidate.vacated(clock::now()) else {
@@ -249,8 +253,8 @@ impl<S: LeaseStore> Elector<S> {
             };
             match self.write(self.store.replace(&lease)).await {
                 Ok(_) => return Ok(true),
-                Err(trouble) if trouble.is_conflict() => {}
-                Err(trouble) => return Err(trouble),
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error),
             }
         }
     }
@@ -259,7 +263,7 @@ impl<S: LeaseStore> Elector<S> {
         let until = self.candidate.held_until();
         // The answer may have come after the end of what it granted.
         let until = until.filter(|until| *until > Instant::now())?;
-        let (term, lease_guard) = Term::new(until);
+        let (term, lease_guard) = LeaseTerm::new(until);
         self.end_term();
         self.term = Some(term);
         self.metrics.leads(true);
@@ -274,7 +278,7 @@ impl<S: LeaseStore> Elector<S> {
     }
 }
 
-impl Trouble {
+impl RoundError {
     fn is_conflict(&self) -> bool {
         matches!(self, Self::Write(kube::Error::Api(status)) if status.code == 409)
     }

@@ -68,10 +68,10 @@ fn requests_are_counted_and_those_that_left_are_timed() {
 
     observe(
         Operation::CreateFlow,
-        Outcome::Success,
+        RequestOutcome::Success,
         Duration::from_millis(1500),
     );
-    let refused = Outcome::Failure(Reason::Throttled);
+    let refused = RequestOutcome::Failure(Reason::Throttled);
     observe(Operation::CreateFlow, refused, Duration::ZERO);
 
     assert_eq!(

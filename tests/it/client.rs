@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, error::Error as _, iter::successors, time::Dura
 use futures::future::join_all;
 use industrydata_operator::graph::{
     Account, Certainty, Client, Disposition, Error, FilterDefinition, Flow, FlowDefinition, FlowId,
-    FlowSetDefinition, FlowSetId, FlowType, Limits, Priority, Reason, Tenant, Transport,
+    FlowSetDefinition, FlowSetId, FlowType, Priority, RateLimits, Reason, Tenant, Transport,
     TransportSettings, unobserved,
 };
 use industrydata_simulator::{
@@ -86,7 +86,7 @@ fn client(simulator: &Simulator, secret: &str, timeout: Duration) -> (Client, Ac
         connect_timeout: timeout,
         user_agent: "industrydata-operator/test".to_owned(),
     });
-    let limits = Limits {
+    let limits = RateLimits {
         per_second: 1000.0,
         burst: 1000,
         max_wait: Duration::from_millis(500),

@@ -107,8 +107,8 @@ async fn a_pause_that_the_service_asks_for_outlives_the_client_that_met_it() {
 #[test]
 fn credentials_of_long_ago_are_forgotten() {
     let account = account();
-    let known = |text: &str| Arc::as_ptr(&account.memory(&text.into()));
-    let first = account.memory(&"1".into());
+    let known = |text: &str| Arc::as_ptr(&account.cache(&text.into()));
+    let first = account.cache(&"1".into());
     known("2");
     known("3");
     assert_eq!(known("1"), Arc::as_ptr(&first), "used again");

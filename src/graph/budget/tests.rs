@@ -7,15 +7,15 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn budget(per_second: f64, burst: u32, max_wait: Duration) -> Arc<Budget> {
-    Arc::new(Budget::new(Limits {
+    Arc::new(Budget::new(RateLimits {
         per_second,
         burst,
         max_wait,
     }))
 }
 
-fn limits(per_second: f64, burst: u32) -> Limits {
-    Limits {
+fn limits(per_second: f64, burst: u32) -> RateLimits {
+    RateLimits {
         per_second,
         burst,
         max_wait: SECOND,
@@ -49,7 +49,7 @@ async fn new_limits_hold_at_once() {
     }
     budget.set_limits(limits(10.0, 2));
     assert!(budget.acquire(Priority::User).await.is_ok());
-    budget.set_limits(Limits {
+    budget.set_limits(RateLimits {
         max_wait: 9 * SECOND,
         ..limits(10.0, 2)
     });

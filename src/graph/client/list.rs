@@ -14,11 +14,12 @@ use crate::clock;
 use crate::graph::{
     answer::Answer,
     budget::Priority,
-    connection::Request,
-    error::{Error, Failure},
+    error::Error,
+    exchange::GraphRequest,
+    failure::Failure,
     model::{Listing, Malformed},
     operation::Operation,
-    page::{Page, Trail},
+    page::{PageCursor, RawPage},
 };
 
 use super::Client;
@@ -31,15 +32,15 @@ impl Client {
         priority: Priority,
         parse: fn(Value) -> Result<T, Malformed>,
     ) -> Result<Listing<T>, Error> {
-        let mut trail = Trail::new(start.clone());
+        let mut cursor = PageCursor::new(start.clone());
         let asked = clock::now();
         let (mut items, mut unread) = (Vec::new(), 0);
         let mut date = None;
         let mut next = Some(start);
         while let Some(url) = next {
-            let request = Request::new(operation, Method::GET, url, priority);
-            let read = |answer| read_page(answer, parse, &mut trail);
-            let page = self.connection.call(&request, read).await?;
+            let request = GraphRequest::new(operation, Method::GET, url, priority);
+            let read = |answer| read_page(answer, parse, &mut cursor);
+            let page = self.exchange.call(&request, read).await?;
             items.extend(page.items);
             unread += page.unread;
             date.get_or_insert(page.date.unwrap_or(asked));
@@ -57,7 +58,7 @@ impl Client {
 }
 
 /// A page whose items have been read and whose link has been checked.
-struct ReadPage<T> {
+struct ParsedPage<T> {
     items: Vec<T>,
     unread: usize,
     next: Option<Url>,
@@ -67,15 +68,15 @@ struct ReadPage<T> {
 fn read_page<T>(
     answer: Answer,
     parse: fn(Value) -> Result<T, Malformed>,
-    trail: &mut Trail,
-) -> Result<ReadPage<T>, Failure> {
+    cursor: &mut PageCursor,
+) -> Result<ParsedPage<T>, Failure> {
     let date = answer.headers.date;
     let bytes = answer.body.as_ref().map_or(0, Vec::len);
-    let page = Page::read(answer.json()?, bytes).map_err(Failure::Malformed)?;
-    let next = trail.next(&page)?;
+    let page = RawPage::read(answer.json()?, bytes).map_err(Failure::Malformed)?;
+    let next = cursor.next(&page)?;
     let shown = page.items.len();
     let items: Vec<T> = page.items.into_iter().flat_map(parse).collect();
-    Ok(ReadPage {
+    Ok(ParsedPage {
         unread: shown - items.len(),
         items,
         next,

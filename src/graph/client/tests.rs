@@ -13,7 +13,7 @@ use super::*;
 use crate::clock;
 use crate::graph::{
     Certainty, Disposition, FlowType, Reason,
-    operation::{Outcome, unobserved},
+    operation::{RequestOutcome, unobserved},
     testing::{Reply, SECRET, Server, account, fickle, listener, transport},
 };
 
@@ -443,12 +443,21 @@ async fn the_observer_is_told_of_everything() {
         drop(client.delete_flow(&set_id(), &flow_id()).await);
     }
     let expected = [
-        (Operation::FetchToken, Outcome::Success),
-        (Operation::ListFlows, Outcome::Success),
-        (Operation::ListFlows, Outcome::Success),
-        (Operation::DeleteFlow, Outcome::Failure(Reason::NotFound)),
-        (Operation::DeleteFlow, Outcome::Failure(Reason::Throttled)),
-        (Operation::DeleteFlow, Outcome::Failure(Reason::Throttled)),
+        (Operation::FetchToken, RequestOutcome::Success),
+        (Operation::ListFlows, RequestOutcome::Success),
+        (Operation::ListFlows, RequestOutcome::Success),
+        (
+            Operation::DeleteFlow,
+            RequestOutcome::Failure(Reason::NotFound),
+        ),
+        (
+            Operation::DeleteFlow,
+            RequestOutcome::Failure(Reason::Throttled),
+        ),
+        (
+            Operation::DeleteFlow,
+            RequestOutcome::Failure(Reason::Throttled),
+        ),
     ];
     assert_eq!(*told.lock().unwrap(), expected);
 }

@@ -2,6 +2,10 @@ use reqwest::StatusCode;
 
 use super::*;
 use crate::graph::answer::Headers;
+use crate::graph::{
+    failure::{ErrorCode, LinkError},
+    model::Malformed,
+};
 
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -258,7 +262,7 @@ fn the_same_failure_always_reads_the_same() {
     let headers = |number: u64| Headers {
         date: format!("2026-01-05T08:00:0{number}Z").parse().ok(),
         retry_after: Some(Duration::from_secs(number)),
-        request_id: super::super::answer::ErrorCode::new(&format!("request-{number}")),
+        request_id: ErrorCode::new(&format!("request-{number}")),
         ..Headers::default()
     };
     let body = r#"{"error":{"code":"TooManyRequests","message":"canary 1"}}"#;

@@ -2,18 +2,18 @@ use super::*;
 
 const LIST: &str = "https://graph.example/beta/external/Sets/7f-A%20b/flows";
 
-fn page(next: &str) -> Page {
+fn page(next: &str) -> RawPage {
     let body = serde_json::json!({"value": [], "@odata.nextLink": next});
     let bytes = body.to_string().len();
-    Page::read(body, bytes).unwrap()
+    RawPage::read(body, bytes).unwrap()
 }
 
-fn read(body: &str) -> Result<Page, Malformed> {
-    Page::read(serde_json::from_str(body).unwrap(), body.len())
+fn read(body: &str) -> Result<RawPage, Malformed> {
+    RawPage::read(serde_json::from_str(body).unwrap(), body.len())
 }
 
 fn follow(link: &str) -> Result<Option<Url>, LinkError> {
-    Trail::new(LIST.parse().unwrap()).follow(link)
+    PageCursor::new(LIST.parse().unwrap()).follow(link)
 }
 
 #[test]
@@ -86,26 +86,26 @@ fn links_elsewhere_are_refused() {
 fn a_circle_ends_where_it_closes_at_the_first_and_at_later_pages() {
     assert_eq!(follow(LIST), Ok(None));
     assert_eq!(follow(&format!("{LIST}#again")), Ok(None));
-    let mut trail = Trail::new(LIST.parse().unwrap());
-    assert!(trail.next(&page("?a")).unwrap().is_some());
-    assert!(trail.next(&page("?b")).unwrap().is_some());
-    assert!(trail.next(&page("?a")).unwrap().is_none());
+    let mut cursor = PageCursor::new(LIST.parse().unwrap());
+    assert!(cursor.next(&page("?a")).unwrap().is_some());
+    assert!(cursor.next(&page("?b")).unwrap().is_some());
+    assert!(cursor.next(&page("?a")).unwrap().is_none());
 }
 
 #[test]
 fn an_endless_list_ends() {
-    let mut trail = Trail::new(LIST.parse().unwrap());
-    let pages = (0..).take_while(|number| trail.next(&page(&format!("?p={number}"))).is_ok());
+    let mut cursor = PageCursor::new(LIST.parse().unwrap());
+    let pages = (0..).take_while(|number| cursor.next(&page(&format!("?p={number}"))).is_ok());
     assert_eq!(pages.count(), MAX_PAGES - 1);
 }
 
 #[test]
 fn a_list_larger_than_memory_allows_is_refused_before_it_is_read() {
-    let mut trail = Trail::new(LIST.parse().unwrap());
-    let large = Page {
+    let mut cursor = PageCursor::new(LIST.parse().unwrap());
+    let large = RawPage {
         bytes: MAX_LIST_BYTES,
         ..page("?a")
     };
-    assert!(trail.next(&large).is_ok());
-    assert!(matches!(trail.next(&page("?b")), Err(Failure::TooLarge)));
+    assert!(cursor.next(&large).is_ok());
+    assert!(matches!(cursor.next(&page("?b")), Err(Failure::TooLarge)));
 }

@@ -19,8 +19,8 @@ fn source(server: &Server) -> TokenSource {
     )
 }
 
-fn fetched(text: &'static str, seconds: u64) -> Fetched {
-    Fetched {
+fn fetched(text: &'static str, seconds: u64) -> FetchedToken {
+    FetchedToken {
         header: HeaderValue::from_static(text),
         lifetime: Duration::from_secs(seconds),
     }
@@ -34,8 +34,8 @@ fn refused() -> Failure {
 }
 
 /// What is known: a token, `failed`, or `ask`.
-fn recall(memory: &Memory, now: Instant) -> String {
-    match memory.recall(now) {
+fn recall(cache: &TokenCache, now: Instant) -> String {
+    match cache.recall(now) {
         Some(Ok(token)) => token.header.to_str().unwrap().to_owned(),
         Some(Err(_)) => "failed".to_owned(),
         None => "ask".to_owned(),
@@ -79,50 +79,48 @@ fn a_tenant_is_a_guid_or_a_domain() {
 #[test]
 fn a_token_is_kept_until_shortly_before_it_expires() {
     let now = Instant::now();
-    let mut memory = Memory::default();
-    assert_eq!(recall(&memory, now), "ask");
-    memory.record(Ok(fetched("one", HOUR)), now).unwrap();
-    assert_eq!(recall(&memory, later(now, HOUR - 301)), "one");
-    assert_eq!(recall(&memory, later(now, HOUR - 300)), "ask");
-    memory.record(Ok(fetched("short", 100)), now).unwrap();
-    assert_eq!(recall(&memory, later(now, 89)), "short");
-    assert_eq!(recall(&memory, later(now, 90)), "ask");
-    memory.record(Ok(fetched("none", 0)), now).unwrap();
-    assert_eq!(recall(&memory, now), "ask");
-    memory
-        .record(Ok(fetched("endless", u64::MAX)), now)
-        .unwrap();
-    assert_eq!(recall(&memory, later(now, 25 * HOUR)), "ask");
+    let mut cache = TokenCache::default();
+    assert_eq!(recall(&cache, now), "ask");
+    cache.record(Ok(fetched("one", HOUR)), now).unwrap();
+    assert_eq!(recall(&cache, later(now, HOUR - 301)), "one");
+    assert_eq!(recall(&cache, later(now, HOUR - 300)), "ask");
+    cache.record(Ok(fetched("short", 100)), now).unwrap();
+    assert_eq!(recall(&cache, later(now, 89)), "short");
+    assert_eq!(recall(&cache, later(now, 90)), "ask");
+    cache.record(Ok(fetched("none", 0)), now).unwrap();
+    assert_eq!(recall(&cache, now), "ask");
+    cache.record(Ok(fetched("endless", u64::MAX)), now).unwrap();
+    assert_eq!(recall(&cache, later(now, 25 * HOUR)), "ask");
 }
 
 #[test]
 fn a_token_in_hand_is_used_to_its_end_while_no_other_can_be_had() {
     let now = Instant::now();
-    let mut memory = Memory::default();
-    memory.record(Ok(fetched("old", HOUR)), now).unwrap();
+    let mut cache = TokenCache::default();
+    cache.record(Ok(fetched("old", HOUR)), now).unwrap();
     let late = later(now, HOUR - 100);
-    assert!(memory.record(Err(refused()), late).is_ok());
-    assert_eq!(recall(&memory, late), "old");
-    assert_eq!(recall(&memory, later(now, HOUR - 71)), "old");
-    assert!(memory.record(Err(refused()), later(now, HOUR - 10)).is_ok());
-    assert_eq!(recall(&memory, later(now, HOUR)), "failed");
+    assert!(cache.record(Err(refused()), late).is_ok());
+    assert_eq!(recall(&cache, late), "old");
+    assert_eq!(recall(&cache, later(now, HOUR - 71)), "old");
+    assert!(cache.record(Err(refused()), later(now, HOUR - 10)).is_ok());
+    assert_eq!(recall(&cache, later(now, HOUR)), "failed");
 }
 
 #[test]
 fn failures_are_remembered_longer_and_longer() {
     let now = Instant::now();
     let remembered = |failure: fn() -> Failure| {
-        let mut memory = Memory::default();
+        let mut cache = TokenCache::default();
         let pauses = [0; 8].map(|_| {
-            assert!(memory.record(Err(failure()), now).is_err());
+            assert!(cache.record(Err(failure()), now).is_err());
             (0..1000)
-                .find(|seconds| recall(&memory, later(now, *seconds)) == "ask")
+                .find(|seconds| recall(&cache, later(now, *seconds)) == "ask")
                 .unwrap()
         });
-        memory.record(Ok(fetched("good", 1)), now).unwrap();
-        assert!(memory.record(Err(failure()), later(now, 1)).is_err());
+        cache.record(Ok(fetched("good", 1)), now).unwrap();
+        assert!(cache.record(Err(failure()), later(now, 1)).is_err());
         assert_eq!(
-            recall(&memory, later(now, 1 + pauses[0])),
+            recall(&cache, later(now, 1 + pauses[0])),
             "ask",
             "a good answer starts over"
         );
@@ -136,45 +134,45 @@ fn failures_are_remembered_longer_and_longer() {
 #[test]
 fn a_refused_token_is_replaced_once_in_a_while() {
     let now = Instant::now();
-    let mut memory = Memory::default();
-    let first = memory.record(Ok(fetched("one", HOUR)), now).unwrap();
-    assert!(memory.refused(first.generation, now));
-    assert_eq!(recall(&memory, now), "ask");
-    let second = memory.record(Ok(fetched("two", HOUR)), now).unwrap();
+    let mut cache = TokenCache::default();
+    let first = cache.record(Ok(fetched("one", HOUR)), now).unwrap();
+    assert!(cache.refused(first.generation, now));
+    assert_eq!(recall(&cache, now), "ask");
+    let second = cache.record(Ok(fetched("two", HOUR)), now).unwrap();
     assert!(
-        memory.refused(first.generation, now),
+        cache.refused(first.generation, now),
         "somebody else has replaced it already"
     );
-    assert_eq!(recall(&memory, now), "two");
-    assert!(!memory.refused(second.generation, later(now, 29)));
-    assert_eq!(recall(&memory, now), "two");
-    assert!(memory.refused(second.generation, later(now, 30)));
+    assert_eq!(recall(&cache, now), "two");
+    assert!(!cache.refused(second.generation, later(now, 29)));
+    assert_eq!(recall(&cache, now), "two");
+    assert!(cache.refused(second.generation, later(now, 30)));
 }
 
 #[test]
 fn a_token_that_was_denied_something_is_replaced_if_it_is_old() {
     let now = Instant::now();
-    let mut memory = Memory::default();
-    let first = memory.record(Ok(fetched("one", HOUR)), now).unwrap();
-    assert!(!memory.denied(first.generation, later(now, 49)));
-    assert_eq!(recall(&memory, later(now, 49)), "one");
-    assert!(memory.denied(first.generation, later(now, 50)));
-    assert_eq!(recall(&memory, later(now, 50)), "ask");
-    let failed = memory.record(Err(Failure::TimedOut), later(now, 51));
+    let mut cache = TokenCache::default();
+    let first = cache.record(Ok(fetched("one", HOUR)), now).unwrap();
+    assert!(!cache.denied(first.generation, later(now, 49)));
+    assert_eq!(recall(&cache, later(now, 49)), "one");
+    assert!(cache.denied(first.generation, later(now, 50)));
+    assert_eq!(recall(&cache, later(now, 50)), "ask");
+    let failed = cache.record(Err(Failure::TimedOut), later(now, 51));
     assert_eq!(failed.unwrap().header, "one", "still good for the rest");
     assert!(
-        !memory.denied(first.generation, later(now, 99)),
+        !cache.denied(first.generation, later(now, 99)),
         "once in a while, also if no other could be had"
     );
-    assert!(memory.denied(first.generation, later(now, 100)));
-    let second = memory.record(Ok(fetched("two", HOUR)), later(now, 101));
+    assert!(cache.denied(first.generation, later(now, 100)));
+    let second = cache.record(Ok(fetched("two", HOUR)), later(now, 101));
     assert!(
-        memory.denied(first.generation, later(now, 101)),
+        cache.denied(first.generation, later(now, 101)),
         "somebody else has replaced it already"
     );
     let second = second.unwrap();
-    assert!(!memory.denied(second.generation, later(now, 150)));
-    assert!(memory.denied(second.generation, later(now, 151)));
+    assert!(!cache.denied(second.generation, later(now, 150)));
+    assert!(cache.denied(second.generation, later(now, 151)));
 }
 
 #[tokio::test]
@@ -286,7 +284,7 @@ fn neither_credential_nor_token_shows_itself() {
         generation: 1,
     };
     let account = account();
-    drop(account.memory(&SECRET.into()));
+    drop(account.cache(&SECRET.into()));
     let shown = format!("{account:?} {token:?}");
     assert!(!shown.contains("canary"), "{shown}");
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use industrydata_operator::graph::{Operation, Outcome};
+use industrydata_operator::graph::{Operation, RequestOutcome};
 use industrydata_operator::metrics::{
     Component, Metrics, ReconcileResult, ResourceKind, TriggerSource, Write,
 };
@@ -160,7 +160,7 @@ fn eventful() -> Metrics {
         Request::DeleteFlow,
         Request::ResetFlow,
     ] {
-        observer(request, Outcome::Success, Duration::from_millis(1));
+        observer(request, RequestOutcome::Success, Duration::from_millis(1));
     }
     metrics
 }

@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
-use super::{AccessToken, Fetched};
-use crate::graph::{error::Failure, verdict::Disposition};
+use super::{AccessToken, FetchedToken};
+use crate::graph::{failure::Failure, verdict::Disposition};
 
 /// A token is replaced this long before it expires, or a tenth of its life before if that is less.
 const MARGIN: Duration = Duration::from_mins(5);
@@ -31,11 +31,11 @@ const PASSING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mi
 const WAITING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(5));
 
 #[derive(Debug, Default)]
-pub(in crate::graph) struct Memory {
-    token: Option<Token>,
+pub(in crate::graph) struct TokenCache {
+    token: Option<CachedToken>,
     /// How many tokens there have been.
     generation: u64,
-    failure: Option<Remembered>,
+    failure: Option<CachedFailure>,
     /// Failures in a row.
     failures: u32,
     /// When a refused token was last thrown away.
@@ -45,7 +45,7 @@ pub(in crate::graph) struct Memory {
 }
 
 #[derive(Debug)]
-struct Token {
+struct CachedToken {
     header: HeaderValue,
     obtained: Instant,
     refresh: Instant,
@@ -53,12 +53,12 @@ struct Token {
 }
 
 #[derive(Debug)]
-struct Remembered {
+struct CachedFailure {
     failure: Arc<Failure>,
     until: Instant,
 }
 
-impl Memory {
+impl TokenCache {
     /// What can be answered without asking the authority; `None` if it has to be asked.
     pub(super) fn recall(&self, now: Instant) -> Option<Result<AccessToken, Arc<Failure>>> {
         if let Some(token) = self.token(now, |token| token.refresh) {
@@ -74,7 +74,7 @@ impl Memory {
     /// Takes in the authority's answer, and says what it means for whoever asked.
     pub(super) fn record(
         &mut self,
-        fetched: Result<Fetched, Failure>,
+        fetched: Result<FetchedToken, Failure>,
         now: Instant,
     ) -> Result<AccessToken, Arc<Failure>> {
         match fetched {
@@ -120,7 +120,7 @@ impl Memory {
 
     /// The failure that is remembered, and until when, if it is a pause that the authority asks for.
     pub(super) fn throttled(&self) -> Option<(Arc<Failure>, Instant)> {
-        let Remembered { failure, until } = self.failure.as_ref()?;
+        let CachedFailure { failure, until } = self.failure.as_ref()?;
         let throttled = matches!(
             failure.authority_disposition(),
             Disposition::Throttled { .. }
@@ -128,12 +128,12 @@ impl Memory {
         throttled.then(|| (Arc::clone(failure), *until))
     }
 
-    fn record_token(&mut self, fetched: Fetched, now: Instant) -> AccessToken {
+    fn record_token(&mut self, fetched: FetchedToken, now: Instant) -> AccessToken {
         let lifetime = fetched.lifetime.min(MAX_LIFETIME);
         self.generation += 1;
         self.failure = None;
         self.failures = 0;
-        self.token = Some(Token {
+        self.token = Some(CachedToken {
             header: fetched.header.clone(),
             obtained: now,
             refresh: now + lifetime - MARGIN.min(lifetime / 10),
@@ -153,7 +153,7 @@ impl Memory {
         let pause = pause(failure.authority_disposition(), self.failures);
         let failure = Arc::new(failure);
         self.failures = self.failures.saturating_add(1);
-        self.failure = Some(Remembered {
+        self.failure = Some(CachedFailure {
             failure: Arc::clone(&failure),
             until: now + pause,
         });
@@ -170,7 +170,7 @@ impl Memory {
         token.ok_or_else(|| Arc::clone(failure))
     }
 
-    fn token(&self, now: Instant, end: impl Fn(&Token) -> Instant) -> Option<AccessToken> {
+    fn token(&self, now: Instant, end: impl Fn(&CachedToken) -> Instant) -> Option<AccessToken> {
         let token = self.token.as_ref().filter(|token| now < end(token))?;
         Some(AccessToken {
             header: token.header.clone(),

@@ -13,18 +13,19 @@ use uuid::Uuid;
 
 use super::{
     account::Account,
-    answer::{Answer, Refusal, Shape},
+    answer::Answer,
     body::Body,
     budget::{Budget, Priority},
-    error::{Error, Failure},
-    operation::{Observer, Operation, Outcome},
+    error::Error,
+    failure::{Failure, Refusal, Shape},
+    operation::{Observer, Operation, RequestOutcome},
     token::{AccessToken, TokenSource},
     transport::Transport,
 };
 
 /// Which connection a request may take.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Route {
+enum ConnectionUse {
     /// Any.
     Pooled,
     /// One of its own.
@@ -32,19 +33,19 @@ enum Route {
 }
 
 /// A request to Microsoft Graph.
-pub(super) struct Request {
+pub(super) struct GraphRequest {
     operation: Operation,
     priority: Priority,
     method: Method,
     url: Url,
     body: Option<Body>,
-    route: Route,
+    connection_use: ConnectionUse,
     /// Sent as `client-request-id`. The service repeats it in its own logs; it does not make a
     /// request idempotent.
     id: Uuid,
 }
 
-impl Request {
+impl GraphRequest {
     /// A request without a body, with an id of its own.
     pub(super) fn new(operation: Operation, method: Method, url: Url, priority: Priority) -> Self {
         Self {
@@ -53,7 +54,7 @@ impl Request {
             method,
             url,
             body: None,
-            route: Route::Pooled,
+            connection_use: ConnectionUse::Pooled,
             id: Uuid::new_v4(),
         }
     }
@@ -65,7 +66,7 @@ impl Request {
     /// On a connection of its own; see [`Transport::unpooled`].
     pub(super) fn alone(self) -> Self {
         Self {
-            route: Route::Alone,
+            connection_use: ConnectionUse::Alone,
             ..self
         }
     }
@@ -79,14 +80,14 @@ impl Request {
 }
 
 /// What all requests of one connection share.
-pub(super) struct Connection {
+pub(super) struct Exchange {
     pub(super) transport: Transport,
     pub(super) tokens: TokenSource,
     pub(super) account: Account,
     pub(super) observer: Observer,
 }
 
-impl Connection {
+impl Exchange {
     /// Makes a request and reads its answer.
     ///
     /// *Guarantees*: the request is sent at most once, and once more, with another token, if the service
@@ -94,7 +95,7 @@ impl Connection {
     /// time-out.
     pub(super) async fn call<T>(
         &self,
-        request: &Request,
+        request: &GraphRequest,
         read: impl FnOnce(Answer) -> Result<T, Failure>,
     ) -> Result<T, Error> {
         let operation = request.operation;
@@ -113,7 +114,7 @@ impl Connection {
         result
     }
 
-    async fn exchange(&self, request: &Request, deadline: Instant) -> Result<Answer, Error> {
+    async fn exchange(&self, request: &GraphRequest, deadline: Instant) -> Result<Answer, Error> {
         let failed = |failure| Error::request(request.operation, failure);
         let token = self.token(request.operation, deadline).await?;
         let answer = self.send(request, &token, deadline).await;
@@ -134,7 +135,7 @@ impl Connection {
     /// Another token, if the first was refused and the request may be repeated with one.
     async fn other(
         &self,
-        request: &Request,
+        request: &GraphRequest,
         refusal: &Refusal,
         token: &AccessToken,
         deadline: Instant,
@@ -177,13 +178,13 @@ impl Connection {
 
     async fn send(
         &self,
-        request: &Request,
+        request: &GraphRequest,
         token: &AccessToken,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
-        let client = match request.route {
-            Route::Pooled => self.transport.http(),
-            Route::Alone => self.transport.unpooled(),
+        let client = match request.connection_use {
+            ConnectionUse::Pooled => self.transport.http(),
+            ConnectionUse::Alone => self.transport.unpooled(),
         };
         let mut http = client
             .request(request.method.clone(), request.url.clone())
@@ -217,9 +218,9 @@ impl Connection {
     }
 
     /// The one place that logs a request, with the ids that the service's support asks for.
-    fn tell(&self, request: &Request, error: Option<&Error>, duration: Duration) {
-        let outcome = error.map_or(Outcome::Success, |error| {
-            Outcome::Failure(error.verdict().reason)
+    fn tell(&self, request: &GraphRequest, error: Option<&Error>, duration: Duration) {
+        let outcome = error.map_or(RequestOutcome::Success, |error| {
+            RequestOutcome::Failure(error.verdict().reason)
         });
         let refusal = error.and_then(Error::refusal);
         let request_id = refusal.and_then(|refusal| refusal.request_id.as_ref());
