@@ -1,34 +1,34 @@
-//! Condition types, in which a resource tells its state.
+//! Condition types: how a resource reports its state.
 //!
 //! They follow [kstatus]: `Reconciling` and `Stalled` are present only while True, and never both.
 //!
 //! [kstatus]: https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
 
 words! {
-    /// The remote object is as declared and ready to work. Its reason and message are the headline: those of `Stalled`,
-    /// else `Suspended`, else those of `Reconciling`. Unknown while it cannot be determined.
+    /// The remote object matches the spec and is ready to work. The reason and message are the headline: those of
+    /// `Stalled`, else `Suspended`, else those of `Reconciling`. Unknown while the state cannot be determined.
     READY = "Ready";
-    /// The remote object exists and is as declared.
+    /// The remote object exists and matches the spec.
     SYNCED = "Synced";
-    /// Something is under way; no person is needed.
+    /// Work is in progress; no action is required.
     RECONCILING = "Reconciling";
-    /// A person is needed; the message says for what. `Ready` is not True then.
+    /// Action by a person is required; the message contains the remedy. `Ready` is not True then.
     STALLED = "Stalled";
 }
 
-/// The three values of a condition's `status`.
+/// The values of a condition's `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConditionStatus {
-    /// It holds.
+    /// The condition holds.
     True,
-    /// It does not hold.
+    /// The condition does not hold.
     False,
-    /// Nobody can tell at the moment.
+    /// The condition cannot be determined at the moment.
     Unknown,
 }
 
 impl ConditionStatus {
-    /// The text in a condition's `status`.
+    /// Returns the text of a condition's `status`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

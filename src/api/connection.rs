@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{HandledRequests, SecretKeyReference, rules};
 
-/// How to reach the School Data Sync service of one Microsoft Entra tenant.
+/// Access to the School Data Sync service of one Microsoft Entra tenant.
 #[expect(
     clippy::duplicated_attributes,
     reason = "each printcolumn has its own type and priority"
@@ -24,7 +24,7 @@ use super::{HandledRequests, SecretKeyReference, rules};
     namespaced,
     status = "GraphConnectionStatus",
     derive = "PartialEq",
-    doc = "A tenant, a credential and a request budget: how to reach the School Data Sync service of one Microsoft Entra tenant.",
+    doc = "A tenant, a credential and a request budget: access to the School Data Sync service of one Microsoft Entra tenant.",
     printcolumn(name = "Tenant", type_ = "string", json_path = ".spec.tenantId"),
     printcolumn(
         name = "Ready",
@@ -61,26 +61,26 @@ pub struct GraphConnectionSpec {
     #[x_kube(validation = rules::guid("clientId"))]
     pub client_id: String,
 
-    /// The cloud that the tenant lives in. The service exists in the global cloud only (GCC tenants use it too). The
-    /// endpoints come from the operator's settings, never from a resource.
+    /// The cloud of the tenant. The service exists only in the global cloud, which GCC tenants use too. The endpoints
+    /// come from the operator's settings, never from a resource.
     #[serde(default)]
     pub cloud: Cloud,
 
-    /// How the app proves who it is.
+    /// The credential with which the app authenticates.
     pub credential: Credential,
 
-    /// How often settled flows are looked at, from `1s` to `24h`, for instance `60s`, `5m` or `1h30m`. Each poll is a
-    /// few list requests for all flows together.
+    /// Interval between polls of settled flows, from `1s` to `24h`, for instance `60s`, `5m` or `1h30m`. Each poll
+    /// consists of a few list requests for all flows together.
     #[serde(default = "default_poll_interval")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::duration("pollInterval", "24h"))]
     pub poll_interval: Duration,
 
-    /// The ceiling for requests to the service; lowered by itself while the service throttles.
+    /// The maximum rate of requests to the service; lowered automatically while the service throttles.
     #[serde(default)]
     pub request_budget: RequestBudget,
 
-    /// True: nothing that uses this connection is created, changed, reset or polled. Deletions still work.
+    /// If true, nothing that uses this connection is created, changed, reset or polled. Deletions still work.
     #[serde(default)]
     pub suspend: bool,
 }
@@ -88,12 +88,12 @@ pub struct GraphConnectionSpec {
 /// The cloud of a tenant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Cloud {
-    /// The worldwide cloud, with GCC.
+    /// The worldwide cloud, including GCC.
     #[default]
     Global,
 }
 
-/// How the app proves who it is: exactly one member.
+/// The credential with which the app authenticates: exactly one member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = Rule::new("has(self.clientSecret)").message("credential needs exactly one member: clientSecret"))]
 #[serde(rename_all = "camelCase")]
@@ -111,35 +111,35 @@ pub struct ClientSecret {
     pub secret_key_ref: SecretKeyReference,
 }
 
-/// The ceiling for requests to the service.
+/// The maximum rate of requests to the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestBudget {
-    /// Requests a second on average, 1 to 1000.
+    /// Average number of requests per second, 1 to 1000.
     #[serde(default = "default_per_second")]
     #[schemars(range(min = 1, max = 1000))]
     pub per_second: i32,
 
-    /// Requests that may be made at once after a pause, 1 to 1000.
+    /// Number of requests that may be sent in a burst after a pause, 1 to 1000.
     #[serde(default = "default_burst")]
     #[schemars(range(min = 1, max = 1000))]
     pub burst: i32,
 }
 
-/// What the operator found out about the connection.
+/// The observed state of the connection.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GraphConnectionStatus {
-    /// The generation of the spec that this status speaks of; -1 before the first look.
+    /// The generation of the spec that this status describes; -1 before the first reconcile.
     #[serde(default = "super::flow::never_observed")]
     pub observed_generation: i64,
 
-    /// The value of `industrydata.dev/requested-at` (or of Flux's `reconcile.fluxcd.io/requestedAt`) handled last.
+    /// The last handled value of `industrydata.dev/requested-at` (or of Flux's `reconcile.fluxcd.io/requestedAt`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
 
-    /// The values of `industrydata.dev/requested-at` and `reconcile.fluxcd.io/requestedAt` that were handled last;
-    /// written only while both annotations are set.
+    /// The last handled values of `industrydata.dev/requested-at` and `reconcile.fluxcd.io/requestedAt`; recorded only
+    /// while both annotations are set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_requests: Option<HandledRequests>,
 

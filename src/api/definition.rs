@@ -1,4 +1,5 @@
-//! The definitions of the three kinds as they are installed in a cluster: what the types give, made fit for people.
+//! The definitions of the three kinds as they are installed in a cluster: the schemas derived from the types, adapted
+//! to the conventions of Kubernetes tools.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -7,7 +8,7 @@ use kube::CustomResourceExt;
 
 use super::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 
-/// The definitions of the three kinds as they are installed in a cluster, connection first.
+/// Returns the definitions of the three kinds as they are installed in a cluster, connection first.
 #[must_use]
 pub fn custom_resource_definitions() -> Vec<CustomResourceDefinition> {
     let mut definitions = vec![
@@ -22,22 +23,22 @@ pub fn custom_resource_definitions() -> Vec<CustomResourceDefinition> {
     definitions
 }
 
-/// One definition as a YAML document, as a file in `crds/` holds it.
+/// Renders one definition as a YAML document, in the form of the files in `crds/`.
 ///
 /// # Errors
 ///
-/// If the definition cannot be written as YAML, which a test rules out.
+/// If the definition cannot be serialized as YAML, which a test rules out.
 pub fn definition_as_yaml(
     definition: &CustomResourceDefinition,
 ) -> Result<String, serde_saphyr::SerializeError> {
     serde_saphyr::to_string(definition)
 }
 
-/// All definitions as YAML documents, as `industrydata-operator crds` prints them.
+/// Renders all definitions as YAML documents, as `industrydata-operator crds` prints them.
 ///
 /// # Errors
 ///
-/// If a definition cannot be written as YAML, which a test rules out.
+/// If a definition cannot be serialized as YAML, which a test rules out.
 pub fn definitions_as_yaml() -> Result<String, serde_saphyr::SerializeError> {
     let documents = custom_resource_definitions()
         .into_iter()
@@ -45,7 +46,7 @@ pub fn definitions_as_yaml() -> Result<String, serde_saphyr::SerializeError> {
     documents.collect()
 }
 
-/// The schemas of a definition, one for each version.
+/// Returns the schemas of a definition, one per version.
 fn schemas(
     definition: &mut CustomResourceDefinition,
 ) -> impl Iterator<Item = &mut JSONSchemaProps> {
@@ -53,10 +54,10 @@ fn schemas(
     versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut())
 }
 
-/// Gives a new object `status.observedGeneration: -1`.
+/// Defaults `status.observedGeneration` of a new object to -1.
 ///
-/// Tools that follow the kstatus convention compare it with `metadata.generation`: without the default, an object that
-/// the operator has not seen yet looks finished.
+/// Tools that follow the kstatus convention compare it with `metadata.generation`: without the default, they would
+/// consider an object finished that the operator has not observed yet.
 fn default_status(root: &mut JSONSchemaProps) {
     let properties = root.properties.as_mut();
     if let Some(status) = properties.and_then(|properties| properties.get_mut("status")) {
@@ -64,10 +65,10 @@ fn default_status(root: &mut JSONSchemaProps) {
     }
 }
 
-/// Takes away `nullable`, which would keep every `null` that a tool writes for what is not given.
+/// Removes `nullable`, which would preserve every `null` that a tool writes for an absent value.
 ///
-/// Without it the API server drops a null, or puts the default in its place, before rules and programs see the object:
-/// null is absent, for every reader.
+/// Without it, the API server drops a null or replaces it with the default before validation rules and clients read the
+/// object, so null means absent for every reader.
 fn forbid_null(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema

@@ -11,7 +11,7 @@ use super::{
     LocalReference, ManagementPolicy, SecurityGroupFlow, UserFlow, rules,
 };
 
-/// One outbound provisioning flow: which kind of record is provisioned for the schools of a set.
+/// An outbound provisioning flow: the kind of record that is provisioned for the schools of a set.
 #[expect(
     clippy::duplicated_attributes,
     reason = "each printcolumn has its own type and priority"
@@ -27,7 +27,7 @@ use super::{
     namespaced,
     status = "ProvisioningFlowStatus",
     derive = "PartialEq",
-    doc = "One outbound provisioning flow: which kind of record (users, class groups, security groups or administrative units) is provisioned for the schools of a set.",
+    doc = "An outbound provisioning flow: the kind of record (users, class groups, security groups or administrative units) that is provisioned for the schools of a set.",
     printcolumn(name = "Type", type_ = "string", json_path = ".status.type"),
     printcolumn(
         name = "Set",
@@ -74,17 +74,17 @@ use super::{
     validation = Rule::new("has(self.connectionRef) == has(oldSelf.connectionRef) && (!has(self.connectionRef) || self.connectionRef == oldSelf.connectionRef)").message("connectionRef cannot be changed: create another ProvisioningFlow for another connection")
 )]
 pub struct ProvisioningFlowSpec {
-    /// The `OutboundProvisioningFlowSet` of the same namespace that the flow belongs to. Cannot be changed.
+    /// The `OutboundProvisioningFlowSet` in the same namespace that the flow belongs to. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow_set_ref: Option<LocalReference>,
 
-    /// The id (a GUID) of a remote set that no resource stands for; needs `connectionRef`. Cannot be changed.
+    /// The id (a GUID) of a remote set that no resource manages; requires `connectionRef`. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     #[x_kube(validation = rules::guid("flowSetId"))]
     pub flow_set_id: Option<String>,
 
-    /// The `GraphConnection` of the same namespace through which `flowSetId` is reached. Cannot be changed.
+    /// The `GraphConnection` in the same namespace through which `flowSetId` is reached. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_ref: Option<LocalReference>,
 
@@ -104,52 +104,52 @@ pub struct ProvisioningFlowSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserFlow>,
 
-    /// Each new value resets the flow once: the service provisions all of its data again. The value that a resource is
-    /// created, restored or adopted with is only noted. Absent or unchanged: no reset.
+    /// Each new value resets the flow once: the service provisions all of its data again. The value with which a
+    /// resource is created, restored or adopted is only recorded. If absent or unchanged, the flow is not reset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     #[x_kube(validation = rules::trimmed("resetToken"), validation = rules::printable("resetToken"))]
     pub reset_token: Option<String>,
 
-    /// How often the settled flow is looked at, from `1s` to `24h`; overrides the connection's.
+    /// Interval between polls of the flow while it is settled, from `1s` to `24h`; overrides the connection's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::duration("pollInterval", "24h"))]
     pub poll_interval: Option<Duration>,
 
-    /// How long the flow may be not ready before it counts as stalled, from `1s` to `720h`. The service runs every 12
-    /// hours: the default is two runs and two hours of slack.
+    /// How long the flow may stay not ready before it counts as stalled, from `1s` to `720h`. The service runs every 12
+    /// hours: the default covers two runs and two hours of slack.
     #[serde(default = "default_progress_deadline")]
     #[schemars(extend("default" = "26h"), length(max = 32))]
     #[x_kube(validation = rules::duration("progressDeadline", "720h"))]
     pub progress_deadline: Duration,
 
-    /// `Manage`, or `Observe`: never write to the service.
+    /// `Manage`, or `Observe` to never write to the service.
     #[serde(default)]
     pub management_policy: ManagementPolicy,
 
-    /// `Delete`, or `Retain`: whether the remote flow goes when this resource is deleted.
+    /// Whether the remote flow is deleted with this resource: `Delete` or `Retain`.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 
-    /// `Never`, or `IfExists`: take over a flow of this type that the set has already.
+    /// `Never`, or `IfExists` to adopt a flow of this type that already exists in the set.
     #[serde(default)]
     pub adoption_policy: AdoptionPolicy,
 
-    /// `Correct`, or `Report`: what to do when the remote flow differs from this spec.
+    /// What to do when the remote flow differs from this spec: `Correct` or `Report`.
     #[serde(default)]
     pub drift_policy: DriftPolicy,
 
-    /// True: leave the remote flow as it is until this is false again. Deletion still works.
+    /// If true, the remote flow is left unchanged until this is false again. Deletion still works.
     #[serde(default)]
     pub suspend: bool,
 }
 
-/// What the operator knows of the remote flow.
+/// The observed state of the remote flow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProvisioningFlowStatus {
-    /// The generation of the spec that this status speaks of; -1 before the first look.
+    /// The generation of the spec that this status describes; -1 before the first reconcile.
     #[serde(default = "never_observed")]
     pub observed_generation: i64,
 
@@ -157,24 +157,25 @@ pub struct ProvisioningFlowStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
 
-    /// The id of the remote set that holds the flow.
+    /// The id of the remote set that contains the flow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow_set_id: Option<String>,
 
-    /// `administrativeUnit`, `classGroup`, `securityGroup` or `user`.
+    /// The type of the flow: `administrativeUnit`, `classGroup`, `securityGroup` or `user`.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_: Option<String>,
 
-    /// When the service created the flow, as the service says it.
+    /// When the service created the flow, as the service reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_date_time: Option<String>,
 
-    /// When the flow's configuration was changed last, as the service says it. A change of readiness does not move it.
+    /// When the flow's configuration was last changed, as the service reports it. A change of readiness does not affect
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_modified_date_time: Option<String>,
 
-    /// The service's own word: `notReady`, `ready`, `failed`, `disabled`, `expired`, or one that this version does not
-    /// know.
+    /// The readiness that the service reports: `notReady`, `ready`, `failed`, `disabled`, `expired`, or a value that
+    /// this version does not recognize.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readiness_status: Option<String>,
 
@@ -182,7 +183,7 @@ pub struct ProvisioningFlowStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub readiness_history: Vec<ReadinessEntry>,
 
-    /// The last reset that was asked for.
+    /// The last reset that was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset: Option<Reset>,
 
@@ -190,17 +191,17 @@ pub struct ProvisioningFlowStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<Drift>,
 
-    /// Which passwords the remote flow was given, by the versions of their Secrets.
+    /// The passwords that were last sent for the remote flow, by the versions of their Secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub applied_secrets: Vec<AppliedSecret>,
 
-    /// Fingerprint of the definition that the service accepted last; parts that lists do not show are sent again when
-    /// it changes.
+    /// Fingerprint of the definition that the service last accepted; parts that lists do not include are sent again
+    /// when it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_definition: Option<String>,
 
-    /// UUID of the create attempt whose outcome is known: the last segment of `industrydata.dev/create-attempt` that
-    /// needs no more looking into.
+    /// UUID of the create attempt whose outcome is known: the id in `industrydata.dev/create-attempt` that needs no
+    /// further investigation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_attempt: Option<String>,
 
@@ -208,12 +209,12 @@ pub struct ProvisioningFlowStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
 
-    /// The value of `industrydata.dev/requested-at` (or of Flux's `reconcile.fluxcd.io/requestedAt`) handled last.
+    /// The last handled value of `industrydata.dev/requested-at` (or of Flux's `reconcile.fluxcd.io/requestedAt`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
 
-    /// The values of `industrydata.dev/requested-at` and `reconcile.fluxcd.io/requestedAt` that were handled last;
-    /// written only while both annotations are set.
+    /// The last handled values of `industrydata.dev/requested-at` and `reconcile.fluxcd.io/requestedAt`; recorded only
+    /// while both annotations are set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_requests: Option<HandledRequests>,
 
@@ -223,28 +224,28 @@ pub struct ProvisioningFlowStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// A value of `readinessStatus` and when it was first seen.
+/// A value of `readinessStatus` and when it was first observed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct ReadinessEntry {
-    /// The service's word.
+    /// The value of `readinessStatus`.
     pub status: String,
-    /// When the operator saw it first.
+    /// When the operator first observed the value.
     pub since: Time,
 }
 
-/// A reset that was asked for.
+/// A reset that was requested.
 ///
-/// Without a phase it was only noted: the resource was created, restored or adopted with these values.
+/// Without a phase, the request was only recorded: the resource was created, restored or adopted with these values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reset {
-    /// The value of `spec.resetToken` that this speaks of.
+    /// The value of `spec.resetToken` that requested the reset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// The value of `industrydata.dev/reset-requested-at` that this speaks of.
+    /// The value of `industrydata.dev/reset-requested-at` that requested the reset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<String>,
-    /// How far the reset came. Absent: noted only, nothing was sent.
+    /// The progress of the reset. If absent, the request was only recorded and nothing was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<ResetPhase>,
     /// When the phase began.
@@ -252,31 +253,31 @@ pub struct Reset {
     pub time: Option<Time>,
 }
 
-/// How far a reset came. Absent: noted only, nothing was sent.
+/// The progress of a reset. If absent, the request was only recorded and nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ResetPhase {
-    /// Written down before the request is sent.
+    /// Recorded before the request is sent.
     Sending,
-    /// The service accepted it.
+    /// The service accepted the request.
     Accepted,
-    /// The service refused it, or it was never sent; it is tried again when the reason passes.
+    /// The service refused the request, or it was never sent; it is retried when the cause is resolved.
     Refused,
-    /// Nobody can tell whether it took effect; it is not sent again. A new token resets anew.
+    /// The outcome of the request is unknown; it is not retried. A new token resets the flow again.
     Unknown,
 }
 
 /// One place where the remote object differs from the spec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Drift {
-    /// Where, in the service's words: `managementOptions.additionalOptions.studentAgeGroup`.
+    /// Path of the property at the service, for instance `managementOptions.additionalOptions.studentAgeGroup`.
     pub path: String,
-    /// What the spec declares, as JSON text cut at 256 characters.
+    /// The declared value, as JSON text truncated to 256 characters.
     pub desired: String,
-    /// What the service says, as JSON text cut at 256 characters.
+    /// The value at the service, as JSON text truncated to 256 characters.
     pub actual: String,
 }
 
-/// Where the password of a role group was read. It tells that a password changed without telling anything about it.
+/// The source of the password of a role group. It reveals that a password changed, and nothing about the password.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AppliedSecret {
@@ -292,33 +293,33 @@ pub struct AppliedSecret {
     pub resource_version: String,
 }
 
-/// Failures since the last success. It lives in status so that neither a restart nor a change of leader forgets it.
+/// Failures since the last success. Recorded in the status so that they survive a restart and a change of leader.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Retry {
-    /// How many attempts failed in a row.
+    /// Number of consecutive failures.
     pub failures: i32,
-    /// When to try again, unless something changes before.
+    /// When to retry, unless the inputs change earlier.
     pub not_before: Time,
-    /// A fingerprint of what a person could mend; the failures are forgotten when it changes.
+    /// A fingerprint of the inputs that a person could fix; the failures are discarded when it changes.
     pub inputs: String,
 }
 
-/// The values of the two annotations that ask for a reconciliation, as they were handled last.
+/// The values of the two annotations that request a reconciliation, as they were last handled.
 ///
-/// `lastHandledReconcileAt` has room for one of them only, so with both set it cannot show which value is new.
+/// `lastHandledReconcileAt` can record only one of them, so with both set it cannot determine which value is new.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HandledRequests {
-    /// The value of `industrydata.dev/requested-at` that was handled last.
+    /// The last handled value of `industrydata.dev/requested-at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<String>,
-    /// The value of `reconcile.fluxcd.io/requestedAt` that was handled last.
+    /// The last handled value of `reconcile.fluxcd.io/requestedAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flux_requested_at: Option<String>,
 }
 
-/// `status.observedGeneration` of an object that was never looked at.
+/// Returns `status.observedGeneration` of an object that was never reconciled.
 pub(super) fn never_observed() -> i64 {
     -1
 }

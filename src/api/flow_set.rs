@@ -1,4 +1,4 @@
-//! `OutboundProvisioningFlowSet`: a remote flow set, that is a display name and a filter on schools.
+//! `OutboundProvisioningFlowSet`: a remote flow set, which consists of a display name and a school filter.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
@@ -64,45 +64,45 @@ use super::{
 )]
 #[serde(rename_all = "camelCase")]
 pub struct OutboundProvisioningFlowSetSpec {
-    /// The `GraphConnection` of the same namespace through which the set is reached. Cannot be changed.
+    /// The `GraphConnection` in the same namespace through which the set is reached. Cannot be changed.
     #[x_kube(validation = Rule::new("self == oldSelf").message("connectionRef cannot be changed: create another OutboundProvisioningFlowSet for another connection"))]
     pub connection_ref: LocalReference,
 
-    /// The set's name as people see it in the School Data Sync portal, 1 to 256 characters.
+    /// The name of the set in the School Data Sync portal, 1 to 256 characters.
     #[schemars(length(min = 1, max = 256))]
     #[x_kube(validation = rules::trimmed("displayName"), validation = rules::printable("displayName"))]
     pub display_name: String,
 
-    /// The schools whose records the set's flows provision. None: all schools.
+    /// The schools whose records the set's flows provision. If absent, all schools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<FlowSetFilter>,
 
-    /// `Manage`, or `Observe`: never write to the service.
+    /// `Manage`, or `Observe` to never write to the service.
     #[serde(default)]
     pub management_policy: ManagementPolicy,
 
-    /// `Delete`, or `Retain`: whether the remote set goes when this resource is deleted.
+    /// Whether the remote set is deleted with this resource: `Delete` or `Retain`.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 
-    /// `Never`, or `IfExists`: take over a remote set that has this display name already.
+    /// `Never`, or `IfExists` to adopt a remote set that already has this display name.
     #[serde(default)]
     pub adoption_policy: AdoptionPolicy,
 
-    /// `Correct`, or `Report`: what to do when the remote set differs from this spec.
+    /// What to do when the remote set differs from this spec: `Correct` or `Report`.
     #[serde(default)]
     pub drift_policy: DriftPolicy,
 
-    /// True: leave the remote set as it is until this is false again. Deletion still works.
+    /// If true, the remote set is left unchanged until this is false again. Deletion still works.
     #[serde(default)]
     pub suspend: bool,
 }
 
-/// A filter on schools.
+/// A filter that selects schools.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FlowSetFilter {
-    /// The attribute of a school that is compared.
+    /// The attribute of a school that is compared with the values.
     pub attribute: FilterAttribute,
 
     /// The values that select a school, 1 to 1000 of at most 256 characters. Their order has no meaning.
@@ -124,11 +124,11 @@ pub enum FilterAttribute {
     OrgExternalId,
 }
 
-/// What the operator knows of the remote set.
+/// The observed state of the remote set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutboundProvisioningFlowSetStatus {
-    /// The generation of the spec that this status speaks of; -1 before the first look.
+    /// The generation of the spec that this status describes; -1 before the first reconcile.
     #[serde(default = "super::flow::never_observed")]
     pub observed_generation: i64,
 
@@ -136,11 +136,11 @@ pub struct OutboundProvisioningFlowSetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
 
-    /// When the service created the set, as the service says it.
+    /// When the service created the set, as the service reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_date_time: Option<String>,
 
-    /// When the set was changed last, as the service says it.
+    /// When the set was last changed, as the service reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_modified_date_time: Option<String>,
 
@@ -152,8 +152,8 @@ pub struct OutboundProvisioningFlowSetStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<Drift>,
 
-    /// UUID of the create attempt whose outcome is known: the last segment of `industrydata.dev/create-attempt` that
-    /// needs no more looking into.
+    /// UUID of the create attempt whose outcome is known: the id in `industrydata.dev/create-attempt` that needs no
+    /// further investigation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_attempt: Option<String>,
 
@@ -161,12 +161,12 @@ pub struct OutboundProvisioningFlowSetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
 
-    /// The value of `industrydata.dev/requested-at` (or of Flux's `reconcile.fluxcd.io/requestedAt`) handled last.
+    /// The last handled value of `industrydata.dev/requested-at` (or of Flux's `reconcile.fluxcd.io/requestedAt`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
 
-    /// The values of `industrydata.dev/requested-at` and `reconcile.fluxcd.io/requestedAt` that were handled last;
-    /// written only while both annotations are set.
+    /// The last handled values of `industrydata.dev/requested-at` and `reconcile.fluxcd.io/requestedAt`; recorded only
+    /// while both annotations are set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_requests: Option<HandledRequests>,
 
@@ -176,11 +176,11 @@ pub struct OutboundProvisioningFlowSetStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// A sum over the flows of a set.
+/// Numbers of the flows of a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct FlowCount {
-    /// How many `ProvisioningFlow` resources refer to the set.
+    /// Number of `ProvisioningFlow` resources that refer to the set.
     pub total: i32,
-    /// How many of them are `Ready`.
+    /// Number of those that are `Ready`.
     pub ready: i32,
 }

@@ -1,4 +1,4 @@
-//! The four concrete types of flow. Optional by the service's contract is optional here; required means required.
+//! The four concrete types of flow. A field is optional or required here exactly as in the service's contract.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -18,9 +18,9 @@ pub struct AdministrativeUnitFlow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdministrativeUnitCreationOptions {
-    /// One for each school.
+    /// One unit per school.
     pub create_based_on_org: bool,
-    /// One for each school and role group (staff, students).
+    /// One unit per school and role group (staff, students).
     pub create_based_on_org_plus_role_group: bool,
 }
 
@@ -36,9 +36,9 @@ pub struct SecurityGroupFlow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecurityGroupCreationOptions {
-    /// One for each role group (staff, students).
+    /// One group per role group (staff, students).
     pub create_based_on_role_group: bool,
-    /// One for each school and role group.
+    /// One group per school and role group.
     pub create_based_on_org_plus_role_group: bool,
 }
 
@@ -46,26 +46,26 @@ pub struct SecurityGroupCreationOptions {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassGroupFlow {
-    /// How class groups are made.
+    /// How class groups are created.
     pub configuration: ClassGroupConfiguration,
 }
 
-/// How class groups are made.
+/// How class groups are created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassGroupConfiguration {
-    /// Attributes of a class that its group carries besides the name. Their order has no meaning.
+    /// Attributes of a class that its group has in addition to the name. Their order is not significant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub additional_attributes: Vec<ClassGroupAttribute>,
-    /// What else is done for a class group.
+    /// Additional options for class groups.
     pub additional_options: ClassGroupOptions,
-    /// Who becomes owner and who becomes member of a class group.
+    /// Who becomes an owner and who becomes a member of a class group.
     pub enrollment_mappings: EnrollmentMappings,
 }
 
-/// An attribute of a class that its group can carry.
+/// An attribute of a class that its group can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ClassGroupAttribute {
@@ -87,17 +87,17 @@ pub enum ClassGroupAttribute {
     ClassCode,
 }
 
-/// What else is done for a class group.
+/// Additional options for class groups.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassGroupOptions {
     /// Create a team in Microsoft Teams for each class group.
     pub create_team: bool,
-    /// Write the group's display name when it is created and never again.
+    /// Write the group's display name only when the group is created.
     pub write_display_name_on_create_only: bool,
 }
 
-/// Who becomes owner and who becomes member of a class group.
+/// Who becomes an owner and who becomes a member of a class group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EnrollmentMappings {
@@ -116,7 +116,7 @@ pub struct EnrollmentMappings {
 /// A role in a class, by its code in the service's reference definitions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct SectionRole {
-    /// The code, for instance `teacher`, `student` or `aide`. Letter case has no meaning.
+    /// The code, for instance `teacher`, `student` or `aide`. Not case-sensitive.
     #[schemars(length(min = 1, max = 256))]
     #[x_kube(validation = rules::trimmed("code"), validation = rules::printable("code"))]
     pub code: String,
@@ -126,12 +126,12 @@ pub struct SectionRole {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserFlow {
-    /// Create users for people that match none. Absent: they are not created.
+    /// Create users for people without a matching user. If absent, they are not created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create_unmatched_users: Option<bool>,
     /// How existing users are kept up to date.
     pub management_options: UserManagementOptions,
-    /// How new users are made.
+    /// How new users are created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creation_options: Option<UserCreationOptions>,
 }
@@ -140,16 +140,16 @@ pub struct UserFlow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserManagementOptions {
-    /// Attributes of a person that the user carries. Their order has no meaning.
+    /// Attributes of a person that the user has. Their order is not significant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 2))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub additional_attributes: Vec<UserAttribute>,
-    /// What else is kept for a user.
+    /// Additional options for users.
     pub additional_options: UserOptions,
 }
 
-/// An attribute of a person that a user can carry.
+/// An attribute of a person that a user can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum UserAttribute {
@@ -159,19 +159,19 @@ pub enum UserAttribute {
     UserNumber,
 }
 
-/// What else is kept for a user.
+/// Additional options for users.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserOptions {
-    /// The age group that students are put in. Absent: no age group is enforced.
+    /// The age group of students. If absent, no age group is enforced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub student_age_group: Option<StudentAgeGroup>,
-    /// Associate students with their contacts. Absent: they are not associated.
+    /// Associate students with their contacts. If absent, they are not associated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_student_contact_association: Option<bool>,
 }
 
-/// The age group that students are put in. Absent: no age group is enforced.
+/// The age group of students. If absent, no age group is enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum StudentAgeGroup {
@@ -183,18 +183,18 @@ pub enum StudentAgeGroup {
     Adult,
 }
 
-/// How new users are made.
+/// How new users are created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserCreationOptions {
-    /// One entry for each role group.
+    /// One entry per role group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["roleGroup".into()]), validation = rules::distinct("configurations", ".roleGroup"))]
     pub configurations: Vec<UserConfiguration>,
 }
 
-/// How new users of one role group are made.
+/// How new users of one role group are created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserConfiguration {
@@ -202,10 +202,10 @@ pub struct UserConfiguration {
     #[schemars(length(min = 1, max = 256))]
     #[x_kube(validation = rules::trimmed("roleGroup"), validation = rules::printable("roleGroup"))]
     pub role_group: String,
-    /// The password that new users get. A change of the Secret is sent to the service.
+    /// The password of new users. A change of the Secret is sent to the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_password: Option<DefaultPassword>,
-    /// The licences that new users get, by their SKU ids (GUIDs). Their order has no meaning.
+    /// The licences of new users, as SKU ids (GUIDs). Their order is not significant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 64),
@@ -216,7 +216,7 @@ pub struct UserConfiguration {
     pub license_skus: Vec<String>,
 }
 
-/// The password that new users get. It is kept in a Secret; there is no way to write it here.
+/// The password of new users. It is stored in a Secret and cannot be written here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DefaultPassword {

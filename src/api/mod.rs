@@ -1,14 +1,14 @@
-//! What users write: the three kinds of `industrydata.dev/v1alpha1`, and the names around them.
+//! The API for users: the three kinds of `industrydata.dev/v1alpha1`, with their annotations, conditions and reasons.
 //!
-//! No behaviour lives here. Everything that the API server can check by itself (unions, immutability, sizes,
-//! patterns) is a rule of the schema, so that a mistake is refused at `kubectl apply` with a sentence naming the field.
+//! This module has no behaviour. Everything that the API server can check (unions, immutability, sizes, patterns) is a
+//! rule of the schema, so that `kubectl apply` rejects a mistake with a message that names the field.
 
-/// Constants, each with what it means, and the list of all: `docs/reference/` is made of it.
+/// Defines constants with their meanings, and a list of all of them, from which `docs/reference/` is generated.
 macro_rules! words {
     ($($(#[doc = $meaning:literal])+ $name:ident = $word:literal;)+) => {
         $($(#[doc = $meaning])+ pub const $name: &str = $word;)+
 
-        /// Each word with what it means.
+        /// Each value with its meaning.
         pub const ALL: &[(&str, &str)] = &[$(($word, concat!($($meaning),+))),+];
     };
 }
@@ -51,23 +51,23 @@ pub use reference::{LocalReference, SecretKeyReference};
 /// The API group of the three kinds.
 pub const GROUP: &str = "industrydata.dev";
 
-/// Keeps a resource in the cluster until its remote object is deleted or let go.
+/// The finalizer that keeps a resource in the cluster until its remote object is deleted or released.
 pub const FINALIZER: &str = "industrydata.dev/remote";
 
 /// The annotations that the operator reads or writes.
 pub mod annotation {
     words! {
-        /// Set by a user: adopt exactly the remote object with this id.
+        /// Set by a user: adopt only the remote object with this id.
         REMOTE_ID = "industrydata.dev/remote-id";
         /// Written by the operator before it creates a remote object: `<service time>/<uuid>`.
         CREATE_ATTEMPT = "industrydata.dev/create-attempt";
-        /// Set by a user, any new value: look at the service and reconcile now.
+        /// Set by a user, any new value: list from the service and reconcile now.
         REQUESTED_AT = "industrydata.dev/requested-at";
         /// Set by Flux's `flux reconcile` and by users, any new value: the same as `industrydata.dev/requested-at`.
         FLUX_REQUESTED_AT = "reconcile.fluxcd.io/requestedAt";
         /// Set by a user, any new value: reset the flow once, as a new `spec.resetToken` would.
         RESET_REQUESTED_AT = "industrydata.dev/reset-requested-at";
-        /// Set by a user to `"true"` on a resource that is being deleted: let go of it without touching the service.
+        /// Set by a user to `"true"` on a resource that is being deleted: release it without a request to the service.
         ABANDON = "industrydata.dev/abandon";
     }
 }

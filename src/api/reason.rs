@@ -1,19 +1,20 @@
-//! Condition reasons: why a condition is as it is. A failure of the service adds those of its verdict.
+//! Reasons of conditions. Failures of requests to the service have additional reasons, those of
+//! [`graph::verdict`](crate::graph::verdict).
 
 words! {
-    /// The remote object is as declared.
+    /// The remote object matches the spec.
     SYNCED = "Synced";
-    /// The remote object is as declared and ready.
+    /// The remote object matches the spec and is ready.
     READY = "Ready";
-    /// The service still prepares the flow.
+    /// The service is still preparing the flow.
     NOT_READY = "NotReady";
-    /// The service says that the flow failed.
+    /// The service reports that the flow failed.
     FAILED = "Failed";
-    /// The service says that the flow is switched off.
+    /// The service reports that the flow is disabled.
     DISABLED = "Disabled";
-    /// The service says that the flow's time is over.
+    /// The service reports that the flow has expired.
     EXPIRED = "Expired";
-    /// The service returned no readiness, or a word that this version does not know.
+    /// The service returned no readiness, or a value that this version does not recognize.
     READINESS_UNKNOWN = "ReadinessUnknown";
     /// The flow was not ready for longer than `spec.progressDeadline`.
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded";
@@ -21,44 +22,44 @@ words! {
     CREATING = "Creating";
     /// The last change of the spec has not reached the service yet.
     UPDATING = "Updating";
-    /// A create was sent and nobody knows yet whether it took effect.
+    /// A create request was sent and its outcome is not known yet.
     CREATE_UNRESOLVED = "CreateUnresolved";
-    /// Several remote objects could be the outcome of one create.
+    /// Several remote objects could be the outcome of one create request.
     AMBIGUOUS_CREATE = "AmbiguousCreate";
-    /// A remote object exists that was not made for this resource.
+    /// A remote object already exists that was not created for this resource.
     ALREADY_EXISTS = "AlreadyExists";
-    /// The service has the object but leaves it out of its lists.
+    /// The service has the object but omits it from its lists.
     UNLISTED = "Unlisted";
-    /// The set shows two flows of one type.
+    /// The set contains two flows of one type.
     DUPLICATE_REMOTE = "DuplicateRemote";
-    /// The object that the `remote-id` annotation names does not exist.
+    /// The object with the id in the `remote-id` annotation does not exist.
     REMOTE_ID_NOT_FOUND = "RemoteIdNotFound";
-    /// Nothing to observe: the remote object does not exist.
+    /// The remote object to observe does not exist.
     NOT_FOUND = "NotFound";
     /// An older resource declares the same remote object.
     CONFLICT = "Conflict";
-    /// The remote object differs from what is declared.
+    /// The remote object differs from the spec.
     DRIFTED = "Drifted";
-    /// A reset was accepted and the service has not been looked at since: `Ready` is Unknown.
+    /// A reset was accepted and the flow has not been listed since: `Ready` is Unknown.
     RESETTING = "Resetting";
-    /// A reset was sent and nobody knows whether it took effect.
+    /// A reset was sent and its outcome is unknown.
     RESET_UNKNOWN = "ResetUnknown";
-    /// `spec.suspend` of the resource or of what it refers to.
+    /// `spec.suspend` is true, on the resource or on one that it refers to.
     SUSPENDED = "Suspended";
-    /// The flow set that is referred to does not exist, in the cluster or, for `spec.flowSetId`, at the service.
+    /// The referenced flow set does not exist, in the cluster or, for `spec.flowSetId`, at the service.
     FLOW_SET_NOT_FOUND = "FlowSetNotFound";
-    /// The flow set that is referred to has no remote set yet.
+    /// The referenced flow set does not have a remote set yet.
     FLOW_SET_NOT_READY = "FlowSetNotReady";
-    /// The connection that is referred to does not exist.
+    /// The referenced connection does not exist.
     CONNECTION_NOT_FOUND = "ConnectionNotFound";
     /// `spec.tenantId` is neither a GUID nor a domain name.
     INVALID_TENANT = "InvalidTenant";
-    /// The Secret, or the key in it, does not exist or holds no text.
+    /// The Secret or its key does not exist, or the value is not text.
     SECRET_NOT_FOUND = "SecretNotFound";
     /// The remote object is being deleted.
     DELETING = "Deleting";
-    /// Deletion waits for resources that still use this one.
+    /// Deletion waits for other resources that still use this one.
     IN_USE = "InUse";
-    /// The remote object cannot be deleted without a person's help.
+    /// The remote object cannot be deleted until a person resolves the cause.
     DELETION_BLOCKED = "DeletionBlocked";
 }

@@ -1,11 +1,11 @@
-//! References between resources. None has a namespace: a reference never leaves the namespace it is written in.
+//! References between resources. They do not have a namespace: a reference never leaves the namespace of its resource.
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rules;
 
-/// Names another resource of the same namespace.
+/// A reference to another resource in the same namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct LocalReference {
     /// Name of the resource, in the same namespace.
@@ -14,7 +14,7 @@ pub struct LocalReference {
     pub name: String,
 }
 
-/// Names one key of a Secret of the same namespace.
+/// A reference to one key of a Secret in the same namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
 pub struct SecretKeyReference {
     /// Name of the Secret, in the same namespace.

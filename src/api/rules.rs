@@ -1,7 +1,7 @@
-//! Rules that several fields share, each with the sentence by which the API server refuses what breaks it.
+//! Validation rules that several fields share, each with the message that the API server returns for an invalid value.
 //!
-//! A `pattern` in the schema would be refused with the regular expression as its only explanation, so patterns are
-//! rules too. What a rule may cost is estimated from `maxLength` and `maxItems`: a field with a rule needs them.
+//! For a `pattern` in the schema, the API server returns only the regular expression as explanation, so patterns are
+//! rules too. It estimates the cost of a rule from `maxLength` and `maxItems`, so a field with a rule needs them.
 
 use kube::core::{Message, Rule};
 use schemars::Schema;
@@ -10,36 +10,36 @@ use serde_json::Value;
 const GUID: &str = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
 const LABEL: &str = "[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?";
 
-/// Text without white space at its ends, where the service drops it and people cannot see it.
+/// Requires text without leading or trailing white space, which the service drops and people cannot see.
 ///
-/// U+200B and U+FEFF have no width and come with text that is copied from a web page or a file of Windows.
+/// U+200B and U+FEFF have no width and appear in text that is copied from web pages or Windows files.
 pub(super) fn trimmed(what: &str) -> Rule {
     Rule::new(r"!self.matches(r'^[\s\p{Z}\x{200B}\x{FEFF}]|[\s\p{Z}\x{200B}\x{FEFF}]$')").message(
         sentence(format!("{what} must not begin or end with white space")),
     )
 }
 
-/// Text on one line. U+2028 and U+2029 are line breaks, too.
+/// Requires text on one line. U+2028 and U+2029 are line breaks, too.
 pub(super) fn printable(what: &str) -> Rule {
     Rule::new(r"!self.matches(r'[\p{Cc}\p{Zl}\p{Zp}]')").message(sentence(format!(
         "{what} must not contain control characters, such as line breaks and tabs"
     )))
 }
 
-/// A GUID.
+/// Requires a GUID.
 pub(super) fn guid(what: &str) -> Rule {
     Rule::new(format!("self.matches('^{GUID}$')")).message(sentence(format!(
         "{what} must be a GUID, for instance 66666666-7777-4888-8999-000000000000"
     )))
 }
 
-/// A GUID or a domain name of two labels at least.
+/// Requires a GUID or a domain name of at least two labels.
 pub(super) fn tenant() -> Rule {
     Rule::new(format!("self.matches('^({GUID}|({LABEL}[.])+{LABEL})$')"))
         .message("tenantId must be a GUID or a domain name, for instance contoso.edu")
 }
 
-/// The name of an object in the cluster.
+/// Requires the name of an object in the cluster.
 pub(super) fn object_name() -> Rule {
     let label = LABEL.replace("A-Z", "");
     Rule::new(format!("self.matches('^{label}([.]{label})*$')")).message(
@@ -47,26 +47,27 @@ pub(super) fn object_name() -> Rule {
     )
 }
 
-/// A key of a Secret.
+/// Requires a key of a Secret.
 pub(super) fn secret_key() -> Rule {
     Rule::new("self.matches('^[-._a-zA-Z0-9]+$')")
         .message("key must be a key of a Secret: letters, digits, '-', '_' and '.'")
 }
 
-/// A duration from a second to `longest`.
+/// Requires a duration from one second to `max`.
 ///
-/// The patterns come first: `duration()` fails with words of its own for what is not one, and for what overflows.
-pub(super) fn duration(what: &str, longest: &str) -> Rule {
+/// The patterns come first: `duration()` fails with an error of its own for an invalid or overflowing duration.
+pub(super) fn duration(what: &str, max: &str) -> Rule {
     Rule::new(format!(
         "self.matches('^([0-9]{{1,7}}([.][0-9]{{1,3}})?(ms|s|m|h))+$') && !self.matches('[0-9]{{6}}h') \
-         && duration(self) >= duration('1s') && duration(self) <= duration('{longest}')"
+         && duration(self) >= duration('1s') && duration(self) <= duration('{max}')"
     ))
     .message(sentence(format!(
-        "{what} must be between 1s and {longest}, for instance 60s, 5m or 1h30m"
+        "{what} must be between 1s and {max}, for instance 60s, 5m or 1h30m"
     )))
 }
 
-/// A list without two members that differ in letter case only; `key` leads from a member to the text that counts.
+/// Requires a list without two members that are equal or differ only in letter case; `key` is the path from a member to
+/// the text that is compared.
 pub(super) fn distinct(what: &str, key: &str) -> Rule {
     Rule::new(format!(
         "self.all(one, self.exists_one(other, other{key}.lowerAscii() == one{key}.lowerAscii()))"
@@ -76,7 +77,7 @@ pub(super) fn distinct(what: &str, key: &str) -> Rule {
     )))
 }
 
-/// Rules for each member of a list, so that a refusal names the member.
+/// Adds rules to each member of a list, so that the error names the member.
 pub(super) fn of_members(rules: Vec<Rule>) -> impl FnMut(&mut Schema) {
     move |list| {
         let members = list.get_mut("items").and_then(Value::as_object_mut);
