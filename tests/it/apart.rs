@@ -60,8 +60,7 @@ async fn metadata_with_times_past_the_end_stop_nobody() {
     apply_canary(&env).await;
     let process = start(&env).await;
     env.apply_sample_set().await;
-    env.apply(groups("odd")).await.unwrap();
-    env.flow_where("odd", is_ready).await;
+    env.apply_ready(groups("odd")).await;
     for object in [
         "secret/canary",
         "secret/contoso",
@@ -71,16 +70,14 @@ async fn metadata_with_times_past_the_end_stop_nobody() {
     ] {
         make_odd(&env, object).await;
     }
-    env.apply(units("even")).await.unwrap();
-    env.flow_where("even", is_ready).await;
+    env.apply_ready(units("even")).await;
     is_silent_about_secrets(&process);
     process.stop().await;
 
     let process = start(&env).await;
     env.kubectl(&["delete", "pflow/odd"]).await.unwrap();
     env.flows_gone(&["odd"]).await;
-    env.apply(groups("again")).await.unwrap();
-    env.flow_where("again", is_ready).await;
+    env.apply_ready(groups("again")).await;
     assert_eq!(process.get("/readyz").await, (200, "leading\n".to_owned()));
     is_silent_about_secrets(&process);
     let counts = [Operation::CreateFlow, Operation::DeleteFlow].map(|one| env.committed(one));
@@ -108,8 +105,7 @@ async fn a_panic_in_a_run_or_a_poller_is_logged_counted_and_retried() {
     let launch = Launch::on(&env).failpoints("panic-in-run=1*panic;panic-in-poller=1*panic");
     let process = launch.start().await;
     env.apply_sample_set().await;
-    env.apply(groups("groups")).await.unwrap();
-    env.flow_where("groups", is_ready).await;
+    env.apply_ready(groups("groups")).await;
 
     let polled = async || {
         let metrics = process.get("/metrics").await.1;

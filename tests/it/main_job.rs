@@ -342,8 +342,7 @@ async fn suspended_and_observed_flows_change_nothing_at_the_service() {
     let suspended = |flow: &_| told(flow, "Synced") == "False/Suspended";
     env.flow_where("asleep", suspended).await;
     assert_eq!(env.requests(Operation::CreateFlow), 0);
-    env.delete_flow("asleep").await;
-    env.flows_gone(&["asleep"]).await;
+    env.remove_flow("asleep").await;
     env.patch_flow("watching", json!({ "managementPolicy": "Manage" }))
         .await;
     let managed = env.flow_where("watching", is_ready).await;

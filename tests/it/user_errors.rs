@@ -80,8 +80,7 @@ async fn a_restart_writes_nothing_and_forgets_nothing() {
     env.flow_lists(4).await;
     assert_eq!(env.versions().await, versions);
     assert_eq!(env.writes_since(start), Vec::<String>::new());
-    env.delete_flow("north-users").await;
-    env.flows_gone(&["north-users"]).await;
+    env.remove_flow("north-users").await;
     assert_eq!(env.committed(Operation::DeleteFlow), 1);
 }
 
@@ -97,13 +96,11 @@ async fn a_resource_that_cannot_be_parsed_stops_nobody_else() {
         let flows = env.api("ProvisioningFlow");
         flows.patch_status("odd", &how, &patch).await.unwrap();
     };
-    env.apply(groups("odd")).await.unwrap();
-    env.flow_where("odd", is_ready).await;
+    env.apply_ready(groups("odd")).await;
     patch(odd).await;
     let told = async || env.events().await.contains("Unreadable");
     env.until("an event", told).await;
-    env.apply(units("even")).await.unwrap();
-    env.flow_where("even", is_ready).await;
+    env.apply_ready(units("even")).await;
     patch(Value::Null).await;
     env.flow_where("odd", is_ready).await;
     assert_eq!(env.committed(Operation::CreateFlow), 2);

@@ -9,8 +9,9 @@ use industrydata_simulator::{Effect, Operation, Rule};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ListParams};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::conditions::{ready, stalled};
+use crate::conditions::{is_ready, ready, stalled};
 use crate::test_env::TestEnv;
 
 /// Nothing that is waited for takes this long, however busy the machine is.
@@ -92,6 +93,25 @@ impl TestEnv {
     pub async fn set_is_ready(&self) {
         let is_ready = |set: &OutboundProvisioningFlowSet| ready(set) == "True/Ready";
         self.object_where(&self.sets(), "north", is_ready).await;
+    }
+
+    /// Applies the sample connection and set, and waits until the set is ready.
+    pub async fn ready_sample_set(&self) {
+        self.apply_sample_set().await;
+        self.set_is_ready().await;
+    }
+
+    /// Applies a flow, and waits until it is ready.
+    pub async fn apply_ready(&self, flow: Value) -> ProvisioningFlow {
+        let name = flow["metadata"]["name"].as_str().unwrap();
+        self.apply(&flow).await.unwrap();
+        self.flow_where(name, is_ready).await
+    }
+
+    /// Deletes a flow, and waits until it is gone.
+    pub async fn remove_flow(&self, name: &str) {
+        self.delete_flow(name).await;
+        self.flows_gone(&[name]).await;
     }
 
     /// Waits until an object is gone.

@@ -11,7 +11,6 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::outages::Rough;
-use crate::conditions::is_ready;
 use crate::manifests::groups;
 use crate::process::{Launch, Process};
 use crate::test_env::{TestEnv, install};
@@ -74,10 +73,8 @@ async fn definitions_deleted_without_an_operator_wait_for_one() {
 }
 
 async fn apply_and_wait(env: &TestEnv) {
-    env.apply_sample_set().await;
-    env.set_is_ready().await;
-    env.apply(groups("groups")).await.unwrap();
-    env.flow_where("groups", is_ready).await;
+    env.ready_sample_set().await;
+    env.apply_ready(groups("groups")).await;
 }
 
 async fn tells_the_way_out(env: &TestEnv, program: &Process) {

@@ -25,8 +25,7 @@ async fn comes_to_rest(env: &TestEnv) {
 
 /// Applies a flow of security groups, and waits until all is done.
 async fn with_groups_at_rest(env: &TestEnv) {
-    env.apply(groups("groups")).await.unwrap();
-    env.flow_where("groups", is_ready).await;
+    env.apply_ready(groups("groups")).await;
     comes_to_rest(env).await;
 }
 

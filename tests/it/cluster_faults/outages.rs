@@ -55,8 +55,7 @@ impl Rough {
         env = env.shortened(&times::ALONE);
         let proxy = env.through_proxy().await;
         env.start_operator(&[]).await;
-        env.apply_sample_set().await;
-        env.set_is_ready().await;
+        env.ready_sample_set().await;
         (env, proxy)
     }
 }
@@ -93,8 +92,7 @@ async fn f03_an_api_server_frozen_after_a_create_leads_to_no_second_create() {
     let rough = Rough::take().await;
     let mut env = TestEnv::set_up_on(rough.plane, "f03-frozen", Options::default()).await;
     env.start_operator(&[]).await;
-    env.apply_sample_set().await;
-    env.set_is_ready().await;
+    env.ready_sample_set().await;
     // Shorter than the operator waits for an answer (10 s), and long enough to freeze the API server meanwhile.
     let late = Effect::DelayAfter(Duration::from_secs(8));
     env.simulator
@@ -150,8 +148,7 @@ async fn f16_an_api_server_that_dies_stops_changes_until_it_is_back() {
 }
 
 async fn harmed_while_it_is_away(rough: &Rough, env: TestEnv, name: ProgramName) {
-    env.apply(groups("groups")).await.unwrap();
-    let flow = env.flow_where("groups", is_ready).await;
+    let flow = env.apply_ready(groups("groups")).await;
     rough.program(name).kill();
     let id = flow.status.unwrap().id.unwrap();
     env.simulator.delete_flow(&id).unwrap();

@@ -17,8 +17,7 @@ async fn open(name: &str, flags: &[&str]) -> (TestEnv, Proxy) {
     let mut env = TestEnv::set_up(name, Options::default()).await;
     let proxy = env.through_proxy().await;
     env.start_operator(flags).await;
-    env.apply_sample_set().await;
-    env.set_is_ready().await;
+    env.ready_sample_set().await;
     (env, proxy)
 }
 
@@ -27,8 +26,7 @@ async fn alone(name: &str) -> TestEnv {
     let mut env = TestEnv::set_up(name, Options::default()).await;
     env = env.shortened(&times::ALONE);
     env.start_operator(&[]).await;
-    env.apply_sample_set().await;
-    env.set_is_ready().await;
+    env.ready_sample_set().await;
     env
 }
 
@@ -160,8 +158,7 @@ async fn f14_an_old_list_at_start_harms_no_new_resources_of_the_same_names() {
 
     env.start_operator(&[]).await;
     env.flows_gone(&["units"]).await;
-    env.delete_flow("groups").await;
-    env.flows_gone(&["groups"]).await;
+    env.remove_flow("groups").await;
     env.apply_all([groups("groups"), units("units")]).await;
     let mut new = Vec::new();
     for (name, old) in names.iter().zip(&old) {
@@ -281,8 +278,7 @@ async fn f16_an_api_server_that_turns_requests_away_is_asked_again_later() {
 #[tokio::test(flavor = "multi_thread")]
 async fn f20_an_operator_can_be_stopped_before_it_has_seen_everything() {
     let (mut env, proxy) = open("f20-early", &[]).await;
-    env.apply(groups("groups")).await.unwrap();
-    env.flow_where("groups", is_ready).await;
+    env.apply_ready(groups("groups")).await;
     env.stop_operator().await;
     // The pages of a list have this size, and the question whether the kinds are known has another.
     let lists = Rule::new(ProxyEffect::Hold).query("limit=500");

@@ -184,8 +184,7 @@ async fn f22_a_flow_of_another_namespace_is_not_taken_over_before_it_is_let_go()
     env.namespace = home;
     env.patch_flow("owner", json!({ "deletionPolicy": "Retain" }))
         .await;
-    env.delete_flow("owner").await;
-    env.flows_gone(&["owner"]).await;
+    env.remove_flow("owner").await;
     env.namespace = "f22-other".to_owned();
     let taker = env.flow_where("taker", is_ready).await;
     assert_eq!(remote_id(&taker), id);

@@ -154,8 +154,7 @@ async fn live(env: &mut TestEnv) {
 
     env.patch_flow(flow_name, json!({ "deletionPolicy": "Retain" }))
         .await;
-    env.delete_flow(flow_name).await;
-    env.gone(&env.flows(), flow_name).await;
+    env.remove_flow(flow_name).await;
     let adopting = json!({ "securityGroup": security(), "adoptionPolicy": "IfExists" });
     env.apply(flow(flow_name, &adopting)).await.unwrap();
     env.flow_where(flow_name, is_ready).await;

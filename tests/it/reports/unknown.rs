@@ -62,8 +62,7 @@ async fn a_set_id_that_does_not_exist_is_told_and_its_flow_can_be_deleted() {
     assert_ne!(headline(&flow).status, "True");
     let says = headline(&flow).message;
     assert!(says.contains("spec.flowSetId"), "{says}");
-    env.delete_flow("astray").await;
-    env.flows_gone(&["astray"]).await;
+    env.remove_flow("astray").await;
     assert_eq!(env.requests(Operation::CreateFlow), 0);
 }
 
