@@ -164,6 +164,19 @@ fn only_builds_for_tests_can_be_broken_from_outside() -> io::Result<()> {
         manifest.contains("\nfail = \"0"),
         "the workspace gives `fail` no feature"
     );
+    // Packages that are built together share their features: one of ours that asked for it would ask for the operator too.
+    for path in files_under(Path::new("crates"), "toml")? {
+        let manifest = fs::read_to_string(root().join(&path))?;
+        for line in of_fail(&manifest) {
+            let is_asked_for =
+                line.contains("optional = true") && !manifest.contains("\ndefault = ");
+            let path = path.display();
+            assert!(
+                is_asked_for,
+                "{path} gives `fail` a feature in all builds: {line}"
+            );
+        }
+    }
     for file in code_under("src")?
         .iter()
         .filter(|file| !file.is("src/failpoint.rs"))
