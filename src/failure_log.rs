@@ -55,10 +55,10 @@ mod tests {
         let mut log = FailureLog::default();
         assert_eq!(log.failed("Forbidden"), Some(1));
         for _ in 0..59 {
-            tokio::time::advance(Duration::from_secs(60)).await;
+            tokio::time::advance(Duration::from_mins(1)).await;
             assert_eq!(log.failed("Forbidden"), None);
         }
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!(log.failed("Forbidden"), Some(60));
         assert_eq!(log.failed("Forbidden"), None);
         assert_eq!(log.failed("TimedOut"), Some(1));

@@ -122,7 +122,7 @@ impl<S: LeaseStore> Elector<S> {
         }
     }
 
-    /// Waits until the lease is won. RoundError with the API server is logged, and waited out.
+    /// Waits until the lease is won. Errors of the API server are logged, and retried.
     ///
     /// *Cancel safety*: nothing is lost but the request under way. If that was the one that would
     /// have won the lease, [`Elector::release`] gives it back.

@@ -81,7 +81,7 @@ pub struct Scope {
 /// Runs the controllers of one scope until `stop`; runs under way are finished.
 pub async fn run(scope: Scope, stop: CancellationToken) {
     let writers = Writers::default();
-    let (queues, queued) = queues();
+    let (queues, receivers) = queues();
     let triggers = Triggers::new(writers.index(), queues, scope.metrics.clone());
     let context = Arc::new(scope.context(&triggers));
     let work = async {
@@ -89,13 +89,13 @@ pub async fn run(scope: Scope, stop: CancellationToken) {
             scope.watch_secrets(writers.secrets, triggers.clone(), &stop),
             scope.control(
                 writers.connections,
-                queued.connections,
+                receivers.connections,
                 &context,
                 &triggers,
                 &stop
             ),
-            scope.control(writers.sets, queued.sets, &context, &triggers, &stop),
-            scope.control(writers.flows, queued.flows, &context, &triggers, &stop),
+            scope.control(writers.sets, receivers.sets, &context, &triggers, &stop),
+            scope.control(writers.flows, receivers.flows, &context, &triggers, &stop),
         );
     };
     // A controller whose watch has not shown everything yet cannot be told to stop, and has nothing under way.
@@ -143,7 +143,7 @@ impl Scope {
     async fn control<K: Managed>(
         &self,
         writer: Writer<K>,
-        queued: UnboundedReceiver<ObjectRef<K>>,
+        queue: UnboundedReceiver<ObjectRef<K>>,
         context: &Arc<Context>,
         triggers: &Triggers,
         stop: &CancellationToken,
@@ -171,8 +171,8 @@ impl Scope {
         let applied = events.reflect(writer).inspect_ok(note).applied_objects();
         Controller::for_stream(applied, store)
             .with_config(controller::Config::default().concurrency(self.concurrency))
-            .reconcile_on(futures::stream::unfold(queued, async |mut queued| {
-                queued.recv().await.map(|reference| (reference, queued))
+            .reconcile_on(futures::stream::unfold(queue, async |mut queue| {
+                queue.recv().await.map(|reference| (reference, queue))
             }))
             .graceful_shutdown_on(stop.clone().cancelled_owned())
             .run(reconcile, after_error, context.clone())
@@ -350,13 +350,13 @@ impl Writers {
     }
 }
 
-struct Queued {
+struct Receivers {
     connections: UnboundedReceiver<ObjectRef<GraphConnection>>,
     sets: UnboundedReceiver<ObjectRef<OutboundProvisioningFlowSet>>,
     flows: UnboundedReceiver<ObjectRef<ProvisioningFlow>>,
 }
 
-fn queues() -> (Queues, Queued) {
+fn queues() -> (Queues, Receivers) {
     let (connections, woken_connections) = unbounded_channel();
     let (sets, woken_sets) = unbounded_channel();
     let (flows, woken_flows) = unbounded_channel();
@@ -365,10 +365,10 @@ fn queues() -> (Queues, Queued) {
         sets,
         flows,
     };
-    let queued = Queued {
+    let receivers = Receivers {
         connections: woken_connections,
         sets: woken_sets,
         flows: woken_flows,
     };
-    (queues, queued)
+    (queues, receivers)
 }

@@ -113,23 +113,21 @@ fn time_left(
     let unready = status.readiness_history.iter().rev().take_while(pending);
     let since = match unready.last() {
         Some(entry) => entry.since.0,
-        None => absent_since(status, flow)?.unwrap_or(now),
+        // `Reconciling` is as old as the absence of any word, for which the history has no entry. It ends with the
+        // deadline, which then stays exceeded until a word comes or the spec changes.
+        None if is_exceeded(status, flow) => return None,
+        None => find(&status.conditions, RECONCILING)
+            .map_or(now, |reconciling| reconciling.last_transition_time.0),
     };
     let deadline = std::time::Duration::from(flow.spec.progress_deadline);
     let left = SignedDuration::try_from(deadline).ok()? - now.duration_since(since);
     left.is_positive().then_some(left)
 }
 
-/// Since when the service gives no word at all, for which the history has no entry: `Reconciling` is as old as that. It
-/// ends with the deadline, and what is `None` then stays exceeded until a word comes or the spec changes.
-fn absent_since(
-    status: &ProvisioningFlowStatus,
-    flow: &ProvisioningFlow,
-) -> Option<Option<Timestamp>> {
-    let exceeded = find(&status.conditions, STALLED).is_some_and(|stalled| {
+/// Whether the deadline was exceeded under this very spec.
+fn is_exceeded(status: &ProvisioningFlowStatus, flow: &ProvisioningFlow) -> bool {
+    find(&status.conditions, STALLED).is_some_and(|stalled| {
         stalled.reason == reason::PROGRESS_DEADLINE_EXCEEDED
             && stalled.observed_generation == flow.metadata.generation
-    });
-    let reconciling = find(&status.conditions, RECONCILING);
-    (!exceeded).then(|| reconciling.map(|reconciling| reconciling.last_transition_time.0))
+    })
 }
