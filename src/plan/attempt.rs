@@ -1,6 +1,6 @@
-//! The intent to create, as the annotation `industrydata.dev/create-attempt` keeps it.
+//! The intent to create, as recorded in the annotation `industrydata.dev/create-attempt`.
 //!
-//! It is written before the request is sent and outlives a lost status, so that ownership of an object that shows up
+//! It is written before the request is sent and survives a lost status, so that ownership of an object that appears
 //! later can be proved.
 
 use std::fmt;
@@ -8,26 +8,26 @@ use std::fmt;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-/// The service tells its time in whole seconds, and two of its servers may differ a little.
+/// Tolerance for timestamps of the service: they have whole seconds, and the clocks of two servers may differ slightly.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
-/// One intent to create.
+/// An intent to create.
 ///
-/// Written as `<time>/<id>`, and `<time>/<id>/<name>` for an object that is found by its name.
+/// The text form is `<time>/<id>`, or `<time>/<id>/<name>` for an object that is found by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// Service time of the list that proved the object absent; for an attempt that follows an unresolved one, that of
     /// the earliest.
     pub time: Timestamp,
-    /// Names the request, as its `client-request-id`.
+    /// Id of the attempt, sent as the `client-request-id` of the request.
     pub id: Uuid,
-    /// What the object was to be called, where its name is all that it is found by. The spec may say something else by
-    /// the time that the outcome is looked for.
+    /// The display name in the request, if the object can only be found by name. The spec may contain another name by
+    /// the time the outcome is determined.
     pub name: Option<String>,
 }
 
 impl Attempt {
-    /// Reads the annotation's value; `None` if somebody broke it.
+    /// Parses the value of the annotation, or returns `None` if a user made it invalid.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (time, rest) = text.split_once('/')?;
@@ -42,7 +42,7 @@ impl Attempt {
         })
     }
 
-    /// Whether an object created at `created` can be the outcome of this attempt.
+    /// Returns whether an object created at `created` can be the outcome of this attempt.
     #[must_use]
     pub fn could_have_made(&self, created: Option<Timestamp>) -> bool {
         created.is_some_and(|created| self.time.duration_since(created) <= CLOCK_TOLERANCE)

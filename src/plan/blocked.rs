@@ -1,51 +1,51 @@
-//! What keeps a resource from being worked on at all.
+//! Blockers: conditions outside a resource that prevent work on it.
 
 use super::conditions::{Cause, Summary};
 
-/// Something that has to change elsewhere first.
+/// Something outside the resource that must change first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocked {
-    /// On whom it waits.
+    /// What the resource waits for.
     pub kind: BlockedOn,
-    /// What it is, and what to do about it.
+    /// The blocker and its remedy.
     pub cause: Cause,
 }
 
-/// On whom an [`Blocked`] waits.
+/// What a [`Blocked`] resource waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockedOn {
-    /// On another resource that is on its way.
+    /// Another resource that is making progress.
     Progress,
-    /// On something that somebody has yet to apply: soon it is a person who is needed.
+    /// An object that has not been applied yet: after a while, action by a person is required.
     Missing,
-    /// On a person.
+    /// Action by a person.
     Person,
-    /// On nobody: a user asked for it.
+    /// The end of a suspension that a user requested.
     Suspension,
 }
 
 impl Blocked {
-    /// Another resource is on its way.
+    /// Creates a blocker for a resource that waits for the progress of another one.
     pub fn progress(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(BlockedOn::Progress, reason, message)
     }
 
-    /// Something that the resource refers to does not exist yet.
+    /// Creates a blocker for a reference to an object that does not exist yet.
     pub fn missing(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(BlockedOn::Missing, reason, message)
     }
 
-    /// A person is needed.
+    /// Creates a blocker that requires action by a person.
     pub fn person(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(BlockedOn::Person, reason, message)
     }
 
-    /// A user asked for it.
+    /// Creates a blocker for a suspension that a user requested.
     pub fn suspension(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(BlockedOn::Suspension, reason, message)
     }
 
-    /// What a resource in front of this obstacle says, once it is told.
+    /// Returns the summary of a resource with this blocker, once the blocker is reported.
     #[must_use]
     pub fn summary(&self) -> Summary {
         let Cause { reason, message } = &self.cause;

@@ -1,7 +1,7 @@
-//! Compares what is declared with what the service shows, by meaning.
+//! Semantic comparison of the declared state with the state that the service returns.
 //!
-//! The service masks passwords, expands role groups, folds the case of codes and promises no order. It may also hold
-//! properties that nobody declared; those are not ours to judge.
+//! The service masks passwords, expands role groups, folds the case of codes and does not guarantee an order. It may
+//! also have undeclared properties, which are ignored.
 
 use std::collections::BTreeSet;
 
@@ -12,26 +12,28 @@ use crate::graph::model::FlowSet;
 
 use super::definition::FlowSetBody;
 
+/// Maximum length of a value in `status.drift`. A status has at most a few differences, so it stays far below the limit
+/// of 1.5 MiB for an object.
 const MAX_TEXT_CHARS: usize = 256;
 
-/// What comparing a flow with its definition has shown.
+/// The result of comparing a flow with its definition.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Comparison {
-    /// Where the flow differs.
+    /// Properties that differ.
     pub drift: Vec<Drift>,
-    /// Where the service does not show what it has, so that nothing can be compared.
+    /// Properties that the service does not return, so that they cannot be compared.
     pub unseen: Vec<Drift>,
 }
 
 /// Compares a flow with its definition.
 ///
-/// Texts are compared without regard to case: all of a flow's texts are codes, enum members and GUIDs.
+/// Strings are compared without regard to case: all strings of a flow are codes, enum members and GUIDs.
 #[must_use]
 pub fn flow(desired: &Map<String, Value>, actual: &Map<String, Value>) -> Comparison {
     let mut comparison = Comparison::default();
     for (name, wanted) in desired {
         match actual.get(name) {
-            // Complex properties are never absent at the service, so an answer without one is a shortened one.
+            // Complex properties are never absent at the service, so a response without one is abbreviated.
             None if wanted.is_object() => comparison.unseen.push(unseen(name, wanted)),
             shown => value(name, wanted, shown.unwrap_or(&Value::Null), &mut comparison),
         }
@@ -39,13 +41,13 @@ pub fn flow(desired: &Map<String, Value>, actual: &Map<String, Value>) -> Compar
     comparison
 }
 
-/// Where a set differs from its definition; empty: nowhere.
+/// Returns the differences between a set and its definition.
 ///
-/// Names and school ids are free text, in which case matters.
+/// Names and school ids are free text and compared with regard to case.
 #[must_use]
 pub fn flow_set(desired: &FlowSetBody, actual: &FlowSet) -> Vec<Drift> {
     let mut drift = Vec::new();
-    // The service names every set; where it does not say how, there is nothing to compare.
+    // Every set has a name; if the response does not contain it, there is nothing to compare.
     if !actual.display_name.is_empty() && desired.display_name != actual.display_name {
         drift.push(difference(
             "displayName",
@@ -82,7 +84,7 @@ fn value(path: &str, desired: &Value, actual: &Value, found: &mut Comparison) {
     }
 }
 
-/// Lists have no order. Their items are compared one by one where an item has a key, else as wholes.
+/// Compares lists without regard to order. Items with a key are compared member by member, other items as a whole.
 fn list(path: &str, desired: &[Value], actual: &[Value], found: &mut Comparison) {
     if is_unexpanded(desired, actual) {
         found.unseen.push(unseen(path, &Value::from(desired)));
@@ -113,13 +115,15 @@ fn same_keys(desired: &[Value], actual: &[Value]) -> bool {
     desired.len() == actual.len() && keys(desired) == keys(actual)
 }
 
-/// Whether the service left out the role groups, as it does in answers that it shortens: then nothing can be judged.
+/// Returns whether the service omitted the role groups, as it does in abbreviated responses: then the lists cannot be
+/// compared.
 fn is_unexpanded(desired: &[Value], actual: &[Value]) -> bool {
     let has_group = |item: &Value| item.get("roleGroup").is_some();
     desired.iter().any(has_group) && !actual.is_empty() && !actual.iter().any(has_group)
 }
 
-/// What makes an item itself among its siblings: the role group of a configuration, the code of a mapping, a text.
+/// Returns the key that identifies an item in its list: the role group of a configuration, the code of a mapping, or
+/// the item itself.
 pub(super) fn key(item: &Value) -> String {
     let identity = item
         .pointer("/roleGroup/id")
@@ -138,7 +142,8 @@ fn same_scalar(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// Absent, null, false and empty all say that nothing is asked for; the service may give back one for another.
+/// Returns whether a value is absent, null, false or empty. They are equivalent, and the service may return one for
+/// another.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
@@ -181,7 +186,7 @@ fn unseen(path: &str, desired: &Value) -> Drift {
     Drift {
         path: path.to_owned(),
         desired: text(desired),
-        actual: "not shown by the service".to_owned(),
+        actual: "not returned by the service".to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! From what is known to a resource's conditions.
+//! Summaries of a resource, and the conditions that are rendered from them.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
@@ -8,60 +8,61 @@ use crate::api::condition::{READY, RECONCILING, STALLED, SYNCED};
 use crate::api::reason;
 use crate::graph::verdict::{Disposition, Verdict};
 
-/// What a resource says of itself.
+/// Summary from which the conditions of a resource are rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Summary {
-    /// What it said before still holds.
+    /// The previous conditions still apply.
     Unchanged,
-    /// The remote object is as declared; how ready it is remains to be said.
+    /// The remote object is as declared; its readiness is reported separately.
     Synced {
-        /// What is under way or wrong all the same.
+        /// What is in progress or wrong despite that.
         progress: Progress,
     },
-    /// The remote object is not as declared, or nobody can tell.
+    /// The remote object is not as declared.
     NotSynced {
-        /// Why.
+        /// The cause, and whether action by a person is required.
         progress: Progress,
     },
-    /// Whether the remote object is as declared is not known: it cannot be read, or an edit has not reached it yet.
+    /// It is unknown whether the remote object is as declared: it cannot be read, or an edit has not reached the
+    /// service yet.
     Unknown(Cause),
-    /// Nothing is done because a user said so. The status of `Ready` stays what it was.
+    /// A user suspended the resource. The status of `Ready` is kept.
     Suspended(Cause),
 }
 
-/// Whether things move, and on whom they wait.
+/// Whether work is in progress, and whether action by a person is required.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Nothing to wait for.
+    /// Nothing is in progress.
     Settled,
-    /// Something is under way; no person is needed.
+    /// Work is in progress; no action is required.
     Reconciling(Cause),
-    /// A person is needed.
+    /// Action by a person is required.
     Stalled(Cause),
 }
 
-/// A reason and a sentence.
+/// A reason and a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// One word.
+    /// The reason of a condition, in `CamelCase`.
     pub reason: &'static str,
-    /// What is so, and what to do about it. Stable: the same state gives the same text.
+    /// The state, its cause and the remedy. Stable: the same state always gives the same text.
     pub message: String,
 }
 
 /// Whether the remote object is ready to work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readiness {
-    /// `Ready`'s status.
+    /// Status of the condition `Ready`.
     pub status: ConditionStatus,
-    /// `Ready`'s reason and message.
+    /// Reason and message of the condition `Ready`.
     pub cause: Cause,
-    /// What there is to wait for.
+    /// What the readiness waits for.
     pub progress: Progress,
 }
 
 impl Cause {
-    /// A reason and a sentence.
+    /// Creates a cause.
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self {
             reason,
@@ -71,7 +72,7 @@ impl Cause {
 }
 
 impl Readiness {
-    /// An object of which nothing more is expected than to exist.
+    /// Returns the readiness of an object that is ready as soon as it exists.
     #[must_use]
     pub fn of_existence(message: &str) -> Self {
         Self {
@@ -83,17 +84,18 @@ impl Readiness {
 }
 
 impl Progress {
-    /// Something is under way.
+    /// Creates progress that requires no action.
     pub fn reconciling(reason: &'static str, message: impl Into<String>) -> Self {
         Self::Reconciling(Cause::new(reason, message))
     }
 
-    /// A person is needed.
+    /// Creates progress that requires action by a person.
     pub fn stalled(reason: &'static str, message: impl Into<String>) -> Self {
         Self::Stalled(Cause::new(reason, message))
     }
 
-    /// Waiting for what a failure waits for.
+    /// Returns the progress after a failure: reconciling while it is retried, stalled if action by a person is
+    /// required.
     #[must_use]
     pub fn after(verdict: &Verdict) -> Self {
         let cause = Cause::new(verdict.reason.as_str(), verdict.message.clone());
@@ -105,21 +107,21 @@ impl Progress {
 }
 
 impl Summary {
-    /// Not synced, and something is under way.
+    /// Creates a summary: not synced, with work in progress.
     pub fn reconciling(reason: &'static str, message: impl Into<String>) -> Self {
         Self::NotSynced {
             progress: Progress::reconciling(reason, message),
         }
     }
 
-    /// Not synced, and a person is needed.
+    /// Creates a summary: not synced, with action by a person required.
     pub fn stalled(reason: &'static str, message: impl Into<String>) -> Self {
         Self::NotSynced {
             progress: Progress::stalled(reason, message),
         }
     }
 
-    /// Not synced because of a failure.
+    /// Creates a summary: not synced because of a failure.
     #[must_use]
     pub fn failed(verdict: &Verdict) -> Self {
         Self::NotSynced {
@@ -127,7 +129,8 @@ impl Summary {
         }
     }
 
-    /// What a failure means for an object that exists: unknown while it is retried, not synced once a person is needed.
+    /// Creates the summary of an existing object after a failure: unknown while it is retried, not synced once action
+    /// by a person is required.
     #[must_use]
     pub fn in_doubt(verdict: &Verdict) -> Self {
         match Progress::after(verdict) {
@@ -137,7 +140,7 @@ impl Summary {
     }
 }
 
-/// The conditions for a standing. `lastTransitionTime` moves only where a status flips.
+/// Renders the conditions of a summary. `lastTransitionTime` changes only where a status changes.
 #[must_use]
 pub fn render(
     summary: Summary,
@@ -160,13 +163,13 @@ pub fn render(
     }
 }
 
-/// The condition of a type.
+/// Returns the condition of a type, or `None` if it is absent.
 #[must_use]
 pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
     conditions.iter().find(|condition| condition.type_ == type_)
 }
 
-/// Whether the condition of a type is there and True.
+/// Returns whether the condition of a type is present and True.
 #[must_use]
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     find(conditions, type_).is_some_and(|condition| condition.status == "True")
@@ -183,7 +186,7 @@ impl ConditionWriter<'_> {
         let synced = Cause::new(reason::SYNCED, "the remote object is as declared");
         let (status, progress) = match progress {
             Progress::Settled => (readiness.status, readiness.progress.clone()),
-            // What was known of its readiness may be about to change.
+            // The last observed readiness may be about to change.
             Progress::Reconciling(_) => (ConditionStatus::Unknown, progress),
             Progress::Stalled(_) => (ConditionStatus::False, progress),
         };
@@ -199,9 +202,12 @@ impl ConditionWriter<'_> {
     }
 
     fn not_synced(&self, progress: &Progress) -> Vec<Condition> {
-        let unsaid = Cause::new(reason::CREATING, "nothing is known yet");
+        let unobserved = Cause::new(
+            reason::CREATING,
+            "the remote object has not been observed yet",
+        );
         let cause = match progress {
-            Progress::Settled => &unsaid,
+            Progress::Settled => &unobserved,
             Progress::Reconciling(cause) | Progress::Stalled(cause) => cause,
         };
         self.all([
@@ -219,7 +225,7 @@ impl ConditionWriter<'_> {
         ])
     }
 
-    /// A suspended resource without `Ready` would pass for finished with tools that follow kstatus.
+    /// Renders a suspension. Tools that follow kstatus would consider a suspended resource without `Ready` finished.
     fn suspended(&self, cause: &Cause) -> Vec<Condition> {
         let old = find(self.old, READY).map(|ready| ready.status.as_str());
         let ready = [ConditionStatus::True, ConditionStatus::False]

@@ -1,4 +1,4 @@
-//! Decides what to say about one [`GraphConnection`], and whether it may go.
+//! Plans of a [`GraphConnection`]: what to report, and whether it may be deleted.
 
 use std::convert::Infallible;
 use std::ops::ControlFlow::{Break, Continue};
@@ -14,19 +14,19 @@ use super::conditions::{Readiness, Summary, is_true};
 use super::planner::{self, Next};
 use super::{Blocked, Input, Plan, Planned, Policies, ResourceStep, resource};
 
-/// How often a new credential is tried that the authority has not accepted yet. How often the authority is really asked
-/// is decided where tokens are fetched.
+/// Interval between attempts to use a new credential that the authority has not accepted yet. The rate of requests to
+/// the authority is limited where tokens are fetched.
 const RETRY_CREDENTIAL: SignedDuration = SignedDuration::from_secs(10);
 
 type Planner<'a> = planner::Planner<'a, GraphConnection>;
 type Control<T = ()> = planner::Control<GraphConnection, T>;
 
-/// What else has to be known to decide about a connection.
+/// Further input for the plan of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Related {
-    /// How many sets and flows refer to the connection.
+    /// Number of sets and flows that refer to the connection.
     pub users: usize,
-    /// What the authority answers to a new credential, while the one before is still in use.
+    /// Why the authority refuses a new credential while the previous one is still in use, or `None` if it does not.
     pub refused: Option<Verdict>,
 }
 
@@ -46,7 +46,7 @@ impl Planned for GraphConnection {
         self.status.as_ref()
     }
 
-    /// What a connection stands for is not written to the service.
+    /// A connection is not written to the service, so its policies have no effect.
     fn policies(&self) -> Policies {
         Policies::default()
     }
@@ -54,12 +54,13 @@ impl Planned for GraphConnection {
     fn plan(input: &Input<Self>) -> Plan<Self> {
         let mut planner = Planner::new(input);
         let control = steps(&mut planner);
-        let readiness = Readiness::of_existence("the service answers with this credential");
+        let readiness = Readiness::of_existence("the service accepts this credential");
         planner.finish(control, &readiness)
     }
 }
 
-/// Plans one connection. Each line ends planning or lets the next one go on; what comes to the end is as declared.
+/// Plans one connection. Each line either ends planning or continues with the next one; at the end, the connection is
+/// as declared.
 fn steps(planner: &mut Planner) -> Control {
     deleted(planner)?;
     planner.finalizer()?;
@@ -70,7 +71,7 @@ fn steps(planner: &mut Planner) -> Control {
     credential_accepted(planner)
 }
 
-/// Ends planning for a connection that its user has deleted.
+/// Ends planning if the connection is being deleted.
 fn deleted(planner: &mut Planner) -> Control {
     let resource = &*planner.input.resource;
     if !resource::is_deleting(resource) {
@@ -82,7 +83,7 @@ fn deleted(planner: &mut Planner) -> Control {
     if planner.input.related.users > 0 {
         return Break(planner.wait_a_minute(Summary::reconciling(
             reason::IN_USE,
-            "the connection is kept until no OutboundProvisioningFlowSet and no ProvisioningFlow refers to it any more: delete them too",
+            "deletion waits until no OutboundProvisioningFlowSet and no ProvisioningFlow refers to this connection: delete them too",
         )));
     }
     Break(Next::write(ResourceStep::RemoveFinalizer))
@@ -94,17 +95,18 @@ fn suspended(planner: &mut Planner) -> Control {
     }
     Break(planner.blocked_by(&Blocked::suspension(
         reason::SUSPENDED,
-        "spec.suspend is true: nothing that uses this connection is created, changed, reset or looked at",
+        "spec.suspend is true: nothing that uses this connection is created, changed, reset or polled; set it to false to resume",
     )))
 }
 
-/// The authority may need a minute to learn of a credential, and what the one before can still do must not stop for it.
+/// Reports a new credential that the authority refuses. The authority may need a minute until it accepts a new
+/// credential, and work with the previous one must continue until then.
 fn credential_accepted(planner: &mut Planner) -> Control {
     let Some(verdict) = &planner.input.related.refused else {
         return Continue(());
     };
     let message = format!(
-        "The Secret holds a new credential that cannot be used yet; the one before stays in use as long as it works. {}",
+        "The Secret contains a new credential that cannot be used yet; the previous one stays in use as long as it works. {}",
         verdict.message
     );
     planner.requeue_after(RETRY_CREDENTIAL);

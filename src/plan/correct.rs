@@ -1,4 +1,4 @@
-//! When a difference may be corrected, and when an update that was accepted counts as without effect.
+//! Correction of drift: when an update may be sent, and when an accepted update counts as ineffective.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -10,11 +10,11 @@ use super::conditions::Summary;
 use super::planner::{Control, Next, Planner};
 use super::{Action, Event, Planned, SharedStatus, UpdateMemory, resource};
 
-/// What stays different for now, or `None` if the object is as declared as far as anyone can tell.
+/// The summary of remaining drift, or `None` if there is no known drift.
 pub(super) type Drifted = Option<Summary>;
 
 impl<K: Planned> Planner<'_, K> {
-    /// Ends planning after an update that failed.
+    /// Ends planning after a failed update.
     pub(super) fn update_failed(&mut self) -> Control<K> {
         match self.failure_of(Action::Update) {
             Some(verdict) => Break(self.wait_for_retry(Summary::in_doubt(&verdict))),
@@ -22,7 +22,7 @@ impl<K: Planned> Planner<'_, K> {
         }
     }
 
-    /// This reconcile created or updated the object: the service has just accepted what is declared.
+    /// Records that this reconcile created or updated the object: the service has just accepted the declared state.
     pub(super) fn written(&mut self, id: &str) -> Drifted {
         if self.just_did(Action::Update) {
             self.note_update();
@@ -39,7 +39,7 @@ impl<K: Planned> Planner<'_, K> {
         None
     }
 
-    /// The list shows what is declared.
+    /// Handles a list in which the object is as declared.
     pub(super) fn as_declared(&mut self) -> Control<K, Drifted> {
         if self.is_overtaken() {
             return Break(Next::refresh());
@@ -48,7 +48,7 @@ impl<K: Planned> Planner<'_, K> {
         Continue(None)
     }
 
-    /// The object differs, which is corrected by `change` or only reported.
+    /// Handles drift: corrects it with `change`, or only reports it.
     pub(super) fn differs(
         &mut self,
         change: impl FnOnce(&Self) -> Next<K::Change>,
@@ -60,7 +60,7 @@ impl<K: Planned> Planner<'_, K> {
         Continue(Some(Summary::stalled(
             reason::DRIFTED,
             format!(
-                "the remote {} differs from the spec in the places that status.drift lists, and is not to be changed: change the spec, or set spec.managementPolicy to Manage and spec.driftPolicy to Correct",
+                "the remote {} differs from the spec (see status.drift), and the policies do not allow a change: change the spec, or set spec.managementPolicy to Manage and spec.driftPolicy to Correct",
                 K::NOUN
             ),
         )))
@@ -76,7 +76,7 @@ impl<K: Planned> Planner<'_, K> {
             self.requeue_after(left);
             return Continue(self.not_shown_yet(update.times));
         }
-        // A list that is older than the last update says nothing about what that has done.
+        // A list that is older than the last update proves nothing about its effect.
         Break(if self.shows(update) {
             change(self)
         } else {
@@ -84,7 +84,7 @@ impl<K: Planned> Planner<'_, K> {
         })
     }
 
-    /// An update was accepted and does not show. After the first one there is no difference for now.
+    /// Handles an accepted update without visible effect. After the first one, the drift is not reported yet.
     fn not_shown_yet(&mut self, times: u32) -> Drifted {
         if times <= 1 {
             self.status.set_drift(Vec::new());
@@ -92,22 +92,22 @@ impl<K: Planned> Planner<'_, K> {
         }
         Some(Summary::stalled(
             reason::DRIFTED,
-            "the service accepted an update and still shows other values in the places that status.drift lists: declare what it shows, or set spec.driftPolicy to Report",
+            "the service accepted an update but still returns other values (see status.drift): declare the values that it returns, or set spec.driftPolicy to Report",
         ))
     }
 
-    /// Whether the list is older than an update to what was declared before: then even a list that shows what is declared
-    /// now says nothing.
+    /// Returns whether the list is older than an update to an earlier spec: then it proves nothing, even if the object
+    /// in it is as declared now.
     fn is_overtaken(&self) -> bool {
         let overtaken =
             |update: UpdateMemory| update.generation != self.generation() && !self.shows(update);
         self.memory.update.is_some_and(overtaken)
     }
 
-    /// The list shows what is declared.
+    /// Records that the object in the list is as declared.
     ///
-    /// The update is remembered until the window is over: another replica of the service may show the old values for a
-    /// while, which is no reason to send it once more.
+    /// The update is remembered until the window ends: another replica of the service may return the old values for a
+    /// while, which must not cause another update.
     fn note_shown(&mut self) {
         let window = self.input.limits.visibility_window;
         let recent = |update: &UpdateMemory| self.input.now.duration_since(update.at) < window;
@@ -115,7 +115,7 @@ impl<K: Planned> Planner<'_, K> {
         self.memory.update = update.map(|update| UpdateMemory { times: 0, ..update });
     }
 
-    /// An update was just accepted; it is looked for once the visibility window is over.
+    /// Records that an update was accepted; its effect is checked at the end of the visibility window.
     fn note_update(&mut self) {
         let generation = self.generation();
         let same = self
@@ -129,7 +129,7 @@ impl<K: Planned> Planner<'_, K> {
         });
     }
 
-    /// Whether updates that were accepted did not show: then one more that is accepted proves nothing.
+    /// Returns whether accepted updates had no visible effect: then the acceptance of another one proves nothing.
     fn doubts_updates(&self) -> bool {
         self.memory.update.is_some_and(|update| update.times > 1)
     }
@@ -143,8 +143,8 @@ impl<K: Planned> Planner<'_, K> {
         resource::generation(&*self.input.resource)
     }
 
-    /// How long a change that the service has accepted may take to show: the window, and twice as long after each further
-    /// one that does not.
+    /// Returns how long an accepted change may take to become visible: the visibility window, doubled after each
+    /// further change without visible effect.
     pub(super) fn patience(&self, times: u32) -> SignedDuration {
         let doublings = times.saturating_sub(1).min(6);
         self.input.limits.visibility_window * (1 << doublings)

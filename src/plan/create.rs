@@ -1,12 +1,12 @@
-//! Creates a remote object, never twice.
+//! Creation of a remote object, at most once.
 //!
-//! 1. A fresh, complete list lacks the object. An object that was there before is also read by its id, as a list that is
+//! 1. A fresh, complete list lacks the object. An object that existed before is also read by its id, as a list that is
 //!    empty for a minute must not make the operator rebuild a tenant.
 //! 2. The intent is written to the resource, under precondition ([`ResourceStep::WriteIntent`]).
-//! 3. The request is sent, by the very process that wrote the intent, while it knows that none has left for it
+//! 3. The request is sent by the process that wrote the intent, while it is certain that none was sent for it
 //!    ([`Permit::Create`]).
-//! 4. Refused for certain, or never sent: the intent is taken back. Anything but a clear answer: the intent stays, and
-//!    the next run starts at 1, where absence is only believed after the visibility window.
+//! 4. If the request was certainly refused or never sent, the intent is removed. After any other failure it stays, and
+//!    the next reconcile starts at 1, where absence is accepted only after the visibility window.
 
 use std::convert::Infallible;
 use std::ops::ControlFlow::{Break, Continue};
@@ -22,29 +22,30 @@ use super::{
     Action, Attempt, Blocked, Fetched, Permit, Planned, ResourceStep, SharedStatus, View, resource,
 };
 
-/// When to list again while absence is not proved. Each such list may end the wait.
+/// Interval between lists while absence is not proved. Each list may end the wait.
 const SOON: SignedDuration = SignedDuration::from_secs(10);
 
-/// How sure it is that the remote object does not exist.
+/// Certainty that the remote object does not exist.
 pub(super) enum Absence {
-    /// It can be acted on.
+    /// Certain enough to create the object.
     Believed,
-    /// Look again after this time.
+    /// Not proved yet; list again after this time.
     Unproved(SignedDuration),
 }
 
-/// An object that is not there.
+/// An object that does not exist.
 pub(super) struct Missing<'a> {
-    /// What is missing where: `the set has no flow of this type`.
+    /// What is missing, for messages: `the set has no flow of this type`.
     pub(super) what: &'static str,
-    /// The display name to create it with, if that is all that it is found by.
+    /// The display name to create it with, if the object can only be found by name.
     pub(super) name: Option<&'a str>,
-    /// What else a create needs and is not there.
+    /// A missing dependency of the create request, if there is one.
     pub(super) blocked: Option<&'a Blocked>,
 }
 
 impl<K: Planned> Planner<'_, K> {
-    /// Creates the object that `view` lacks, if and when that is right. `change` returns what to send.
+    /// Creates the object that is missing from `view`, once its absence is certain and the policies allow it. `change`
+    /// returns the request.
     pub(super) fn create(
         &mut self,
         view: &View<K::Item>,
@@ -76,12 +77,13 @@ impl<K: Planned> Planner<'_, K> {
         }))
     }
 
-    /// Ends planning if nothing is to be created although nothing is there.
+    /// Ends planning if the policies or annotations do not allow the missing object to be created.
     fn may_create(&self, what: &str) -> Control<K> {
         let resource = &*self.input.resource;
         let (reason, message) = if !resource.is_managed() {
-            let message =
-                format!("{what} to observe: create it, or set spec.managementPolicy to Manage");
+            let message = format!(
+                "{what} to observe: create it at the service, or set spec.managementPolicy to Manage"
+            );
             (reason::NOT_FOUND, message)
         } else if self.status.id().is_some() {
             if resource.policies().drift == DriftPolicy::Correct {
@@ -91,7 +93,7 @@ impl<K: Planned> Planner<'_, K> {
             (reason::NOT_FOUND, message.to_owned())
         } else if let Some(id) = resource::adopted_id(resource) {
             let message = format!(
-                "{what} and the id {id} that the annotation industrydata.dev/remote-id names: correct the id or remove the annotation"
+                "{what} and the id {id} in the annotation industrydata.dev/remote-id: correct the id or remove the annotation"
             );
             (reason::REMOTE_ID_NOT_FOUND, message)
         } else {
@@ -100,7 +102,8 @@ impl<K: Planned> Planner<'_, K> {
         Break(Next::wait(Summary::stalled(reason, message)))
     }
 
-    /// Ends planning unless the service answers for the recorded id that the object is gone, whatever its lists show.
+    /// Ends planning unless the service responds for the recorded id that the object does not exist, whatever its lists
+    /// contain.
     fn gone(&mut self) -> Control<K> {
         let summary = match &self.input.effects.fetched {
             None => return Break(Next::fetch()),
@@ -108,13 +111,13 @@ impl<K: Planned> Planner<'_, K> {
             Some(Fetched::Unknown(verdict)) => Summary::in_doubt(verdict),
             Some(Fetched::Present) => Summary::Unknown(Cause::new(
                 reason::UNLISTED,
-                "the service has the remote object but leaves it out of its lists: it is neither changed nor recreated until they show it",
+                "the service has the remote object but omits it from its lists: it is neither changed nor recreated until the lists contain it",
             )),
         };
         Break(self.wait_for(summary, SOON))
     }
 
-    /// The intent to create for which this process knows that no request has left.
+    /// Returns the intent to create for which this process is certain that no request was sent.
     fn unsent(&self) -> Option<Attempt> {
         let attempt = resource::attempt(&*self.input.resource)?;
         let permit = self.memory.permit.as_ref();
@@ -122,7 +125,7 @@ impl<K: Planned> Planner<'_, K> {
         permit.is_some_and(allows).then_some(attempt)
     }
 
-    /// The intent to create whose outcome is not known.
+    /// Returns the intent to create whose outcome is unknown, or `None` if there is none.
     pub(super) fn unresolved(&self) -> Option<Attempt> {
         resource::unresolved_attempt(
             &*self.input.resource,
@@ -131,7 +134,7 @@ impl<K: Planned> Planner<'_, K> {
         )
     }
 
-    /// Notes that the outcome of the last intent to create is known.
+    /// Records that the outcome of the last intent to create is known.
     pub(super) fn resolve_attempt(&mut self) {
         let attempt = resource::attempt(&*self.input.resource);
         let id = attempt.map(|attempt| attempt.id);
@@ -140,7 +143,7 @@ impl<K: Planned> Planner<'_, K> {
         }
     }
 
-    /// Ends planning while it is not certain that the object of which `view` shows nothing does not exist.
+    /// Ends planning while it is not certain that the object missing from `view` does not exist.
     pub(super) fn absent(&mut self, view: &View<K::Item>) -> Control<K> {
         match self.absence(view) {
             Absence::Believed => Continue(()),
@@ -148,10 +151,10 @@ impl<K: Planned> Planner<'_, K> {
         }
     }
 
-    /// What a list without the object is worth.
+    /// Determines how certain the absence is after a list without the object.
     ///
-    /// One list is enough for an object that was never there. Where it was, or a create may still be on its way, all
-    /// lists over the visibility window have to agree.
+    /// One list is enough for an object that never existed. If it did, or if a create may still be in flight, all lists
+    /// within the visibility window must agree.
     pub(super) fn absence(&mut self, view: &View<K::Item>) -> Absence {
         let first = *self.memory.absent_since.get_or_insert(view.uptime);
         if self.unresolved().is_none() && self.status.id().is_none() {
@@ -160,13 +163,13 @@ impl<K: Planned> Planner<'_, K> {
         self.absent_for_the_window(view, first)
     }
 
-    /// What it is worth that all lists since `first` lack the object.
+    /// Determines how certain the absence is if all lists since `first` lack the object.
     pub(super) fn absent_for_the_window(
         &self,
         view: &View<K::Item>,
         first: SignedDuration,
     ) -> Absence {
-        // An item that could not be read may be what the last attempt has made.
+        // An item that could not be parsed may be the outcome of the last attempt.
         if view.listing.unread > 0 && self.unresolved().is_some() {
             return Absence::Unproved(SOON);
         }
@@ -178,8 +181,8 @@ impl<K: Planned> Planner<'_, K> {
         }
     }
 
-    /// The intent to create, now that `view` has proved the object absent. It keeps the time of an unresolved one, so
-    /// that an object that shows up late is still known as ours.
+    /// Returns a new intent to create, after `view` has proved the object absent. It keeps the time of an unresolved
+    /// intent, so that an object that appears late is still recognized as ours.
     pub(super) fn attempt(&self, view: &View<K::Item>, name: Option<&str>) -> Attempt {
         Attempt {
             time: self
@@ -190,9 +193,10 @@ impl<K: Planned> Planner<'_, K> {
         }
     }
 
-    /// What follows a create that failed: a refusal takes the intent back; anything else has to be looked into.
+    /// Handles a failed create: a refusal removes the intent; any other outcome must be determined from lists.
     ///
-    /// Where an earlier attempt is unresolved, a refusal of this one says nothing about that one, so the intent stays.
+    /// If an earlier attempt is unresolved, the refusal of this one proves nothing about the earlier one, so the intent
+    /// stays.
     fn create_failed(&mut self, verdict: &Verdict) -> Next<K::Change> {
         match verdict.certainty {
             Certainty::NotSent | Certainty::Refused if self.is_only_attempt() => {
@@ -207,7 +211,7 @@ impl<K: Planned> Planner<'_, K> {
         }
     }
 
-    /// Whether the intent that the resource carries is that of this very request, and none before it is unresolved.
+    /// Returns whether the intent in the resource is that of this request, with no earlier one unresolved.
     fn is_only_attempt(&self) -> bool {
         let used = self.input.effects.used.as_ref();
         let permit = used.or(self.memory.permit.as_ref());
@@ -219,12 +223,12 @@ impl<K: Planned> Planner<'_, K> {
         let summary = if self.unresolved().is_some() {
             Summary::reconciling(
                 reason::CREATE_UNRESOLVED,
-                "a create was sent and its answer was lost: the service's lists are watched until its outcome is certain",
+                "a create was sent but its response was lost: the service is polled until the outcome is certain",
             )
         } else {
             Summary::Unknown(Cause::new(
                 reason::CREATING,
-                "the service's lists lack the remote object: it is recreated once all lists over the visibility window agree",
+                "the remote object is missing from the service's lists: it is recreated once it has been missing for the visibility window",
             ))
         };
         self.wait_for(summary, wait.min(SOON))

@@ -1,7 +1,7 @@
-//! From a spec to what the service should hold, in the service's words.
+//! Conversion of a spec to the desired properties at the service, with the service's names.
 //!
-//! A member that the spec leaves out is `null` here: it is left out of a create, and sent as `null` in an update, so
-//! that taking it out of a manifest takes it out of the service. Passwords are never part of a definition.
+//! A member that the spec omits is `null` here: a create omits it, and an update sends it as `null`, so that removing
+//! it from a manifest also removes it at the service. Passwords are never part of a definition.
 
 use serde_json::{Map, Value, json};
 
@@ -16,9 +16,9 @@ use super::compare::key;
 /// Properties of a flow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlowBody {
-    /// Which of the four types.
+    /// Type of the flow.
     pub flow_type: FlowType,
-    /// The properties, each whole.
+    /// The complete properties.
     pub properties: Map<String, Value>,
 }
 
@@ -27,12 +27,12 @@ pub struct FlowBody {
 pub struct FlowSetBody {
     /// The display name.
     pub display_name: String,
-    /// The filter; none: all schools.
+    /// The filter, or `None` for all schools.
     pub filter: Option<FlowSetFilter>,
 }
 
 impl FlowBody {
-    /// What the flow should be; `None` if the spec names no type, which the schema rules out.
+    /// Returns the desired flow, or `None` if the spec has no type, which the schema rules out.
     #[must_use]
     pub fn of(spec: &ProvisioningFlowSpec) -> Option<Self> {
         let (flow_type, properties) = if let Some(flow) = &spec.administrative_unit {
@@ -55,8 +55,9 @@ impl FlowBody {
         })
     }
 
-    /// What to send to correct the properties that `keep` names, each whole, over what the service shows of them: nobody
-    /// knows how it merges parts, and what it holds beside what is declared must survive.
+    /// Returns the update for the properties that `keep` selects. Each is sent in full and on top of the values that
+    /// the service returned: how the service merges partial properties is undocumented, and undeclared members must be
+    /// preserved.
     #[must_use]
     pub fn over(&self, shown: &Map<String, Value>, keep: impl Fn(&str) -> bool) -> Self {
         let kept = self.properties.iter().filter(|(name, _)| keep(name));
@@ -70,7 +71,7 @@ impl FlowBody {
         }
     }
 
-    /// Tells this definition from others. Part of a status, so it must stay the same from version to version.
+    /// Returns a fingerprint of the definition. It is persisted in the status, so it must be stable across versions.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let properties = Value::from(self.properties.clone()).to_string();
@@ -78,7 +79,7 @@ impl FlowBody {
     }
 }
 
-/// What is declared, with the members of `shown` that are not.
+/// Merges the declared value with the undeclared members of `shown`.
 fn overlay(wanted: &Value, shown: &Value) -> Value {
     match (wanted, shown) {
         (Value::Object(wanted), Value::Object(shown)) => {
@@ -86,7 +87,7 @@ fn overlay(wanted: &Value, shown: &Value) -> Value {
             let mut all: Map<_, _> = extra.map(|(n, v)| (n.clone(), v.clone())).collect();
             for (name, value) in wanted {
                 let value = match shown.get(name) {
-                    // A reference: the rest of it belongs to the role group.
+                    // `roleGroup` is a reference: its other members belong to the role group itself.
                     Some(shown) if name != "roleGroup" => overlay(value, shown),
                     _ => value.clone(),
                 };
@@ -105,15 +106,15 @@ fn overlay(wanted: &Value, shown: &Value) -> Value {
     }
 }
 
-/// Whether a member that nobody declared is sent back: no annotation, but for the type of what is polymorphic, and no
-/// password, which the service masks.
+/// Returns whether an undeclared member is sent back. Annotations are not, except for the type of polymorphic objects,
+/// and neither are passwords, because the service returns them masked.
 fn is_kept(name: &str) -> bool {
     let annotation = name.contains("@odata.") && name != "@odata.type";
     !annotation && !name.eq_ignore_ascii_case("defaultPasswordSettings")
 }
 
 impl FlowSetBody {
-    /// What the set should be.
+    /// Returns the desired set.
     #[must_use]
     pub fn of(spec: &OutboundProvisioningFlowSetSpec) -> Self {
         Self {
@@ -123,7 +124,7 @@ impl FlowSetBody {
     }
 }
 
-/// The type that a spec names; `None` if it names none, which the schema rules out.
+/// Returns the type of the flow, or `None` if the spec has no type, which the schema rules out.
 #[must_use]
 pub fn flow_type(spec: &ProvisioningFlowSpec) -> Option<FlowType> {
     let given = [
@@ -140,7 +141,7 @@ pub fn flow_type(spec: &ProvisioningFlowSpec) -> Option<FlowType> {
         .find_map(|(given, flow_type)| given.then_some(flow_type))
 }
 
-/// The passwords that a spec refers to, each with the role group it is for.
+/// Returns the passwords that a spec refers to, each with its role group.
 pub fn passwords(spec: &ProvisioningFlowSpec) -> impl Iterator<Item = (&str, &SecretKeyReference)> {
     let options = spec
         .user

@@ -1,4 +1,4 @@
-//! Lets a resource go whose remote object goes with it: after a list has shown that it is gone.
+//! Deletion of a resource and its remote object: the finalizer is removed once a list proves that the object is gone.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -16,32 +16,33 @@ use super::{
     resource,
 };
 
-/// When to list again while it is not certain that the object is gone.
+/// Interval between lists while it is not certain that the object is gone.
 const SOON: SignedDuration = SignedDuration::from_secs(10);
 
-/// The way out of a deletion that waits.
+/// The remedy for a deletion that waits.
 const ABANDON: &str =
-    "To let go of it without deleting it, set the annotation industrydata.dev/abandon to \"true\"";
+    "To release it without deleting it, set the annotation industrydata.dev/abandon to \"true\"";
 
-/// What a complete list shows of a create whose outcome is unresolved.
+/// The outcome of an unresolved create, according to a complete list.
 pub(super) enum CreateOutcome {
     /// The object with this id is ours.
     Ours {
         id: String,
-        /// When the service says that it made it.
+        /// When the object was created, as the service reports it.
         created: Option<String>,
     },
-    /// There are objects, and it is not certain that one is ours.
+    /// Candidates exist, and it is not certain which one is ours.
     Unclear(&'static str),
-    /// There is none.
+    /// The list does not contain a candidate.
     Absent,
 }
 
 impl<K: Planned> Planner<'_, K> {
-    /// Ends planning for a resource that its user has deleted: deletes the remote object, unless it is to stay, then removes
+    /// Ends planning if the resource is being deleted: deletes the remote object unless it is retained, then removes
     /// the finalizer.
     ///
-    /// `in_use` names what has to go first; `find` looks for the object where a create is unresolved; `change` deletes it.
+    /// `in_use` reports what must be deleted first; `find` searches for the object if a create is unresolved; `change`
+    /// deletes it.
     pub(super) fn deleted(
         &mut self,
         in_use: Option<Summary>,
@@ -107,7 +108,7 @@ impl<K: Planned> Planner<'_, K> {
         Break(Next::change(change(id.to_owned())).summarized(summary))
     }
 
-    /// Remembers that a request to delete has left, and how it was answered.
+    /// Remembers that a delete request was sent, and its response.
     fn note_deletion(&mut self, id: &str) {
         let failure = self.failure_of(Action::Delete);
         if failure.is_none() && !self.just_did(Action::Delete) {
@@ -123,15 +124,15 @@ impl<K: Planned> Planner<'_, K> {
         });
     }
 
-    /// Ends planning until a list that is newer than the request lacks the object. The answer to the request proves
-    /// nothing: gateways answer for the service, and one of its replicas may not know the object yet.
+    /// Ends planning until a list that is newer than the request lacks the object. The response to the request proves
+    /// nothing: it may come from a gateway, or from a replica that does not have the object yet.
     fn verify(
         &mut self,
         sent: &DeletionMemory,
         change: impl FnOnce(String) -> K::Change,
     ) -> Control<K> {
         let view = match &self.input.collection {
-            // The poller may list rarely, and what it listed last says no more each time.
+            // The poller may list rarely, and an old list proves nothing new.
             Some(Read::Known(view)) if view.fresh => view,
             Some(Read::Unknown(unreadable)) => {
                 return Break(self.wait_for(failed::<K>(&unreadable.verdict), SOON));
@@ -143,7 +144,7 @@ impl<K: Planned> Planner<'_, K> {
             return self.delete_again(sent, change);
         }
         if view.listing.unread > 0 {
-            // An item that could not be read may be the object.
+            // An item that could not be parsed may be the object.
             match &self.input.effects.fetched {
                 None => return Break(Next::fetch()),
                 Some(Fetched::Absent) => {}
@@ -164,7 +165,7 @@ impl<K: Planned> Planner<'_, K> {
         Continue(())
     }
 
-    /// The object is still listed.
+    /// Deletes the object again if it is still listed after the backoff or the visibility window.
     fn delete_again(
         &mut self,
         sent: &DeletionMemory,
@@ -174,7 +175,7 @@ impl<K: Planned> Planner<'_, K> {
         let age = self.input.now.duration_since(sent.at);
         let (summary, left) = match &sent.failure {
             Some(verdict) => (failed::<K>(verdict), self.backoff()),
-            // It may be a replica that does not know yet.
+            // The list may come from a replica that has not applied the deletion yet.
             None => (deleting::<K>(), Some(self.patience(sent.times) - age)),
         };
         match left.filter(SignedDuration::is_positive) {
@@ -183,7 +184,7 @@ impl<K: Planned> Planner<'_, K> {
         }
     }
 
-    /// Whether the object was made longer ago than lists may lag, so that one list proves as much as several.
+    /// Returns whether the object was created before the visibility window, so that a single list proves its absence.
     fn is_settled(&self, view: &View<K::Item>) -> bool {
         let attempt = resource::attempt(&*self.input.resource).map(|attempt| attempt.time);
         let made = attempt.max(self.status.made_at());
@@ -192,7 +193,8 @@ impl<K: Planned> Planner<'_, K> {
             && age.is_some_and(|age| age >= self.input.limits.visibility_window)
     }
 
-    /// The id of what an unresolved create has made, if anything: nothing goes before it is certain what there is to delete.
+    /// Returns the id of the object that an unresolved create has created, or `None` if it created none. The resource
+    /// is kept until this is certain.
     fn resolve(
         &mut self,
         find: impl FnOnce(&Self, &View<K::Item>) -> CreateOutcome,
@@ -210,8 +212,8 @@ impl<K: Planned> Planner<'_, K> {
         match find(self, view) {
             CreateOutcome::Ours { id, .. } if self.records(&id) => Continue(Some(id)),
             CreateOutcome::Ours { id, created } => {
-                // From an old picture of a resource that is gone, the object of another would be taken for ours. So what
-                // is found is written down, under precondition, before it is touched.
+                // With a stale copy of a resource that no longer exists, the object of another resource could be
+                // mistaken for ours. So the id is recorded under a precondition before the object is changed.
                 self.status.set_object(id, created);
                 self.resolve_attempt();
                 Break(Next::write(ResourceStep::WriteStatus(None)).summarized(deleting::<K>()))
@@ -231,7 +233,7 @@ impl<K: Planned> Planner<'_, K> {
 
 fn deleting<K: Planned>() -> Summary {
     let message = format!(
-        "the remote {} is being deleted: this resource goes when the service's lists no longer show it. {ABANDON}",
+        "the remote {} is being deleted: this resource is removed once the service no longer lists it. {ABANDON}",
         K::NOUN
     );
     Summary::reconciling(reason::DELETING, message)

@@ -1,4 +1,4 @@
-//! What happened, for `kubectl describe` and `kubectl events`.
+//! Events, as shown by `kubectl describe` and `kubectl events`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -7,28 +7,28 @@ use crate::api::reason;
 
 use super::conditions::find;
 
-/// Something that happened.
+/// An event of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Whether a person should care.
+    /// Severity of the event.
     pub severity: Severity,
-    /// What happened, in one word.
+    /// Reason of the event, in `CamelCase`.
     pub reason: &'static str,
-    /// What happened, in a sentence.
+    /// Message of the event.
     pub message: String,
 }
 
-/// Whether a person should care about an event.
+/// Severity of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// It went as it should.
+    /// Expected progress.
     Normal,
-    /// Something is wrong.
+    /// A problem.
     Warning,
 }
 
 impl Event {
-    /// An event about something that went as it should.
+    /// Creates an event about expected progress.
     pub fn normal(reason: &'static str, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Normal,
@@ -37,7 +37,7 @@ impl Event {
         }
     }
 
-    /// An event about something that is wrong.
+    /// Creates an event about a problem.
     pub fn warning(reason: &'static str, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
@@ -47,9 +47,9 @@ impl Event {
     }
 }
 
-/// A change of conditions that is worth an event: something went wrong, or is right again.
+/// Returns the event for a change of conditions, or `None` if the change is not a new problem or a recovery.
 ///
-/// The conditions' own reason and message are repeated, so that an event says no more than the status.
+/// The event repeats the reason and message of the condition, so that it contains no more than the status.
 #[must_use]
 pub fn of_transition(old: &[Condition], new: &[Condition]) -> Option<(Severity, String, String)> {
     let was = trouble(old);
@@ -69,7 +69,8 @@ pub fn of_transition(old: &[Condition], new: &[Condition]) -> Option<(Severity, 
     }
 }
 
-/// The condition that reports trouble, if any: `Stalled`, or `Reconciling` for any reason that is not plain progress.
+/// Returns the condition that reports a problem, if any: `Stalled`, or `Reconciling` for any reason that is not
+/// expected progress.
 #[must_use]
 pub fn trouble(conditions: &[Condition]) -> Option<&Condition> {
     const PROGRESS: [&str; 10] = [

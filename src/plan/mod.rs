@@ -1,12 +1,14 @@
-//! Decides. Everything that is known of the world comes in as a value, everything that is to be done leaves as a value.
+//! Decisions: what to do about a resource. All knowledge enters as a value, and all effects leave as a value.
 //!
-//! **Pure**: no async, no client, no clock, no randomness. The same input gives the same plan, so each decision can be
-//! tabulated, explored exhaustively and replayed. Of the rest of the program only [`api`](crate::api) and the plain
-//! data of [`graph::model`](crate::graph::model) and [`graph::verdict`](crate::graph::verdict) are used here.
+//! Plans are **pure**: they use no async, no client, no clock and no randomness. The same input gives the same plan, so
+//! each decision can be tested with tables, explored exhaustively and replayed. From the rest of the program, plans use
+//! only [`api`](crate::api) and the plain data of [`graph::model`](crate::graph::model) and
+//! [`graph::verdict`](crate::graph::verdict).
 //!
-//! A controller runs a plan like this: observe, then plan and execute the plan's one [`Step`] until there is none, each
-//! time with the outcome of the step before; then write the plan's status. A step that must not be repeated by mistake
-//! is only planned with a [`Permit`], which a process gets by writing its intent down under precondition.
+//! A controller executes plans in a loop: it observes, then plans and executes the plan's single [`Step`], each time
+//! with the outcome of the previous step, until the plan has no step; then it writes the plan's status. A step that
+//! must not be repeated by mistake is only planned with a [`Permit`], which a process obtains by recording its intent
+//! in the cluster under a precondition.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,53 +52,54 @@ use ownership::Ownership;
 pub use password::{Digest, Password};
 pub use planned::{Input, Planned, Policies, SharedStatus, Target};
 
-/// A list that fails once or twice is no reason to doubt what was known before.
+/// Number of consecutive failed lists after which the failure is reported. One or two do not invalidate what was known
+/// before: at the first pauses of 2 s and 4 s, they are usually a short outage.
 pub const REPORTED_FAILURES: u32 = 3;
 
-/// Times that the protocols are built on. All come from the operator's settings.
+/// Durations on which the protocols depend. All come from the operator's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How long a change at the service may take to show in a list. Longer than a request and a lease can last, so that
-    /// nothing sent earlier can still be on its way when it is over.
+    /// How long a change at the service may take to appear in a list. Longer than a request and a lease can last, so
+    /// that no earlier request can still be in flight when the window ends.
     pub visibility_window: SignedDuration,
-    /// How long a new resource may wait for what it refers to before that is told: manifests applied together arrive in
-    /// any order, and a status that lives for a second is of no use to anyone.
+    /// How long a new resource may wait for a missing dependency before the status reports it: manifests that are
+    /// applied together arrive in any order, and a status that lasts for a second is not useful.
     pub dependency_grace: SignedDuration,
 }
 
 /// The outcome of listing a collection of the service.
 ///
-/// With the items this makes three outcomes for each object: present, absent (proved by a complete list) and unknown.
-/// Unknown never leads to a change.
+/// For each object there are three outcomes: present, absent (proved by a complete list) and unknown. Unknown never
+/// leads to a change.
 #[derive(Clone, Debug)]
 pub enum Read<T> {
     /// A complete list.
     Known(View<T>),
-    /// Anything else.
+    /// The list failed or is incomplete.
     Unknown(Unreadable),
 }
 
-/// A complete list and how old it is.
+/// A complete list and its age.
 #[derive(Clone, Debug)]
 pub struct View<T> {
     /// The list, with the service's time. Empty if the container does not exist.
     pub listing: Arc<Listing<T>>,
-    /// What holds the collection.
+    /// Whether the object that contains the collection exists.
     pub container: Container,
-    /// Local time at which the list was asked for.
+    /// Local time at which the list was requested.
     pub began: Timestamp,
-    /// The same as the time since this process started, on a clock that nobody can set.
+    /// The same moment as time since the start of this process, on the monotonic clock.
     pub uptime: SignedDuration,
-    /// Whether it was asked for after the present run began.
+    /// Whether the list was requested after the current reconcile began.
     pub fresh: bool,
 }
 
-/// Whether the object that holds a collection exists: for flows, their set.
+/// Whether the object that contains a collection exists: for flows, their set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Container {
-    /// It exists.
+    /// The container exists.
     Exists,
-    /// The service answers that it does not exist, and the complete list of sets lacks it.
+    /// The service responds that the container does not exist, and the complete list of sets does not contain it.
     Gone,
 }
 
@@ -105,70 +108,70 @@ pub enum Container {
 pub struct Unreadable {
     /// Why the last attempt failed.
     pub verdict: Verdict,
-    /// How many attempts in a row have failed.
+    /// Number of consecutive failed attempts.
     pub failures: u32,
 }
 
 /// The outcome of reading an object by its recorded id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetched {
-    /// The service has it, whatever its lists show.
+    /// The service has the object, whether its lists contain it or not.
     Present,
-    /// The service answers that it does not exist.
+    /// The service responds that the object does not exist.
     Absent,
-    /// Anything else.
+    /// The object could not be read.
     Unknown(Verdict),
 }
 
-/// What to do, and what to say about it.
+/// What to do next, and what to report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan<K: Planned> {
-    /// The next step; none: this run is over.
+    /// The next step, or `None` if the reconcile is complete.
     pub step: Option<Step<K::Change>>,
-    /// The resource's status as it should be.
+    /// The desired status of the resource.
     pub status: K::Status,
-    /// What to remember until the next run. May be lost.
+    /// What to remember until the next reconcile. May be lost.
     pub memory: Memory,
-    /// What happened, from the outcome of the last step.
+    /// Events that result from the outcome of the last step.
     pub events: Vec<Event>,
-    /// When to reconcile again at the latest, or `None` if only a change asks for it.
+    /// When to reconcile again at the latest, or `None` to wait for a change.
     pub requeue_after: Option<SignedDuration>,
 }
 
-/// One effect.
+/// A single effect.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step<Change> {
-    /// List the collection freshly.
+    /// List the collection again.
     Refresh,
     /// Read the object by its recorded id.
     Fetch,
     /// Write to the resource.
     Resource(ResourceStep),
-    /// Change something at the service.
+    /// Change the remote object.
     Remote(Change),
 }
 
-/// A write to the resource, with the resource's version as precondition: it fails if the picture was old.
+/// A write to the resource, with its `resourceVersion` as the precondition: it fails if the observed version was stale.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ResourceStep {
     /// Add the finalizer.
     AddFinalizer,
-    /// Add the finalizer and the intent to create. Once written, it grants [`Permit::Create`].
+    /// Add the finalizer and the intent to create. A successful write grants [`Permit::Create`].
     WriteIntent {
-        /// The intent.
+        /// The intent to record.
         attempt: Attempt,
         /// Whether an earlier attempt is unresolved.
         repeated: bool,
     },
-    /// Take the intent to create back.
+    /// Remove the intent to create.
     ClearIntent,
-    /// Write the planned status at once. Once written, it grants the permit, if there is one.
+    /// Write the planned status immediately. A successful write grants the permit, if there is one.
     WriteStatus(Option<Permit>),
     /// Remove the finalizer.
     RemoveFinalizer,
 }
 
-/// The kinds of change at the service.
+/// Kinds of change at the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Create the object.
@@ -181,22 +184,25 @@ pub enum Action {
     Delete,
 }
 
-/// Allows one request that must not be repeated by mistake.
+/// A permit for one request that must not be repeated by mistake.
 ///
-/// The write of the intent grants it, unless that write was certainly refused, and it counts only for a resource that shows
-/// this very intent. It ends when the request is about to leave. So a process that has the permit for the intent that it sees
-/// knows that nothing was sent for it: whatever ended the run before the first byte, the next run of the same process goes
-/// on. It is never written down, so no other process has it.
+/// # Guarantees
+///
+/// The write of the intent grants the permit, unless that write was certainly refused. The permit is valid only for a
+/// resource that contains exactly this intent, and it is used up immediately before the request is sent. A process that
+/// has the permit for the intent in the resource can therefore be certain that no request was sent for it: whatever
+/// ended the reconcile before the first byte, the next reconcile of the same process continues. The permit is never
+/// persisted, so no other process can have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Permit {
-    /// To create once for this attempt.
+    /// Permits one create request for this attempt.
     Create {
-        /// Names the attempt.
+        /// Id of the attempt.
         attempt: Uuid,
-        /// Whether earlier attempts may still be unresolved, which this permit says nothing about.
+        /// Whether earlier attempts may still be unresolved; this permit does not cover them.
         repeated: bool,
     },
-    /// To reset once for this request.
+    /// Permits one reset request for this token and annotation.
     Reset {
         /// The value of `spec.resetToken` in the intent.
         token: Option<String>,
@@ -206,7 +212,7 @@ pub enum Permit {
 }
 
 impl Permit {
-    /// What it allows.
+    /// Returns the action that the permit allows.
     #[must_use]
     pub const fn action(&self) -> Action {
         match self {
@@ -217,7 +223,7 @@ impl Permit {
 }
 
 impl ResourceStep {
-    /// The permit that the write grants.
+    /// Returns the permit that the write grants, or `None` if it grants none.
     #[must_use]
     pub fn grants(&self) -> Option<Permit> {
         match self {
@@ -231,76 +237,78 @@ impl ResourceStep {
     }
 }
 
-/// How the last remote step of this run ended.
+/// The outcome of the last remote step of this reconcile.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// It was done. A created object is part of the view from then on, as its last item.
+    /// The step succeeded. A created object is the last item of the view from then on.
     Done(Action),
-    /// It failed, or nobody can tell.
+    /// The step failed, or its outcome is unknown.
     Failed(Action, Verdict),
 }
 
-/// What the present run has done so far.
+/// What the current reconcile has done so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Effects {
-    /// The outcome of the last remote step, told once.
+    /// The outcome of the last remote step, reported to one plan only.
     pub outcome: Option<Outcome>,
-    /// The object was created or updated by this run: what the view shows of it is not to be compared.
+    /// Whether this reconcile created or updated the object: its item in the view is then outdated and must not be
+    /// compared.
     pub written: bool,
-    /// The permit that the last request of this run has used up.
+    /// The permit that the last request of this reconcile used up.
     pub used: Option<Permit>,
-    /// What the service answers for the recorded id, if this run has asked.
+    /// The result of reading the recorded id, if this reconcile has read it.
     pub fetched: Option<Fetched>,
 }
 
-/// What is remembered of a resource from one run to the next. Losing it costs time, never safety.
+/// What is remembered about a resource between reconciles. Losing it costs time, never safety.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
-    /// When the first of the complete lists since the last create was asked for that all lacked the object, on the steady
-    /// clock of this process: neither the service's clocks nor this machine's wall clock can shorten the window.
+    /// When the first of the consecutive complete lists without the object since the last create was requested, on the
+    /// monotonic clock of this process: neither the service's clocks nor this machine's wall clock can shorten the
+    /// window.
     pub absent_since: Option<SignedDuration>,
-    /// The last update, until the visibility window is over.
+    /// The last update, until the visibility window ends.
     pub update: Option<UpdateMemory>,
-    /// The last request to delete.
+    /// The last delete request.
     pub deletion: Option<DeletionMemory>,
-    /// The permit that was granted and not used yet.
+    /// The permit that was granted and is not used up yet.
     pub permit: Option<Permit>,
-    /// What is known of the passwords.
+    /// Digests of the passwords.
     pub passwords: PasswordMemory,
-    /// The dependency that is missing, by its reason, and since when.
+    /// The reason of the missing dependency, and since when it has been missing.
     pub missing: Option<(&'static str, Timestamp)>,
 }
 
-/// An update that lists may not show yet.
+/// An update that lists may not reflect yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpdateMemory {
-    /// Local time of the answer.
+    /// Local time of the response.
     pub at: Timestamp,
-    /// Generation of the spec that was sent.
+    /// Generation of the spec that the update sent.
     pub generation: i64,
-    /// How many updates in a row were accepted without showing.
+    /// Number of consecutive updates that were accepted without visible effect.
     pub times: u32,
 }
 
-/// A request to delete whose effect has to be verified.
+/// A delete request whose effect must be verified.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeletionMemory {
-    /// The object.
+    /// The id of the object.
     pub id: String,
-    /// Local time of the answer.
+    /// Local time of the response.
     pub at: Timestamp,
-    /// How many requests there have been.
+    /// Number of requests sent.
     pub times: u32,
-    /// Why the last one failed, if it did.
+    /// Why the last request failed, or `None` if it succeeded.
     pub failure: Option<Verdict>,
 }
 
-/// What is known of the passwords of a flow, by role group. Digests stay in memory: one of a short password could be
-/// guessed by whoever may read a status.
+/// Digests of the passwords of a flow, by role group. They stay in memory: anyone who can read a status could guess a
+/// short password from its digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PasswordMemory {
-    /// Those that the service was given last.
+    /// The passwords that were last sent to the service.
     pub applied: Option<BTreeMap<String, Digest>>,
-    /// Those that the Secrets held at the last look.
+    /// The passwords that the Secrets contained when they were last read.
     pub seen: Option<BTreeMap<String, Digest>>,
 }

@@ -1,4 +1,4 @@
-//! Why a remote object is ours.
+//! Ownership of remote objects.
 
 use super::planner::Planner;
 use super::{Event, Planned};
@@ -6,18 +6,18 @@ use super::{Event, Planned};
 /// Why a remote object is ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ownership {
-    /// Its id stands in the status.
+    /// The status records its id.
     Recorded,
-    /// It was made by this reconcile, or after our intent to create it.
+    /// It was created by this reconcile, or after our intent to create it.
     Attempt,
-    /// The user named its id, or allowed adoption.
+    /// The user selected its id, or allowed adoption.
     Permission,
     /// The resource only observes.
     Observation,
 }
 
 impl<K: Planned> Planner<'_, K> {
-    /// Publishes that an object is ours from now on.
+    /// Adds an event for an object that is ours from now on.
     pub(super) fn owned(&mut self, ownership: Ownership, id: &str) {
         let (reason, done) = match ownership {
             Ownership::Recorded => return,

@@ -1,16 +1,17 @@
-//! Passwords as plans know them: which one it is, never what it is.
+//! Passwords in plans: their sources and digests, never their values.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::api::AppliedSecret;
 
-/// A digest of a Secret's value. It never leaves the memory of this process: that of a short password could be guessed.
+/// A digest of a Secret's value. It never leaves the memory of this process, because a short password could be guessed
+/// from it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// Takes a digest that was computed elsewhere.
+    /// Creates a digest from its bytes.
     #[must_use]
     pub const fn new(digest: [u8; 32]) -> Self {
         Self(digest)
@@ -23,23 +24,23 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// The password of a role group, as its Secret holds it now.
+/// The current password of a role group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Password {
-    /// Where it comes from.
+    /// Source of the password.
     pub source: AppliedSecret,
-    /// Which value it is.
+    /// Digest of the value.
     pub digest: Digest,
 }
 
-/// The digests of passwords, by role group.
+/// Returns the digests of passwords, by role group.
 #[must_use]
 pub fn digests(passwords: &[Password]) -> BTreeMap<String, Digest> {
     let pair = |password: &Password| (password.source.role_group.clone(), password.digest);
     passwords.iter().map(pair).collect()
 }
 
-/// Where passwords come from, as the status keeps it.
+/// Returns the sources of passwords, as recorded in the status.
 #[must_use]
 pub fn sources(passwords: &[Password]) -> Vec<AppliedSecret> {
     let source = |password: &Password| password.source.clone();

@@ -1,4 +1,4 @@
-//! What the three kinds have in common: how one is observed, and what every status has.
+//! Traits of all kinds: the input of their plans, and the common fields of their statuses.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -17,117 +17,117 @@ use crate::graph::model::FlowSetId;
 use super::request::{Request, pending_request};
 use super::{Blocked, Effects, Limits, Memory, Plan, Read};
 
-/// A kind of resource that stands for something at the service.
+/// A kind of resource that has plans.
 pub trait Planned: ResourceExt + Clone + Debug + PartialEq + Sized {
-    /// Its status.
+    /// Status of the resource.
     type Status: SharedStatus;
-    /// The members of the service's collection that its remote object is one of.
+    /// Items of the collection that contains the remote object.
     type Item: Clone + Debug;
-    /// The changes at the service that it can lead to.
+    /// Changes at the service that a plan can contain.
     type Change: Clone + Debug + PartialEq;
-    /// What else has to be known to decide.
+    /// Further input for the plan.
     type Related: Clone + Debug;
 
-    /// What people call the remote object.
+    /// Name of the remote object in messages.
     const NOUN: &'static str;
 
-    /// The id of a member of the collection.
+    /// Returns the id of an item of the collection.
     fn id_of(item: &Self::Item) -> &str;
 
-    /// The status that the cluster holds.
+    /// Returns the status in the cluster, or `None` if there is none yet.
     fn status(&self) -> Option<&Self::Status>;
 
-    /// What the spec says that the operator may do.
+    /// Returns the policies of the spec.
     fn policies(&self) -> Policies;
 
-    /// Whether the operator may write to the service for this resource.
+    /// Returns whether the operator may write to the service for this resource.
     fn is_managed(&self) -> bool {
         self.policies().management == ManagementPolicy::Manage
     }
 
-    /// Whether the status speaks of something under way, so that an old picture of it would mislead.
+    /// Returns whether the status records an unresolved operation, so that a plan on a stale copy would be wrong.
     fn is_in_doubt(&self) -> bool {
         false
     }
 
-    /// Decides.
+    /// Plans the next step of the resource.
     fn plan(input: &Input<Self>) -> Plan<Self>;
 }
 
-/// What a spec says that the operator may do.
+/// What the operator may do for a resource, according to its spec.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policies {
-    /// `spec.managementPolicy`
+    /// The value of `spec.managementPolicy`.
     pub management: ManagementPolicy,
-    /// `spec.adoptionPolicy`
+    /// The value of `spec.adoptionPolicy`.
     pub adoption: AdoptionPolicy,
-    /// `spec.driftPolicy`
+    /// The value of `spec.driftPolicy`.
     pub drift: DriftPolicy,
-    /// `spec.deletionPolicy`
+    /// The value of `spec.deletionPolicy`.
     pub deletion: DeletionPolicy,
 }
 
-/// Everything that is known when a resource is decided about.
+/// Input of a plan: everything that is known about a resource.
 #[derive(Clone, Debug)]
 pub struct Input<K: Planned> {
-    /// The resource, as new as this process knows it.
+    /// The newest version of the resource that this process has.
     pub resource: Arc<K>,
-    /// The status as this run has it so far; at first the resource's.
+    /// The status as of the last plan of this reconcile; initially that of the resource.
     pub status: K::Status,
     /// Local time.
     pub now: Timestamp,
-    /// A name for the next attempt to create.
+    /// Id for the next attempt to create.
     pub uuid: Uuid,
-    /// The way to the service and where the remote object lives, or what keeps us from it.
+    /// The location of the remote object, or what blocks access to it.
     pub target: Result<Target, Blocked>,
-    /// The collection that the remote object is a member of, if it has been listed.
+    /// The collection that contains the remote object, or `None` if it has not been listed.
     pub collection: Option<Read<K::Item>>,
-    /// What else has to be known.
+    /// Further input.
     pub related: K::Related,
-    /// What earlier runs remembered.
+    /// The memory of earlier reconciles.
     pub memory: Memory,
-    /// What this run has done.
+    /// What this reconcile has done so far.
     pub effects: Effects,
-    /// The operator's settings.
+    /// Durations from the operator's settings.
     pub limits: Limits,
 }
 
-/// Where a remote object lives.
+/// The location of a remote object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The remote set that holds it; none for what is no flow.
+    /// The remote set that contains the flow, or `None` for other kinds.
     pub set: Option<FlowSetId>,
-    /// Changes when the way to the service does: the connection's spec or its credential.
+    /// Revision of the access to the service: changes with the spec of the connection or its credential.
     pub revision: String,
 }
 
-/// What every status has.
+/// The common fields of all statuses.
 pub trait SharedStatus: Clone + Debug + Default + PartialEq {
-    /// The conditions.
+    /// Returns the conditions.
     fn conditions(&self) -> &[Condition];
-    /// The generation that the conditions speak of; -1 if nothing was observed yet.
+    /// Returns the generation that the conditions describe, or -1 before the first reconcile.
     fn observed_generation(&self) -> i64;
-    /// Replaces the conditions, and the generation that they speak of.
+    /// Replaces the conditions, and the generation that they describe.
     fn set_conditions(&mut self, conditions: Vec<Condition>, generation: i64);
-    /// The request for a look that is to be handled next.
+    /// Returns the next unhandled request for a reconciliation, or `None` if there is none.
     fn pending_request(&self, resource: &impl ResourceExt) -> Option<Request>;
-    /// Notes that a request was handled.
+    /// Records that a request was handled.
     fn set_handled(&mut self, request: Request);
-    /// The failures since the last success.
+    /// Returns the failures since the last success, or `None` if there are none.
     fn retry(&self) -> Option<&Retry>;
     /// Replaces the failures since the last success.
     fn set_retry(&mut self, retry: Option<Retry>);
-    /// The remote object's id.
+    /// Returns the id of the remote object, or `None` if it is unknown.
     fn id(&self) -> Option<&str>;
-    /// Sets the remote object's id, and when the service says that it made it.
+    /// Sets the id of the remote object, and its creation time as the service reports it.
     fn set_object(&mut self, id: String, created: Option<String>);
-    /// The create attempt whose outcome is known.
+    /// Returns the create attempt whose outcome is known, or `None` if there is none.
     fn resolved_attempt(&self) -> Option<Uuid>;
     /// Sets the create attempt whose outcome is known.
     fn set_resolved_attempt(&mut self, attempt: Option<Uuid>);
     /// Replaces the differences between the remote object and the spec.
     fn set_drift(&mut self, drift: Vec<Drift>);
-    /// When the service made the remote object.
+    /// Returns when the service created the remote object, or `None` if that is unknown.
     fn made_at(&self) -> Option<Timestamp>;
 }
 
@@ -199,7 +199,7 @@ macro_rules! shared_status {
 shared_status!(ProvisioningFlowStatus);
 shared_status!(OutboundProvisioningFlowSetStatus);
 
-/// A connection changes nothing at the service, so it has neither failures to count nor an id.
+/// A connection does not change anything at the service, so it has neither failures nor an id.
 impl SharedStatus for GraphConnectionStatus {
     shared_status!(common);
 

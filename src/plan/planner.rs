@@ -1,4 +1,4 @@
-//! A plan while it is being made: what all kinds do alike.
+//! The planner: a plan under construction, with the steps that all kinds share.
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
@@ -16,23 +16,24 @@ use super::{
     retry::{self, fingerprint},
 };
 
-/// A pause must not be zero.
+/// Pause for an immediate requeue, which must not be zero.
 const AT_ONCE: SignedDuration = SignedDuration::from_millis(100);
 
-/// How long a dependency may be missing before a person is needed: manifests and Secrets of one release arrive in any
-/// order, from several tools, and a pipeline that waits for the result gives up at once on what is `Stalled`.
+/// How long a dependency may be missing before the resource is `Stalled`: manifests and Secrets of one release arrive
+/// in any order, from several tools, and a pipeline that waits for the result fails as soon as a resource is `Stalled`.
+/// 5 min is also the default timeout of `helm --wait`.
 const PATIENCE_FOR_DEPENDENCIES: SignedDuration = SignedDuration::from_mins(5);
 
-/// One part of a plan: it ends planning with what to do now, or yields what the next part builds on.
+/// The result of one part of a plan: it either ends planning with what to do now, or returns a value for the next part.
 pub(super) type Control<K, T = ()> = ControlFlow<Next<<K as Planned>::Change>, T>;
 
-/// What to do now, and how the resource is summarized until then.
+/// What to do now, and the summary of the resource until then.
 pub(super) struct Next<Change> {
     step: Option<Step<Change>>,
     summary: Summary,
 }
 
-/// A plan while it is being made.
+/// A plan under construction.
 pub(super) struct Planner<'a, K: Planned> {
     pub(super) input: &'a Input<K>,
     pub(super) status: K::Status,
@@ -41,7 +42,7 @@ pub(super) struct Planner<'a, K: Planned> {
     failure: Option<(Action, Verdict)>,
     inputs: String,
     requeue_after: Option<SignedDuration>,
-    /// The dependency that was missing in the run before, and since when.
+    /// The dependency that was missing in the previous reconcile, and since when.
     was_missing: Option<(&'static str, Timestamp)>,
 }
 
@@ -62,7 +63,7 @@ impl<Change> Next<Change> {
         Self::step(Step::Remote(change))
     }
 
-    /// Nothing to do: the resource is summarized like this until something changes.
+    /// Ends planning without a step: the resource keeps this summary until something changes.
     pub(super) fn wait(summary: Summary) -> Self {
         Self {
             step: None,
@@ -70,13 +71,13 @@ impl<Change> Next<Change> {
         }
     }
 
-    /// The same step under another summary.
+    /// Replaces the summary.
     pub(super) fn summarized(mut self, summary: Summary) -> Self {
         self.summary = summary;
         self
     }
 
-    /// The same if it has a step, or else a wait under `summary`.
+    /// Replaces the summary if there is no step.
     pub(super) fn step_or_wait(self, summary: Summary) -> Self {
         if self.step.is_some() {
             self
@@ -110,29 +111,29 @@ impl<'a, K: Planned> Planner<'a, K> {
         planner
     }
 
-    /// The failure of `action`, if that is what the last step ended with.
+    /// Returns the failure of the last step, if the step was `action` and failed.
     pub(super) fn failure_of(&self, action: Action) -> Option<Verdict> {
         let (failed, verdict) = self.failure.as_ref()?;
         (*failed == action).then(|| verdict.clone())
     }
 
-    /// Whether `action` was the last step, and done.
+    /// Returns whether `action` was the last step and succeeded.
     pub(super) fn just_did(&self, action: Action) -> bool {
         self.input.effects.outcome == Some(Outcome::Done(action))
     }
 
-    /// How long past failures keep us from changing anything at the service.
+    /// Returns how long the backoff after failures still forbids changes at the service, or `None` if they are allowed.
     pub(super) fn backoff(&self) -> Option<SignedDuration> {
         retry::wait(self.status.retry(), &self.inputs, self.input.now)
     }
 
-    /// Requeues the resource after `pause` at the latest.
+    /// Requeues the resource after at most `pause`.
     pub(super) fn requeue_after(&mut self, pause: SignedDuration) {
         let requeue = self.requeue_after.get_or_insert(pause);
         *requeue = pause.min(*requeue);
     }
 
-    /// Waits under this summary, for `pause` at most.
+    /// Waits with this summary for at most `pause`.
     pub(super) fn wait_for(&mut self, summary: Summary, pause: SignedDuration) -> Next<K::Change> {
         self.requeue_after(pause);
         Next::wait(summary)
@@ -159,19 +160,19 @@ impl<'a, K: Planned> Planner<'a, K> {
         }
     }
 
-    /// Ends planning for a resource that its user has suspended.
+    /// Ends planning if the resource is suspended.
     pub(super) fn suspended(&mut self, suspend: bool) -> Control<K> {
         if !suspend {
             return Continue(());
         }
         let message = format!(
-            "spec.suspend is true: the remote {} is left as it is and not looked at",
+            "spec.suspend is true: the remote {} is neither changed nor polled; set it to false to resume",
             K::NOUN
         );
         Break(self.blocked_by(&Blocked::suspension(reason::SUSPENDED, message)))
     }
 
-    /// The target, if nothing blocks the resource.
+    /// Returns the target, or ends planning if the resource is blocked.
     pub(super) fn target(&mut self) -> Control<K, &'a Target> {
         match &self.input.target {
             Ok(target) => Continue(target),
@@ -179,7 +180,7 @@ impl<'a, K: Planned> Planner<'a, K> {
         }
     }
 
-    /// Lists once more if the user asked for it.
+    /// Lists the collection again if the user requested a reconciliation.
     pub(super) fn requested_refresh(&self) -> Control<K> {
         let pending = self.status.pending_request(&*self.input.resource);
         let stale = self.view().is_some_and(|view| !view.fresh);
@@ -189,7 +190,8 @@ impl<'a, K: Planned> Planner<'a, K> {
         Continue(())
     }
 
-    /// The complete list of the collection. What is known of a `settled` object stays true for a while without one.
+    /// Returns the complete list of the collection, or ends planning if there is none. Without a list, what is known
+    /// about a `settled` object remains valid for a while.
     pub(super) fn listed(&self, settled: bool) -> Control<K, &'a View<K::Item>> {
         match &self.input.collection {
             None => Break(Next::refresh()),
@@ -198,7 +200,8 @@ impl<'a, K: Planned> Planner<'a, K> {
         }
     }
 
-    /// Adds the finalizer before anything is done for the resource at the service.
+    /// Adds the finalizer, which must precede any change at the service: without it, a deleted resource would leave its
+    /// remote object behind.
     pub(super) fn finalizer(&self) -> Control<K> {
         let resource = &*self.input.resource;
         if resource.is_managed() && !resource::is_held(resource) {
@@ -207,7 +210,7 @@ impl<'a, K: Planned> Planner<'a, K> {
         Continue(())
     }
 
-    /// The complete list of the collection, if there is one.
+    /// Returns the complete list of the collection, or `None` if there is none.
     pub(super) fn view(&self) -> Option<&'a View<K::Item>> {
         match &self.input.collection {
             Some(Read::Known(view)) => Some(view),
@@ -215,12 +218,12 @@ impl<'a, K: Planned> Planner<'a, K> {
         }
     }
 
-    /// Whether this reconcile asked for the list. What an older one shows of others may be gone.
+    /// Returns whether this reconcile requested the list. The other objects in an older list may no longer exist.
     pub(super) fn is_fresh(&self) -> bool {
         self.view().is_some_and(|view| view.fresh)
     }
 
-    /// Whether the cluster knows that the resource stands for the object of this id.
+    /// Returns whether the status in the cluster records this id.
     pub(super) fn records(&self, id: &str) -> bool {
         let recorded = self.input.resource.status().and_then(SharedStatus::id);
         recorded == Some(id)
@@ -245,21 +248,21 @@ impl<'a, K: Planned> Planner<'a, K> {
         Next::wait(blocked.summary())
     }
 
-    /// How much longer a missing dependency is waited for; `None` if a person is needed.
+    /// Returns how much longer to wait for a missing dependency, or `None` if action by a person is required.
     fn patience_for(&mut self, reason: &'static str) -> Option<SignedDuration> {
         let now = self.input.now;
         let since = self.was_missing.filter(|(was, _)| *was == reason);
         let since = since.map_or(now, |(_, since)| since);
         self.memory.missing = Some((reason, since));
-        // A restart is no reason to wait once more.
+        // A restart must not begin another wait: a resource that is `Stalled` for this reason stays so.
         let stalled = conditions::find(self.status.conditions(), STALLED);
         let left = PATIENCE_FOR_DEPENDENCIES - now.duration_since(since);
         (stalled.is_none_or(|stalled| stalled.reason != reason) && left.is_positive())
             .then_some(left)
     }
 
-    /// The collection could not be listed. What is known of a `settled` object stays true for a while, unless a person has
-    /// to act or the spec has changed since.
+    /// Handles a collection that could not be listed. What is known about a `settled` object remains valid for a while,
+    /// unless action by a person is required or the spec has changed since.
     pub(super) fn unreadable(&self, unreadable: &Unreadable, settled: bool) -> Next<K::Change> {
         let Unreadable { verdict, failures } = unreadable;
         let passes = match verdict.disposition {
@@ -276,13 +279,13 @@ impl<'a, K: Planned> Planner<'a, K> {
         Next::wait(summary)
     }
 
-    /// Whether the conditions speak of an earlier spec.
+    /// Returns whether the conditions describe an earlier spec.
     fn is_edited(&self) -> bool {
         let generation = resource::generation(&*self.input.resource);
         self.status.observed_generation() < generation
     }
 
-    /// The plan that `control` has led to. A plan that came to its end has found everything as declared.
+    /// Builds the plan from the result of its parts. If none of them ended planning, the remote object is as declared.
     pub(super) fn finish(mut self, control: Control<K>, readiness: &Readiness) -> Plan<K> {
         let next = match control {
             Break(next) => next,
@@ -306,7 +309,8 @@ impl<'a, K: Planned> Planner<'a, K> {
         }
     }
 
-    /// An edit that has not reached the service must not be reported as ready, whatever keeps it from being sent.
+    /// Replaces the summary if an edit has not reached the service: it must not be reported as ready, whatever the
+    /// cause of the delay.
     fn unless_outdated(&self, summary: Summary, goes_on: bool) -> Summary {
         let ready = conditions::is_true(self.status.conditions(), READY);
         if summary != Summary::Unchanged || goes_on || !ready || !self.is_edited() {
@@ -318,7 +322,7 @@ impl<'a, K: Planned> Planner<'a, K> {
         ))
     }
 
-    /// Writes down how the resource stands, and that a wish for a look has led there.
+    /// Renders the conditions, and records that a request for a reconciliation was handled.
     fn summarize(&mut self, summary: Summary, readiness: &Readiness) {
         let resource = &*self.input.resource;
         let original = resource.status().map_or(&[][..], SharedStatus::conditions);
@@ -328,7 +332,7 @@ impl<'a, K: Planned> Planner<'a, K> {
         self.status.set_conditions(conditions, generation);
         if let Some(request) = self.status.pending_request(resource) {
             self.status.set_handled(request);
-            // With two new values each is echoed once.
+            // With two new values, each must be echoed once, so reconcile again for the other one.
             let more = self.status.pending_request(resource).is_some();
             if more {
                 self.requeue_after(AT_ONCE);
@@ -336,7 +340,7 @@ impl<'a, K: Planned> Planner<'a, K> {
         }
     }
 
-    /// Counts the last step's failure, or forgets those before.
+    /// Counts the failure of the last step, or resets the count after a success.
     fn fold_outcome(&mut self) {
         match &self.input.effects.outcome {
             None => {}
@@ -351,7 +355,7 @@ impl<'a, K: Planned> Planner<'a, K> {
     }
 }
 
-/// Changes when a person changes something that could end a failure.
+/// Returns a fingerprint that changes when a person changes an input that could resolve a failure.
 fn inputs<K: Planned>(input: &Input<K>) -> String {
     let resource = &*input.resource;
     let annotated = [

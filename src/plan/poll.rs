@@ -1,41 +1,44 @@
-//! Decides when a collection of the service is listed again, and whom a new list concerns.
+//! Decisions about polls: when a collection is listed again, and which resources a new list affects.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::graph::model::{Flow, FlowSet, FlowSetId, FlowType, Listing};
 
+/// Pause before the first poll of an unsettled collection; doubled with each list without a change.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause after failures, reached after 9 of them (1 s << 9 = 512 s). It bounds the time to notice that the service
+/// is available again.
 const MAX_PAUSE_AFTER_FAILURE: Duration = Duration::from_mins(5);
 
-/// How a collection is to be polled.
+/// The polling schedule of a collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cadence {
-    /// How often it is listed while nothing is expected of it.
+    /// Interval between polls while the collection is settled.
     pub interval: Duration,
-    /// Whether nothing is expected of it: all resources that it concerns are where they should be.
+    /// Whether no change is expected: all resources with objects in the collection are in their desired state.
     pub settled: bool,
 }
 
-/// How the last polls of a collection went.
+/// The outcomes of the last polls of a collection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct History {
-    /// How many lists in a row have shown nothing new.
+    /// Number of consecutive lists without a change.
     pub quiet: u32,
-    /// How many lists in a row have failed.
+    /// Number of consecutive failed lists.
     pub failures: u32,
 }
 
-/// How long after the last list the next one is due.
+/// Returns the time from the last poll to the next one.
 ///
-/// Settled collections are listed at the interval; others soon, and then less and less often up to the interval; after
-/// failures less and less often too. `spread`, from 0 to 1, moves the time by up to a tenth in either direction, so that
-/// collections do not all come due at once.
+/// Settled collections are listed at the interval; others after 1 s, doubled with each list without a change up to the
+/// interval; after failures, the pause is doubled up to 5 min. `spread`, from 0 to 1, changes the time by up to a tenth
+/// in either direction, so that not all collections become due at once.
 #[must_use]
 pub fn pause(cadence: Cadence, history: History, spread: f64) -> Duration {
     let pause = if history.failures > 0 {
-        let most = MAX_PAUSE_AFTER_FAILURE.max(cadence.interval);
-        doubled(FIRST_PAUSE, history.failures).min(most)
+        let max = MAX_PAUSE_AFTER_FAILURE.max(cadence.interval);
+        doubled(FIRST_PAUSE, history.failures).min(max)
     } else if cadence.settled {
         cadence.interval
     } else {
@@ -44,7 +47,7 @@ pub fn pause(cadence: Cadence, history: History, spread: f64) -> Duration {
     pause.mul_f64(0.9 + 0.2 * spread.clamp(0.0, 1.0))
 }
 
-/// The types whose flows are not the same in both lists.
+/// Returns the types whose flows differ between the two lists.
 #[must_use]
 pub fn changed_types(old: &Listing<Flow>, new: &Listing<Flow>) -> Vec<FlowType> {
     fn of(listing: &Listing<Flow>, kind: FlowType) -> Vec<&Flow> {
@@ -55,7 +58,7 @@ pub fn changed_types(old: &Listing<Flow>, new: &Listing<Flow>) -> Vec<FlowType> 
     FlowType::ALL.into_iter().filter(differs).collect()
 }
 
-/// The ids and names of the sets that are not the same in both lists.
+/// Returns the ids and names of the sets that differ between the two lists.
 #[must_use]
 pub fn changed_sets(
     old: &Listing<FlowSet>,
@@ -78,6 +81,7 @@ pub fn changed_sets(
 }
 
 fn doubled(first: Duration, times: u32) -> Duration {
+    // The limit only prevents an overflow: 1 s << 16 is 18 hours, more than any pause.
     first.saturating_mul(1 << times.min(16))
 }
 

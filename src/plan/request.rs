@@ -1,6 +1,7 @@
-//! Requests for a look at the service: any new value of either annotation, each handled and echoed once.
+//! Requests for a reconciliation: each new value of either annotation is handled and echoed once.
 //!
-//! Values are opaque. They are compared for equality only: a time in seconds and a time as a date have no order.
+//! Values are opaque and only compared for equality: they do not have an order, as one may be a number of seconds and
+//! another a date.
 
 use kube::ResourceExt;
 
@@ -8,19 +9,19 @@ use crate::api::{HandledRequests, annotation};
 
 use super::resource::annotated;
 
-/// A request that was not handled yet, and what the status has to hold once it is.
+/// A request that has not been handled yet, and what the status must record once it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// `status.lastHandledReconcileAt`: the value of the annotation.
+    /// The value of the annotation, for `status.lastHandledReconcileAt`.
     pub value: String,
-    /// `status.lastHandledRequests`: present while both annotations are set.
+    /// The value for `status.lastHandledRequests`, or `None` unless both annotations are set.
     pub handled: Option<HandledRequests>,
 }
 
-/// The request to handle next, or `None` if all were handled.
+/// Returns the request to handle next, or `None` if all were handled.
 ///
-/// `last` is `status.lastHandledReconcileAt` and `record` is `status.lastHandledRequests`. With two new values the
-/// operator's own annotation comes first; the other is pending still once the status holds what [`Request`] says.
+/// `last` is `status.lastHandledReconcileAt` and `record` is `status.lastHandledRequests`. With two new values, the
+/// operator's own annotation comes first; the other one is still pending after the status records the [`Request`].
 #[must_use]
 pub fn pending_request(
     resource: &impl ResourceExt,
@@ -29,7 +30,7 @@ pub fn pending_request(
 ) -> Option<Request> {
     let own = annotated(resource, annotation::REQUESTED_AT);
     let flux = annotated(resource, annotation::FLUX_REQUESTED_AT);
-    // Without a record, the value that was echoed last is all that is known to be handled.
+    // Without a record, only the value that was echoed last is known to be handled.
     let echoed = |value: Option<&str>| {
         value
             .filter(|value| Some(*value) == last)
@@ -43,7 +44,7 @@ pub fn pending_request(
     let value = own
         .filter(|own| is_new(own, &before.requested_at))
         .or(flux.filter(|flux| is_new(flux, &before.flux_requested_at)))?;
-    // One look answers both annotations if they hold the same value.
+    // One reconciliation handles both annotations if they have the same value.
     let after = |annotation: Option<&str>, handled: Option<String>| {
         annotation
             .filter(|other| *other == value)
@@ -89,7 +90,7 @@ mod tests {
         }
     }
 
-    /// What is echoed, run after run, until nothing is pending.
+    /// Returns the values echoed by successive reconciles until nothing is pending.
     fn echoes(
         resource: &DynamicObject,
         last: Option<&str>,
@@ -105,12 +106,12 @@ mod tests {
         echoes.join(" ")
     }
 
-    /// A value, or `-` for none.
+    /// Parses a value; `-` stands for an absent one.
     fn value(text: &str) -> Option<&str> {
         (text != "-").then_some(text)
     }
 
-    /// The operator's own annotation and Flux's.
+    /// Parses the values of the operator's own annotation and of Flux's.
     fn pair(text: &str) -> (Option<&str>, Option<&str>) {
         let (own, flux) = text.split_once(' ').unwrap();
         (value(own), value(flux))
@@ -118,9 +119,9 @@ mod tests {
 
     #[test]
     fn each_new_value_is_echoed_once() {
-        // What is set, what was echoed last, the record, and what is echoed then.
+        // Columns: the annotations, the last echoed value, the record, and the values that are echoed next.
         let cases = [
-            // One annotation.
+            // A single annotation.
             ("- -", "-", "", ""),
             ("- -", "a", "", ""),
             ("a -", "-", "", "a"),
@@ -129,12 +130,12 @@ mod tests {
             ("a -", "b", "", "a"),
             ("- 1764000000", "2026-11-26", "", "1764000000"),
             ("- 1764000000", "1764000000", "", ""),
-            // Both, without a record: an older value of one must not hide a newer one of the other.
+            // Both annotations, without a record: an older value of one must not hide a newer value of the other.
             ("today-1 1764000000", "today-1", "", "1764000000"),
             ("2026 17", "17", "", "2026"),
             ("a b", "-", "", "a b"),
             ("b a", "c", "", "b a"),
-            // Both, with a record.
+            // Both annotations, with a record.
             ("a b", "b", "a b", ""),
             ("a b", "a", "a b", ""),
             ("c b", "b", "a b", "c"),
@@ -146,7 +147,7 @@ mod tests {
             ("a a", "-", "", "a"),
             ("a a", "a", "", ""),
             ("c c", "b", "a b", "c"),
-            // One of both is taken away: what is left was handled before.
+            // One of the two is removed: the other one was handled before.
             ("a -", "b", "a b", ""),
             ("- b", "a", "a b", ""),
             ("c -", "b", "a b", "c"),

@@ -1,4 +1,4 @@
-//! What plans read from a resource's metadata.
+//! Accessors for the metadata that plans use.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
@@ -9,50 +9,51 @@ use crate::api::{FINALIZER, annotation};
 
 use super::{Attempt, Permit};
 
-/// Whether a user asked for the resource's deletion.
+/// Returns whether the resource is being deleted.
 pub fn is_deleting(resource: &impl ResourceExt) -> bool {
     resource.meta().deletion_timestamp.is_some()
 }
 
-/// Whether the operator holds the resource.
+/// Returns whether the resource has the operator's finalizer.
 pub fn is_held(resource: &impl ResourceExt) -> bool {
     resource.finalizers().iter().any(|name| name == FINALIZER)
 }
 
-/// Whether a user said to let go without touching the service.
+/// Returns whether a user requested to release the resource without a request to the service.
 pub fn is_abandoned(resource: &impl ResourceExt) -> bool {
     annotated(resource, annotation::ABANDON) == Some("true")
 }
 
-/// The generation of the spec.
+/// Returns the generation of the spec.
 pub fn generation(resource: &impl ResourceExt) -> i64 {
     resource.meta().generation.unwrap_or_default()
 }
 
-/// When the resource was created.
+/// Returns when the resource was created.
 pub fn created(resource: &impl ResourceExt) -> Option<Timestamp> {
     let created: &ObjectMeta = resource.meta();
     created.creation_timestamp.as_ref().map(|time| time.0)
 }
 
-/// The value of an annotation.
+/// Returns the value of an annotation, or `None` if it is absent.
 pub fn annotated<'a>(resource: &'a impl ResourceExt, name: &str) -> Option<&'a str> {
     resource.annotations().get(name).map(String::as_str)
 }
 
-/// The id of the remote object that the user told the operator to adopt.
+/// Returns the id of the remote object that the user wants to adopt, or `None` if the annotation is absent.
 pub fn adopted_id(resource: &impl ResourceExt) -> Option<&str> {
     annotated(resource, annotation::REMOTE_ID)
 }
 
-/// The last intent to create, whatever became of it.
+/// Returns the last intent to create, whatever its outcome.
 pub fn attempt(resource: &impl ResourceExt) -> Option<Attempt> {
     Attempt::parse(annotated(resource, annotation::CREATE_ATTEMPT)?)
 }
 
-/// The intent to create that the resource carries and whose outcome is not known.
+/// Returns the intent to create in the resource if its outcome is unknown.
 ///
-/// A status that names the attempt as resolved settles it, and so does the permit of a request that never left.
+/// An attempt is resolved if the status records it as such, or if this process still has the permit, because then no
+/// request was sent.
 pub fn unresolved_attempt(
     resource: &impl ResourceExt,
     resolved: Option<Uuid>,

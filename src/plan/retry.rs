@@ -1,7 +1,7 @@
-//! When to try again after a failure.
+//! Backoff after failures.
 //!
-//! The count lives in the resource's status, so that a restart or a change of leader neither forgets a failure nor
-//! retries in a burst. It is forgotten as soon as anything changes that a person could have mended.
+//! The count is recorded in the resource's status, so that a restart or a change of leader neither loses a failure nor
+//! causes a burst of retries. It is reset as soon as any input changes that a person could have fixed.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use crate::api::Retry;
 use crate::graph::verdict::{Disposition, Reason, Verdict};
 
-/// No pause is longer, whatever it is for.
+/// The longest pause, whatever its cause. A service that requests more is asked once an hour, which costs little.
 const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 
-/// The failures so far and one more.
+/// Returns the failures so far plus one.
 #[must_use]
 pub fn after_failure(
     past: Option<&Retry>,
@@ -33,16 +33,17 @@ pub fn after_failure(
     }
 }
 
-/// How long to leave the service alone; `None`: go ahead.
+/// Returns how long to wait before the next request, or `None` if it may be sent now.
 #[must_use]
 pub fn wait(past: Option<&Retry>, inputs: &str, now: Timestamp) -> Option<SignedDuration> {
     let past = past.filter(|past| past.inputs == inputs)?;
     let left = past.not_before.0.duration_since(now);
-    // Nobody wrote a longer pause down: the time was told by another clock.
+    // No pause is longer than the maximum, so a later time was recorded by a clock that was ahead.
     (left.is_positive() && left <= MAX_PAUSE).then_some(left)
 }
 
-/// A short text that changes when one of `parts` does: 64-bit FNV-1a, in hexadecimal.
+/// Returns a fingerprint of `parts`: 64-bit FNV-1a, in hexadecimal. It is persisted in statuses, so it must be the same
+/// in all versions, which `DefaultHasher` does not guarantee.
 #[must_use]
 pub fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
@@ -54,27 +55,34 @@ pub fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     format!("{hash:016x}")
 }
 
-/// Doubles with each failure: from 2 s to 5 min for what passes by itself, from 30 s to 30 min for what a person has
-/// to mend elsewhere.
+/// Returns the pause after a failure. It doubles with each failure: from 2 s to 5 min for transient failures, from 30 s
+/// to 30 min for those that a person must fix elsewhere, and from 60 s to 30 min for bugs.
 fn pause(verdict: &Verdict, failures: i32) -> SignedDuration {
-    let (first, most) = match verdict.disposition {
+    let (first, max) = match verdict.disposition {
+        // Most outages last seconds, so start at 2 s: 2, 4, … 256 s is 8½ min in 8 retries. From then on, 5 min bounds the
+        // delay after an outage, and 10,000 resources cause 33 requests a second, which the request budget spreads.
         Disposition::Retry => (2, 300),
         Disposition::Throttled { after } => return throttled(after),
-        // A permission that was just granted works within a minute. This pause and the 50 s after which the client renews a
-        // token that was refused with 403 make sure of it: 55 s after a refusal the token is always old enough, also where
-        // the status has cut a second off the pause.
+        // A permission that was just granted must take effect within a minute. This pause and the 50 s after which the
+        // client renews a token that was refused with 403 ensure that: 55 s after a refusal, the token is always old
+        // enough, even where the status has truncated the pause by a second.
         Disposition::User if verdict.reason == Reason::Forbidden => (55, 55),
+        // A person takes minutes to fix the cause. A change of the spec or of an annotation resets the backoff, so the long
+        // pauses only delay fixes at the service, by 30 min at most.
         Disposition::User => (30, 1800),
+        // Only an upgrade fixes a bug, and it takes effect at the latest with the next retry.
         Disposition::Bug => (60, 1800),
     };
+    // The limit only prevents an overflow: even 2 s << 16 is 36 hours, more than any maximum.
     let doublings = u32::try_from(failures - 1).unwrap_or_default().min(16);
-    SignedDuration::from_secs((first << doublings).min(most))
+    SignedDuration::from_secs((first << doublings).min(max))
 }
 
-/// As long as the service asks for, within reason: nobody should wait for ever because of one odd answer.
+/// Returns the pause that the service requests, limited so that one implausible response cannot stop the work on a
+/// resource.
 fn throttled(after: Option<Duration>) -> SignedDuration {
-    const UNSAID: Duration = Duration::from_secs(10);
-    SignedDuration::try_from(after.unwrap_or(UNSAID))
+    const DEFAULT: Duration = Duration::from_secs(10);
+    SignedDuration::try_from(after.unwrap_or(DEFAULT))
         .unwrap_or(MAX_PAUSE)
         .min(MAX_PAUSE)
 }
@@ -144,8 +152,8 @@ mod tests {
             assert_eq!(wait(Some(&retry), "same", at(seconds)), left);
         }
         assert_eq!(wait(None, "same", start()), None);
-        let told_by_a_clock_of_tomorrow = wait(Some(&retry), "same", at(-86_400));
-        assert_eq!(told_by_a_clock_of_tomorrow, None);
+        let recorded_by_a_clock_of_tomorrow = wait(Some(&retry), "same", at(-86_400));
+        assert_eq!(recorded_by_a_clock_of_tomorrow, None);
     }
 
     #[test]

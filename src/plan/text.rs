@@ -1,17 +1,19 @@
-//! Lengths of what people read: event notes and lists in messages.
+//! Limits for texts that people read: event notes and lists in messages.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Kubernetes refuses a note of more than 1,024 bytes; the rest is room for what a client adds.
+/// Maximum length of an event note. Kubernetes rejects notes of more than 1,024 bytes; 24 bytes are left for additions
+/// by clients.
 pub const MAX_NOTE: usize = 1000;
 
-/// More ids than these help nobody who reads a message.
+/// Maximum number of ids in a message. Ten ids of 36 characters are about 400 bytes, so the remedy after them fits into
+/// a note.
 const MAX_IDS: usize = 10;
 
 const ELLIPSIS: &str = "…";
 
-/// A text of at most `max` bytes, whose end is replaced by an ellipsis if it was longer.
+/// Truncates a text to at most `max` bytes, with an ellipsis in place of the truncated end.
 #[must_use]
 pub fn cut_bytes(text: &str, max: usize) -> Cow<'_, str> {
     if text.len() <= max {
@@ -21,7 +23,7 @@ pub fn cut_bytes(text: &str, max: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}{ELLIPSIS}", &text[..kept]))
 }
 
-/// The first ten of some ids, and how many more there are: `a, b … and 7 more`.
+/// Lists the first ten ids and the number of the others: `a, b … and 7 more`.
 #[must_use]
 pub fn list_ids<T: AsRef<str>>(ids: impl IntoIterator<Item = T>) -> String {
     let mut ids = ids.into_iter();
@@ -54,7 +56,7 @@ mod tests {
                 } else {
                     let kept = cut.strip_suffix(ELLIPSIS).unwrap();
                     assert!(text.starts_with(kept));
-                    // No character that would have fitted is lost.
+                    // No character that would have fitted is removed.
                     assert!(kept.len() + ELLIPSIS.len() + 4 > max, "{cut} of {max}");
                 }
             }

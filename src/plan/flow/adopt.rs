@@ -1,4 +1,4 @@
-//! Decides whose a flow is that exists, and takes it over where that is allowed.
+//! Ownership of an existing flow, and its adoption where that is allowed.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -10,7 +10,7 @@ use crate::plan::{Action, Ownership, Planned, resource};
 
 use super::{Change, Control, Planner, reset};
 
-/// Ends planning unless the flow is ours, or may be adopted, and the resource is held.
+/// Ends planning unless the flow is ours or may be adopted, and the resource has the finalizer.
 pub(super) fn owned(planner: &mut Planner, flow: &Flow) -> Control {
     let Some(ownership) = ownership(planner, flow) else {
         return Break(not_ours(planner, flow));
@@ -25,7 +25,7 @@ pub(super) fn owned(planner: &mut Planner, flow: &Flow) -> Control {
     Continue(())
 }
 
-/// Why `flow` is ours, or `None` if it is not.
+/// Returns why `flow` is ours, or `None` if it is not.
 pub(super) fn ownership(planner: &Planner, flow: &Flow) -> Option<Ownership> {
     let input = planner.input;
     let recorded = planner.status.id.as_deref();
@@ -33,8 +33,8 @@ pub(super) fn ownership(planner: &Planner, flow: &Flow) -> Option<Ownership> {
     if recorded.is_some_and(is) {
         return Some(Ownership::Recorded);
     }
-    // A set holds one flow of each type, and the list before the attempt lacked it: what is there now is its outcome,
-    // whatever date the service gives it.
+    // A set has at most one flow of each type, and the list before the attempt did not contain it: the flow in the list
+    // now is the outcome, whatever its creation date.
     if planner.unresolved().is_some() || planner.just_did(Action::Create) {
         return Some(Ownership::Attempt);
     }
@@ -57,10 +57,10 @@ fn not_ours(planner: &Planner, flow: &Flow) -> Next<Change> {
     let id = &flow.id;
     let message = match resource::adopted_id(&*planner.input.resource) {
         Some(wanted) => format!(
-            "the set's flow of this type has the id {id}, not {wanted} as the annotation industrydata.dev/remote-id says: correct the annotation, or delete the flow at the service"
+            "the set's flow of this type has the id {id}, not {wanted} as in the annotation industrydata.dev/remote-id: correct the annotation, or delete the flow at the service"
         ),
         None => format!(
-            "the set has a flow of this type already, {id}, which was not made for this resource: to adopt it, set the annotation industrydata.dev/remote-id to that id or spec.adoptionPolicy to IfExists; or delete it at the service"
+            "the set already has a flow of this type, {id}, that was not created for this resource: to adopt it, set the annotation industrydata.dev/remote-id to that id or spec.adoptionPolicy to IfExists; or delete it at the service"
         ),
     };
     let reason = match resource::adopted_id(&*planner.input.resource) {
@@ -70,7 +70,7 @@ fn not_ours(planner: &Planner, flow: &Flow) -> Next<Change> {
     Next::wait(Summary::stalled(reason, message))
 }
 
-/// Forgets what the status holds of another flow.
+/// Removes from the status what it records about another flow.
 fn take_over(planner: &mut Planner) {
     planner.memory.passwords.applied = None;
     planner.status = ProvisioningFlowStatus {

@@ -1,4 +1,4 @@
-//! Finds the flow that a resource stands for in its set, or has it created.
+//! Lookup of the flow of a resource in its set, or its creation.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -13,15 +13,15 @@ use crate::plan::{Container, View, text};
 
 use super::{Change, Control, Planner, adopt};
 
-/// What a complete list shows of our flow.
+/// The result of the lookup in a complete list.
 enum FlowLookup {
     Absent,
     Present(Flow),
-    /// More than one of our type, by id.
+    /// The ids of several flows of our type.
     Several(Vec<String>),
 }
 
-/// The flow that the service has. Planning ends where it has to be created, or cannot be found out.
+/// Returns the existing flow. Ends planning if it must be created or cannot be determined.
 pub(super) fn find_or_create(planner: &mut Planner) -> Control<Flow> {
     let view = planner.listed(planner.status.id.is_some())?;
     if view.container == Container::Gone {
@@ -34,7 +34,7 @@ pub(super) fn find_or_create(planner: &mut Planner) -> Control<Flow> {
     }
 }
 
-/// What has become of a create whose outcome is unresolved.
+/// Returns the outcome of an unresolved create.
 pub(super) fn create_outcome(planner: &Planner, view: &View<Flow>) -> CreateOutcome {
     match find(planner, view) {
         FlowLookup::Present(flow) if adopt::ownership(planner, &flow).is_some() => {
@@ -44,14 +44,14 @@ pub(super) fn create_outcome(planner: &Planner, view: &View<Flow>) -> CreateOutc
             }
         }
         FlowLookup::Several(_) => {
-            CreateOutcome::Unclear("the set shows several flows of this type")
+            CreateOutcome::Unclear("the set contains several flows of this type")
         }
         FlowLookup::Present(_) | FlowLookup::Absent => CreateOutcome::Absent,
     }
 }
 
-/// The flow of our type in our set, of which there can be one at most; or the one that is known to be ours, also where
-/// the service does not say of what type it is.
+/// Finds the flow of our type in our set, which can contain at most one, or the flow that is known to be ours, even if
+/// the service does not return its type.
 fn find(planner: &Planner, view: &View<Flow>) -> FlowLookup {
     let recorded = planner.status.id.as_deref();
     let mine = |flow: &&Flow| match flow.flow_type {
@@ -79,9 +79,9 @@ fn create(planner: &mut Planner, view: &View<Flow>) -> Control<std::convert::Inf
     })
 }
 
-/// The set does not exist, so neither does a flow in it, and none can be created.
+/// Handles a set that does not exist: it cannot contain a flow, and a flow cannot be created in it.
 ///
-/// Of a flow that was there before, the lists over the visibility window have to agree.
+/// If the flow existed before, all lists within the visibility window must agree.
 fn set_gone(planner: &mut Planner, view: &View<Flow>) -> Control<Next<Change>> {
     if !view.fresh {
         return Break(Next::refresh());
@@ -93,12 +93,12 @@ fn set_gone(planner: &mut Planner, view: &View<Flow>) -> Control<Next<Change>> {
         Some(id) => Summary::stalled(
             reason::FLOW_SET_NOT_FOUND,
             format!(
-                "the service has no set with the id {id} that spec.flowSetId names: create another ProvisioningFlow with the right id"
+                "the service has no set with the id {id} in spec.flowSetId: create another ProvisioningFlow with the correct id"
             ),
         ),
         None => Summary::reconciling(
             reason::FLOW_SET_NOT_READY,
-            "the remote set no longer exists: the flow follows once the OutboundProvisioningFlowSet has created it again",
+            "the remote set no longer exists: the flow is recreated after the OutboundProvisioningFlowSet has recreated its set",
         ),
     };
     Continue(planner.wait_a_minute(summary))
@@ -106,7 +106,7 @@ fn set_gone(planner: &mut Planner, view: &View<Flow>) -> Control<Next<Change>> {
 
 fn several(planner: &Planner, ids: &[String]) -> Next<Change> {
     let message = format!(
-        "the set shows {} {} flows ({}), of which it can hold one: delete the surplus at the service",
+        "the set contains {} {} flows ({}) but can have only one: delete the others at the service",
         ids.len(),
         planner.type_name(),
         text::list_ids(ids)

@@ -1,14 +1,14 @@
-//! Decides what to do about one [`ProvisioningFlow`].
+//! Plans of a [`ProvisioningFlow`].
 //!
 //! | question | answered in |
 //! |---|---|
-//! | may the resource go? | `../delete.rs` |
+//! | may the resource be deleted? | `../delete.rs` |
 //! | is there a remote flow? | `find.rs` |
 //! | may it be created now? | `../create.rs` |
-//! | is it ours? | `adopt.rs` |
+//! | is the flow ours? | `adopt.rs` |
 //! | what does its readiness mean? | `readiness.rs` |
-//! | does it differ, and is that corrected? | `update.rs`, `../correct.rs` |
-//! | is a reset due, and how far is it? | `reset.rs` |
+//! | has it drifted, and is that corrected? | `update.rs`, `../correct.rs` |
+//! | is a reset due or in progress? | `reset.rs` |
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -40,36 +40,37 @@ type Control<T = ()> = planner::Control<ProvisioningFlow, T>;
 pub enum Change {
     /// Create the flow.
     Create {
-        /// The intent that was written down.
+        /// The recorded intent.
         attempt: Attempt,
-        /// What to create.
+        /// The flow to create.
         body: FlowBody,
     },
     /// Change properties of the flow.
     Update {
-        /// The flow.
+        /// Id of the flow.
         id: String,
-        /// The properties to change, each whole.
+        /// The properties to change, each in full.
         body: FlowBody,
     },
     /// Reset the flow.
     Reset {
-        /// The flow.
+        /// Id of the flow.
         id: String,
     },
     /// Delete the flow.
     Delete {
-        /// The flow.
+        /// Id of the flow.
         id: String,
     },
 }
 
-/// What else has to be known to decide about a flow.
+/// Further input for the plan of a flow.
 #[derive(Clone, Debug)]
 pub struct Related {
-    /// An older resource that declares the same flow, in words that a user of this namespace may read.
+    /// An older resource that declares the same flow, described without details that users of this namespace may not
+    /// read.
     pub conflict: Option<String>,
-    /// The passwords that the spec refers to, as their Secrets hold them now, or what is missing of them.
+    /// The current passwords that the spec refers to, or what blocks reading them.
     pub passwords: Result<Vec<Password>, Blocked>,
 }
 
@@ -124,7 +125,7 @@ impl Planned for ProvisioningFlow {
     }
 }
 
-/// Plans one flow. Each line ends planning or lets the next one go on; what comes to the end is as declared.
+/// Plans one flow. Each line either ends planning or continues with the next one; at the end, the flow is as declared.
 fn steps(planner: &mut Planner) -> Control {
     planner.deleted(None, find::create_outcome, |id| Change::Delete { id })?;
     planner.suspended(planner.input.resource.spec.suspend)?;
@@ -139,7 +140,7 @@ fn steps(planner: &mut Planner) -> Control {
     reset::plan(planner, &flow, drifted)
 }
 
-/// Whether a value of `readinessStatus` is one that this version knows the meaning of.
+/// Returns whether this version recognizes a value of `readinessStatus`.
 #[must_use]
 pub fn knows_readiness(word: &str) -> bool {
     readiness::knows(word)
@@ -152,12 +153,12 @@ fn conflict(planner: &mut Planner) -> Control {
     };
     let kind = planner.type_name();
     let message = format!(
-        "{older} is older and declares the {kind} flow of the same set; a set holds one flow of each type: delete one of the two resources"
+        "{older} is older and declares the {kind} flow of the same set; a set can have one flow of each type: delete one of the two resources"
     );
     Break(planner.wait_a_minute(Summary::stalled(reason::CONFLICT, message)))
 }
 
-/// Moves the status to a flow in the target's set. What it holds of a flow in another set is forgotten: that set is gone.
+/// Resets the status if the target is another set: it describes a flow in a set that no longer exists.
 fn enter(planner: &mut Planner, target: &Target) -> Control {
     let (known, set) = (known_set(planner), target.set.as_ref());
     if known.as_ref() == set {
@@ -165,7 +166,7 @@ fn enter(planner: &mut Planner, target: &Target) -> Control {
     }
     if known.is_some() {
         if resource::attempt(&*planner.input.resource).is_some() {
-            // It was for a flow of the set that is gone, and would claim the flow of the new one.
+            // The intent was for a flow in the set that no longer exists, and would make the flow in the new set ours.
             return Break(Next::write(ResourceStep::ClearIntent));
         }
         planner.status = ProvisioningFlowStatus {
@@ -183,14 +184,14 @@ fn enter(planner: &mut Planner, target: &Target) -> Control {
     Continue(())
 }
 
-/// The set that the status speaks of.
+/// Returns the set that the status records, or `None` if there is none.
 fn known_set(planner: &Planner) -> Option<FlowSetId> {
     planner.status.flow_set_id.as_deref()?.parse().ok()
 }
 
 impl Planner<'_> {
-    /// A password that is another than at the last look could be what failures have waited for. It is noticed in memory
-    /// only: what the status keeps of the inputs must tell nothing of a password.
+    /// Resets the backoff if a password has changed since the last reconcile, as it may be what caused the failures.
+    /// The change is only tracked in memory: the inputs in the status must not reveal anything about a password.
     fn note_passwords(&mut self) {
         let Ok(passwords) = &self.input.related.passwords else {
             return;

@@ -1,4 +1,4 @@
-//! What the service's word for readiness means.
+//! Interpretation of the readiness that the service reports.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -12,19 +12,19 @@ use crate::plan::conditions::{Cause, Progress, Readiness, find};
 
 const MAX_HISTORY: usize = 10;
 
-const FAILED: &str = "the service says that the flow failed: look at the run's activities in the School Data Sync portal, then reset the flow";
-const EXPIRED: &str = "the service says that the flow has expired: look at the school year and the inbound flow in the School Data Sync portal";
-const UNKNOWN: &str = "the readiness of the flow is not known: status.readinessStatus is absent or a word that this version does not know";
+const FAILED: &str = "the service reports that the flow failed: check the activities of the run in the School Data Sync portal, then reset the flow";
+const EXPIRED: &str = "the service reports that the flow has expired: check the school year and the inbound flow in the School Data Sync portal";
+const UNKNOWN: &str = "the readiness of the flow is unknown: status.readinessStatus is absent or not recognized by this version";
 
-/// The values of `readinessStatus` that [`judge`] knows the meaning of.
+/// The values of `readinessStatus` that [`judge`] recognizes.
 const KNOWN: [&str; 5] = ["notReady", "ready", "failed", "disabled", "expired"];
 
-/// Whether a word is one whose meaning is known, in any letter case.
-pub(super) fn knows(word: &str) -> bool {
-    KNOWN.iter().any(|known| known.eq_ignore_ascii_case(word))
+/// Returns whether a value is recognized, in any letter case.
+pub(super) fn knows(value: &str) -> bool {
+    KNOWN.iter().any(|known| known.eq_ignore_ascii_case(value))
 }
 
-/// Takes over what the service says of the flow.
+/// Mirrors the properties of the flow in the status.
 pub(super) fn mirror(status: &mut ProvisioningFlowStatus, flow: &Flow, now: Timestamp) {
     status.id = Some(flow.id.to_string());
     status.created_date_time.clone_from(&flow.created);
@@ -45,7 +45,7 @@ pub(super) fn mirror(status: &mut ProvisioningFlowStatus, flow: &Flow, now: Time
     history.drain(..surplus);
 }
 
-/// What the flow's readiness means for the resource, and how long until that changes without an event.
+/// Returns the readiness of the resource, and the time until it changes without an event.
 pub(super) fn judge(
     status: &ProvisioningFlowStatus,
     flow: &ProvisioningFlow,
@@ -59,14 +59,14 @@ pub(super) fn judge(
         "disabled" => waiting(
             ConditionStatus::False,
             reason::DISABLED,
-            "the service says that the flow is disabled",
+            "the service reports that the flow is disabled",
         ),
         "notready" => waiting(
             ConditionStatus::False,
             reason::NOT_READY,
             "the service is still preparing the flow",
         ),
-        // The service is beta: a word that we do not know is passed on, and is no failure.
+        // The API is a beta version: an unrecognized value is passed on and does not count as a failure.
         _ => waiting(ConditionStatus::Unknown, reason::READINESS_UNKNOWN, UNKNOWN),
     };
     match time_left(status, flow, now) {
@@ -85,7 +85,7 @@ fn waiting(status: ConditionStatus, reason: &'static str, message: &str) -> Read
 
 fn overdue(message: &str) -> Readiness {
     let message = format!(
-        "{message}, for longer than spec.progressDeadline: look at the inbound flow and the last run in the School Data Sync portal"
+        "{message}, for longer than spec.progressDeadline: check the inbound flow and the last run in the School Data Sync portal"
     );
     stuck(reason::PROGRESS_DEADLINE_EXCEEDED, &message)
 }
@@ -98,7 +98,7 @@ fn stuck(reason: &'static str, message: &str) -> Readiness {
     }
 }
 
-/// How long the flow may still be not ready, or `None` if not any longer.
+/// Returns how much longer the flow may stay not ready, or `None` if the deadline has passed.
 fn time_left(
     status: &ProvisioningFlowStatus,
     flow: &ProvisioningFlow,
@@ -124,7 +124,7 @@ fn time_left(
     left.is_positive().then_some(left)
 }
 
-/// Whether the deadline was exceeded under this very spec.
+/// Returns whether the deadline was exceeded while the spec was the same as now.
 fn is_exceeded(status: &ProvisioningFlowStatus, flow: &ProvisioningFlow) -> bool {
     find(&status.conditions, STALLED).is_some_and(|stalled| {
         stalled.reason == reason::PROGRESS_DEADLINE_EXCEEDED

@@ -1,9 +1,9 @@
-//! Resets a flow, at most once for each token.
+//! Reset of a flow, at most once for each token.
 //!
-//! A reset has no key and no operation to watch. So it is first written down as `Sending`, under precondition
-//! ([`ResourceStep::WriteStatus`]); only the process that wrote it may send the request, and only while it knows that none has
-//! left ([`Permit::Reset`]). Any other process that finds `Sending` cannot know whether the request left, and records
-//! `Unknown`.
+//! A reset has neither an idempotency key nor an operation to poll. So it is first recorded as `Sending`, under a
+//! precondition ([`ResourceStep::WriteStatus`]); only the process that recorded it may send the request, and only while
+//! it is certain that none was sent ([`Permit::Reset`]). Any other process that finds `Sending` cannot determine
+//! whether the request was sent, and records `Unknown`.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -21,22 +21,23 @@ use crate::plan::{Action, Permit, Planned, ResourceStep, View, resource};
 
 use super::{Change, Control, Planner};
 
-/// A status keeps whole seconds.
+/// Precision of times in a status, which are whole seconds.
 const STATUS_TIME_PRECISION: SignedDuration = SignedDuration::from_secs(1);
 
-/// By then the poller, which is told of each change, has listed the set again.
+/// Time until the flow is listed after a reset. By then, the poller has usually listed the set: each change makes the
+/// next poll due.
 const REFRESH_AFTER_RESET: SignedDuration = SignedDuration::from_secs(3);
 
-const UNKNOWN: &str = "a reset was sent and nobody can tell whether it took effect; it is not sent again: to reset for certain, give spec.resetToken a new value";
+const UNKNOWN: &str = "the outcome of the last reset is unknown, and it is not retried: to reset the flow again, set a new spec.resetToken";
 
-/// What a resource asks for when the operator first sees its flow. It is noted and not acted on: a cluster rebuilt from
-/// Git must not make the service provision everything anew.
+/// Returns the reset that a resource requests when the operator first observes its flow. It is only recorded: a cluster
+/// that is rebuilt from Git must not make the service provision everything again.
 pub(super) fn note(flow: &ProvisioningFlow) -> Option<Reset> {
     let asked = asked(flow);
     (asked != Reset::default()).then_some(asked)
 }
 
-/// Ends planning where a reset is due or in doubt, or the flow stays different from the spec.
+/// Ends planning if a reset is due or its outcome unknown, or if drift remains.
 pub(super) fn plan(planner: &mut Planner, flow: &Flow, drifted: Drifted) -> Control {
     let reset = if planner.input.resource.is_managed() {
         decide(planner, flow)
@@ -51,7 +52,7 @@ pub(super) fn plan(planner: &mut Planner, flow: &Flow, drifted: Drifted) -> Cont
     }
 }
 
-/// Notes what is asked for while the operator only observes: it is no reason to reset once it may.
+/// Records a request while the operator only observes, so that it does not cause a reset once writes are allowed.
 fn observe(planner: &mut Planner) {
     if is_new(planner) {
         planner.status.reset = note(&planner.input.resource);
@@ -89,14 +90,13 @@ fn decide(planner: &mut Planner, flow: &Flow) -> Control {
     }
 }
 
-/// Ends planning until the service has been listed since the reset: what was seen of the flow before says nothing about it
-/// now.
+/// Ends planning until the flows have been listed after the reset: earlier lists do not reflect it.
 fn settling(planner: &mut Planner) -> Control {
     let reset = planner.status.reset.as_ref();
     let Some(accepted) = reset.and_then(|reset| Some(reset.time.as_ref()?.0)) else {
         return Continue(());
     };
-    // A time that lies ahead comes from another clock and cannot be waited for.
+    // A time in the future comes from another clock, so it cannot be compared with the list.
     if accepted > planner.input.now {
         return if planner.is_fresh() {
             Continue(())
@@ -110,12 +110,12 @@ fn settling(planner: &mut Planner) -> Control {
     }
     let progress = Progress::reconciling(
         reason::RESETTING,
-        "the service has accepted the reset and has not been looked at since",
+        "the service accepted the reset, and the flow has not been listed since",
     );
     Break(planner.wait_for(Summary::Synced { progress }, REFRESH_AFTER_RESET))
 }
 
-/// Whether the resource asks for a reset that the status does not speak of.
+/// Returns whether the resource requests a reset that the status does not record.
 fn is_new(planner: &Planner) -> bool {
     let asked = asked(&planner.input.resource);
     let known = planner.status.reset.clone().unwrap_or_default();
@@ -123,17 +123,17 @@ fn is_new(planner: &Planner) -> bool {
     token || (asked.requested_at.is_some() && asked.requested_at != known.requested_at)
 }
 
-/// Whether the user took back what a refused reset was asked for with.
+/// Returns whether the user withdrew the request of a refused reset.
 fn is_withdrawn(planner: &Planner) -> bool {
     asked(&planner.input.resource) == Reset::default()
 }
 
-/// Takes up a new request to reset.
+/// Begins a newly requested reset.
 fn begin(planner: &mut Planner) -> Next<Change> {
     let asked = asked(&planner.input.resource);
     let known = planner.status.reset.take().unwrap_or_default();
     planner.status.retry = None;
-    // A value that was taken out of the manifest stays known: putting it back is no new wish.
+    // A value that was removed from the manifest stays recorded: restoring it is not a new request.
     planner.status.reset = Some(Reset {
         token: asked.token.or(known.token),
         requested_at: asked.requested_at.or(known.requested_at),
@@ -142,18 +142,18 @@ fn begin(planner: &mut Planner) -> Next<Change> {
     send(planner)
 }
 
-/// Writes down that the reset is about to be sent.
+/// Records that the reset is about to be sent.
 fn send(planner: &mut Planner) -> Next<Change> {
     enter(planner, ResetPhase::Sending);
     Next::write(ResourceStep::WriteStatus(permit(planner)))
 }
 
-/// Whether this process wrote the intent that the status shows, and knows that no request has left for it.
+/// Returns whether this process wrote the intent in the status, and is certain that no request was sent for it.
 fn is_unsent(planner: &Planner) -> bool {
     planner.memory.permit.is_some() && planner.memory.permit == permit(planner)
 }
 
-/// What the intent that the status shows permits once it is written.
+/// Returns the permit that the intent in the status grants once it is written.
 fn permit(planner: &Planner) -> Option<Permit> {
     let reset = planner.status.reset.clone()?;
     Some(Permit::Reset {
@@ -162,10 +162,10 @@ fn permit(planner: &Planner) -> Option<Permit> {
     })
 }
 
-/// Somebody wrote `Sending` and did not live to tell the outcome.
+/// Handles a `Sending` whose process ended before it recorded the outcome.
 fn lost(planner: &mut Planner) -> Next<Change> {
     enter(planner, ResetPhase::Unknown);
-    // Nothing is tried again.
+    // The reset is not retried, so its failures are irrelevant.
     planner.status.retry = None;
     in_doubt()
 }

@@ -1,4 +1,4 @@
-//! Brings a flow to what is declared, or reports where it differs.
+//! Updates of a flow to the declared state, or reports of its drift.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -31,7 +31,7 @@ pub(super) fn plan(planner: &mut Planner, flow: &Flow) -> Control<Drifted> {
         let unseen = if reports(planner) { &[][..] } else { &unseen };
         let invisible = invisible(planner, unseen, &fingerprint);
         if !invisible.is_empty() {
-            // No list would ever show it, so there is nothing to wait for.
+            // Lists do not contain these values, so there is no visible effect to wait for.
             planner.memory.update = None;
             planner.status.drift.extend(invisible);
         }
@@ -49,7 +49,7 @@ fn reports(planner: &Planner) -> bool {
     planner.input.resource.spec.drift_policy == DriftPolicy::Report
 }
 
-/// What has changed in the declaration and cannot be compared, as no list shows it. It is sent once.
+/// Returns the changes of the spec that cannot be compared because lists do not contain them. They are sent once.
 fn invisible(planner: &mut Planner, unseen: &[Drift], fingerprint: &str) -> Vec<Drift> {
     let mut invisible = Vec::new();
     if planner.status.applied_definition.as_deref() != Some(fingerprint) {
@@ -59,7 +59,7 @@ fn invisible(planner: &mut Planner, unseen: &[Drift], fingerprint: &str) -> Vec<
     invisible
 }
 
-/// This reconcile created or updated the flow: the service has just accepted what is declared.
+/// Records that this reconcile created or updated the flow: the service has just accepted the declared state.
 fn written(planner: &mut Planner, flow: &Flow) -> Drifted {
     if let Ok(passwords) = &planner.input.related.passwords {
         planner.status.applied_secrets = password::sources(passwords);
@@ -70,12 +70,13 @@ fn written(planner: &mut Planner, flow: &Flow) -> Drifted {
     planner.written(flow.id.as_str())
 }
 
-/// The service masks passwords, so the only sign of an old one is that its Secret has another value than was sent.
+/// Returns drift if a Secret contains another password than was sent. The service masks passwords, so there is no other
+/// way to detect an outdated one.
 ///
-/// What counts is the value. Which value was sent is known in memory only; a process that has just started knows which
-/// version of the Secret it came from, and takes another version for another value, once.
+/// Only the value matters, but the value that was sent is known only in memory. A process that has just started has
+/// only the recorded version of the Secret, and treats another version as another value, once.
 fn outdated_passwords(planner: &mut Planner) -> Option<Drift> {
-    // Nobody knows whether passwords that were never sent differ, and under Report they never are.
+    // Passwords that were never sent cannot be compared, and under Report they are never sent.
     if reports(planner) && planner.status.applied_secrets.is_empty() {
         return None;
     }
@@ -87,12 +88,12 @@ fn outdated_passwords(planner: &mut Planner) -> Option<Drift> {
     }
     (planner.memory.passwords.applied.as_ref() != Some(&now)).then(|| Drift {
         path: "creationOptions.configurations.defaultPasswordSettings".to_owned(),
-        desired: "the passwords that the Secrets hold now".to_owned(),
-        actual: "those that were sent last, or none".to_owned(),
+        desired: "the current passwords in the Secrets".to_owned(),
+        actual: "the passwords sent last, if any".to_owned(),
     })
 }
 
-/// Sends the properties that differ, each over what the service shows of it.
+/// Sends the properties that differ, each on top of the values that the service returned.
 fn send(planner: &Planner, flow: &Flow, body: &FlowBody) -> Next<Change> {
     let id = flow.id.to_string();
     let differs = |name: &str| planner.status.drift.iter().any(|drift| top(drift) == name);
@@ -100,7 +101,8 @@ fn send(planner: &Planner, flow: &Flow, body: &FlowBody) -> Next<Change> {
     Next::change(Change::Update { id, body })
 }
 
-/// The property of the flow that a difference lies in. It is sent whole: nobody knows how the service merges parts.
+/// Returns the top-level property that contains the difference. It is sent in full, because how the service merges
+/// parts is undocumented.
 fn top(drift: &Drift) -> &str {
     drift.path.split(['.', '[']).next().unwrap_or_default()
 }

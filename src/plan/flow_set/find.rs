@@ -1,4 +1,4 @@
-//! Finds the set that a resource stands for, or has it created.
+//! Lookup of the set of a resource, or its creation.
 
 use std::convert::Infallible;
 use std::ops::ControlFlow::{Break, Continue};
@@ -14,17 +14,17 @@ use crate::plan::{Action, Ownership, Planned, View, resource, text};
 
 use super::{Change, Control, Planner};
 
-/// What a complete list shows of our set.
+/// The result of the lookup in a complete list.
 enum SetLookup {
     Absent,
     Ours(FlowSet, Ownership),
-    /// The set that the user named, which another resource manages.
+    /// The set with the id that the user set, which another resource manages.
     Held(String),
-    /// Sets of our name, none of which is certainly ours.
+    /// Sets with our name, of which none is certain to be ours.
     Candidates(Vec<String>),
 }
 
-/// The set that the service has, and why it is ours. Planning ends where it has to be created, or cannot be found out.
+/// Returns the existing set, and why it is ours. Ends planning if it must be created or cannot be determined.
 pub(super) fn find_or_create(planner: &mut Planner) -> Control<(FlowSet, Ownership)> {
     let view = planner.listed(planner.status.id.is_some())?;
     match find(planner, &view.listing.items) {
@@ -35,16 +35,16 @@ pub(super) fn find_or_create(planner: &mut Planner) -> Control<(FlowSet, Ownersh
     }
 }
 
-/// What has become of a create whose outcome is unresolved.
+/// Returns the outcome of an unresolved create.
 pub(super) fn create_outcome(planner: &Planner, view: &View<FlowSet>) -> CreateOutcome {
     match find(planner, &view.listing.items) {
         SetLookup::Ours(set, _) => CreateOutcome::Ours {
             id: set.id.to_string(),
             created: set.created,
         },
-        SetLookup::Candidates(_) => {
-            CreateOutcome::Unclear("more than one set could be the one that was made for it")
-        }
+        SetLookup::Candidates(_) => CreateOutcome::Unclear(
+            "more than one set could be the one that was created for this resource",
+        ),
         SetLookup::Held(_) | SetLookup::Absent => CreateOutcome::Absent,
     }
 }
@@ -86,16 +86,16 @@ fn find(planner: &Planner, sets: &[FlowSet]) -> SetLookup {
             None => {}
         }
     }
-    let called = |name: &str| -> Vec<&FlowSet> {
+    let named = |name: &str| -> Vec<&FlowSet> {
         let free = |set: &&FlowSet| set.display_name == name && !is_held_by_other(planner, set);
         sets.iter().filter(free).collect()
     };
     let display_name = resource.spec.display_name.as_str();
-    let namesakes = called(display_name);
-    // The list before the attempt had no free set of this name, so the one that is there now is its outcome, whatever
-    // date the service gives it. Where there are several, dates may still tell them apart.
+    let same_named = named(display_name);
+    // The list before the attempt did not contain a free set with this name, so the one in the list now is the outcome,
+    // whatever its creation date. If there are several, the dates may still distinguish them.
     let made = planner.unresolved().map_or_else(Vec::new, |attempt| {
-        let mut sets = called(attempt.name.as_deref().unwrap_or(display_name));
+        let mut sets = named(attempt.name.as_deref().unwrap_or(display_name));
         if sets.len() > 1 {
             let by_date = |set: &&FlowSet| attempt.could_have_made(set.created_at());
             let dated: Vec<&FlowSet> = sets.iter().copied().filter(by_date).collect();
@@ -105,7 +105,7 @@ fn find(planner: &Planner, sets: &[FlowSet]) -> SetLookup {
     });
     let adopts =
         resource.spec.adoption_policy == AdoptionPolicy::IfExists || !resource.is_managed();
-    match (made.as_slice(), namesakes.as_slice()) {
+    match (made.as_slice(), same_named.as_slice()) {
         ([set], _) => SetLookup::Ours((*set).clone(), Ownership::Attempt),
         ([], []) => SetLookup::Absent,
         ([], [set]) if adopts => SetLookup::Ours((*set).clone(), adopted(planner)),
@@ -115,12 +115,12 @@ fn find(planner: &Planner, sets: &[FlowSet]) -> SetLookup {
     }
 }
 
-/// Whether another resource manages the set. Whoever only observes may look at it all the same.
+/// Returns whether another resource manages the set. A resource that only observes may use the set nevertheless.
 fn is_held_by_other(planner: &Planner, set: &FlowSet) -> bool {
     planner.input.resource.is_managed() && planner.input.related.held.contains(&set.id)
 }
 
-/// Why a set is ours that the user named, or allowed to be adopted.
+/// Returns why a set is ours that the user selected, or allowed to be adopted.
 fn adopted(planner: &Planner) -> Ownership {
     if planner.input.resource.is_managed() {
         Ownership::Permission
@@ -131,7 +131,7 @@ fn adopted(planner: &Planner) -> Ownership {
 
 fn held(planner: &mut Planner, id: &str) -> Next<Change> {
     let message = format!(
-        "another resource manages the set {id} that the annotation industrydata.dev/remote-id names: correct the id, or let the other resource go with spec.deletionPolicy Retain"
+        "another resource manages the set {id} in the annotation industrydata.dev/remote-id: correct the id, or delete the other resource with spec.deletionPolicy Retain"
     );
     planner.wait_a_minute(Summary::stalled(reason::CONFLICT, message))
 }
@@ -145,14 +145,14 @@ fn undecided(planner: &Planner, ids: &[String]) -> Next<Change> {
         (
             reason::AMBIGUOUS_CREATE,
             format!(
-                "a create was sent and its answer was lost, and more than one set could be its outcome: {ids}; set the annotation industrydata.dev/remote-id to the one that is meant, and delete the others at the service"
+                "a create was sent but its response was lost, and more than one set could be its outcome: {ids}; set the annotation industrydata.dev/remote-id to the id of the correct one, and delete the others at the service"
             ),
         )
     } else {
         (
             reason::ALREADY_EXISTS,
             format!(
-                "the service has a set with this displayName already that was not made for this resource: {ids}; to adopt one, set the annotation industrydata.dev/remote-id to its id; or choose another displayName"
+                "the service already has a set with this displayName that was not created for this resource: {ids}; to adopt one, set the annotation industrydata.dev/remote-id to its id; or choose another displayName"
             ),
         )
     };

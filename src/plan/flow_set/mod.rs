@@ -1,8 +1,8 @@
-//! Decides what to do about one [`OutboundProvisioningFlowSet`].
+//! Plans of an [`OutboundProvisioningFlowSet`].
 //!
-//! The protocol is that of a flow, but for the key: several sets may have one display name. So a set is known by its id;
-//! before it has one, only a set that has our display name, that no other resource holds and that was made after our
-//! intent can be ours.
+//! The protocol is that of a flow, except for the key: several sets may have the same display name. So a set is
+//! identified by its id; before the id is known, only a set that has our display name, that no other resource manages
+//! and that was created after our intent can be ours.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow::{Break, Continue};
@@ -31,29 +31,29 @@ type Control<T = ()> = planner::Control<OutboundProvisioningFlowSet, T>;
 pub enum Change {
     /// Create the set.
     Create {
-        /// The intent that was written down.
+        /// The recorded intent.
         attempt: Attempt,
-        /// What to create.
+        /// The set to create.
         body: FlowSetBody,
     },
-    /// Change the set.
+    /// Update the set.
     Update {
-        /// The set.
+        /// Id of the set.
         id: String,
-        /// What it should be.
+        /// The desired set.
         body: FlowSetBody,
     },
     /// Delete the set.
     Delete {
-        /// The set.
+        /// Id of the set.
         id: String,
     },
 }
 
-/// What else has to be known to decide about a set.
+/// Further input for the plan of a set.
 #[derive(Clone, Debug, Default)]
 pub struct Related {
-    /// An older resource that declares a set of the same name through the same connection.
+    /// An older resource that declares a set with the same name through the same connection.
     pub conflict: Option<String>,
     /// The remote sets that other resources manage.
     pub held: BTreeSet<FlowSetId>,
@@ -97,7 +97,7 @@ impl Planned for OutboundProvisioningFlowSet {
     }
 }
 
-/// Plans one set. Each line ends planning or lets the next one go on; what comes to the end is as declared.
+/// Plans one set. Each line either ends planning or continues with the next one; at the end, the set is as declared.
 fn steps(planner: &mut Planner) -> Control {
     planner.deleted(in_use(planner), find::create_outcome, |id| Change::Delete {
         id,
@@ -112,28 +112,28 @@ fn steps(planner: &mut Planner) -> Control {
     update::plan(planner, &set)
 }
 
-/// What keeps the set from being deleted: flows go before their set.
+/// Returns what delays the deletion of the set: its flows must be deleted first.
 fn in_use(planner: &Planner) -> Option<Summary> {
     (planner.input.related.flows.total > 0).then(|| {
         Summary::reconciling(
             reason::IN_USE,
-            "the set is kept until no ProvisioningFlow refers to it any more: delete them too",
+            "deletion waits until no ProvisioningFlow refers to this set: delete them too",
         )
     })
 }
 
-/// Ends planning if an older resource declares a set of the same name.
+/// Ends planning if an older resource declares a set with the same name.
 fn conflict(planner: &mut Planner) -> Control {
     let Some(older) = &planner.input.related.conflict else {
         return Continue(());
     };
     let message = format!(
-        "{older} is older and declares a set with the same displayName through the same connection: give one of the two another name"
+        "{older} is older and declares a set with the same displayName through the same connection: change the displayName of one of them"
     );
     Break(planner.wait_a_minute(Summary::stalled(reason::CONFLICT, message)))
 }
 
-/// Takes the set over and mirrors it.
+/// Adopts the set and mirrors its properties in the status.
 fn adopt(planner: &mut Planner, set: &FlowSet, ownership: Ownership) {
     planner.memory.absent_since = None;
     planner.owned(ownership, set.id.as_str());

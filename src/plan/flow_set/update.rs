@@ -1,4 +1,4 @@
-//! Brings a set to what is declared, or reports where it differs.
+//! Updates of a set to the declared state, or reports of its drift.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -10,7 +10,7 @@ use crate::plan::{ResourceStep, compare};
 
 use super::{Change, Control, Planner};
 
-/// Ends planning where the set has to be updated, or stays different from the spec.
+/// Ends planning if the set must be updated, or if drift remains.
 pub(super) fn plan(planner: &mut Planner, set: &FlowSet) -> Control {
     match drifted(planner, set)? {
         Some(drifted) => Break(Next::wait(drifted)),
@@ -31,7 +31,8 @@ fn drifted(planner: &mut Planner, set: &FlowSet) -> Control<Drifted> {
     planner.differs(|planner| send(planner, set, body))
 }
 
-/// Before the cluster knows its id, the set is only known by its name, which must not change.
+/// Updates the set, after its id is recorded: until then, the set is only identified by its name, and an update could
+/// change the name.
 fn send(planner: &Planner, set: &FlowSet, body: FlowSetBody) -> Next<Change> {
     if !planner.records(set.id.as_str()) {
         return Next::write(ResourceStep::WriteStatus(None));
