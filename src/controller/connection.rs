@@ -61,8 +61,7 @@ impl Managed for GraphConnection {
         connected: Option<&Connected>,
         context: &Context,
     ) -> Result<Related, Error> {
-        let index = &context.index;
-        let users = index.sets_through(self).len() + index.flows_through(self).len();
+        let users = context.index.count_users(self);
         let refused = connected.and_then(|connected| connected.refused.clone());
         Ok(Related { users, refused })
     }

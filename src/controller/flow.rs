@@ -80,7 +80,7 @@ impl Managed for ProvisioningFlow {
             Ok(Vec::new())
         };
         Ok(Related {
-            conflict: context.index.rival_of_flow(self),
+            conflict: context.index.older_owner_of_flow(self),
             passwords,
         })
     }

@@ -1,5 +1,6 @@
 //! How a set meets the service.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -11,8 +12,8 @@ use crate::graph::verdict::Verdict;
 use crate::graph::{Client, FilterDefinition, FlowSetDefinition, Operation, Priority};
 use crate::metrics::ResourceKind;
 use crate::plan::definition::FlowSetBody;
-use crate::plan::flow_set::{Change, Related};
-use crate::plan::{Action, Fetched, Permit, Target};
+use crate::plan::flow_set::{Change, Related, candidates};
+use crate::plan::{Action, Fetched, Input, Permit, Target};
 use crate::poll::Snapshot;
 
 use super::cache::ReconcileCache;
@@ -52,10 +53,16 @@ impl Managed for OutboundProvisioningFlowSet {
 
     async fn related(&self, _way: Option<&Connected>, context: &Context) -> Result<Related, Error> {
         Ok(Related {
-            conflict: context.index.rival_of_set(self),
-            held: context.index.held_by_others(self),
+            conflict: context.index.older_owner_of_set(self),
+            held: BTreeSet::new(),
             flows: context.index.count_flows(self),
         })
+    }
+
+    fn relate(input: &mut Input<Self>, context: &Context) {
+        let is_held = |id: &&FlowSetId| context.index.is_held_by_other(&input.resource, id);
+        let held = candidates(input).filter(is_held).cloned().collect();
+        input.related.held = held;
     }
 
     fn latest(connected: &Connected) -> Option<Arc<Snapshot<FlowSet>>> {

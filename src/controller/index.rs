@@ -1,42 +1,47 @@
 //! What the watches show: the resources of one scope, and how they relate.
 //!
-//! References never leave a namespace, so neither do the questions here, with one exception that reveals nothing:
-//! whether any other resource declares the same remote object.
+//! Maps answer each question, and events of the watches keep them: no question walks all resources. References never
+//! leave a namespace, so neither do the questions here, with one exception that reveals nothing: whether any other
+//! resource declares or manages the same remote object.
+
+mod indexer;
+mod state;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
 use tokio::sync::watch;
 
-use crate::api::condition::{READY, RECONCILING};
-use crate::api::{
-    FlowCount, GraphConnection, ManagementPolicy, OutboundProvisioningFlowSet, ProvisioningFlow,
-};
-use crate::graph::model::{FlowSetId, FlowType};
+use crate::api::condition::RECONCILING;
+use crate::api::{FlowCount, GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
+use crate::graph::model::FlowSetId;
 use crate::plan::conditions::is_true;
-use crate::plan::definition::{flow_type, passwords};
 use crate::plan::poll::Cadence;
 use crate::plan::resource::{generation, is_deleting};
 use crate::poll::Interest;
 
+use indexer::Name;
+pub use state::Indexed;
+use state::{ConnectionKey, FlowKey, SetKey, State, connection_of, remote_set_of};
+
 /// The resources of one scope, as the watches show them.
 #[derive(Clone)]
 pub struct Index {
-    /// The connections.
-    pub connections: Store<GraphConnection>,
-    /// The sets.
-    pub sets: Store<OutboundProvisioningFlowSet>,
-    /// The flows.
-    pub flows: Store<ProvisioningFlow>,
+    /// One lock for all kinds, as the keys of flows depend on sets.
+    state: Arc<RwLock<State>>,
     /// Metadata of all Secrets; never their contents.
-    pub secrets: Store<PartialObjectMeta<Secret>>,
+    secrets: Store<PartialObjectMeta<Secret>>,
     /// How many watches have shown all there is.
-    pub shown: watch::Sender<usize>,
+    shown: watch::Sender<usize>,
 }
 
 /// Which Secret of a name it is, and how it is now.
@@ -48,16 +53,31 @@ pub struct SecretVersion {
     pub resource_version: String,
 }
 
-/// One for each store.
+/// One for each kind that is watched.
 const WATCHES: usize = 4;
 
 impl Index {
+    /// An index that holds nothing yet.
+    pub fn new(secrets: Store<PartialObjectMeta<Secret>>) -> Self {
+        Self {
+            state: Arc::default(),
+            secrets,
+            shown: watch::Sender::new(0),
+        }
+    }
+
+    /// Takes over what the store of a watch holds after `event`. What the event causes has to come after this.
+    pub fn apply<K: Indexed>(&self, event: &watcher::Event<K>, store: &Store<K>) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.apply(event, store);
+    }
+
     /// Waits until every watch has shown all there is: before that, what has not been seen may well exist.
     ///
     /// The stores' own `wait_until_ready` wakes one of several waiting tasks only.
     pub async fn ready(&self) {
         let mut shown = self.shown.subscribe();
-        // The sender lives as long as this world.
+        // The sender lives as long as this index.
         let _ = shown.wait_for(|watches| *watches >= WATCHES).await;
     }
 
@@ -73,37 +93,23 @@ impl Index {
 
     /// The connection of this name.
     pub fn connection(&self, namespace: &str, name: &str) -> Option<Arc<GraphConnection>> {
-        self.connections
-            .get(&ObjectRef::new(name).within(namespace))
-    }
-
-    /// The set of this name.
-    pub fn set(&self, namespace: &str, name: &str) -> Option<Arc<OutboundProvisioningFlowSet>> {
-        self.sets.get(&ObjectRef::new(name).within(namespace))
+        let name = Name::new(namespace, name);
+        self.state().connections.get(&name).cloned()
     }
 
     /// The set that a flow refers to.
     pub fn set_of(&self, flow: &ProvisioningFlow) -> Option<Arc<OutboundProvisioningFlowSet>> {
-        let reference = flow.spec.flow_set_ref.as_ref()?;
-        self.set(&namespace(flow), &reference.name)
+        self.state().set_of(flow).cloned()
     }
 
     /// The name of the connection through which a flow is reached.
     pub fn connection_of(&self, flow: &ProvisioningFlow) -> Option<String> {
-        let own = flow
-            .spec
-            .connection_ref
-            .as_ref()
-            .map(|reference| reference.name.clone());
-        own.or_else(|| Some(self.set_of(flow)?.spec.connection_ref.name.clone()))
+        connection_of(flow, self.set_of(flow).as_deref())
     }
 
     /// The remote set that a flow belongs to, once it is known.
     pub fn remote_set_of(&self, flow: &ProvisioningFlow) -> Option<FlowSetId> {
-        let own = flow.spec.flow_set_id.clone();
-        own.or_else(|| self.set_of(flow)?.status.as_ref()?.id.clone())?
-            .parse()
-            .ok()
+        remote_set_of(flow, self.set_of(flow).as_deref())
     }
 
     /// The version of a Secret.
@@ -117,21 +123,16 @@ impl Index {
 
     /// The flows that refer to a set.
     pub fn flows_of(&self, set: &OutboundProvisioningFlowSet) -> Vec<Arc<ProvisioningFlow>> {
-        let refers = |flow: &ProvisioningFlow| {
-            let reference = flow.spec.flow_set_ref.as_ref();
-            same_namespace(flow, set)
-                && reference.is_some_and(|reference| reference.name == set.name_any())
-        };
-        self.flows.state_filter(refers)
+        self.flows_with(&FlowKey::Set(Name::of(set)))
     }
 
-    /// A sum over the flows that refer to a set.
+    /// The number of flows that refer to a set.
     pub fn count_flows(&self, set: &OutboundProvisioningFlowSet) -> FlowCount {
-        let flows = self.flows_of(set);
-        let ready = flows.iter().filter(|flow| is_ready(flow)).count();
+        let (state, name) = (self.state(), Name::of(set));
+        let count = |key| i32::try_from(state.flows.count(&key)).unwrap_or(i32::MAX);
         FlowCount {
-            total: i32::try_from(flows.len()).unwrap_or(i32::MAX),
-            ready: i32::try_from(ready).unwrap_or(i32::MAX),
+            total: count(FlowKey::Set(name.clone())),
+            ready: count(FlowKey::Ready(name)),
         }
     }
 
@@ -140,60 +141,94 @@ impl Index {
         &self,
         connection: &GraphConnection,
     ) -> Vec<Arc<OutboundProvisioningFlowSet>> {
-        self.sets.state_filter(|set| {
-            same_namespace(set, connection) && set.spec.connection_ref.name == connection.name_any()
-        })
+        let key = SetKey::Connection(Name::of(connection));
+        self.state().sets.with(&key).cloned().collect()
     }
 
     /// The flows that are reached through a connection, by themselves or by their set.
     pub fn flows_through(&self, connection: &GraphConnection) -> Vec<Arc<ProvisioningFlow>> {
-        let name = connection.name_any();
-        self.flows.state_filter(|flow| {
-            same_namespace(flow, connection) && self.connection_of(flow).as_deref() == Some(&*name)
-        })
+        self.flows_with(&FlowKey::Connection(Name::of(connection)))
+    }
+
+    /// The number of sets and flows that are reached through a connection.
+    pub fn count_users(&self, connection: &GraphConnection) -> usize {
+        let (state, name) = (self.state(), Name::of(connection));
+        state.sets.count(&SetKey::Connection(name.clone()))
+            + state.flows.count(&FlowKey::Connection(name))
+    }
+
+    /// The sets that refer to a connection and have one of these remote sets or display names.
+    pub fn sets_listed(
+        &self,
+        connection: &GraphConnection,
+        ids: &BTreeSet<FlowSetId>,
+        display_names: &BTreeSet<String>,
+    ) -> Vec<Arc<OutboundProvisioningFlowSet>> {
+        let (state, connection) = (self.state(), Name::of(connection));
+        let ids = ids.iter().cloned();
+        let by_id = ids.map(|id| SetKey::Remote(connection.clone(), id));
+        let names = display_names.iter().cloned();
+        let by_name = names.map(|name| SetKey::DisplayName(connection.clone(), name));
+        let mut found = BTreeMap::new();
+        for key in by_id.chain(by_name) {
+            let sets = state.sets.with(&key).cloned();
+            found.extend(sets.map(|set| (Name::of(&*set), set)));
+        }
+        found.into_values().collect()
+    }
+
+    /// The flows of a remote set that are reached through a connection.
+    pub fn flows_listed(
+        &self,
+        connection: &GraphConnection,
+        set: &FlowSetId,
+    ) -> Vec<Arc<ProvisioningFlow>> {
+        self.flows_with(&FlowKey::Remote(Name::of(connection), set.clone()))
     }
 
     /// An older resource that declares the same flow, in words that a user of this namespace may read.
-    pub fn rival_of_flow(&self, flow: &ProvisioningFlow) -> Option<String> {
-        let key = self.flow_key(flow)?;
-        let is_rival = |other: &ProvisioningFlow| {
-            precedes(other, flow) && self.flow_key(other).as_ref() == Some(&key)
-        };
-        self.flows
-            .find(is_rival)
-            .map(|conflict| called(&*conflict, flow))
+    pub fn older_owner_of_flow(&self, flow: &ProvisioningFlow) -> Option<String> {
+        let state = self.state();
+        let older = state.flows.older(&state.declared_by(flow)?, flow)?;
+        Some(display_name(&**older, flow))
     }
 
     /// The other resources that declare the same flow.
-    pub fn twins_of(&self, flow: &ProvisioningFlow) -> Vec<Arc<ProvisioningFlow>> {
-        let key = self.flow_key(flow);
-        self.flows.state_filter(|other| {
-            other.uid() != flow.uid() && key.is_some() && self.flow_key(other) == key
-        })
+    pub fn duplicates_of(&self, flow: &ProvisioningFlow) -> Vec<Arc<ProvisioningFlow>> {
+        let state = self.state();
+        let Some(key) = state.declared_by(flow) else {
+            return Vec::new();
+        };
+        let same = state.flows.with(&key);
+        same.filter(|other| other.uid() != flow.uid())
+            .cloned()
+            .collect()
     }
 
     /// An older resource that declares a set of the same name through the same connection.
-    pub fn rival_of_set(&self, set: &OutboundProvisioningFlowSet) -> Option<String> {
-        let is_rival = |other: &OutboundProvisioningFlowSet| {
-            precedes(other, set)
-                && same_namespace(other, set)
-                && other.spec.connection_ref == set.spec.connection_ref
-                && other.spec.display_name == set.spec.display_name
-        };
-        self.sets
-            .find(is_rival)
-            .map(|conflict| called(&*conflict, set))
+    pub fn older_owner_of_set(&self, set: &OutboundProvisioningFlowSet) -> Option<String> {
+        let state = self.state();
+        let older = state.sets.older(&display_name_key(set), set)?;
+        Some(display_name(&**older, set))
     }
 
-    /// The remote sets that other resources than `set` manage.
-    pub fn held_by_others(&self, set: &OutboundProvisioningFlowSet) -> BTreeSet<FlowSetId> {
-        let others = self.sets.state_filter(|other| {
-            other.uid() != set.uid() && other.spec.management_policy == ManagementPolicy::Manage
-        });
-        others
-            .iter()
-            .filter_map(|other| other.status.as_ref()?.id.as_deref()?.parse().ok())
+    /// The other resources that declare a set of the same name through the same connection.
+    pub fn same_named(
+        &self,
+        set: &OutboundProvisioningFlowSet,
+    ) -> Vec<Arc<OutboundProvisioningFlowSet>> {
+        let state = self.state();
+        let same = state.sets.with(&display_name_key(set));
+        same.filter(|other| other.uid() != set.uid())
+            .cloned()
             .collect()
+    }
+
+    /// Whether another resource than `set` manages a remote set.
+    pub fn is_held_by_other(&self, set: &OutboundProvisioningFlowSet, id: &FlowSetId) -> bool {
+        let state = self.state();
+        let key = SetKey::Manages(id.clone());
+        state.sets.with(&key).any(|other| other.uid() != set.uid())
     }
 
     /// The resources to which a Secret matters: its connections, and the flows that have a password in it.
@@ -201,30 +236,28 @@ impl Index {
         &self,
         secret: &PartialObjectMeta<Secret>,
     ) -> (Vec<Arc<GraphConnection>>, Vec<Arc<ProvisioningFlow>>) {
-        let name = secret.name_any();
-        let connections = self.connections.state_filter(|connection| {
-            let reference = connection.spec.credential.client_secret.as_ref();
-            same_namespace(connection, secret)
-                && reference.is_some_and(|reference| reference.secret_key_ref.name == name)
-        });
-        let flows = self.flows.state_filter(|flow| {
-            same_namespace(flow, secret)
-                && passwords(&flow.spec).any(|(_, reference)| reference.name == name)
-        });
+        let (state, name) = (self.state(), Name::of(secret));
+        let key = ConnectionKey::Secret(name.clone());
+        let connections = state.connections.with(&key).cloned().collect();
+        let flows = state.flows.with(&FlowKey::Secret(name)).cloned().collect();
         (connections, flows)
     }
 
     /// What is to be looked at through a connection.
     pub fn interest_in(&self, connection: &ObjectRef<GraphConnection>) -> Interest {
-        let connection = self.connections.get(connection);
+        let namespace = connection.namespace.as_deref().unwrap_or_default();
+        let (state, name) = (self.state(), Name::new(namespace, &connection.name));
+        let connection = state.connections.get(&name);
         let Some(connection) = connection.filter(|connection| !connection.spec.suspend) else {
             return Interest::default();
         };
         let interval = Duration::from(connection.spec.poll_interval);
         let mut flows = BTreeMap::new();
-        for flow in self.flows_through(&connection) {
-            if let Some(set) = self.remote_set_of(&flow).filter(|_| !flow.spec.suspend) {
-                let cadence = cadence(&flow, interval);
+        let through = state.flows.with(&FlowKey::Connection(name));
+        for flow in through.filter(|flow| !flow.spec.suspend) {
+            let set = state.set_of(flow).map(|set| &**set);
+            if let Some(set) = remote_set_of(flow, set) {
+                let cadence = cadence(flow, interval);
                 flows
                     .entry(set)
                     .and_modify(|all| *all = sooner(*all, cadence))
@@ -238,19 +271,12 @@ impl Index {
         Interest { sets, flows }
     }
 
-    /// What makes two flow resources declare the same remote flow: the type, and the set by id or, before it has one, by
-    /// resource.
-    fn flow_key(&self, flow: &ProvisioningFlow) -> Option<(FlowType, String)> {
-        let kind = flow_type(&flow.spec)?;
-        let set = match self.remote_set_of(flow) {
-            Some(id) => id.to_string().to_lowercase(),
-            None => format!(
-                "{}/{}",
-                namespace(flow),
-                flow.spec.flow_set_ref.as_ref()?.name
-            ),
-        };
-        Some((kind, set))
+    fn flows_with(&self, key: &FlowKey) -> Vec<Arc<ProvisioningFlow>> {
+        self.state().flows.with(key).cloned().collect()
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -259,35 +285,18 @@ pub fn namespace(resource: &impl ResourceExt) -> String {
     resource.namespace().unwrap_or_default()
 }
 
-/// Whether two resources live in the same namespace.
-fn same_namespace(one: &impl ResourceExt, other: &impl ResourceExt) -> bool {
-    one.meta().namespace == other.meta().namespace
+fn display_name_key(set: &OutboundProvisioningFlowSet) -> SetKey {
+    let connection = Name::beside(set, &set.spec.connection_ref.name);
+    SetKey::DisplayName(connection, set.spec.display_name.clone())
 }
 
-/// Whether `one` is older than `other`, or as old and of a smaller uid.
-fn precedes<K: ResourceExt>(one: &K, other: &K) -> bool {
-    let age = |resource: &K| {
-        (
-            resource.creation_timestamp().map(|time| time.0),
-            resource.uid(),
-        )
-    };
-    one.uid() != other.uid() && age(one) < age(other)
-}
-
-/// What a resource is called in a message that users of `reader`'s namespace see.
-fn called(resource: &impl ResourceExt, reader: &impl ResourceExt) -> String {
-    if same_namespace(resource, reader) {
+/// The name of a resource for a message that users of `reader`'s namespace see.
+fn display_name(resource: &impl ResourceExt, reader: &impl ResourceExt) -> String {
+    if resource.meta().namespace == reader.meta().namespace {
         resource.name_any()
     } else {
         "a resource of another namespace".to_owned()
     }
-}
-
-fn is_ready(flow: &ProvisioningFlow) -> bool {
-    flow.status
-        .as_ref()
-        .is_some_and(|status| is_true(&status.conditions, READY))
 }
 
 fn cadence(flow: &ProvisioningFlow, interval: Duration) -> Cadence {

@@ -11,13 +11,14 @@ use crate::graph::model::InvalidId;
 use crate::graph::verdict::{Certainty, Disposition, Reason, Verdict};
 use crate::graph::{Error as GraphError, Operation, Priority};
 use crate::metrics::{Metrics, ResourceKind};
-use crate::plan::{Action, Blocked, Fetched, Permit, Planned, Target};
+use crate::plan::{Action, Blocked, Fetched, Input, Permit, Planned, Target};
 use crate::poll::Snapshot;
 
 use super::cache::ReconcileCache;
 use super::cluster::Written;
 use super::context::Context;
 use super::error::Error;
+use super::index::Indexed;
 use super::session::Session;
 use super::triggers::Triggers;
 
@@ -29,6 +30,7 @@ pub trait Managed:
         Change: Send + Sync,
         Related: Send + Sync,
     > + Written
+    + Indexed
 {
     /// What its changes need of Secrets.
     type Secrets: Default + Send + Sync;
@@ -54,6 +56,9 @@ pub trait Managed:
         connected: Option<&Connected>,
         context: &Context,
     ) -> impl Future<Output = Result<Self::Related, Error>> + Send;
+
+    /// Adds to `input.related` what depends on the list. Called before each plan, as the list may be another by then.
+    fn relate(_input: &mut Input<Self>, _context: &Context) {}
 
     /// The last list of the collection, if there is one.
     fn latest(connected: &Connected) -> Option<Arc<Snapshot<Self::Item>>>;

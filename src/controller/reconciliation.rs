@@ -75,6 +75,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
     /// Decides, and takes over everything but the step.
     pub(super) fn plan(&mut self) -> Plan<K> {
         self.input.now = clock::now();
+        K::relate(&mut self.input, self.context);
         let mut plan = K::plan(&self.input);
         self.input.effects.outcome = None;
         self.input.status = plan.status.clone();

@@ -40,7 +40,7 @@ pub struct Queues {
 }
 
 impl Triggers {
-    /// Triggers between the resources of `world`.
+    /// Triggers between the resources of `index`.
     #[must_use]
     pub fn new(index: Index, queues: Queues, metrics: Metrics) -> Self {
         Self {
@@ -57,7 +57,8 @@ impl Triggers {
             self.metrics.panicked(Component::Poller);
             tracing::error!(%connection, "a round of the poller panicked; this is a bug");
         }
-        let Some(connection) = self.index.connections.get(connection) else {
+        let namespace = connection.namespace.as_deref().unwrap_or_default();
+        let Some(connection) = self.index.connection(namespace, &connection.name) else {
             return;
         };
         match news {
@@ -68,27 +69,17 @@ impl Triggers {
                 self.wake_sets(self.index.sets_through(&connection), TriggerSource::Poll);
             }
             News::Sets(ids, names) => {
-                let mut sets = self.index.sets_through(&connection);
-                sets.retain(|set| {
-                    let id = set
-                        .status
-                        .as_ref()
-                        .and_then(|status| status.id.as_deref()?.parse().ok());
-                    names.contains(&set.spec.display_name) || id.is_some_and(|id| ids.contains(&id))
-                });
+                let sets = self.index.sets_listed(&connection, ids, names);
                 self.wake_sets(sets, TriggerSource::Poll);
             }
             News::Flows(set, types) => {
-                let mut flows = self.index.flows_through(&connection);
-                flows.retain(|flow| {
-                    flow_type(&flow.spec).is_some_and(|kind| types.contains(&kind))
-                        && self.index.remote_set_of(flow).as_ref() == Some(set)
-                });
+                let mut flows = self.index.flows_listed(&connection, set);
+                flows
+                    .retain(|flow| flow_type(&flow.spec).is_some_and(|kind| types.contains(&kind)));
                 self.wake_flows(flows, TriggerSource::Poll);
             }
             News::FlowsReadable(set) => {
-                let mut flows = self.index.flows_through(&connection);
-                flows.retain(|flow| self.index.remote_set_of(flow).as_ref() == Some(set));
+                let flows = self.index.flows_listed(&connection, set);
                 self.wake_flows(flows, TriggerSource::Poll);
             }
         }
@@ -119,11 +110,7 @@ impl Triggers {
             .connection(&namespace, &set.spec.connection_ref.name);
         if let Some(connection) = connection {
             self.wake_connection(&connection, TriggerSource::Related);
-            let mut namesakes = self.index.sets_through(&connection);
-            namesakes.retain(|other| {
-                other.spec.display_name == set.spec.display_name && other.uid() != set.uid()
-            });
-            self.wake_sets(namesakes, TriggerSource::Related);
+            self.wake_sets(self.index.same_named(set), TriggerSource::Related);
         }
     }
 
@@ -148,7 +135,7 @@ impl Triggers {
             self.wake_connection(&connection, TriggerSource::Related);
         }
         if gone {
-            self.wake_flows(self.index.twins_of(flow), TriggerSource::Related);
+            self.wake_flows(self.index.duplicates_of(flow), TriggerSource::Related);
         }
     }
 

@@ -22,7 +22,6 @@ use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::sync::watch::Sender;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
@@ -164,7 +163,10 @@ impl Scope {
             .default_backoff();
         let (seeing, triggers) = (context.clone(), triggers.clone());
         let mut shows = First::new(&triggers.index);
+        let stored = store.clone();
         let note = move |event: &watcher::Event<K>| {
+            // First, so that whatever the event causes finds it in the index.
+            triggers.index.apply(event, &stored);
             shows.note(event);
             note(event, &triggers, &seeing);
         };
@@ -269,7 +271,7 @@ fn spread(most: Duration) -> Duration {
     Duration::from_millis(RandomState::new().hash_one(0) % most.max(1))
 }
 
-/// Tells the world when a watch has shown all there is for the first time.
+/// Notes in the index when a watch has shown all there is for the first time.
 struct First {
     index: Option<Index>,
 }
@@ -340,13 +342,7 @@ struct Writers {
 
 impl Writers {
     fn index(&self) -> Index {
-        Index {
-            connections: self.connections.as_reader(),
-            sets: self.sets.as_reader(),
-            flows: self.flows.as_reader(),
-            secrets: self.secrets.as_reader(),
-            shown: Sender::new(0),
-        }
+        Index::new(self.secrets.as_reader())
     }
 }
 

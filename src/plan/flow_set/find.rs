@@ -3,14 +3,14 @@
 use std::convert::Infallible;
 use std::ops::ControlFlow::{Break, Continue};
 
-use crate::api::{AdoptionPolicy, reason};
-use crate::graph::model::FlowSet;
+use crate::api::{AdoptionPolicy, OutboundProvisioningFlowSet, reason};
+use crate::graph::model::{FlowSet, FlowSetId};
 use crate::plan::conditions::Summary;
 use crate::plan::create::Missing;
 use crate::plan::definition::FlowSetBody;
 use crate::plan::delete::CreateOutcome;
 use crate::plan::planner::Next;
-use crate::plan::{Action, Ownership, Planned, View, resource, text};
+use crate::plan::{Action, Input, Ownership, Planned, Read, View, resource, text};
 
 use super::{Change, Control, Planner};
 
@@ -113,6 +113,24 @@ fn find(planner: &Planner, sets: &[FlowSet]) -> SetLookup {
             SetLookup::Candidates(sets.iter().map(|set| set.id.to_string()).collect())
         }
     }
+}
+
+/// Returns the ids of the listed sets that may be ours unless another resource manages them: those of the id that the user named, and of the
+/// names that the spec and the last intent give.
+pub fn candidates(input: &Input<OutboundProvisioningFlowSet>) -> impl Iterator<Item = &FlowSetId> {
+    let items = match &input.collection {
+        Some(Read::Known(view)) => view.listing.items.as_slice(),
+        _ => &[],
+    };
+    let resource = &*input.resource;
+    let id = resource::adopted_id(resource);
+    let intended = resource::attempt(resource).and_then(|attempt| attempt.name);
+    let is_candidate = move |set: &&FlowSet| {
+        set.display_name == resource.spec.display_name
+            || intended.as_ref() == Some(&set.display_name)
+            || id.is_some_and(|id| set.id.as_str().eq_ignore_ascii_case(id))
+    };
+    items.iter().filter(is_candidate).map(|set| &set.id)
 }
 
 /// Returns whether another resource manages the set. A resource that only observes may use the set nevertheless.

@@ -20,6 +20,8 @@ use super::{Attempt, Input, Ownership, Plan, Planned, Policies};
 mod find;
 mod update;
 
+pub use find::candidates;
+
 #[cfg(test)]
 mod tests;
 
@@ -55,7 +57,7 @@ pub enum Change {
 pub struct Related {
     /// An older resource that declares a set with the same name through the same connection.
     pub conflict: Option<String>,
-    /// The remote sets that other resources manage.
+    /// The remote sets that other resources manage, among the [`candidates`] at least.
     pub held: BTreeSet<FlowSetId>,
     /// The flows that refer to this resource.
     pub flows: FlowCount,
