@@ -62,13 +62,13 @@ enum Section {
 }
 
 /// Adds the finalizer, if nothing that matters has changed.
-pub async fn hold<K: Written>(client: &Client, resource: &K) -> Result<K, Error> {
+pub async fn add_finalizer<K: Written>(client: &Client, resource: &K) -> Result<K, Error> {
     let metadata = json!({ "finalizers": with_finalizer(resource) });
     patch_metadata(client, resource, metadata, "add the finalizer to").await
 }
 
 /// Adds the finalizer and the intent to create, if nothing that matters has changed.
-pub async fn claim<K: Written>(
+pub async fn write_intent<K: Written>(
     client: &Client,
     resource: &K,
     attempt: &Attempt,
@@ -88,7 +88,7 @@ pub async fn claim<K: Written>(
 }
 
 /// Takes the intent to create back, if nothing that matters has changed.
-pub async fn unclaim<K: Written>(client: &Client, resource: &K) -> Result<K, Error> {
+pub async fn clear_intent<K: Written>(client: &Client, resource: &K) -> Result<K, Error> {
     let metadata = json!({ "annotations": { annotation::CREATE_ATTEMPT: null } });
     patch_metadata(
         client,
@@ -100,7 +100,7 @@ pub async fn unclaim<K: Written>(client: &Client, resource: &K) -> Result<K, Err
 }
 
 /// Removes the finalizer, if nothing that matters has changed.
-pub async fn release<K: Written>(client: &Client, resource: &K) -> Result<K, Error> {
+pub async fn remove_finalizer<K: Written>(client: &Client, resource: &K) -> Result<K, Error> {
     let mut finalizers = resource.finalizers().to_vec();
     finalizers.retain(|name| name != FINALIZER);
     let metadata = json!({ "finalizers": finalizers });

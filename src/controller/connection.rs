@@ -70,7 +70,7 @@ impl Managed for GraphConnection {
         connected.session.poller.latest_sets()
     }
 
-    async fn look(
+    async fn refresh(
         connected: &Connected,
         moment: Instant,
         priority: Priority,

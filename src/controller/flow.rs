@@ -92,7 +92,7 @@ impl Managed for ProvisioningFlow {
             .latest_flows(connected.target.set.as_ref()?)
     }
 
-    async fn look(
+    async fn refresh(
         connected: &Connected,
         moment: Instant,
         priority: Priority,

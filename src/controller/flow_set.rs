@@ -69,7 +69,7 @@ impl Managed for OutboundProvisioningFlowSet {
         connected.session.poller.latest_sets()
     }
 
-    async fn look(
+    async fn refresh(
         connected: &Connected,
         moment: Instant,
         priority: Priority,

@@ -64,7 +64,7 @@ pub trait Managed:
     fn latest(connected: &Connected) -> Option<Arc<Snapshot<Self::Item>>>;
 
     /// A list of the collection that began after `moment`.
-    fn look(
+    fn refresh(
         connected: &Connected,
         moment: Instant,
         priority: Priority,

@@ -87,7 +87,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
     /// Carries out one step and takes its outcome into account.
     pub(super) async fn execute(&mut self, step: Step<K::Change>) -> Result<(), Error> {
         match step {
-            Step::Refresh => self.look().await,
+            Step::Refresh => self.refresh().await,
             Step::Fetch => self.fetch().await,
             Step::Resource(step) => self.write(step).await?,
             Step::Remote(change) => self.change(change).await?,
@@ -125,9 +125,9 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         }
     }
 
-    async fn look(&mut self) {
+    async fn refresh(&mut self) {
         if let Ok(connected) = &self.located {
-            let snapshot = K::look(connected, self.started, Priority::Change).await;
+            let snapshot = K::refresh(connected, self.started, Priority::Change).await;
             self.input.collection =
                 snapshot.map(|snapshot| read(&snapshot, self.started, self.context));
         }
@@ -150,18 +150,20 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         }
         let (client, resource) = (&self.context.cluster, &*self.input.resource);
         let (written, write) = match step {
-            ResourceStep::AddFinalizer => {
-                (cluster::hold(client, resource).await, Write::AddFinalizer)
-            }
+            ResourceStep::AddFinalizer => (
+                cluster::add_finalizer(client, resource).await,
+                Write::AddFinalizer,
+            ),
             ResourceStep::WriteIntent { attempt, .. } => (
-                cluster::claim(client, resource, &attempt).await,
+                cluster::write_intent(client, resource, &attempt).await,
                 Write::WriteIntent,
             ),
-            ResourceStep::ClearIntent => {
-                (cluster::unclaim(client, resource).await, Write::ClearIntent)
-            }
+            ResourceStep::ClearIntent => (
+                cluster::clear_intent(client, resource).await,
+                Write::ClearIntent,
+            ),
             ResourceStep::RemoveFinalizer => (
-                cluster::release(client, resource).await,
+                cluster::remove_finalizer(client, resource).await,
                 Write::RemoveFinalizer,
             ),
             ResourceStep::WriteStatus(_) => {

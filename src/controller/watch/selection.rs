@@ -90,7 +90,7 @@ async fn release<K: Managed>(seen: &K, context: &Context) -> Result<(), Error> {
     if !context.lease_guard.covers(Duration::ZERO) {
         return Err(Error::NotLeading { object });
     }
-    cluster::release(&context.cluster, &newest).await?;
+    cluster::remove_finalizer(&context.cluster, &newest).await?;
     context
         .metrics
         .cluster_write(K::LABEL, Write::RemoveFinalizer);
