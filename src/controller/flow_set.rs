@@ -1,4 +1,4 @@
-//! How a set meets the service.
+//! Access of sets to the service.
 
 use std::sync::Arc;
 
@@ -50,7 +50,11 @@ impl Managed for OutboundProvisioningFlowSet {
         }))
     }
 
-    async fn related(&self, _way: Option<&Connected>, context: &Context) -> Result<Related, Error> {
+    async fn related(
+        &self,
+        _connected: Option<&Connected>,
+        context: &Context,
+    ) -> Result<Related, Error> {
         Ok(Related {
             conflict: context.index.rival_of_set(self),
             held: context.index.held_by_others(self),
@@ -62,7 +66,7 @@ impl Managed for OutboundProvisioningFlowSet {
         connected.session.poller.latest_sets()
     }
 
-    async fn look(
+    async fn refresh(
         connected: &Connected,
         moment: Instant,
         priority: Priority,
