@@ -57,7 +57,7 @@ fn owned(resource: OutboundProvisioningFlowSet) -> World<OutboundProvisioningFlo
 fn a_set_costs_two_writes_from_apply_to_ready() {
     let mut world = World::new(flow_set());
     world.live(120);
-    assert_eq!(world.journal, [Effect::Claim, CREATE, Effect::Status]);
+    assert_eq!(world.journal, [Effect::WriteIntent, CREATE, Effect::Status]);
     assert_eq!(
         condition_text(&world.status().conditions, READY),
         "True/Ready"
@@ -78,7 +78,7 @@ fn every_fault_on_the_way_ends_with_one_set() {
     ];
     for first in &fates {
         for second in &fates {
-            for effect in [Effect::Claim, CREATE, Effect::Status] {
+            for effect in [Effect::WriteIntent, CREATE, Effect::Status] {
                 for lag in [0, 7] {
                     let mut world = World::new(flow_set())
                         .when(effect, first.clone())
@@ -115,7 +115,7 @@ fn a_refusal_takes_the_intent_back() {
     world.reconcile();
     assert_eq!(
         world.journal,
-        [Effect::Claim, Effect::Unclaim, Effect::Status]
+        [Effect::WriteIntent, Effect::ClearIntent, Effect::Status]
     );
     assert_eq!(
         condition_text(&world.status().conditions, STALLED),
@@ -454,7 +454,7 @@ fn what_is_to_stay_is_let_go_without_a_request() {
         let mut world = owned(resource);
         world.edit(Building::deleting);
         world.reconcile();
-        assert_eq!(world.journal, [Effect::Release]);
+        assert_eq!(world.journal, [Effect::RemoveFinalizer]);
         assert_eq!(world.service.items().len(), 1);
     }
 }

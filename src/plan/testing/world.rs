@@ -45,11 +45,11 @@ pub(crate) struct World<K: Simulated> {
 /// Something that changes the cluster or the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    Hold,
-    Claim,
-    Unclaim,
-    Record,
-    Release,
+    AddFinalizer,
+    WriteIntent,
+    ClearIntent,
+    WriteStatus,
+    RemoveFinalizer,
     Status,
     Remote(Action),
 }
@@ -78,11 +78,11 @@ pub(crate) enum Answer {
 impl Effect {
     fn of(step: &ResourceStep) -> Self {
         match step {
-            ResourceStep::AddFinalizer => Self::Hold,
-            ResourceStep::WriteIntent { .. } => Self::Claim,
-            ResourceStep::ClearIntent => Self::Unclaim,
-            ResourceStep::WriteStatus(_) => Self::Record,
-            ResourceStep::RemoveFinalizer => Self::Release,
+            ResourceStep::AddFinalizer => Self::AddFinalizer,
+            ResourceStep::WriteIntent { .. } => Self::WriteIntent,
+            ResourceStep::ClearIntent => Self::ClearIntent,
+            ResourceStep::WriteStatus(_) => Self::WriteStatus,
+            ResourceStep::RemoveFinalizer => Self::RemoveFinalizer,
         }
     }
 }

@@ -208,7 +208,12 @@ fn a_flow_of_the_set_before_is_forgotten() {
     world.reconcile();
     assert_eq!(
         world.journal,
-        [Effect::Unclaim, Effect::Claim, CREATE, Effect::Status]
+        [
+            Effect::ClearIntent,
+            Effect::WriteIntent,
+            CREATE,
+            Effect::Status
+        ]
     );
     assert_eq!(world.status().flow_set_id.as_deref(), Some(OTHER_SET));
     assert_eq!(world.status().id.as_deref(), Some(id(101).as_str()));

@@ -14,7 +14,7 @@ fn a_flow_costs_three_writes_from_apply_to_ready() {
     let mut world = World::new(small());
     world.poll();
     world.reconcile();
-    assert_eq!(world.journal, [Effect::Claim, CREATE, Effect::Status]);
+    assert_eq!(world.journal, [Effect::WriteIntent, CREATE, Effect::Status]);
     let status = world.status();
     assert_eq!(status.id.as_deref(), Some(id(101).as_str()));
     assert_eq!(status.observed_generation, 1);
@@ -34,7 +34,7 @@ fn a_flow_costs_three_writes_from_apply_to_ready() {
     world.reconcile();
     assert_eq!(
         world.journal,
-        [Effect::Claim, CREATE, Effect::Status, Effect::Status]
+        [Effect::WriteIntent, CREATE, Effect::Status, Effect::Status]
     );
     assert_eq!(
         condition_text(&world.status().conditions, READY),
@@ -55,7 +55,7 @@ fn all_four_types_can_be_created() {
         world.live(120);
         assert_eq!(
             world.journal,
-            [Effect::Claim, CREATE, Effect::Status],
+            [Effect::WriteIntent, CREATE, Effect::Status],
             "{kind}"
         );
     }
@@ -85,9 +85,9 @@ fn an_absent_flow_is_claimed_as_of_the_service_time_of_the_list() {
 
 #[test]
 fn a_claim_that_meets_a_newer_resource_starts_again() {
-    let mut world = World::new(small()).when(Effect::Claim, Fate::failed(not_sent()));
+    let mut world = World::new(small()).when(Effect::WriteIntent, Fate::failed(not_sent()));
     world.live(20);
-    assert_eq!(world.journal, [Effect::Claim, CREATE, Effect::Status]);
+    assert_eq!(world.journal, [Effect::WriteIntent, CREATE, Effect::Status]);
 }
 
 /// Whatever happens on the way, one create takes effect, and one flow is recorded.
@@ -112,7 +112,7 @@ fn every_fault_on_the_way_ends_with_one_flow() {
     ];
     for first in &fates {
         for second in &fates {
-            for effect in [Effect::Claim, CREATE, Effect::Status] {
+            for effect in [Effect::WriteIntent, CREATE, Effect::Status] {
                 for lag in [0, 7] {
                     let mut world = World::new(flow(FlowType::User))
                         .when(effect, first.clone())
@@ -212,7 +212,7 @@ fn a_refusal_takes_the_intent_back_and_is_told() {
         world.reconcile();
         assert_eq!(
             world.journal,
-            [Effect::Claim, Effect::Unclaim, Effect::Status],
+            [Effect::WriteIntent, Effect::ClearIntent, Effect::Status],
             "{reason}"
         );
         assert_eq!(condition_text(&world.status().conditions, STALLED), stalled);
@@ -227,7 +227,7 @@ fn a_request_that_was_never_sent_leaves_no_doubt() {
     world.reconcile();
     assert_eq!(
         world.journal,
-        [Effect::Claim, Effect::Unclaim, Effect::Status]
+        [Effect::WriteIntent, Effect::ClearIntent, Effect::Status]
     );
     world.live(5);
     assert_eq!(
@@ -242,8 +242,8 @@ fn a_conflict_after_a_lost_answer_is_ambiguous() {
     let mut world =
         after_lost_create(Fate::request_lost()).when(CREATE, Fate::failed(conflicting()));
     world.live(40);
-    assert_eq!(world.count(Effect::Claim), 2);
-    assert_eq!(world.count(Effect::Unclaim), 0);
+    assert_eq!(world.count(Effect::WriteIntent), 2);
+    assert_eq!(world.count(Effect::ClearIntent), 0);
     assert_eq!(
         condition_text(&world.status().conditions, RECONCILING),
         "True/CreateUnresolved"
@@ -257,8 +257,8 @@ type Change = fn(&mut World<ProvisioningFlow>);
 fn a_second_request_that_was_never_sent_says_nothing_about_the_first() {
     let mut world = after_lost_create(Fate::request_lost()).when(CREATE, Fate::failed(not_sent()));
     world.live(40);
-    assert_eq!(world.count(Effect::Claim), 2);
-    assert_eq!(world.count(Effect::Unclaim), 0);
+    assert_eq!(world.count(Effect::WriteIntent), 2);
+    assert_eq!(world.count(Effect::ClearIntent), 0);
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_refusal_of_a_second_request_is_told_and_says_nothing_about_the_first() {
         condition_text(&world.status().conditions, STALLED),
         "True/Forbidden"
     );
-    assert_eq!(world.count(Effect::Unclaim), 0);
+    assert_eq!(world.count(Effect::ClearIntent), 0);
     let late = remote_flow(1, &small(), 1);
     let now = world.now;
     world.service.meddle(now, |flows| flows.push(late));
@@ -296,9 +296,9 @@ fn one_list_is_no_proof_however_old_the_attempt_is() {
     let mut world = World::new(small().held().attempted(0));
     world.now = at(3600);
     world.live(28);
-    assert_eq!(world.count(Effect::Claim), 0);
+    assert_eq!(world.count(Effect::WriteIntent), 0);
     world.live(10);
-    assert_eq!(world.count(Effect::Claim), 1);
+    assert_eq!(world.count(Effect::WriteIntent), 1);
 }
 
 #[test]
@@ -429,7 +429,7 @@ fn a_flow_that_is_missing_from_one_list_is_not_made_anew() {
     world.service.meddle(world.now, Vec::clear);
     world.live(25);
     assert_eq!(world.count(CREATE), 0, "the window starts anew");
-    assert_eq!(world.count(Effect::Claim), 0);
+    assert_eq!(world.count(Effect::WriteIntent), 0);
 }
 
 #[test]

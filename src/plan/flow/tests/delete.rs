@@ -10,7 +10,7 @@ fn delete(world: &mut World<ProvisioningFlow>) {
 fn a_flow_is_deleted_before_its_resource() {
     let mut world = owned(small());
     delete(&mut world);
-    assert_eq!(world.journal, [DELETE, Effect::Release]);
+    assert_eq!(world.journal, [DELETE, Effect::RemoveFinalizer]);
     assert!(world.resource.is_none());
     assert!(world.service.items().is_empty());
     assert_eq!(world.events, ["Deleted"]);
@@ -25,7 +25,7 @@ fn what_is_to_stay_is_let_go_without_a_request() {
         let mut world = owned(resource);
         world.target = Err(Blocked::person(reason::CONNECTION_NOT_FOUND, "create it"));
         delete(&mut world);
-        assert_eq!(world.journal, [Effect::Release]);
+        assert_eq!(world.journal, [Effect::RemoveFinalizer]);
         assert_eq!(world.service.items().len(), 1);
     }
 }
@@ -35,7 +35,7 @@ fn a_flow_that_was_never_created_is_let_go_at_once() {
     let mut world = World::new(small().held());
     world.target = Err(Blocked::person(reason::CONNECTION_NOT_FOUND, "create it"));
     delete(&mut world);
-    assert_eq!(world.journal, [Effect::Release]);
+    assert_eq!(world.journal, [Effect::RemoveFinalizer]);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_resource_that_is_not_held_is_left_alone() {
 fn any_other_value_of_abandon_lets_nothing_go() {
     let mut world = owned(small().annotated(annotation::ABANDON, "yes"));
     delete(&mut world);
-    assert_eq!(world.journal, [DELETE, Effect::Release]);
+    assert_eq!(world.journal, [DELETE, Effect::RemoveFinalizer]);
 }
 
 #[test]
@@ -80,12 +80,15 @@ fn an_unresolved_create_is_resolved_before_the_resource_goes() {
 fn what_an_old_picture_takes_for_ours_is_not_deleted() {
     let mut world = World::new(small().held().attempted(0).deleting())
         .holding(vec![remote_flow(1, &small(), 20)])
-        .when(Effect::Record, Fate::failed(unavailable()));
+        .when(Effect::WriteStatus, Fate::failed(unavailable()));
     world.now = at(70);
     world.reconcile();
     assert_eq!(world.journal, []);
     world.reconcile();
-    assert_eq!(world.journal, [Effect::Record, DELETE, Effect::Release]);
+    assert_eq!(
+        world.journal,
+        [Effect::WriteStatus, DELETE, Effect::RemoveFinalizer]
+    );
 }
 
 #[test]
@@ -205,7 +208,7 @@ fn a_lost_deletion_is_repeated() {
         Fate::crash_after(),
         Fate::crash_before(),
     ] {
-        for effect in [DELETE, Effect::Release] {
+        for effect in [DELETE, Effect::RemoveFinalizer] {
             let mut world = owned(small()).when(effect, fate.clone());
             world.edit(Building::deleting);
             world.live(60);
@@ -261,5 +264,5 @@ fn suspended_and_conflicting_resources_can_still_be_deleted() {
     world.edit(|flow| flow.with(|spec| spec.suspend = true));
     world.related.conflict = Some("older".to_owned());
     delete(&mut world);
-    assert_eq!(world.journal, [DELETE, Effect::Release]);
+    assert_eq!(world.journal, [DELETE, Effect::RemoveFinalizer]);
 }

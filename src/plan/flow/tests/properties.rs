@@ -223,11 +223,11 @@ proptest! {
 /// Faults, each at the next effect of a kind.
 fn faults() -> impl Strategy<Value = Vec<(Effect, Fate)>> {
     let effects = vec![
-        Effect::Claim,
-        Effect::Unclaim,
-        Effect::Record,
+        Effect::WriteIntent,
+        Effect::ClearIntent,
+        Effect::WriteStatus,
         Effect::Status,
-        Effect::Release,
+        Effect::RemoveFinalizer,
         CREATE,
         UPDATE,
         RESET,

@@ -20,7 +20,7 @@ fn asking(token: &str) -> ProvisioningFlow {
 fn the_token_a_flow_is_born_with_is_only_noted() {
     let mut world = World::new(asking("a").annotated(annotation::RESET_REQUESTED_AT, "then"));
     world.live(60);
-    assert_eq!(world.journal, [Effect::Claim, CREATE, Effect::Status]);
+    assert_eq!(world.journal, [Effect::WriteIntent, CREATE, Effect::Status]);
     let reset = world.status().reset.clone().unwrap();
     assert_eq!((reset.token.as_deref(), reset.phase), (Some("a"), None));
 }
@@ -62,7 +62,7 @@ fn a_reset_is_written_down_before_it_is_sent() {
     let mut world = owned(asking("a"));
     ask(&mut world, Some("b"));
     world.reconcile();
-    assert_eq!(world.journal, [Effect::Record, RESET, Effect::Status]);
+    assert_eq!(world.journal, [Effect::WriteStatus, RESET, Effect::Status]);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_token_taken_out_and_put_back_is_no_new_wish() {
 
 #[test]
 fn whoever_finds_a_reset_begun_does_not_send_it() {
-    let mut world = owned(asking("a")).when(Effect::Record, Fate::crash_after());
+    let mut world = owned(asking("a")).when(Effect::WriteStatus, Fate::crash_after());
     ask(&mut world, Some("b"));
     world.live(60);
     assert_eq!(world.count(RESET), 0);
@@ -137,7 +137,7 @@ fn no_fault_makes_a_second_reset_of_a_token() {
         Fate::crash_after(),
         Fate::failed(not_sent()),
     ];
-    for effect in [Effect::Record, RESET, Effect::Status] {
+    for effect in [Effect::WriteStatus, RESET, Effect::Status] {
         for fate in &fates {
             let mut world = owned(asking("a")).when(effect, fate.clone());
             ask(&mut world, Some("b"));
@@ -249,7 +249,7 @@ fn a_reset_waits_for_the_update_that_was_declared_with_it() {
     world.reconcile();
     assert_eq!(
         world.journal,
-        [UPDATE, Effect::Record, RESET, Effect::Status]
+        [UPDATE, Effect::WriteStatus, RESET, Effect::Status]
     );
 }
 
@@ -340,7 +340,7 @@ fn a_reset_that_never_left_is_sent_by_the_next_run_of_the_same_process() {
     world.reconcile();
     assert_eq!((world.count(RESET), phase(&world)), (1, Some(Accepted)));
     assert_eq!(
-        world.count(Effect::Record),
+        world.count(Effect::WriteStatus),
         1,
         "the intent is not written twice"
     );

@@ -230,7 +230,7 @@ fn a_flow_that_lists_leave_out_is_not_recreated_while_its_id_is_answered_for() {
     world.service.lists_nothing = true;
     world.live(120);
     assert_eq!(world.count(CREATE), 0);
-    assert_eq!(world.count(Effect::Claim), 0);
+    assert_eq!(world.count(Effect::WriteIntent), 0);
     assert_eq!(
         condition_text(&world.status().conditions, READY),
         "Unknown/Unlisted"
