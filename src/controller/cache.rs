@@ -1,4 +1,4 @@
-//! What this process remembers of each resource between runs.
+//! Memory of this process about each resource, between reconciles.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use crate::failure_log::FailureLog;
 use crate::plan::Memory;
 
-/// What this process remembers of each resource of one kind.
+/// Memory of this process about the resources of one kind.
 #[derive(Debug)]
 pub struct ReconcileCache<K> {
     entries: Mutex<HashMap<String, CacheEntry<K>>>,
@@ -17,9 +17,9 @@ pub struct ReconcileCache<K> {
 #[derive(Debug)]
 struct CacheEntry<K> {
     memory: Memory,
-    /// The resource as the cluster answered our last write. A watch may show older pictures for a while.
+    /// The resource as returned by our last write. The watch may contain an older version for a while.
     written: Option<Arc<K>>,
-    /// Runs in a row that ended early.
+    /// Number of consecutive failed reconciles.
     failures: u32,
     log: FailureLog,
 }
@@ -33,7 +33,7 @@ impl<K> Default for ReconcileCache<K> {
 }
 
 impl<K: ResourceExt> ReconcileCache<K> {
-    /// The newer of `seen` and what the cluster answered our last write with.
+    /// Returns the newer one of `seen` and the result of our last write.
     pub fn newest(&self, seen: &Arc<K>) -> Arc<K> {
         self.entry(seen, |entry| match entry.written.take() {
             Some(written) if version(&*written) > version(&**seen) => {
@@ -44,22 +44,22 @@ impl<K: ResourceExt> ReconcileCache<K> {
         })
     }
 
-    /// Remembers how the cluster answered a write.
+    /// Remembers the resource as returned by a write.
     pub fn wrote(&self, written: &Arc<K>) {
         self.entry(written, |entry| entry.written = Some(written.clone()));
     }
 
-    /// What earlier runs remembered.
+    /// Returns the memory of earlier reconciles.
     pub fn memory(&self, resource: &K) -> Memory {
         self.entry(resource, |entry| entry.memory.clone())
     }
 
-    /// Remembers until the next run.
+    /// Stores the memory for the next reconcile.
     pub fn remember(&self, resource: &K, memory: Memory) {
         self.entry(resource, |entry| entry.memory = memory);
     }
 
-    /// Counts a run that ended early; gives back how many did in a row before.
+    /// Counts a failed reconcile, and returns the number of consecutive failures before it.
     pub fn failed(&self, resource: &K) -> u32 {
         self.entry(resource, |entry| {
             let before = entry.failures;
@@ -68,7 +68,8 @@ impl<K: ResourceExt> ReconcileCache<K> {
         })
     }
 
-    /// A run came to its end. The watch may have shown meanwhile that the resource is gone.
+    /// Resets the failures after a successful reconcile. An entry is not created, because the watch may have reported
+    /// in the meantime that the resource is gone.
     pub fn succeeded(&self, resource: &K) {
         let uid = resource.uid().unwrap_or_default();
         if let Some(entry) = self.lock().get_mut(&uid) {
@@ -76,12 +77,12 @@ impl<K: ResourceExt> ReconcileCache<K> {
         }
     }
 
-    /// Works with the log of the resource's failures.
+    /// Calls `work` with the log of the resource's failures.
     pub fn log<T>(&self, resource: &K, work: impl FnOnce(&mut FailureLog) -> T) -> T {
         self.entry(resource, |entry| work(&mut entry.log))
     }
 
-    /// Forgets a resource that is gone.
+    /// Removes the entry of a resource that no longer exists.
     pub fn forget(&self, resource: &K) {
         if let Some(uid) = resource.uid() {
             self.lock().remove(&uid);
@@ -103,7 +104,7 @@ impl<K: ResourceExt> ReconcileCache<K> {
     }
 }
 
-/// Resource versions of one kind can be compared as numbers, as [KEP-5504] promises.
+/// Returns the resource version as a number. Versions of one kind can be compared as numbers, as [KEP-5504] guarantees.
 ///
 /// [KEP-5504]: https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/5504-comparable-resource-version
 fn version(resource: &impl ResourceExt) -> Option<u64> {

@@ -1,4 +1,4 @@
-//! Writes to the cluster. Each is bounded by the client's time-outs and never repeated by it.
+//! Writes to the cluster. Each is bounded by the client's time-outs and never retried by the client.
 
 use std::collections::BTreeMap;
 
@@ -16,11 +16,12 @@ use crate::plan::{Attempt, Planned};
 use super::error::Error;
 use super::index::namespace;
 
-/// The name under which the cluster records what the operator has written.
+/// The field manager: the name under which the cluster records the operator's writes.
 pub const FIELD_MANAGER: &str = "industrydata-operator";
 
-/// How often one write is sent while others keep changing the resource in between. Each time somebody else has got on, so
-/// this is no hot loop; and the outcome of a reset that could not be written down would be unknown for ever.
+/// Maximum number of attempts for one write if other clients keep changing the resource. Every conflict means that
+/// another writer succeeded, so the loop makes progress; at about 10 ms per attempt, 50 take half a second. The limit
+/// is generous because an outcome of a reset that cannot be recorded remains unknown indefinitely.
 const MAX_CONFLICTS: u32 = 50;
 
 /// A resource that the operator writes to.
@@ -44,30 +45,31 @@ impl<K> Written for K where
 {
 }
 
-/// What must still hold for a write to be repeated where the resource has changed since it was read.
+/// What must still hold to retry a write after the resource has changed since it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precondition {
-    /// It is the same object with the same status, whatever else has changed. Whoever wrote another status knows more.
+    /// It is the same object with the same status, whatever else has changed. A different status was written by a newer
+    /// decision, so it must not be overwritten.
     SameStatus,
-    /// Nothing of the resource that a plan looks at has changed since it was read.
+    /// No part of the resource that a plan uses has changed since it was read.
     Unchanged,
 }
 
-/// What of a resource is written.
+/// The part of a resource to write.
 enum Section {
-    /// Members of its metadata.
+    /// Members of the metadata.
     Metadata(Value),
-    /// Its status.
+    /// The status.
     Status(Value),
 }
 
-/// Adds the finalizer, if nothing that matters has changed.
+/// Adds the finalizer, unless the resource has changed in a way that affects plans.
 pub async fn add_finalizer<K: Written>(client: &Client, resource: &K) -> Result<K, Error> {
     let metadata = json!({ "finalizers": with_finalizer(resource) });
     patch_metadata(client, resource, metadata, "add the finalizer to").await
 }
 
-/// Adds the finalizer and the intent to create, if nothing that matters has changed.
+/// Adds the finalizer and the intent to create, unless the resource has changed in a way that affects plans.
 pub async fn write_intent<K: Written>(
     client: &Client,
     resource: &K,
@@ -87,19 +89,19 @@ pub async fn write_intent<K: Written>(
     patch_metadata(client, resource, metadata, "write the intent to create to").await
 }
 
-/// Takes the intent to create back, if nothing that matters has changed.
+/// Removes the intent to create, unless the resource has changed in a way that affects plans.
 pub async fn clear_intent<K: Written>(client: &Client, resource: &K) -> Result<K, Error> {
     let metadata = json!({ "annotations": { annotation::CREATE_ATTEMPT: null } });
     patch_metadata(
         client,
         resource,
         metadata,
-        "take back the intent to create from",
+        "remove the intent to create from",
     )
     .await
 }
 
-/// Removes the finalizer, if nothing that matters has changed.
+/// Removes the finalizer, unless the resource has changed in a way that affects plans.
 pub async fn remove_finalizer<K: Written>(client: &Client, resource: &K) -> Result<K, Error> {
     let mut finalizers = resource.finalizers().to_vec();
     finalizers.retain(|name| name != FINALIZER);
@@ -125,10 +127,10 @@ pub async fn write_status<K: Written, S: Serialize>(
     .await
 }
 
-/// Writes with the `resourceVersion` of the picture that a plan was made from or, where what matters of it still holds,
-/// of the newest: a busy writer of labels must not keep us from our work.
+/// Writes with the `resourceVersion` on which the plan is based or, if the precondition still holds, with the newest
+/// one: frequent changes by other clients, for instance of labels, must not block the operator.
 ///
-/// The `uid` is compared here, as the API server does not compare it where a status is written.
+/// The `uid` is compared here, because the API server does not compare it when a status is written.
 async fn persist<K: Written>(
     client: &Client,
     resource: &K,
@@ -142,21 +144,21 @@ async fn persist<K: Written>(
         }
         Precondition::Unchanged => essence(newest) == essence(resource),
     };
-    let mut picture = resource.clone();
+    let mut base = resource.clone();
     for _ in 0..MAX_CONFLICTS {
-        match send(client, &picture, section, operation).await {
+        match send(client, &base, section, operation).await {
             Err(Error::Conflict { .. }) => match read(client, resource).await?.filter(&holds) {
-                Some(newest) => picture = newest,
+                Some(newest) => base = newest,
                 None => break,
             },
             written => return written,
         }
     }
-    let object = called(resource);
+    let object = display_name(resource);
     Err(Error::Conflict { object })
 }
 
-/// A resource without what no plan looks at.
+/// Returns the resource without the parts that no plan uses.
 fn essence<K: Written>(resource: &K) -> K {
     let mut essence = resource.clone();
     let metadata = essence.meta_mut();
@@ -168,20 +170,20 @@ fn essence<K: Written>(resource: &K) -> K {
     essence
 }
 
-/// One write, if `picture` is the newest.
+/// Sends one write, which succeeds only if `base` is the newest version.
 async fn send<K: Written>(
     client: &Client,
-    picture: &K,
+    base: &K,
     section: &Section,
     operation: &'static str,
 ) -> Result<K, Error> {
-    let (api, name) = (api::<K>(client, picture), picture.name_any());
+    let (api, name) = (api::<K>(client, base), base.name_any());
     let mut metadata = match section {
         Section::Metadata(metadata) => metadata.clone(),
         Section::Status(_) => json!({ "name": name }),
     };
-    metadata["uid"] = json!(picture.uid());
-    metadata["resourceVersion"] = json!(picture.resource_version());
+    metadata["uid"] = json!(base.uid());
+    metadata["resourceVersion"] = json!(base.resource_version());
     let written = match section {
         Section::Metadata(_) => {
             let patch = Patch::Merge(json!({ "metadata": metadata }));
@@ -202,10 +204,10 @@ async fn send<K: Written>(
             failpoint::around(api.patch_status(&name, &params, &patch)).await
         }
     };
-    written.map_err(|error| failure(operation, picture, error))
+    written.map_err(|error| failure(operation, base, error))
 }
 
-/// The resource as the cluster holds it now; `None` if it is gone.
+/// Reads the current resource from the cluster, or returns `None` if it no longer exists.
 pub async fn read<K: Written>(client: &Client, resource: &K) -> Result<Option<K>, Error> {
     let read = api::<K>(client, resource)
         .get_opt(&resource.name_any())
@@ -213,7 +215,7 @@ pub async fn read<K: Written>(client: &Client, resource: &K) -> Result<Option<K>
     read.map_err(|error| failure("read", resource, error))
 }
 
-/// The labels of the resource of this name, or `None` if there is none.
+/// Reads the labels of the resource with this name, or returns `None` if it does not exist.
 pub async fn labels_of<K: Written>(
     client: &Client,
     namespace: &str,
@@ -229,8 +231,8 @@ pub async fn labels_of<K: Written>(
     Ok(found.map(|found| found.labels().clone()))
 }
 
-/// `Planned namespace/name`, for messages.
-pub fn called<K: Written>(resource: &K) -> String {
+/// Returns `Kind namespace/name`, for messages.
+pub fn display_name<K: Written>(resource: &K) -> String {
     format!(
         "{} {}/{}",
         K::kind(&()),
@@ -268,9 +270,9 @@ fn api<K: Written>(client: &Client, resource: &K) -> Api<K> {
     Api::namespaced(client.clone(), &namespace(resource))
 }
 
-/// A conflict, and an object that is gone, both say that the picture was old.
+/// Converts an error. A conflict and a missing object both mean that the base version was stale.
 fn failure<K: Written>(operation: &'static str, resource: &K, error: kube::Error) -> Error {
-    let object = called(resource);
+    let object = display_name(resource);
     match error {
         kube::Error::Api(status) if [404, 409].contains(&status.code) => Error::Conflict { object },
         error => Error::Cluster {

@@ -1,4 +1,4 @@
-//! How a connection meets the service, and how others reach the service through it.
+//! Access of connections to the service, and of other resources through their connection.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -78,8 +78,8 @@ impl Managed for GraphConnection {
         Some(connected.session.poller.sets_since(moment, priority).await)
     }
 
-    /// A connection has no remote object.
-    async fn fetch(_way: &Connected, _id: &str) -> Fetched {
+    /// A connection does not have a remote object.
+    async fn fetch(_connected: &Connected, _id: &str) -> Fetched {
         Fetched::Absent
     }
 
@@ -91,14 +91,14 @@ impl Managed for GraphConnection {
         match *change {}
     }
 
-    async fn change(change: Infallible, _way: &Connected, (): ()) -> Changed<FlowSet> {
+    async fn change(change: Infallible, _connected: &Connected, (): ()) -> Changed<FlowSet> {
         match change {}
     }
 }
 
-/// The session of the connection `name`, on behalf of `user`.
+/// Returns the session of the connection `name`, on behalf of `user`.
 ///
-/// A resource that is being deleted may use a credential that is gone since, and a connection that is suspended.
+/// A resource that is being deleted may use a credential that no longer exists, and a connection that is suspended.
 pub(super) async fn reach(
     user: &impl ResourceExt,
     name: &str,
@@ -112,7 +112,9 @@ pub(super) async fn reach(
     };
     let deleting = is_deleting(user);
     if connection.spec.suspend && !deleting {
-        let message = format!("the GraphConnection {name} is suspended");
+        let message = format!(
+            "the GraphConnection {name} is suspended: set its spec.suspend to false to resume"
+        );
         return Ok(Err(Blocked::suspension(reason::SUSPENDED, message)));
     }
     let opened = context.sessions.open(&connection).await?;

@@ -1,4 +1,4 @@
-//! What every run needs.
+//! Dependencies of reconciles.
 
 use std::sync::Arc;
 
@@ -16,33 +16,33 @@ use super::index::Index;
 use super::secrets::Secrets;
 use super::session::Sessions;
 
-/// What every run needs. One for each scope, shared by its three controllers.
+/// Dependencies of reconciles. There is one for each scope, shared by its three controllers.
 pub struct Context {
-    /// Writes to the cluster. It has time-outs, and repeats nothing by itself: a write with a precondition must not be
-    /// repeated without a new look.
+    /// Client for writes to the cluster. It has time-outs and does not retry automatically: a write with a precondition
+    /// must not be retried before the resource is read again.
     pub cluster: kube::Client,
-    /// What the watches show.
+    /// Index of the watched resources.
     pub index: Index,
-    /// The ways to the service.
+    /// Sessions at the service.
     pub sessions: Sessions,
-    /// Reads Secrets.
+    /// Reader of Secrets.
     pub secrets: Arc<Secrets>,
-    /// Where the steady clock of plans begins.
+    /// Origin of the monotonic clock of plans.
     pub started: Instant,
-    /// The permission to change anything.
+    /// Guard of the lease, which permits writes.
     pub lease_guard: LeaseGuard,
-    /// Publishes events.
+    /// Publisher of events.
     pub recorder: Recorder,
-    /// Counts.
+    /// Metrics of the operator.
     pub metrics: Metrics,
-    /// Times that the protocols are built on.
+    /// Durations on which the protocols depend.
     pub limits: Limits,
-    /// The labels of the resources that are watched, or `None` if all are.
+    /// Label selector of the watched resources, or `None` if all are watched.
     pub selector: Option<Selector>,
-    /// What is remembered of connections.
+    /// Memory about connections.
     pub connections: ReconcileCache<GraphConnection>,
-    /// What is remembered of sets.
+    /// Memory about sets.
     pub sets: ReconcileCache<OutboundProvisioningFlowSet>,
-    /// What is remembered of flows.
+    /// Memory about flows.
     pub flows: ReconcileCache<ProvisioningFlow>,
 }

@@ -1,51 +1,53 @@
-//! What ends a run before its plan is carried out. The run is repeated; nothing is lost.
+//! Errors that end a reconcile before its plan is complete. The reconcile is retried, and no information is lost.
 
 use std::time::Duration;
 
 use thiserror::Error;
 
-/// Why a run ended early.
+/// Why a reconcile failed.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The cluster did not do what was asked.
+    /// A request to the cluster failed.
     #[error("failed to {operation} {object}")]
     Cluster {
-        /// What was asked.
+        /// The operation that failed.
         operation: &'static str,
-        /// Of which object: `Planned namespace/name`.
+        /// The object: `Kind namespace/name`.
         object: String,
-        /// Why not.
+        /// The cause of the failure.
         #[source]
         source: Box<kube::Error>,
     },
-    /// The resource has changed since it was read, so the decision was made on an old picture.
-    #[error("{object} has changed in the meantime")]
+    /// The resource has changed since it was read, so the decision was based on a stale version.
+    #[error("{object} has changed since it was read")]
     Conflict {
-        /// `Planned namespace/name`.
+        /// The object: `Kind namespace/name`.
         object: String,
     },
-    /// This replica does not hold the lease for long enough to change anything at the service.
-    #[error("the lease does not last for a change of {object} at the service")]
+    /// The lease of this replica expires too soon for a change at the service.
+    #[error("the lease expires too soon to change {object} at the service")]
     NotLeading {
-        /// `Planned namespace/name`.
+        /// The object: `Kind namespace/name`.
         object: String,
     },
-    /// The decisions do not come to an end. That is a mistake in this program.
-    #[error("the plan for {object} does not come to an end; this is a bug")]
+    /// The plan did not converge within the maximum number of steps. This is a bug.
+    #[error(
+        "the plan for {object} did not converge within the maximum number of steps; this is a bug"
+    )]
     StepLimit {
-        /// `Planned namespace/name`.
+        /// The object: `Kind namespace/name`.
         object: String,
     },
-    /// The run panicked. That is a mistake in this program.
-    #[error("a run for {object} panicked; this is a bug")]
+    /// The reconcile panicked. This is a bug.
+    #[error("the reconcile of {object} panicked; this is a bug")]
     Panicked {
-        /// `Planned namespace/name`.
+        /// The object: `Kind namespace/name`.
         object: String,
     },
 }
 
 impl Error {
-    /// The class of the error, which stays the same from one failure to the next.
+    /// Returns the class of the error, which stays the same from one failure to the next.
     pub(super) const fn class(&self) -> &'static str {
         match self {
             Self::Cluster { operation, .. } => operation,
@@ -56,16 +58,20 @@ impl Error {
         }
     }
 
-    /// How long to wait before the run is repeated, after `failures` runs in a row that ended early.
+    /// Returns the pause before the next attempt, after `failures` consecutive failed reconciles.
     #[must_use]
     pub fn pause(&self, failures: u32) -> Duration {
         match self {
-            // A watch is behind by milliseconds, or by much more.
+            // The watch usually catches up within milliseconds, so start at 200 ms; if it is far behind, the pause grows
+            // to 200 ms << 8 = 51 s, still far below the default relist interval of 1 h.
             Self::Conflict { .. } => Duration::from_millis(200 << failures.min(8)),
+            // The lease is renewed every few seconds, so a short pause is enough.
             Self::NotLeading { .. } => Duration::from_secs(1),
+            // 1 s << 6 = 64 s: about a minute bounds the delay after an outage of the API server.
             Self::Cluster { .. } | Self::Panicked { .. } => {
                 Duration::from_secs(1 << failures.min(6))
             }
+            // Each attempt can send several requests to the service, so retry a bug rarely.
             Self::StepLimit { .. } => Duration::from_mins(5),
         }
     }

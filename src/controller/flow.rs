@@ -1,4 +1,4 @@
-//! How a flow meets the service.
+//! Access of flows to the service.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,7 +72,11 @@ impl Managed for ProvisioningFlow {
         }))
     }
 
-    async fn related(&self, _way: Option<&Connected>, context: &Context) -> Result<Related, Error> {
+    async fn related(
+        &self,
+        _connected: Option<&Connected>,
+        context: &Context,
+    ) -> Result<Related, Error> {
         let needed = self.spec.management_policy == ManagementPolicy::Manage && !is_deleting(self);
         let passwords = if needed {
             passwords_of(self, context).await?
@@ -165,7 +169,7 @@ impl Managed for ProvisioningFlow {
     }
 }
 
-/// The flows of one remote set.
+/// Client for the flows of one remote set.
 struct RemoteFlow<'a> {
     client: &'a Client,
     set: &'a FlowSetId,
@@ -203,7 +207,7 @@ impl RemoteFlow<'_> {
     }
 }
 
-/// The passwords for new users, by role group.
+/// Passwords of new users, by role group.
 type Passwords = BTreeMap<String, SecretString>;
 
 fn definition(body: FlowBody, passwords: Passwords) -> FlowDefinition {
@@ -218,7 +222,7 @@ fn flow_id(id: &str) -> Result<FlowId, Verdict> {
     id.parse().map_err(verdict_on_id)
 }
 
-/// A set that is not found may be one that `--watch-selector` leaves out.
+/// Adds to the message of a missing set that `--watch-selector` may exclude it.
 async fn with_selector(
     flow: &ProvisioningFlow,
     mut blocked: Blocked,
@@ -237,7 +241,7 @@ async fn with_selector(
     Ok(blocked)
 }
 
-/// The remote set that a flow belongs to. A flow that is being deleted belongs where it was made.
+/// Returns the remote set of a flow. For a flow that is being deleted, this is the set in which it was created.
 fn remote_set(flow: &ProvisioningFlow, index: &Index) -> Result<FlowSetId, Blocked> {
     let made_in = flow
         .status
@@ -256,7 +260,7 @@ fn remote_set(flow: &ProvisioningFlow, index: &Index) -> Result<FlowSetId, Block
             return Err(Blocked::progress(
                 reason::FLOW_SET_NOT_READY,
                 format!(
-                    "the OutboundProvisioningFlowSet {name} is being deleted, and waits until this resource is deleted too"
+                    "the OutboundProvisioningFlowSet {name} is being deleted and waits for this resource: delete this resource too"
                 ),
             ));
         }
@@ -264,25 +268,24 @@ fn remote_set(flow: &ProvisioningFlow, index: &Index) -> Result<FlowSetId, Block
     index.remote_set_of(flow).ok_or_else(|| {
         Blocked::progress(
             reason::FLOW_SET_NOT_READY,
-            "the OutboundProvisioningFlowSet that spec.flowSetRef names has no remote set yet: its conditions say why",
+            "the OutboundProvisioningFlowSet in spec.flowSetRef does not have a remote set yet: see its conditions for the cause",
         )
     })
 }
 
-/// What is said when the set resource of a flow does not exist. Without it, nobody knows through which connection the flow
-/// is reached.
+/// Returns the blocker for a missing set resource of a flow. Without the set, the connection of the flow is unknown.
 fn set_missing(flow: &ProvisioningFlow) -> Blocked {
     let reference = flow.spec.flow_set_ref.as_ref();
     let name = reference.map_or("", |reference| reference.name.as_str());
     Blocked::missing(
         reason::FLOW_SET_NOT_FOUND,
         format!(
-            "the OutboundProvisioningFlowSet {name} that spec.flowSetRef names does not exist: create it, or delete this resource"
+            "the OutboundProvisioningFlowSet {name} in spec.flowSetRef does not exist: create it, or delete this resource"
         ),
     )
 }
 
-/// The passwords that the spec refers to, as their Secrets hold them now.
+/// Returns the current passwords that the spec refers to.
 async fn passwords_of(
     flow: &ProvisioningFlow,
     context: &Context,
@@ -310,7 +313,8 @@ async fn passwords_of(
     Ok(Ok(found))
 }
 
-/// A Secret that went missing since it was looked at ends the run; the next one reports it.
+/// Reads the passwords for a request. A Secret that has been removed since the plan ends the reconcile; the next one
+/// reports it.
 async fn read_passwords(flow: &ProvisioningFlow, context: &Context) -> Result<Passwords, Error> {
     let mut values = Passwords::new();
     for (role_group, reference) in passwords(&flow.spec) {

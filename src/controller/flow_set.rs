@@ -1,4 +1,4 @@
-//! How a set meets the service.
+//! Access of sets to the service.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -51,7 +51,11 @@ impl Managed for OutboundProvisioningFlowSet {
         }))
     }
 
-    async fn related(&self, _way: Option<&Connected>, context: &Context) -> Result<Related, Error> {
+    async fn related(
+        &self,
+        _connected: Option<&Connected>,
+        context: &Context,
+    ) -> Result<Related, Error> {
         Ok(Related {
             conflict: context.index.older_owner_of_set(self),
             held: BTreeSet::new(),

@@ -1,4 +1,4 @@
-//! What is particular to each kind when it meets the service.
+//! Access of each kind to the service.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::index::Indexed;
 use super::session::Session;
 use super::triggers::Triggers;
 
-/// A kind of resource that a controller brings together with the service.
+/// A kind of resource that a controller reconciles with the service.
 pub trait Managed:
     Planned<
         Status: Serialize + Send + Sync,
@@ -32,25 +32,25 @@ pub trait Managed:
     > + Written
     + Indexed
 {
-    /// What its changes need of Secrets.
+    /// Values from Secrets that changes need.
     type Secrets: Default + Send + Sync;
 
-    /// The kind's name in metrics.
+    /// Label of the kind in metrics.
     const LABEL: ResourceKind;
 
-    /// What is remembered of resources of this kind.
+    /// Returns the memory about resources of this kind.
     fn cache(context: &Context) -> &ReconcileCache<Self>;
 
-    /// Takes note of what the watch shows: a resource, or that one is gone.
+    /// Handles a resource from the watch, or the removal of one.
     fn note(seen: &Self, gone: bool, triggers: &Triggers, context: &Context);
 
-    /// Counts what is worth counting about a change of status.
+    /// Updates the metrics for a change of the status.
     fn count(_known: &Self::Status, _new: &Self::Status, _metrics: &Metrics) {}
 
-    /// The way to the service, and where the remote object lives.
+    /// Determines the session and the location of the remote object.
     fn locate(&self, context: &Context) -> impl Future<Output = Result<Located, Error>> + Send;
 
-    /// What else has to be known.
+    /// Collects the further input of the plan.
     fn related(
         &self,
         connected: Option<&Connected>,
@@ -60,20 +60,21 @@ pub trait Managed:
     /// Adds to `input.related` what depends on the list. Called before each plan, as the list may be another by then.
     fn relate(_input: &mut Input<Self>, _context: &Context) {}
 
-    /// The last list of the collection, if there is one.
+    /// Returns the last list of the collection, or `None` if there is none.
     fn latest(connected: &Connected) -> Option<Arc<Snapshot<Self::Item>>>;
 
-    /// A list of the collection that began after `moment`.
+    /// Returns a list of the collection that began after `moment`.
     fn refresh(
         connected: &Connected,
         moment: Instant,
         priority: Priority,
     ) -> impl Future<Output = Option<Arc<Snapshot<Self::Item>>>> + Send;
 
-    /// Whether the service has the object of this id, whatever its lists show.
+    /// Reads the object with this id, independently of lists.
     fn fetch(connected: &Connected, id: &str) -> impl Future<Output = Fetched> + Send;
 
-    /// Reads what a create or an update needs of Secrets, before the lease is asked whether it covers the request.
+    /// Reads the Secrets that a create or an update needs. This happens before the lease is checked: each read can take
+    /// as long as the time-out of the cluster client, after which the lease might no longer cover the request.
     fn secrets(
         &self,
         _context: &Context,
@@ -81,38 +82,38 @@ pub trait Managed:
         ready(Ok(Self::Secrets::default()))
     }
 
-    /// Changes something at the service. A created object comes back.
+    /// Sends a change to the service, and returns the created object, if any.
     fn change(
         change: Self::Change,
         connected: &Connected,
         secrets: Self::Secrets,
     ) -> impl Future<Output = Changed<Self::Item>> + Send;
 
-    /// The request that a permit allows.
+    /// Returns the operation that a permit allows.
     fn operation(permit: &Permit) -> Operation;
 
-    /// What a change does.
+    /// Returns the action of a change.
     fn action(change: &Self::Change) -> Action;
 }
 
-/// Where a remote object lives and how to get there, or what is in the way.
+/// The session and location of a remote object, or what blocks access to it.
 pub type Located = Result<Connected, Blocked>;
 
-/// How to get to a remote object.
+/// The session and location of a remote object.
 pub struct Connected {
-    /// The session.
+    /// Session of the connection.
     pub session: Arc<Session>,
-    /// The place.
+    /// Location of the remote object.
     pub target: Target,
-    /// Why a new credential of the connection cannot be used yet, if there is one.
+    /// Why a new credential of the connection cannot be used yet, or `None` if there is no such credential.
     pub refused: Option<Verdict>,
 }
 
-/// How a change at the service ended.
+/// The result of a change at the service.
 pub struct Changed<Item> {
-    /// What was done.
+    /// The action that was attempted.
     pub action: Action,
-    /// Done, with the object where one was created; or why not.
+    /// The created object, if any, or why the change failed.
     pub outcome: Result<Option<Item>, Verdict>,
 }
 
@@ -127,23 +128,23 @@ impl<Item> Changed<Item> {
         Self { action, outcome }
     }
 
-    /// The object that was created, if one was.
+    /// Returns the created object, or `None` if none was created.
     pub(super) fn created(&self) -> Option<&Item> {
         self.outcome.as_ref().ok()?.as_ref()
     }
 }
 
-/// The status holds an id that can be none. Somebody has edited it.
+/// Returns the verdict for an invalid id in the status, which a user must have edited.
 pub(super) fn verdict_on_id(error: InvalidId) -> Verdict {
     Verdict {
         disposition: Disposition::User,
         certainty: Certainty::NotSent,
         reason: Reason::InvalidRequest,
-        message: format!("status holds no usable id: {error}"),
+        message: format!("the id in the status is invalid: {error}; correct or remove it"),
     }
 }
 
-/// What an answer to a read by id says.
+/// Converts the response to a read by id.
 pub(super) fn fetched<T>(read: Result<Option<T>, GraphError>) -> Fetched {
     match read {
         Ok(Some(_)) => Fetched::Present,

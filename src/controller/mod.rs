@@ -1,7 +1,7 @@
-//! The IO around [`plan`](crate::plan): looks at the world, carries plans out, writes down what came of it.
+//! The I/O around [`plan`](crate::plan): observes the cluster and the service, executes plans and reports the results.
 //!
-//! A run is the same for all three kinds and is `reconcile`. What is particular to a kind when it meets the service is
-//! its `Managed`.
+//! All three kinds share `reconcile`. What differs between kinds in the access to the service is in their
+//! implementations of `Managed`.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -38,10 +38,11 @@ use crate::telemetry::with_causes;
 use managed::Managed;
 use reconciliation::Reconciliation;
 
-/// More steps than this in one run are a mistake in the plan.
+/// Maximum number of steps in one reconcile. The longest sequence needs about half of them: list, read by id, write the
+/// intent, create, then record and send a reset. More steps are a bug in the plan, such as a cycle.
 const MAX_STEPS: usize = 12;
 
-/// One run, which may fail in any way without harm to others.
+/// Reconciles one resource, so that a failure or panic does not affect other resources.
 async fn reconcile<K: Managed>(resource: Arc<K>, context: Arc<Context>) -> Result<Action, Error> {
     let span = tracing::info_span!(
         "reconcile",
@@ -61,37 +62,38 @@ async fn reconcile_unspanned<K: Managed>(
 ) -> Result<Action, Error> {
     let _timer = context.metrics.reconciling(K::LABEL);
     context.index.ready().await;
-    let object = cluster::called(&*resource);
-    // What a run leaves half done is in the cluster. What it holds of this process, locks and permits, is let go.
-    let run = AssertUnwindSafe(run(resource, context)).catch_unwind();
-    run.await.unwrap_or_else(|_| {
+    let object = cluster::display_name(&*resource);
+    // A panic leaves the same state as a crash: intents are in the cluster, and the locks and permits of the reconcile
+    // are released when its future is dropped.
+    let steps = AssertUnwindSafe(run_steps(resource, context)).catch_unwind();
+    steps.await.unwrap_or_else(|_| {
         context.metrics.panicked(Component::Reconcile);
         Err(Error::Panicked { object })
     })
 }
 
-/// Observes a resource, plans, carries out one step after the other, and reports.
-async fn run<K: Managed>(resource: Arc<K>, context: &Context) -> Result<Action, Error> {
+/// Observes the resource, plans and executes one step after the other, and reports.
+async fn run_steps<K: Managed>(resource: Arc<K>, context: &Context) -> Result<Action, Error> {
     failpoint::panic_in_run();
-    let mut run = Reconciliation::observe(resource, context).await?;
+    let mut reconciliation = Reconciliation::observe(resource, context).await?;
     for _ in 0..MAX_STEPS {
-        let plan = run.plan();
+        let plan = reconciliation.plan();
         let Some(step) = plan.step else {
-            run.report().await?;
+            reconciliation.report().await?;
             return Ok(plan
                 .requeue_after
                 .map_or_else(Action::await_change, requeue));
         };
-        run.execute(step).await?;
+        reconciliation.execute(step).await?;
     }
-    Err(run.step_limit())
+    Err(reconciliation.step_limit())
 }
 
 fn requeue(pause: k8s_openapi::jiff::SignedDuration) -> Action {
     Action::requeue(pause.unsigned_abs())
 }
 
-/// What follows a run that ended early.
+/// Handles a failed reconcile: counts it, logs it and requeues the resource.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "the signature is the controller's"
@@ -101,15 +103,15 @@ fn after_error<K: Managed>(resource: Arc<K>, error: &Error, context: Arc<Context
     context
         .metrics
         .reconciled(K::LABEL, ReconcileResult::Failed);
-    let object = cluster::called(&*resource);
+    let object = cluster::display_name(&*resource);
     if matches!(error, Error::Conflict { .. }) {
-        tracing::debug!(object, %error, "reconcile is repeated");
+        tracing::debug!(object, %error, "reconcile will be retried");
     } else if let Some(count) = K::cache(&context).log(&resource, |log| log.failed(error.class())) {
         tracing::warn!(
             object,
             error = with_causes(error),
             count,
-            "reconcile failed and is repeated"
+            "reconcile failed"
         );
     }
     Action::requeue(error.pause(failures))

@@ -1,4 +1,4 @@
-//! One run for one resource.
+//! One reconcile of one resource.
 
 use std::sync::Arc;
 
@@ -27,19 +27,19 @@ use super::context::Context;
 use super::error::Error;
 use super::managed::{Connected, Located, Managed};
 
-/// One run for one resource.
+/// One reconcile of one resource.
 pub(super) struct Reconciliation<'a, K: Managed> {
     context: &'a Context,
     started: Instant,
     located: Located,
     input: Input<K>,
-    /// What a change needs of Secrets, once it was read.
+    /// Values from Secrets that a change needs, or `None` if they have not been read.
     secrets: Option<K::Secrets>,
     events: Vec<Event>,
 }
 
 impl<'a, K: Managed> Reconciliation<'a, K> {
-    /// Gathers everything that is known, without asking the service for more than it has shown already.
+    /// Collects everything that is known, without requests to the service.
     pub(super) async fn observe(seen: Arc<K>, context: &'a Context) -> Result<Self, Error> {
         let started = Instant::now();
         let resource = newest(seen, context).await?;
@@ -72,7 +72,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         })
     }
 
-    /// Decides, and takes over everything but the step.
+    /// Plans the next step, and adopts everything else from the plan.
     pub(super) fn plan(&mut self) -> Plan<K> {
         self.input.now = clock::now();
         K::relate(&mut self.input, self.context);
@@ -84,7 +84,23 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         plan
     }
 
-    /// Carries out one step and takes its outcome into account.
+    /// Executes one step and records its outcome for the next plan.
+    ///
+    /// # Guarantees
+    ///
+    /// A crash can happen before, during or after each step. What it leaves behind is safe, because a new process plans
+    /// only from the cluster and the service:
+    ///
+    /// - `Refresh` and `Fetch` only read: a crash leaves nothing behind.
+    /// - After `AddFinalizer`, the resource has a finalizer but no remote object; deleting the resource removes it.
+    /// - After `WriteIntent`, the intent is in the cluster and the permit is lost. The next process cannot know whether
+    ///   the request was sent, so it creates only after lists over the whole visibility window lack the object.
+    /// - After `WriteStatus` with a reset, the status is `Sending`. The next process records `Unknown` and does not
+    ///   send the request.
+    /// - After a create, the intent proves that the object in the next list is ours.
+    /// - After an update, the next process compares the object in a list and repeats the update if necessary.
+    /// - After a delete, the finalizer is still there, so the next process verifies the deletion with a list.
+    /// - After `ClearIntent` or `RemoveFinalizer`, the write is complete and there is nothing more to do.
     pub(super) async fn execute(&mut self, step: Step<K::Change>) -> Result<(), Error> {
         match step {
             Step::Refresh => self.refresh().await,
@@ -95,7 +111,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         Ok(())
     }
 
-    /// Writes the status if it differs from what the cluster holds, and publishes what happened.
+    /// Writes the status if it differs from the one in the cluster, and publishes the events.
     pub(super) async fn report(mut self) -> Result<(), Error> {
         let resource = self.input.resource.clone();
         let known = resource.status().cloned().unwrap_or_default();
@@ -111,7 +127,8 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
                 .await;
         }
         self.log_trouble();
-        // Of one that is gone, the watch may still show an old picture. It is forgotten when the watch shows that it is gone.
+        // The entry of a removed resource is kept until the watch reports the removal, because the watch may still
+        // contain an old version.
         K::cache(self.context).succeeded(&resource);
         self.context
             .metrics
@@ -121,7 +138,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
 
     pub(super) fn step_limit(&self) -> Error {
         Error::StepLimit {
-            object: cluster::called(&*self.input.resource),
+            object: cluster::display_name(&*self.input.resource),
         }
     }
 
@@ -173,8 +190,8 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
                 (written, Write::StatusIntent)
             }
         };
-        // A write whose answer was lost may have succeeded: if the next run finds the intent, it is this one, and nothing
-        // has left for it.
+        // A write whose response was lost may have succeeded: if the next reconcile finds the intent, it is this one,
+        // and no request was sent for it.
         let may_be_written = !matches!(written, Err(Error::Conflict { .. }));
         if may_be_written && permit.is_some() {
             self.permit(permit);
@@ -183,7 +200,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         Ok(())
     }
 
-    /// Asks for everything that can fail before the first byte of a request leaves, so that no intent is written for a
+    /// Checks everything that can fail before the first byte of a request is sent, so that no intent is written for a
     /// request that cannot be sent.
     async fn prepare(&mut self, permit: &Permit) -> Result<Result<(), Verdict>, Error> {
         self.read_secrets(permit.action()).await?;
@@ -197,7 +214,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         Ok(Ok(()))
     }
 
-    /// Reads what a create or an update needs of Secrets, once for each run.
+    /// Reads the Secrets that a create or an update needs, once per reconcile.
     async fn read_secrets(&mut self, action: Action) -> Result<(), Error> {
         let needed = matches!(action, Action::Create | Action::Update);
         if needed && self.secrets.is_none() {
@@ -214,12 +231,12 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
             .covers(connected.session.client.longest_call());
         let covers = covers && !failpoint::is_not_covered();
         covers.then_some(()).ok_or_else(|| Error::NotLeading {
-            object: cluster::called(&*self.input.resource),
+            object: cluster::display_name(&*self.input.resource),
         })
     }
 
-    /// Changes something at the service. What ends the run before the request is about to leave keeps the permit, so that
-    /// the next run of this process goes on.
+    /// Sends a change to the service. The permit is kept if the reconcile ends before the request is sent, so that the
+    /// next reconcile of this process continues.
     async fn change(&mut self, change: K::Change) -> Result<(), Error> {
         self.read_secrets(K::action(&change)).await?;
         let Ok(connected) = &self.located else {
@@ -229,16 +246,19 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         let secrets = self.secrets.take().unwrap_or_default();
         let action = K::action(&change);
         let memory = &mut self.input.memory;
+        // The permit is used up before the call, not after it: if the call panics or its future is dropped, the request may
+        // have been sent, and a permit that survived would allow the next reconcile to send it again.
         let used = memory.permit.take_if(|permit| permit.action() == action);
         self.input.effects.used.clone_from(&used);
         K::cache(self.context).remember(&self.input.resource, self.input.memory.clone());
         let changed = failpoint::around(K::change(change, connected, secrets)).await;
         if changed.action == Action::Delete {
-            // What was listed before says nothing about what the request has done.
+            // The earlier list does not reflect the effect of the request.
             self.input.collection = None;
         }
         self.input.effects.outcome = Some(match changed.outcome {
             Err(verdict) => {
+                // The request certainly never left, so the permit is still valid.
                 if verdict.certainty == Certainty::NotSent && used.is_some() {
                     self.permit(used);
                 }
@@ -246,7 +266,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
             }
             Ok(created) => {
                 if let Some(item) = created {
-                    show(&mut self.input.collection, item);
+                    add_created(&mut self.input.collection, item);
                 }
                 self.input.effects.written |=
                     matches!(changed.action, Action::Create | Action::Update);
@@ -295,7 +315,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         }
     }
 
-    /// Logs what is wrong with the resource when that begins, changes or lasts, and when it is over.
+    /// Logs a problem of the resource when it begins, changes, lasts or ends.
     fn log_trouble(&self) {
         let cache = K::cache(self.context);
         let trouble = event::trouble(self.input.status.conditions());
@@ -316,7 +336,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         });
     }
 
-    /// An event that cannot be published is no reason to repeat the run.
+    /// Publishes an event. A failure is only logged: it must not cause another reconcile.
     async fn publish(&self, severity: Severity, reason: &str, message: String) {
         let event = ClusterEvent {
             type_: match severity {
@@ -332,27 +352,27 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         let publishing = self.context.recorder.publish(&event, &about);
         match failpoint::around(publishing).await {
             Ok(()) => self.context.metrics.cluster_write(K::LABEL, Write::Event),
-            Err(error) => tracing::warn!(error = with_causes(&error), "could not publish an event"),
+            Err(error) => tracing::warn!(error = with_causes(&error), "failed to publish an event"),
         }
     }
 }
 
-/// The newest picture of a resource: from the watch, from the answer to our own last write, or, where an old picture
-/// would mislead, from the cluster itself.
+/// Returns the newest version of a resource: from the watch, from the result of our last write, or, if a plan on a
+/// stale version would be wrong, from the cluster itself.
 async fn newest<K: Managed>(seen: Arc<K>, context: &Context) -> Result<Arc<K>, Error> {
     let newest = K::cache(context).newest(&seen);
     if !newest.is_in_doubt() {
         return Ok(newest);
     }
     let read = cluster::read(&context.cluster, &*newest).await?;
-    // A resource that is gone has nothing more to do, even if the watch still shows it.
+    // A removed resource needs no further work, even if the watch still contains it.
     let same = read.filter(|read| read.uid() == newest.uid());
     same.map(Arc::new).ok_or_else(|| Error::Conflict {
-        object: cluster::called(&*newest),
+        object: cluster::display_name(&*newest),
     })
 }
 
-fn read<T: Clone>(snapshot: &Snapshot<T>, run: Instant, context: &Context) -> Read<T> {
+fn read<T: Clone>(snapshot: &Snapshot<T>, started: Instant, context: &Context) -> Read<T> {
     match &snapshot.outcome {
         Err(verdict) => Read::Unknown(Unreadable {
             verdict: verdict.clone(),
@@ -365,14 +385,14 @@ fn read<T: Clone>(snapshot: &Snapshot<T>, run: Instant, context: &Context) -> Re
                 container: snapshot.container,
                 began: snapshot.began_at,
                 uptime: SignedDuration::try_from(uptime).unwrap_or(SignedDuration::MAX),
-                fresh: snapshot.began >= run,
+                fresh: snapshot.began >= started,
             })
         }
     }
 }
 
-/// A created object is part of the list from now on.
-fn show<T: Clone>(collection: &mut Option<Read<T>>, item: T) {
+/// Adds a created object to the list, so that the next plan finds it.
+fn add_created<T: Clone>(collection: &mut Option<Read<T>>, item: T) {
     if let Some(Read::Known(view)) = collection {
         Arc::make_mut(&mut view.listing).items.push(item);
     }

@@ -1,4 +1,4 @@
-//! Reads Secrets. What counts is the value under a key, not the version of the Secret around it.
+//! Reader of Secrets. Only the value of a key matters, not the version of the Secret that contains it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +15,7 @@ use crate::plan::{Blocked, Digest};
 use super::error::Error;
 use super::index::{Index, SecretVersion};
 
-/// Reads Secrets, and remembers which value each used key had under which version. The values themselves are not kept.
+/// Reader of Secrets. It caches the version and the digest of each key in use, never the value.
 pub struct Secrets {
     cluster: kube::Client,
     index: Index,
@@ -25,17 +25,17 @@ pub struct Secrets {
 /// Namespace, name and key.
 type Key = (String, String, String);
 
-/// Which value a key has, and the version of the Secret that holds it.
+/// The digest of a key's value, and the version of the Secret that contains it.
 #[derive(Clone, Debug)]
 pub struct Value {
-    /// The version.
+    /// Version of the Secret.
     pub version: SecretVersion,
-    /// Which value.
+    /// Digest of the value.
     pub digest: Digest,
 }
 
 impl Secrets {
-    /// Secrets of the scope that `world` shows.
+    /// Creates a reader for the Secrets in `index`.
     pub fn new(cluster: kube::Client, index: Index) -> Self {
         Self {
             cluster,
@@ -44,11 +44,12 @@ impl Secrets {
         }
     }
 
-    /// Which value a key has now. The Secret is read only if its version is another than at the last look.
+    /// Returns the digest of a key's current value. The Secret is read only if its version has changed since the last
+    /// read.
     ///
     /// # Errors
     ///
-    /// If the cluster could not be asked. What a person has to correct is an [`Blocked`] instead.
+    /// If the request to the cluster failed. A problem that a person must fix is a [`Blocked`] instead.
     pub async fn value(
         &self,
         namespace: &str,
@@ -67,11 +68,11 @@ impl Secrets {
         Ok(read.map(|(_, value)| value))
     }
 
-    /// The value of a key.
+    /// Reads the value of a key.
     ///
     /// # Errors
     ///
-    /// If the cluster could not be asked. What a person has to correct is an [`Blocked`] instead.
+    /// If the request to the cluster failed. A problem that a person must fix is a [`Blocked`] instead.
     pub async fn read(
         &self,
         namespace: &str,
@@ -115,12 +116,13 @@ fn key(namespace: &str, reference: &SecretKeyReference) -> Key {
 fn digest_of(text: &SecretString) -> Digest {
     let hash = digest(&SHA256, text.expose_secret().as_bytes());
     let mut bytes = [0; 32];
-    // SHA-256 has 32 bytes.
+    // A SHA-256 digest has 32 bytes, so this cannot panic.
     bytes.copy_from_slice(hash.as_ref());
     Digest::new(bytes)
 }
 
-/// The text under a key. Line ends at its end come from files and `echo`, and are no part of it.
+/// Returns the text of a key without trailing line ends, which come from files and `echo` and are not part of a
+/// password.
 fn text(secret: &Secret, reference: &SecretKeyReference) -> Result<SecretString, Blocked> {
     let data = secret.data.as_ref();
     let Some(value) = data.and_then(|data| data.get(&reference.key)) else {
@@ -129,7 +131,7 @@ fn text(secret: &Secret, reference: &SecretKeyReference) -> Result<SecretString,
     let Ok(text) = std::str::from_utf8(&value.0) else {
         return Err(unusable(
             reference,
-            "holds no text under the key",
+            "does not contain text under the key",
             "correct it",
         ));
     };
@@ -138,7 +140,7 @@ fn text(secret: &Secret, reference: &SecretKeyReference) -> Result<SecretString,
         return Err(unusable(
             reference,
             "has an empty value under the key",
-            "give it one",
+            "set a value",
         ));
     }
     Ok(SecretString::from(text))

@@ -1,4 +1,4 @@
-//! The way to the service for each connection: a client with its credential, and a poller.
+//! Sessions: for each connection, a client with its credential, and a poller.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,38 +23,38 @@ use super::triggers::Triggers;
 
 /// A client and a poller for one application and credential.
 pub struct Session {
-    /// Talks to the service.
+    /// Client of the service.
     pub client: Client,
-    /// Looks at the service.
+    /// Poller of the service.
     pub poller: Arc<Poller>,
     identity: Identity,
-    /// Counts the sessions of a connection in this process.
+    /// Number of this session among those of its connection in this process.
     number: u32,
     _stop: DropGuard,
 }
 
-/// What a session stands for. Neither another label on the Secret nor another poll interval makes it another.
+/// Identity of a session. A change of the Secret's labels or of the poll interval does not change it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Identity {
     client_id: String,
     credential: Digest,
 }
 
-/// A session and the fingerprint of everything that leads to it, which changes when a failure may be over.
+/// A session, and the fingerprint of its connection and credential, whose change resets backoffs.
 pub type Route = (Arc<Session>, String);
 
-/// A session, and why the credential that is to replace it cannot be used yet, if there is one.
+/// A session, and why a new credential cannot be used yet, if there is one.
 pub struct Renewed {
-    /// The session.
+    /// The session and its fingerprint.
     pub revision: Route,
-    /// What the authority, or the way to it, answers to the new credential.
+    /// Why the authority did not issue a token for the new credential, or `None` if there is no such credential.
     pub refused: Option<Verdict>,
 }
 
-/// Starts a task that ends with the operator.
+/// Spawner of tasks that end with the operator.
 pub type Spawn = Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>;
 
-/// The sessions of all connections, and what outlives them.
+/// The sessions of all connections, and the accounts that outlive them.
 pub struct Sessions {
     secrets: Arc<Secrets>,
     triggers: Triggers,
@@ -62,18 +62,19 @@ pub struct Sessions {
     observer: Observer,
     spawn: Spawn,
     slots: Mutex<HashMap<String, Arc<Slot>>>,
-    /// Budget, tokens and pauses belong to the application in the tenant that a connection names, not to one resource: they
-    /// survive a connection that is deleted and applied again. Each connection has its own, as each has its own limits.
+    /// Budgets, tokens and pauses belong to the application and tenant of a connection, not to the resource: they
+    /// survive if the connection is deleted and applied again. Each connection has its own, because each has its own
+    /// limits.
     accounts: Mutex<HashMap<AccountKey, Account>>,
 }
 
 type Slot = tokio::sync::Mutex<Option<Arc<Session>>>;
 
-/// Namespace and name of the connection; tenant and client id, in lower case.
+/// Namespace and name of the connection, and tenant and client id in lower case.
 type AccountKey = [String; 4];
 
 impl Sessions {
-    /// No session yet.
+    /// Creates a store without sessions.
     pub fn new(
         secrets: Arc<Secrets>,
         triggers: Triggers,
@@ -92,12 +93,12 @@ impl Sessions {
         }
     }
 
-    /// The session of a connection: the one there is, or a new one. Another credential takes its place by
-    /// [`renew`](Self::renew) only.
+    /// Returns the existing session of a connection, or opens one. Only [`renew`](Self::renew) replaces it after a
+    /// change of the credential.
     ///
     /// # Errors
     ///
-    /// If the cluster could not be asked for the Secret. What a person has to correct is an [`Blocked`] instead.
+    /// If the request for the Secret failed. A problem that a person must fix is a [`Blocked`] instead.
     pub async fn open(
         &self,
         connection: &GraphConnection,
@@ -124,12 +125,12 @@ impl Sessions {
         Ok(Ok(revision(connection, &opened)))
     }
 
-    /// The session of a connection whose run this is: here a new credential takes the place of the one before, as soon as
-    /// the authority gives a token for it. Until then the session before goes on.
+    /// Returns the session of a connection, for its own reconcile. A new credential replaces the previous one as soon
+    /// as the authority issues a token for it; until then, the previous session stays in use.
     ///
     /// # Errors
     ///
-    /// If the cluster could not be asked for the Secret. What a person has to correct is an [`Blocked`] instead.
+    /// If the request for the Secret failed. A problem that a person must fix is a [`Blocked`] instead.
     pub async fn renew(
         &self,
         connection: &GraphConnection,
@@ -171,14 +172,15 @@ impl Sessions {
         }))
     }
 
-    /// The session that a connection had last, even if its credential is gone since: deletions may still work with it.
+    /// Returns the last session of a connection, even if its credential no longer exists: deletions may still succeed
+    /// with it.
     pub async fn last(&self, connection: &GraphConnection) -> Option<Route> {
         let session = self.slot(connection).lock().await.clone()?;
         Some(revision(connection, &session))
     }
 
-    /// Ends the session of a connection that is gone. A pause that the service has asked for is kept: the connection may be
-    /// applied again at once.
+    /// Ends the session of a removed connection. A pause that the service has requested is kept, because the connection
+    /// may be applied again immediately.
     pub fn close(&self, connection: &GraphConnection) {
         let key = account_key(connection);
         let pauses = |account: &Account| !account.budget().closed_for().is_zero();
@@ -192,7 +194,7 @@ impl Sessions {
             .remove(&uid);
     }
 
-    /// A client with the credential that the Secret holds now, and what a session with it stands for.
+    /// Creates a client with the current credential in the Secret, and returns it with the identity of its session.
     async fn connect(
         &self,
         connection: &GraphConnection,
@@ -213,12 +215,12 @@ impl Sessions {
         number: u32,
     ) -> Arc<Session> {
         let reference = ObjectRef::from_obj(connection);
-        let (asked, told) = (self.triggers.clone(), self.triggers.clone());
-        let (about, concerning) = (reference.clone(), reference);
+        let (interest, notify) = (self.triggers.clone(), self.triggers.clone());
+        let (own, changed) = (reference.clone(), reference);
         let poller = Arc::new(Poller::new(
             client.clone(),
-            move || asked.index.interest_in(&about),
-            move |news| told.tell(&concerning, &news),
+            move || interest.index.interest_in(&own),
+            move |news| notify.tell(&changed, &news),
         ));
         let stop = CancellationToken::new();
         let (running, stopped) = (poller.clone(), stop.clone());
@@ -248,7 +250,7 @@ impl Sessions {
         let tenant = Tenant::new(&spec.tenant_id).map_err(|error| {
             Blocked::person(
                 reason::INVALID_TENANT,
-                format!("spec.tenantId is no tenant: {error}; create another GraphConnection with the right one"),
+                format!("spec.tenantId is invalid: {error}; create another GraphConnection with the correct tenant"),
             )
         })?;
         let mut accounts = self.accounts();
@@ -259,7 +261,7 @@ impl Sessions {
         Ok(Client::new(transport, account.clone(), secret, observer))
     }
 
-    /// Applies the limits of a connection whose spec may have changed.
+    /// Applies the limits of a connection, whose spec may have changed.
     fn limit(&self, connection: &GraphConnection) {
         if let Some(account) = self.accounts().get(&account_key(connection)) {
             account.budget().set_limits(limits(connection));
@@ -277,7 +279,8 @@ impl Sessions {
     }
 }
 
-/// The number stands for the credential: a digest of it must not be written down, and this ends up in a status.
+/// Returns the session with its fingerprint, which is persisted in statuses. The number of the session represents the
+/// credential, because a digest of the credential must not be persisted.
 fn revision(connection: &GraphConnection, session: &Arc<Session>) -> Route {
     let uid = connection.uid().unwrap_or_default();
     let generation = resource::generation(connection).to_string();
@@ -317,7 +320,7 @@ fn secret_reference(connection: &GraphConnection) -> Result<&SecretKeyReference,
     secret.map(|secret| &secret.secret_key_ref).ok_or_else(|| {
         Blocked::person(
             reason::SECRET_NOT_FOUND,
-            "spec.credential names no credential: give spec.credential.clientSecret",
+            "spec.credential is empty: set spec.credential.clientSecret",
         )
     })
 }

@@ -276,7 +276,7 @@ impl ConditionWriter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::testing::{at, start, told};
+    use crate::plan::testing::{at, condition_text, start};
 
     fn existing() -> Readiness {
         Readiness::of_existence("it is there")
@@ -320,7 +320,8 @@ mod tests {
         ];
         for (summary, expected) in standings().into_iter().zip(expected) {
             let conditions = render(summary, &existing(), &[], 4, start());
-            let said = [READY, SYNCED, RECONCILING, STALLED].map(|type_| told(&conditions, type_));
+            let said = [READY, SYNCED, RECONCILING, STALLED]
+                .map(|type_| condition_text(&conditions, type_));
             assert_eq!(said, expected);
             assert!(
                 conditions
@@ -372,7 +373,7 @@ mod tests {
             let old = render(before, &existing(), &[], 1, start());
             let suspended = Summary::Suspended(Cause::new("Suspended", "off"));
             let new = render(suspended, &existing(), &old, 2, at(60));
-            assert_eq!(told(&new, READY), ready);
+            assert_eq!(condition_text(&new, READY), ready);
             let since = |conditions| {
                 find(conditions, READY).map(|ready| ready.last_transition_time.clone())
             };

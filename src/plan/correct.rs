@@ -77,7 +77,7 @@ impl<K: Planned> Planner<'_, K> {
             return Continue(self.not_shown_yet(update.times));
         }
         // A list that is older than the last update proves nothing about its effect.
-        Break(if self.shows(update) {
+        Break(if self.reflects(update) {
             change(self)
         } else {
             Next::refresh()
@@ -100,7 +100,7 @@ impl<K: Planned> Planner<'_, K> {
     /// in it is as declared now.
     fn is_overtaken(&self) -> bool {
         let overtaken =
-            |update: UpdateMemory| update.generation != self.generation() && !self.shows(update);
+            |update: UpdateMemory| update.generation != self.generation() && !self.reflects(update);
         self.memory.update.is_some_and(overtaken)
     }
 
@@ -134,7 +134,7 @@ impl<K: Planned> Planner<'_, K> {
         self.memory.update.is_some_and(|update| update.times > 1)
     }
 
-    fn shows(&self, update: UpdateMemory) -> bool {
+    fn reflects(&self, update: UpdateMemory) -> bool {
         self.view()
             .is_some_and(|view| view.fresh || view.began > update.at)
     }

@@ -1,4 +1,4 @@
-//! Events, as shown by `kubectl describe` and `kubectl events`.
+//! Events, as printed by `kubectl describe` and `kubectl events`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 

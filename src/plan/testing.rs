@@ -1,4 +1,5 @@
-//! For the tests of plans: builders of what is observed, rules that every plan obeys, and a [`World`] to carry plans out in.
+//! Test support for plans: builders of observations, rules that every plan must obey, and a [`World`] that executes
+//! plans.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,27 +29,27 @@ pub(crate) use rules::check;
 pub(crate) use service::{Service, Simulated};
 pub(crate) use world::{Effect, Fate, World};
 
-/// The remote set that flows live in.
+/// The remote set that contains the flows.
 pub(crate) const SET: &str = "11111111-2222-4333-8444-08dd00000001";
 /// Another remote set.
 pub(crate) const OTHER_SET: &str = "11111111-2222-4333-8444-08dd00000002";
 
-/// The time at which tests begin, and at which resources are created.
+/// Returns the time at which tests begin and resources are created.
 pub(crate) fn start() -> Timestamp {
     "2026-11-23T08:00:00Z".parse().unwrap()
 }
 
-/// So many seconds after the [`start`].
+/// Returns the time `seconds` after the [`start`].
 pub(crate) fn at(seconds: i64) -> Timestamp {
     start() + SignedDuration::from_secs(seconds)
 }
 
-/// An id as the service makes them.
+/// Returns an id in the format of the service.
 pub(crate) fn id(number: u32) -> String {
     format!("aaaaaaaa-bbbb-4ccc-8ddd-{number:012}")
 }
 
-/// An intent to create, as of so many seconds after the [`start`].
+/// Returns an intent to create from `seconds` after the [`start`].
 pub(crate) fn attempt(seconds: i64) -> Attempt {
     Attempt {
         time: at(seconds),
@@ -57,7 +58,7 @@ pub(crate) fn attempt(seconds: i64) -> Attempt {
     }
 }
 
-/// The settings that tests run with.
+/// Returns the limits that tests use.
 pub(crate) fn limits() -> Limits {
     Limits {
         visibility_window: SignedDuration::from_secs(30),
@@ -65,7 +66,7 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
-/// A failure.
+/// Returns the verdict on a failure.
 pub(crate) fn verdict(reason: Reason, certainty: Certainty, disposition: Disposition) -> Verdict {
     Verdict {
         disposition,
@@ -75,7 +76,7 @@ pub(crate) fn verdict(reason: Reason, certainty: Certainty, disposition: Disposi
     }
 }
 
-/// 503.
+/// Returns the verdict on status 503.
 pub(crate) fn unavailable() -> Verdict {
     verdict(
         Reason::ServiceUnavailable,
@@ -84,17 +85,17 @@ pub(crate) fn unavailable() -> Verdict {
     )
 }
 
-/// A definite no that a person has to do something about.
+/// Returns a refusal that a person must resolve.
 pub(crate) fn refused(reason: Reason) -> Verdict {
     verdict(reason, Certainty::Refused, Disposition::User)
 }
 
-/// 409, which says that something is there, not that nothing was done.
+/// Returns the verdict on status 409, which proves that an object exists, not that the request had no effect.
 pub(crate) fn conflicting() -> Verdict {
     verdict(Reason::Conflict, Certainty::Unknown, Disposition::User)
 }
 
-/// A list that failed once.
+/// Returns a list that failed once.
 pub(crate) fn unread<T>(verdict: Verdict) -> Read<T> {
     Read::Unknown(Unreadable {
         verdict,
@@ -102,7 +103,7 @@ pub(crate) fn unread<T>(verdict: Verdict) -> Read<T> {
     })
 }
 
-/// 429.
+/// Returns the verdict on status 429.
 pub(crate) fn throttled(seconds: u64) -> Verdict {
     let after = Some(Duration::from_secs(seconds));
     verdict(
@@ -112,12 +113,12 @@ pub(crate) fn throttled(seconds: u64) -> Verdict {
     )
 }
 
-/// No connection.
+/// Returns the verdict on a failed connection.
 pub(crate) fn not_sent() -> Verdict {
     verdict(Reason::Unreachable, Certainty::NotSent, Disposition::Retry)
 }
 
-/// A flow resource whose spec is as small as its type allows.
+/// Returns a flow resource with the smallest spec that its type allows.
 pub(crate) fn flow(flow_type: FlowType) -> ProvisioningFlow {
     flow_of(&match flow_type {
         FlowType::AdministrativeUnit => json!({ "administrativeUnit": { "creationOptions": {
@@ -143,14 +144,14 @@ pub(crate) fn flow(flow_type: FlowType) -> ProvisioningFlow {
     })
 }
 
-/// A flow resource with these members in its spec.
+/// Returns a flow resource with these members in its spec.
 pub(crate) fn flow_of(spec: &Value) -> ProvisioningFlow {
     let mut spec = spec.clone();
     spec["flowSetRef"] = json!({ "name": "north" });
     resource("ProvisioningFlow", "users", &spec)
 }
 
-/// A set resource.
+/// Returns a set resource.
 pub(crate) fn flow_set() -> OutboundProvisioningFlowSet {
     let filter = json!({ "attribute": "orgExternalId", "in": ["school-17", "school-42"] });
     let spec = json!({
@@ -159,7 +160,7 @@ pub(crate) fn flow_set() -> OutboundProvisioningFlowSet {
     resource("OutboundProvisioningFlowSet", "north", &spec)
 }
 
-/// A connection resource.
+/// Returns a connection resource.
 pub(crate) fn connection() -> GraphConnection {
     let reference = json!({ "name": "contoso", "key": "clientSecret" });
     let spec = json!({
@@ -183,9 +184,9 @@ fn resource<K: serde::de::DeserializeOwned>(kind: &str, name: &str, spec: &Value
     .unwrap()
 }
 
-/// What can be changed of every resource.
+/// Changes that apply to every resource.
 pub(crate) trait Building: ResourceExt + Sized {
-    /// With another spec, of the same generation.
+    /// Changes the spec without a new generation.
     fn with(mut self, change: impl FnOnce(&mut Self::Spec)) -> Self
     where
         Self: HasSpec,
@@ -194,7 +195,7 @@ pub(crate) trait Building: ResourceExt + Sized {
         self
     }
 
-    /// With another status.
+    /// Changes the status.
     fn knowing<S: Default>(mut self, change: impl FnOnce(&mut S)) -> Self
     where
         Self: HasStatus<Status = S>,
@@ -225,7 +226,7 @@ pub(crate) trait Building: ResourceExt + Sized {
         self
     }
 
-    /// With an intent to create, as of so many seconds after the [`start`].
+    /// Adds an intent to create from `seconds` after the [`start`].
     fn attempted(self, seconds: i64) -> Self {
         self.annotated(annotation::CREATE_ATTEMPT, &attempt(seconds).to_string())
     }
@@ -233,13 +234,13 @@ pub(crate) trait Building: ResourceExt + Sized {
 
 impl<K: ResourceExt> Building for K {}
 
-/// A flow as lists show it that was created from `spec` so many seconds after the [`start`].
+/// Returns a flow as in lists, created from the resource's spec at a number of seconds after the [`start`].
 pub(crate) fn remote_flow(number: u32, resource: &ProvisioningFlow, created: i64) -> Flow {
     let body = super::definition::FlowBody::of(&resource.spec).unwrap();
     service::remote_flow(number, &body, at(created))
 }
 
-/// A set as lists show it.
+/// Returns a set as in lists.
 pub(crate) fn remote_set(number: u32, display_name: &str, created: i64) -> FlowSet {
     let filter = json!({
         "@odata.type": "#microsoft.graph.industryData.basicFilter",
@@ -255,7 +256,7 @@ pub(crate) fn remote_set(number: u32, display_name: &str, created: i64) -> FlowS
     }
 }
 
-/// A complete list of so many seconds after the [`start`], asked for by the present run.
+/// Returns a complete list from a number of seconds after the [`start`], requested by the current reconcile.
 pub(crate) fn listed<T>(items: Vec<T>, seconds: i64) -> Read<T> {
     let date = at(seconds);
     Read::Known(View {
@@ -271,16 +272,16 @@ pub(crate) fn listed<T>(items: Vec<T>, seconds: i64) -> Read<T> {
     })
 }
 
-/// A condition's status and reason, as `True/Ready`; empty if it is absent.
-pub(crate) fn told(conditions: &[Condition], type_: &str) -> String {
-    let told = find(conditions, type_);
-    told.map_or_else(String::new, |told| {
-        format!("{}/{}", told.status, told.reason)
+/// Returns the status and reason of a condition as `True/Ready`, or an empty text if it is absent.
+pub(crate) fn condition_text(conditions: &[Condition], type_: &str) -> String {
+    let condition = find(conditions, type_);
+    condition.map_or_else(String::new, |condition| {
+        format!("{}/{}", condition.status, condition.reason)
     })
 }
 
-/// What the service makes of a flow's properties: role groups are expanded and come in another order, passwords masked,
-/// codes folded, and what was not given is filled in.
+/// Returns properties of a flow as the service returns them: role groups are expanded and reordered, passwords are
+/// masked, the case of codes is folded, and missing values are filled in.
 pub(crate) fn as_shown(mut value: Value) -> Value {
     match &mut value {
         Value::Object(members) => {

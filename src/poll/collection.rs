@@ -1,4 +1,4 @@
-//! The last list of one collection of the service, and how the next one is made.
+//! The last list of a collection of the service, and requests for the next one.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,28 +13,29 @@ use crate::graph::verdict::Verdict;
 use crate::plan::Container;
 use crate::plan::poll::{Cadence, History, pause};
 
-/// Those who need a fresh list wait this long for others who do.
+/// How long a request for a fresh list waits so that concurrent requests can share the list. 100 ms is short compared
+/// to a list and covers resources that are applied together.
 const GATHERING: Duration = Duration::from_millis(100);
 
-/// The outcome of one list.
+/// The result of one list.
 #[derive(Clone, Debug)]
 pub struct Snapshot<T> {
-    /// When the list was asked for, on this machine's steady clock.
+    /// When the list was requested, on the monotonic clock.
     pub began: Instant,
-    /// The same, in local time.
+    /// The same moment, in local time.
     pub began_at: Timestamp,
-    /// The complete list, or why there is none.
+    /// The complete list, or why it could not be read.
     pub outcome: Result<Arc<Listing<T>>, Verdict>,
-    /// Whether what holds the collection exists.
+    /// Whether the object that contains the collection exists.
     pub container: Container,
-    /// How many lists in a row have failed, this one included.
+    /// Number of consecutive failed lists, including this one.
     pub failures: u32,
 }
 
-/// The last list of one collection, and how the polls before it went.
+/// The last list of a collection, and the history of its polls.
 pub(super) struct Collection<T> {
     state: RwLock<State<T>>,
-    /// Held by whoever makes a list, so that the others can share it.
+    /// Held while a list is in progress, so that concurrent requests wait for it and share it.
     turn: tokio::sync::Mutex<()>,
     failures: Mutex<FailureLog>,
 }
@@ -42,7 +43,7 @@ pub(super) struct Collection<T> {
 struct State<T> {
     latest: Option<Arc<Snapshot<T>>>,
     history: History,
-    /// Something was changed: the next poll is due now.
+    /// Whether the next poll is due now because something was changed.
     nudged: bool,
 }
 
@@ -65,7 +66,8 @@ impl<T: Clone> Collection<T> {
         self.read().latest.clone()
     }
 
-    /// A snapshot that began after `moment`: the latest, one that somebody else is waiting for, or a new one by `list`.
+    /// Returns a snapshot that began after `moment`: the latest one, one that is already in progress, or a new one from
+    /// `list`.
     pub(super) async fn since(
         &self,
         moment: Instant,
@@ -82,9 +84,9 @@ impl<T: Clone> Collection<T> {
         list().await
     }
 
-    /// Takes over a new list, and gives back the one before.
+    /// Stores a new list, and returns the previous one with it.
     ///
-    /// `is_news` tells whether the two differ; it decides how soon the next poll is.
+    /// `is_news` returns whether the two differ, which determines when the next poll is due.
     pub(super) fn replace(
         &self,
         mut snapshot: Snapshot<T>,
@@ -107,7 +109,7 @@ impl<T: Clone> Collection<T> {
         (before, now)
     }
 
-    /// Logs that `what` cannot be listed when that begins, changes or lasts, and when it is over.
+    /// Logs that `what` cannot be listed when that begins, changes, lasts or ends.
     pub(super) fn log(
         &self,
         listed: &Result<Listing<T>, Error>,
@@ -128,8 +130,8 @@ impl<T: Clone> Collection<T> {
         }
     }
 
-    /// Makes the next poll due, and adds what this process has just created to the latest list, unless that shows it
-    /// already: a list may have been made between the creation and its answer.
+    /// Makes the next poll due, and adds an object that this process has just created to the latest list, unless it is
+    /// already there: a list may have completed between the creation and its response.
     pub(super) fn amend(&self, created: Option<T>, is_same: impl Fn(&T, &T) -> bool) {
         let mut state = self.write();
         state.nudged = true;
@@ -151,7 +153,7 @@ impl<T: Clone> Collection<T> {
         }));
     }
 
-    /// How long until the next poll is due.
+    /// Returns the time until the next poll is due.
     pub(super) fn due_in(&self, cadence: Cadence, spread: f64) -> Duration {
         let state = self.read();
         match &state.latest {

@@ -1,8 +1,8 @@
-//! Looks at the service on behalf of all resources of one connection.
+//! Polls of the service for all resources of one connection.
 //!
-//! A poll lists a set once for all of its flows. Whoever needs to know more than the last poll showed asks for a list
-//! that began after a certain moment; those who ask at about the same time share one. A list wakes only the resources
-//! whose remote objects it shows differently from the list before.
+//! A poll lists a set once for all of its flows. A reconcile that needs newer data than the last poll requests a list
+//! that began after a certain moment; concurrent requests share one list. A list triggers only the resources whose
+//! remote objects have changed since the previous list.
 
 mod collection;
 mod poller;

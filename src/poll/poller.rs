@@ -1,4 +1,4 @@
-//! Lists what is due, keeps what was shown, and tells whom it concerns.
+//! The poller of a connection: lists the collections that are due, stores the lists and reports changes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -16,46 +16,47 @@ use crate::failpoint;
 use crate::graph::model::{Flow, FlowSet, FlowSetId, FlowType, Listing};
 use crate::graph::{Client, Error, Priority};
 use crate::plan::poll::{Cadence, changed_sets, changed_types};
-use crate::plan::{Container, REPORTED_FAILURES as DOUBTED};
+use crate::plan::{Container, REPORTED_FAILURES};
 
 use super::collection::{Collection, Snapshot};
 
-/// How often it is looked what is due.
+/// Interval between checks for collections that are due. 1 s is also the shortest pause between polls.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The pause after rounds that panic doubles so often: up to about a minute.
+/// Maximum number of times that the pause doubles after rounds that panic: 1 s << 6 = 64 s, about a minute.
 const MAX_PANIC_DOUBLINGS: u32 = 6;
 
-/// How many sets are listed at a time.
+/// Number of sets whose flows are listed concurrently: enough to hide the latency of the service, while most of the
+/// request budget is left for changes.
 const MAX_CONCURRENT_LISTS: usize = 4;
 
-/// What the resources of a connection want to be looked at.
+/// The collections that the resources of a connection need.
 #[derive(Clone, Debug, Default)]
 pub struct Interest {
-    /// The list of sets; none: nothing at all is to be looked at.
+    /// Schedule of the list of sets, or `None` if nothing needs to be polled.
     pub sets: Option<Cadence>,
-    /// The flows of each remote set that a resource refers to.
+    /// Schedules of the flows of each remote set that a resource refers to.
     pub flows: BTreeMap<FlowSetId, Cadence>,
 }
 
-/// What a list showed that the one before did not.
+/// A change between two lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// Sets that have changed, by id and by name.
+    /// Sets have changed: their ids and names.
     Sets(BTreeSet<FlowSetId>, BTreeSet<String>),
-    /// The list of sets can be read again, or not any more, or not for another reason.
+    /// The list of sets became readable or unreadable, or the reason changed.
     SetsReadable,
-    /// The list of sets could not be read once more.
+    /// Another attempt to list the sets failed.
     SetsFailed,
-    /// Flows of a set that have changed, by type.
+    /// Flows of a set have changed: their types.
     Flows(FlowSetId, Vec<FlowType>),
-    /// The flows of a set can be read again, or not any more, or not for another reason.
+    /// The flows of a set became readable or unreadable, or the reason changed.
     FlowsReadable(FlowSetId),
-    /// A round of the poller panicked. The next one comes later.
+    /// A round of the poller panicked. The next one follows after a pause.
     Panicked,
 }
 
-/// Looks at the service on behalf of one connection.
+/// Poller of the service for one connection.
 pub struct Poller {
     client: Client,
     sets: Collection<FlowSet>,
@@ -65,8 +66,8 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// A poller that asks `interest` what to look at and gives its news to `tell`. It polls while [`run`](Self::run)
-    /// does; lists on demand work at any time.
+    /// Creates a poller that polls the collections from `interest` and reports changes to `tell`. It polls while
+    /// [`run`](Self::run) is running; lists on demand work at any time.
     pub fn new(
         client: Client,
         interest: impl Fn() -> Interest + Send + Sync + 'static,
@@ -81,7 +82,7 @@ impl Poller {
         }
     }
 
-    /// Polls until told to stop.
+    /// Polls until `stop` is cancelled.
     pub async fn run(&self, stop: CancellationToken) {
         let mut panics = 0;
         while !stop.is_cancelled() {
@@ -104,7 +105,7 @@ impl Poller {
         self.poll(&interest).await;
     }
 
-    /// How many rounds in a row have panicked, up to those that count for the pause.
+    /// Returns the number of consecutive rounds that panicked, limited to the number that affects the pause.
     fn after_round(&self, panicked: bool, panics: u32) -> u32 {
         if !panicked {
             return 0;
@@ -113,24 +114,24 @@ impl Poller {
         (panics + 1).min(MAX_PANIC_DOUBLINGS)
     }
 
-    /// The latest list of sets, if there is one.
+    /// Returns the latest list of sets, or `None` if there is none yet.
     pub fn latest_sets(&self) -> Option<Arc<Snapshot<FlowSet>>> {
         self.sets.latest()
     }
 
-    /// The latest list of a set's flows, if there is one.
+    /// Returns the latest list of a set's flows, or `None` if there is none yet.
     pub fn latest_flows(&self, set: &FlowSetId) -> Option<Arc<Snapshot<Flow>>> {
         self.flows_of(set).latest()
     }
 
-    /// A list of sets that began after `moment`.
+    /// Returns a list of sets that began after `moment`.
     pub async fn sets_since(&self, moment: Instant, priority: Priority) -> Arc<Snapshot<FlowSet>> {
         self.sets
             .since(moment, async || self.list_sets(priority).await)
             .await
     }
 
-    /// A list of a set's flows that began after `moment`.
+    /// Returns a list of a set's flows that began after `moment`.
     pub async fn flows_since(
         &self,
         set: &FlowSetId,
@@ -143,18 +144,18 @@ impl Poller {
             .await
     }
 
-    /// Takes into account that this process has just changed something among the sets, or created one.
+    /// Records that this process has just changed or created a set.
     pub fn amend_sets(&self, created: Option<FlowSet>) {
         self.sets.amend(created, |one, other| one.id == other.id);
     }
 
-    /// Takes into account that this process has just changed something among a set's flows, or created one.
+    /// Records that this process has just changed or created a flow of a set.
     pub fn amend_flows(&self, set: &FlowSetId, created: Option<Flow>) {
         let flows = self.flows_of(set);
         flows.amend(created, |one, other| one.id == other.id);
     }
 
-    /// Lists everything that is due.
+    /// Lists all collections that are due.
     async fn poll(&self, interest: &Interest) {
         if let Some(cadence) = interest.sets
             && self.sets.due_in(cadence, spread()).is_zero()
@@ -204,7 +205,7 @@ impl Poller {
         now
     }
 
-    /// The flows of a set that does not exist: none, as of the complete list of sets that lacks it.
+    /// Returns the empty list of flows of a set that does not exist, as of the complete list of sets that lacks it.
     async fn without(
         &self,
         set: &FlowSetId,
@@ -232,7 +233,8 @@ impl Poller {
                     (self.tell)(News::Sets(ids, names));
                 }
             }
-            (Some(Err(old)), Err(new)) if old.reason == new.reason && now.failures != DOUBTED => {}
+            (Some(Err(old)), Err(new))
+                if old.reason == new.reason && now.failures != REPORTED_FAILURES => {}
             _ => (self.tell)(News::SetsReadable),
         }
     }
@@ -250,8 +252,9 @@ impl Poller {
                     (self.tell)(News::Flows(set.clone(), types));
                 }
             }
-            // What is known of the flows is doubted after some failures in a row.
-            (Some(Err(old)), Err(new)) if old.reason == new.reason && now.failures != DOUBTED => {}
+            // Plans reassess what is known about the flows after some consecutive failures.
+            (Some(Err(old)), Err(new))
+                if old.reason == new.reason && now.failures != REPORTED_FAILURES => {}
             _ => (self.tell)(News::FlowsReadable(set.clone())),
         }
     }
@@ -263,12 +266,12 @@ impl Poller {
 
     fn forget_all_but(&self, interest: &Interest) {
         let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
-        // A collection that somebody is reading right now may be one that the next look at the resources will want.
+        // A collection that a reconcile is reading right now may belong to the next interest.
         flows.retain(|set, flows| interest.flows.contains_key(set) || Arc::strong_count(flows) > 1);
     }
 }
 
-/// The moment at which a list was asked for.
+/// The moment at which a list was requested.
 struct Began {
     instant: Instant,
     at: Timestamp,
@@ -301,7 +304,7 @@ impl Began {
     }
 }
 
-/// Logs once that a list has items that cannot be understood, and not at each poll.
+/// Logs items that cannot be parsed once, and not at each poll.
 fn warn_of_unread<T>(before: Option<&Snapshot<T>>, now: &Snapshot<T>, what: &str) {
     let unread = |snapshot: &Snapshot<T>| snapshot.outcome.as_ref().map_or(0, |list| list.unread);
     let count = unread(now);
@@ -323,7 +326,7 @@ fn differs<T: PartialEq>(before: Option<&Snapshot<T>>, now: &Snapshot<T>) -> boo
     }
 }
 
-/// A random number from 0 to 1.
+/// Returns a random number from 0 to 1.
 fn spread() -> f64 {
     let random = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or_default();
     f64::from(random) / f64::from(u32::MAX)

@@ -11,16 +11,16 @@ use url::Url;
 use super::selector;
 use crate::telemetry::LogFormat;
 
-/// The longest time that can be given: far more than makes sense for any of the flags.
+/// Maximum value of a duration: far more than is useful for any of the flags.
 const MAX_DURATION: Duration = Duration::from_hours(24);
 
 /// The flags of `industrydata-operator run`, each with an environment variable.
 ///
-/// What is wrong in itself is refused here, what is wrong in what it means by
+/// Malformed values are rejected here, and invalid values or combinations by
 /// [`Settings::from_arguments`](super::Settings::from_arguments).
 #[derive(Clone, Debug, Args)]
 pub struct Arguments {
-    /// Microsoft Graph. Must be https, or http on a loopback address; without a path
+    /// URL of Microsoft Graph. Must use https, or http on a loopback address, and have no path
     #[arg(
         long,
         value_name = "URL",
@@ -31,8 +31,8 @@ pub struct Arguments {
     )]
     pub graph_endpoint: Url,
 
-    /// The authority that gives out tokens. Must be https, or http on a loopback address; without a
-    /// path
+    /// URL of the authority that issues tokens. Must use https, or http on a loopback address, and
+    /// have no path
     #[arg(
         long,
         value_name = "URL",
@@ -43,8 +43,8 @@ pub struct Arguments {
     )]
     pub authority_endpoint: Url,
 
-    /// A file with certificates (PEM) of authorities to trust in addition to the system's. Read at
-    /// the start
+    /// File with certificates (PEM) of authorities to trust in addition to those of the system.
+    /// Read at startup
     #[arg(
         long,
         value_name = "PATH",
@@ -53,7 +53,7 @@ pub struct Arguments {
     )]
     pub ca_file: Option<PathBuf>,
 
-    /// The longest time that a request may take, such as `10s` or `1m30s`
+    /// Maximum duration of a request, such as `10s` or `1m30s`
     #[arg(
         long,
         value_name = "DURATION",
@@ -64,8 +64,8 @@ pub struct Arguments {
     )]
     pub request_timeout: Duration,
 
-    /// How long a change may take to show in a list, such as `45s`. Must be longer than the lease
-    /// duration and two request time-outs together
+    /// Maximum time until a change appears in a list, such as `45s`. Must be longer than the lease
+    /// duration plus two request time-outs
     #[arg(
         long,
         value_name = "DURATION",
@@ -76,8 +76,8 @@ pub struct Arguments {
     )]
     pub visibility_window: Duration,
 
-    /// The context of the kubeconfig to use. Without it, the current context or the pod's service
-    /// account
+    /// Context of the kubeconfig. Without it, the current context or the pod's service account is
+    /// used
     #[arg(
         long,
         value_name = "NAME",
@@ -86,8 +86,8 @@ pub struct Arguments {
     )]
     pub context: Option<String>,
 
-    /// A namespace to watch; may be repeated, or have several with commas between them. Without it,
-    /// all namespaces
+    /// Namespace to watch. Repeat the flag or separate namespaces with commas to watch several.
+    /// Without it, all namespaces are watched
     #[arg(
         long,
         value_name = "NAMESPACE",
@@ -97,7 +97,7 @@ pub struct Arguments {
     )]
     pub watch_namespace: Vec<String>,
 
-    /// A label selector for the resources to watch, of all three kinds
+    /// Label selector for the resources to watch, of all three kinds
     #[arg(
         long,
         value_name = "SELECTOR",
@@ -107,18 +107,20 @@ pub struct Arguments {
     )]
     pub watch_selector: Option<Selector>,
 
-    /// How many resources of one kind are reconciled at a time, at least 1
+    /// Number of resources of one kind that are reconciled concurrently, at least 1
     #[arg(
         long,
         value_name = "NUMBER",
+        // At about one request of 1 s per reconcile, 16 reconciles send 16 requests a second: close to
+        // the default request budget of 20, so more of them would only wait for it.
         default_value = "16",
         env = "INDUSTRYDATA_OPERATOR_CONCURRENCY",
         help_heading = "Cluster"
     )]
     pub concurrency: NonZeroU16,
 
-    /// How often all resources are listed anew, such as `1h`, should the cluster ever fail to tell of
-    /// a change. Must be at least 5s; up to a fifth is added at random
+    /// Interval between full relists, such as `1h`, as a safety net for missed watch events. Must
+    /// be at least 5s; up to a fifth is added at random
     #[arg(
         long,
         value_name = "DURATION",
@@ -129,8 +131,8 @@ pub struct Arguments {
     )]
     pub relist_interval: Duration,
 
-    /// Whether to write only while holding the lease. Turn it off only where nothing else can run
-    /// a second operator
+    /// Whether to write only while holding the lease. Turn it off only if a second operator can
+    /// never run
     #[arg(
         long,
         value_name = "BOOL",
@@ -143,7 +145,8 @@ pub struct Arguments {
     )]
     pub leader_elect: bool,
 
-    /// The namespace of the lease. Without it, the pod's; outside of a cluster, `default`
+    /// Namespace of the lease. Without it, the namespace of the pod, or `default` outside of a
+    /// cluster
     #[arg(
         long,
         value_name = "NAMESPACE",
@@ -152,7 +155,7 @@ pub struct Arguments {
     )]
     pub lease_namespace: Option<String>,
 
-    /// The name of the lease
+    /// Name of the lease
     #[arg(
         long,
         value_name = "NAME",
@@ -162,8 +165,8 @@ pub struct Arguments {
     )]
     pub lease_name: String,
 
-    /// How long the lease lasts without renewal, in whole seconds, such as `20s`: as long as nobody
-    /// leads after a leader has crashed
+    /// Duration of the lease without renewal, in whole seconds, such as `20s`. Also the longest
+    /// time without a leader after a crash
     #[arg(
         long,
         value_name = "DURATION",
@@ -174,8 +177,8 @@ pub struct Arguments {
     )]
     pub lease_duration: Duration,
 
-    /// Where `/livez`, `/readyz` and `/metrics` are served. Outside of a cluster, a loopback
-    /// address such as 127.0.0.1:8080 keeps them to this machine
+    /// Address of `/livez`, `/readyz` and `/metrics`. Outside of a cluster, use a loopback address
+    /// such as 127.0.0.1:8080 to keep them private to this machine
     #[arg(
         long,
         value_name = "ADDRESS:PORT",
@@ -186,7 +189,7 @@ pub struct Arguments {
     )]
     pub admin_address: SocketAddr,
 
-    /// How long steps under way may take to finish after SIGTERM, such as `20s`. Must be shorter
+    /// Maximum time for steps in progress to finish after SIGTERM, such as `20s`. Must be shorter
     /// than the pod's terminationGracePeriodSeconds
     #[arg(
         long,
@@ -198,7 +201,7 @@ pub struct Arguments {
     )]
     pub shutdown_grace: Duration,
 
-    /// How a log line looks
+    /// Format of log lines
     #[arg(
         long,
         value_name = "FORMAT",
@@ -209,7 +212,7 @@ pub struct Arguments {
     )]
     pub log_format: LogFormat,
 
-    /// What is logged: a level, or directives such as `info,kube_client=warn`
+    /// What to log: a level, or directives such as `info,kube_client=warn`
     #[arg(
         long,
         value_name = "DIRECTIVES",
@@ -220,16 +223,16 @@ pub struct Arguments {
     pub log_level: String,
 }
 
-/// Why a value cannot be read. The flag and the value are told by clap.
+/// Why a value cannot be parsed. Clap adds the flag and the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum InvalidValue {
-    #[error("right would be a URL such as `https://graph.microsoft.com`")]
+    #[error("expected a URL, such as `https://graph.microsoft.com`")]
     Url,
-    #[error("right would be a time with units, such as `60s` or `1m30s`")]
+    #[error("expected a duration with a unit, such as `60s` or `1m30s`")]
     Duration,
-    #[error("right would be at most `24h`")]
+    #[error("expected at most `24h`")]
     LongDuration,
-    #[error("right would be an IP address and a port, such as `127.0.0.1:8080`")]
+    #[error("expected an IP address and a port, such as `127.0.0.1:8080`")]
     Address,
 }
 

@@ -1,4 +1,4 @@
-//! What can be wrong with the arguments.
+//! Errors in the arguments.
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -8,10 +8,10 @@ use url::Url;
 
 use crate::{graph::EndpointError, lease::LeaseSettings};
 
-/// What is wrong with the arguments: the flag, its value and what would be right.
+/// An error in the arguments, with the flag, its value and the expected form.
 #[derive(Debug, Error)]
 pub enum SettingsError {
-    /// Tokens and secrets must not be sent there.
+    /// The URL is not safe for tokens and secrets.
     #[error("{flag} `{url}` cannot be used")]
     Endpoint {
         /// The flag.
@@ -27,7 +27,7 @@ pub enum SettingsError {
     ReadCaFile {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause of the failure.
         #[source]
         source: io::Error,
     },
@@ -40,9 +40,9 @@ pub enum SettingsError {
         #[source]
         source: pem::Error,
     },
-    /// The file with certificates has none.
+    /// The file does not contain a certificate.
     #[error(
-        "--ca-file `{}` holds no certificate; right would be at least one, in PEM \
+        "--ca-file `{}` does not contain a certificate; expected at least one, in PEM \
          (`-----BEGIN CERTIFICATE-----`)",
         path.display()
     )]
@@ -50,9 +50,9 @@ pub enum SettingsError {
         /// The file.
         path: PathBuf,
     },
-    /// No object in a cluster can have this name.
+    /// The name is not valid for an object in a cluster.
     #[error(
-        "{flag} `{value}` is no name; right would be 1 to 63 lowercase letters, digits and `-`, \
+        "{flag} `{value}` is not a valid name; expected 1 to 63 lowercase letters, digits and `-`, \
          with a letter or digit at either end"
     )]
     Name {
@@ -61,58 +61,56 @@ pub enum SettingsError {
         /// Its value.
         value: String,
     },
-    /// No request could ever succeed.
+    /// The time-out is zero, so no request could succeed.
     #[error(
-        "--request-timeout is 0s; right would be a time in which a request can be answered, such as `10s`"
+        "--request-timeout is 0s; expected a duration in which a request can complete, such as `10s`"
     )]
     RequestTimeout,
-    /// A list could be begun anew before it is complete, over and over.
-    #[error(
-        "--relist-interval is {interval:?}; right would be at least {least:?}, and usually `1h`"
-    )]
+    /// The interval is so short that a list could restart before it is complete.
+    #[error("--relist-interval is {interval:?}; expected at least {min:?}, usually `1h`")]
     RelistInterval {
         /// The value.
         interval: Duration,
-        /// The least that it can be.
-        least: Duration,
+        /// The minimum value.
+        min: Duration,
     },
-    /// A Lease cannot last so long, or should not.
+    /// The duration is not valid for a Lease.
     #[error(
-        "--lease-duration is {duration:?}; right would be whole seconds, at least {:?}",
+        "--lease-duration is {duration:?}; expected whole seconds, at least {:?}",
         LeaseSettings::MIN_DURATION
     )]
     LeaseDuration {
         /// The value.
         duration: Duration,
     },
-    /// The lease never covers the time that a request can take.
+    /// The lease never covers the maximum duration of a request.
     #[error(
-        "--lease-duration {duration:?} always leaves the leader {cover:?}, which must not be shorter than \
-         --request-timeout {request_timeout:?} and {:?} in the request budget: raise the first or lower the second",
+        "--lease-duration {duration:?} guarantees the leader {cover:?}, which must cover \
+         --request-timeout {request_timeout:?} plus {:?} in the request budget: raise the first or lower the second",
         crate::graph::DEFAULT_MAX_WAIT
     )]
     LeaseTooShort {
         /// The duration of the lease.
         duration: Duration,
-        /// What it covers at any time.
+        /// The time that it covers at any moment.
         cover: Duration,
-        /// The longest time that a request may take.
+        /// The maximum duration of a request.
         request_timeout: Duration,
     },
-    /// What was sent before could still be on its way.
+    /// An earlier request could still be in flight at the end of the window.
     #[error(
-        "--visibility-window is {window:?}; right would be more than {sum:?}: {}twice \
+        "--visibility-window is {window:?}; expected more than {sum:?}: {}twice \
          --request-timeout {request_timeout:?}",
         lease_duration.map_or(String::new(), |it| format!("--lease-duration {it:?} and "))
     )]
     VisibilityWindow {
         /// The window.
         window: Duration,
-        /// The duration of the lease; none without leader election.
+        /// The duration of the lease, or `None` without leader election.
         lease_duration: Option<Duration>,
-        /// The longest time that a request may take.
+        /// The maximum duration of a request.
         request_timeout: Duration,
-        /// What the window must exceed.
+        /// The sum that the window must exceed.
         sum: Duration,
     },
 }

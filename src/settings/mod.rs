@@ -1,7 +1,8 @@
-//! Arguments and environment, read and checked once at the start.
+//! Arguments and environment variables, read and validated once at startup.
 //!
-//! [`Arguments`] is what was given, [`Settings`] what it means. The usual variables for proxies
-//! (`HTTPS_PROXY`, `NO_PROXY`) are honoured by the client of the service, and `KUBECONFIG` by that of the cluster.
+//! [`Arguments`] are the given values, [`Settings`] the validated result. The client of the service
+//! honours the usual variables for proxies (`HTTPS_PROXY`, `NO_PROXY`), and the client of the
+//! cluster honours `KUBECONFIG`.
 
 mod arguments;
 mod error;
@@ -30,18 +31,18 @@ use crate::{
 
 const USER_AGENT: &str = concat!("industrydata-operator/", env!("CARGO_PKG_VERSION"));
 
-/// Where a pod finds the name of its namespace.
+/// File in which a pod finds the name of its namespace.
 const POD_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
 const DEPENDENCY_GRACE: SignedDuration = SignedDuration::from_secs(10);
 
-/// A connection that takes longer than this is not going to be made.
+/// Time-out for a TCP and TLS connection. Even to another continent, one takes less than a second.
 const MAX_CONNECT: Duration = Duration::from_secs(3);
 
-/// Less than this, and a large cluster would be listed all the time.
+/// Minimum relist interval. With a shorter one, a large cluster would be listed all the time.
 const MIN_RELIST_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What the operator was told. All of it is usable, also together.
+/// Validated settings of the operator: each value is valid, and so is their combination.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Microsoft Graph.
@@ -50,57 +51,57 @@ pub struct Settings {
     pub authority_endpoint: Url,
     /// Certificates (PEM, at least one) of authorities to trust in addition to the system's.
     pub ca_certificates: Option<Vec<u8>>,
-    /// The longest time that a request may take.
+    /// Maximum duration of a request.
     pub request_timeout: Duration,
-    /// How long a change may take to show in a list. Longer than a lease and two requests.
+    /// Maximum time until a change appears in a list. Longer than a lease and two requests.
     pub visibility_window: Duration,
-    /// The context of the kubeconfig; none: the current one, or the pod's service account.
+    /// Context of the kubeconfig, or `None` for the current one or the pod's service account.
     pub context: Option<String>,
     /// The namespaces to watch.
     pub scope: Scope,
-    /// The labels of the resources to watch; none: all resources.
+    /// Label selector for the resources to watch, or `None` for all resources.
     pub selector: Option<Selector>,
-    /// How many resources of one kind are reconciled at a time. Not zero, which `kube` would take
-    /// for any number.
+    /// Number of resources of one kind that are reconciled concurrently. Not zero, which means
+    /// unlimited to `kube`.
     pub concurrency: u16,
-    /// How often all resources are listed anew.
+    /// Interval between full relists of all resources.
     pub relist_interval: Duration,
-    /// The lease, with an identity that is new in each process; none: lead without one.
+    /// Lease, with an identity that is unique to this process, or `None` to lead without a lease.
     pub lease: Option<LeaseSettings>,
-    /// Where the admin server listens.
+    /// Address of the admin server.
     pub admin_address: SocketAddr,
-    /// How long steps under way may take to finish when the operator is told to stop.
+    /// Maximum time for steps in progress to finish when the operator stops.
     pub shutdown_grace: Duration,
-    /// What is logged, and how.
+    /// Log settings.
     pub log: LogSettings,
 }
 
 /// The namespaces to watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// All, also those to come.
+    /// All namespaces, including future ones.
     AllNamespaces,
-    /// These: at least one, sorted, each once.
+    /// The given namespaces: at least one, sorted and without duplicates.
     Namespaces(Vec<String>),
 }
 
-/// What is logged, and how. See [`telemetry::init`](crate::telemetry::init), which checks it.
+/// Log settings. They are validated by [`telemetry::init`](crate::telemetry::init).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
-    /// How a log line looks.
+    /// Format of log lines.
     pub format: LogFormat,
-    /// What is logged.
+    /// Directives that select what is logged.
     pub directives: String,
 }
 
 impl Settings {
-    /// Checks the arguments, and reads the files that they name.
+    /// Validates the arguments, and reads the files that they refer to.
     ///
     /// # Errors
     ///
-    /// [`SettingsError`] names the flag, the value and what would be right.
+    /// [`SettingsError`] contains the flag, the value and the expected form.
     pub fn from_arguments(arguments: Arguments) -> Result<Self, SettingsError> {
-        // Exhaustive, so that no flag can be forgotten.
+        // The pattern is exhaustive, so that no flag can be forgotten.
         let Arguments {
             graph_endpoint,
             authority_endpoint,
@@ -149,7 +150,7 @@ impl Settings {
         })
     }
 
-    /// How to reach Microsoft Graph and the authority.
+    /// Returns the settings for connections to Microsoft Graph and the authority.
     #[must_use]
     pub fn transport(&self) -> TransportSettings {
         TransportSettings {
@@ -162,7 +163,7 @@ impl Settings {
         }
     }
 
-    /// The times that the protocols are built on.
+    /// Returns the durations on which the protocols depend.
     #[must_use]
     pub fn limits(&self) -> Limits {
         Limits {
@@ -178,7 +179,7 @@ fn endpoint(flag: &'static str, mut url: Url) -> Result<Url, SettingsError> {
     match check_endpoint(&url) {
         Ok(()) => Ok(url),
         Err(source) => {
-            // Fails only where there can be no password either.
+            // This fails only for URLs that cannot contain a password.
             let _ = url.set_password(None);
             Err(SettingsError::Endpoint { flag, url, source })
         }
@@ -199,7 +200,7 @@ fn certificates(path: PathBuf) -> Result<Vec<u8>, SettingsError> {
 }
 
 fn scope(mut namespaces: Vec<String>) -> Result<Scope, SettingsError> {
-    // An environment variable that is set to nothing gives one empty name.
+    // An empty environment variable results in one empty name.
     namespaces.retain(|namespace| !namespace.is_empty());
     if namespaces.is_empty() {
         return Ok(Scope::AllNamespaces);
@@ -212,7 +213,7 @@ fn scope(mut namespaces: Vec<String>) -> Result<Scope, SettingsError> {
     namespaces.collect::<Result<_, _>>().map(Scope::Namespaces)
 }
 
-/// The value, if it can be the name of a namespace or of a Lease.
+/// Validates the name of a namespace or Lease.
 fn name(flag: &'static str, value: String) -> Result<String, SettingsError> {
     let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_name = (1..=63).contains(&value.len())
@@ -260,15 +261,15 @@ fn check_request_timeout(request_timeout: Duration) -> Result<(), SettingsError>
 }
 
 fn check_relist_interval(interval: Duration) -> Result<(), SettingsError> {
-    let least = MIN_RELIST_INTERVAL;
-    if interval < least {
-        return Err(SettingsError::RelistInterval { interval, least });
+    let min = MIN_RELIST_INTERVAL;
+    if interval < min {
+        return Err(SettingsError::RelistInterval { interval, min });
     }
     Ok(())
 }
 
-/// A write is sent only if the lease covers the time that it can take. With a lease that never does
-/// there would be no write at all.
+/// Checks that the lease can cover a request. A write is sent only if the lease covers its maximum
+/// duration, so with a shorter lease nothing would ever be written.
 fn check_lease(
     lease: Option<&LeaseSettings>,
     request_timeout: Duration,
@@ -285,7 +286,7 @@ fn check_lease(
     }
 }
 
-/// When the window is over, nothing that this or an earlier leader sent can still be on its way.
+/// Checks that no request of this or an earlier leader can still be in flight when the window ends.
 fn check_window(
     window: Duration,
     lease: Option<&LeaseSettings>,

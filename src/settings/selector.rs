@@ -1,24 +1,24 @@
-//! Label selectors as people write them, as for `kubectl get --selector`.
+//! Label selectors in the syntax of `kubectl get --selector`.
 
 use std::collections::BTreeSet;
 
 use kube::core::{Expression, Selector};
 use thiserror::Error;
 
-/// Why a text is no label selector.
+/// The error of an invalid label selector.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "`{part}` is no requirement; right would be `key`, `!key`, `key=value`, `key!=value`, `key in (a,b)` or `key notin (a,b)`"
+    "invalid label selector `{part}`: expected `key`, `!key`, `key=value`, `key!=value`, `key in (a,b)` or `key notin (a,b)`"
 )]
 pub struct InvalidSelector {
     part: String,
 }
 
-/// Reads requirements with commas between them. Nothing at all selects everything.
+/// Parses a comma-separated list of requirements. An empty selector selects everything.
 ///
 /// # Errors
 ///
-/// [`InvalidSelector`] shows the first requirement that is none.
+/// [`InvalidSelector`] contains the first invalid requirement.
 pub(super) fn parse(text: &str) -> Result<Selector, InvalidSelector> {
     let mut selector = Selector::default();
     for part in requirements(text) {
@@ -30,7 +30,7 @@ pub(super) fn parse(text: &str) -> Result<Selector, InvalidSelector> {
     Ok(selector)
 }
 
-/// The parts between commas, except those in parentheses.
+/// Splits a selector at commas that are not in parentheses.
 fn requirements(text: &str) -> impl Iterator<Item = &str> {
     let mut is_list = false;
     let parts = text.split(move |character| {
@@ -91,11 +91,12 @@ fn value(text: &str) -> Option<String> {
     is_word(text, 63).then(|| text.to_owned())
 }
 
-/// At most so many letters, digits and `-_.`, with a letter or digit at either end.
-fn is_word(text: &str, longest: usize) -> bool {
+/// Returns whether a text has at most `max` letters, digits and `-_.`, with a letter or digit at
+/// either end.
+fn is_word(text: &str, max: usize) -> bool {
     let is_inner = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
     let is_end = |character: Option<char>| character.is_none_or(|end| end.is_ascii_alphanumeric());
-    text.len() <= longest
+    text.len() <= max
         && text.chars().all(is_inner)
         && is_end(text.chars().next())
         && is_end(text.chars().next_back())
@@ -150,7 +151,7 @@ mod tests {
     fn the_error_says_what_would_be_right() {
         assert_eq!(
             parse("a in b").unwrap_err().to_string(),
-            "`a in b` is no requirement; right would be `key`, `!key`, `key=value`, `key!=value`, \
+            "invalid label selector `a in b`: expected `key`, `!key`, `key=value`, `key!=value`, \
              `key in (a,b)` or `key notin (a,b)`"
         );
     }

@@ -5,7 +5,7 @@ use tempfile::NamedTempFile;
 
 use super::*;
 
-/// What the program does.
+/// Settings as the program reads them.
 #[derive(Debug, Parser)]
 struct Program {
     #[command(flatten)]
@@ -21,7 +21,7 @@ fn settings(flags: &[&str]) -> Result<Settings, SettingsError> {
     Settings::from_arguments(arguments(flags).unwrap())
 }
 
-/// The message and its causes.
+/// Returns the message with its causes.
 fn refusal(flags: &[&str]) -> String {
     let error = settings(flags).unwrap_err();
     let causes = std::iter::successors(error.source(), |&cause| cause.source());
@@ -233,7 +233,7 @@ fn the_ca_file_must_hold_certificates() {
     assert_eq!(
         refusal(&[&format!("--ca-file={path}")]),
         format!(
-            "--ca-file `{path}` holds no certificate; right would be at least one, in PEM \
+            "--ca-file `{path}` does not contain a certificate; expected at least one, in PEM \
              (`-----BEGIN CERTIFICATE-----`)"
         )
     );
@@ -259,7 +259,7 @@ fn names_must_be_possible() {
         assert_eq!(
             refusal(&[&format!("{flag}={value}")]),
             format!(
-                "{flag} `{value}` is no name; right would be 1 to 63 lowercase letters, digits \
+                "{flag} `{value}` is not a valid name; expected 1 to 63 lowercase letters, digits \
                  and `-`, with a letter or digit at either end"
             )
         );
@@ -287,34 +287,34 @@ fn the_times_must_fit_together() {
     for (flags, message) in [
         (
             &["--request-timeout=0s"][..],
-            "--request-timeout is 0s; right would be a time in which a request can be answered, \
+            "--request-timeout is 0s; expected a duration in which a request can complete, \
              such as `10s`",
         ),
         (
             &["--relist-interval=4999ms"],
-            "--relist-interval is 4.999s; right would be at least 5s, and usually `1h`",
+            "--relist-interval is 4.999s; expected at least 5s, usually `1h`",
         ),
         (
             &["--lease-duration=2s"],
-            "--lease-duration is 2s; right would be whole seconds, at least 3s",
+            "--lease-duration is 2s; expected whole seconds, at least 3s",
         ),
         (
             &["--lease-duration=15500ms"],
-            "--lease-duration is 15.5s; right would be whole seconds, at least 3s",
+            "--lease-duration is 15.5s; expected whole seconds, at least 3s",
         ),
         (
             &["--request-timeout=12s"],
-            "--lease-duration 20s always leaves the leader 12s, which must not be shorter than \
-             --request-timeout 12s and 2s in the request budget: raise the first or lower the second",
+            "--lease-duration 20s guarantees the leader 12s, which must cover \
+             --request-timeout 12s plus 2s in the request budget: raise the first or lower the second",
         ),
         (
             &["--visibility-window=40s"],
-            "--visibility-window is 40s; right would be more than 40s: --lease-duration 20s and \
+            "--visibility-window is 40s; expected more than 40s: --lease-duration 20s and \
              twice --request-timeout 10s",
         ),
         (
             &["--leader-elect=false", "--visibility-window=20s"],
-            "--visibility-window is 20s; right would be more than 20s: twice --request-timeout 10s",
+            "--visibility-window is 20s; expected more than 20s: twice --request-timeout 10s",
         ),
     ] {
         assert_eq!(refusal(flags), message);

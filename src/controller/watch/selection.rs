@@ -1,4 +1,4 @@
-//! Resources that `--watch-selector` leaves out: those that lose their label, and those that others refer to.
+//! Resources that `--watch-selector` excludes: those that lose their label, and those that others refer to.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::failpoint;
 use crate::metrics::Write;
 use crate::telemetry::with_causes;
 
-/// Finds out who is not shown any more: deleted, or without the label.
+/// Detector of resources that are no longer watched: deleted, or without the label.
 pub(super) struct Departures<K: Managed> {
     store: Store<K>,
-    /// Whom the list that is under way has shown.
+    /// The uids in the relist in progress.
     listed: HashSet<Option<String>>,
 }
 
@@ -34,7 +34,8 @@ impl<K: Managed> Departures<K> {
         }
     }
 
-    /// Who departs with this event, which the store has not seen yet. A list says so only by what it lacks.
+    /// Returns the resources that are no longer watched after this event, before the store applies it. A relist does
+    /// not contain such events, so they are those that are missing from it.
     pub(super) fn of(&mut self, event: &watcher::Event<DeserializeGuard<K>>) -> Vec<K> {
         match event {
             watcher::Event::Init => self.listed.clear(),
@@ -53,23 +54,24 @@ impl<K: Managed> Departures<K> {
     }
 }
 
-/// How often a finalizer is tried to be removed, with pauses of 1, 2, 4, … seconds: for about a quarter of an hour in all.
-const TRIES: u32 = 10;
+/// Number of attempts to remove a finalizer, with pauses of 1, 2, 4, … 512 s: 1,023 s, about a quarter of an hour, in
+/// total.
+const MAX_ATTEMPTS: u32 = 10;
 
-/// Removes the finalizer from a resource that the watch shows no longer, if that is because it has lost its label: as it
-/// is not ours any more, nobody would remove it. Nothing is done at the service.
+/// Removes the finalizer from a resource that is no longer watched because it has lost its label: otherwise nothing
+/// would ever remove it. The remote object is not changed.
 pub(super) async fn let_go<K: Managed>(seen: K, context: Arc<Context>) {
-    for tries in 0..TRIES {
+    for attempt in 0..MAX_ATTEMPTS {
         match release(&seen, &context).await {
             Ok(()) => return,
             Err(error) => {
                 tracing::warn!(
                     error = with_causes(&error),
-                    "could not let go of a resource that has lost its label"
+                    "failed to release a resource that has lost its label"
                 );
             }
         }
-        tokio::time::sleep(Duration::from_secs(1 << tries)).await;
+        tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
     }
 }
 
@@ -86,7 +88,7 @@ async fn release<K: Managed>(seen: &K, context: &Context) -> Result<(), Error> {
     if !is_left {
         return Ok(());
     }
-    let object = cluster::called(&newest);
+    let object = cluster::display_name(&newest);
     if !context.lease_guard.covers(Duration::ZERO) {
         return Err(Error::NotLeading { object });
     }
@@ -96,7 +98,7 @@ async fn release<K: Managed>(seen: &K, context: &Context) -> Result<(), Error> {
         .cluster_write(K::LABEL, Write::RemoveFinalizer);
     tracing::info!(
         object,
-        "let go of a resource that no longer matches --watch-selector"
+        "released a resource that no longer matches --watch-selector"
     );
     let event = Event {
         type_: EventType::Normal,
@@ -110,17 +112,17 @@ async fn release<K: Managed>(seen: &K, context: &Context) -> Result<(), Error> {
     let about = newest.object_ref(&());
     match failpoint::around(context.recorder.publish(&event, &about)).await {
         Ok(()) => context.metrics.cluster_write(K::LABEL, Write::Event),
-        Err(error) => tracing::warn!(error = with_causes(&error), "could not publish an event"),
+        Err(error) => tracing::warn!(error = with_causes(&error), "failed to publish an event"),
     }
     Ok(())
 }
 
-/// What to say of a resource that a reference names and that the watches do not show: `missing`, unless it exists and
-/// `--watch-selector` leaves it out. The cluster is asked only where there is a selector.
+/// Returns the message for a referenced resource that is not watched: `missing`, unless it exists and
+/// `--watch-selector` excludes it. The cluster is only queried if there is a selector.
 ///
 /// # Errors
 ///
-/// If the cluster could not be asked.
+/// If the request to the cluster failed.
 pub(in crate::controller) async fn missing<K: Managed>(
     namespace: &str,
     name: &str,

@@ -1,4 +1,4 @@
-//! Objects that this version cannot parse are told and left out; the others go on.
+//! Objects that this version cannot parse: they are reported and ignored, and do not affect other objects.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::Scope;
 use crate::controller::managed::Managed;
 use crate::controller::session::Spawn;
 
-/// Leaves out what cannot be parsed.
+/// Filter that removes unparseable objects from a watch.
 pub(super) struct ParseGuard<K: Managed> {
     store: Store<K>,
     recorder: Recorder,
@@ -34,8 +34,8 @@ impl<K: Managed> ParseGuard<K> {
         }
     }
 
-    /// An object that could be parsed before is taken for gone: to act on its old content would be to act on what the
-    /// user has replaced.
+    /// Converts an event, or returns `None` if it is to be ignored. An object that could be parsed before counts as
+    /// removed: acting on its old content would apply what the user has replaced.
     pub(super) fn parsed(
         &self,
         event: watcher::Event<DeserializeGuard<K>>,
@@ -53,11 +53,11 @@ impl<K: Managed> ParseGuard<K> {
                 Some(watcher::Event::Delete(object))
             }
             watcher::Event::InitApply(DeserializeGuard(Err(invalid))) => {
-                self.tell(&invalid);
+                self.report(&invalid);
                 None
             }
             watcher::Event::Apply(DeserializeGuard(Err(invalid))) => {
-                self.tell(&invalid);
+                self.report(&invalid);
                 self.last_seen(&invalid).map(watcher::Event::Delete)
             }
             watcher::Event::Delete(DeserializeGuard(Err(invalid))) => {
@@ -74,7 +74,7 @@ impl<K: Managed> ParseGuard<K> {
             .map(Arc::unwrap_or_clone)
     }
 
-    fn tell(&self, invalid: &InvalidObject) {
+    fn report(&self, invalid: &InvalidObject) {
         let metadata = &invalid.metadata;
         let about = ObjectReference {
             api_version: Some(K::api_version(&()).into_owned()),
@@ -84,19 +84,19 @@ impl<K: Managed> ParseGuard<K> {
             uid: metadata.uid.clone(),
             ..ObjectReference::default()
         };
-        tracing::warn!(object = ?about.name, namespace = ?about.namespace, error = %invalid.error, "left out a resource that this version cannot parse");
+        tracing::warn!(object = ?about.name, namespace = ?about.namespace, error = %invalid.error, "ignored a resource that this version cannot parse");
         self.metrics.invalid_resource(K::LABEL);
         let recorder = self.recorder.clone();
         (self.spawn)(Box::pin(async move {
             let event = Event {
                 type_: EventType::Warning,
                 reason: "Unreadable".to_owned(),
-                note: Some("this version of the operator cannot parse the resource and leaves it out: correct it, or upgrade the operator and its CustomResourceDefinitions".to_owned()),
+                note: Some("this version of the operator cannot parse the resource and ignores it: correct it, or upgrade the operator and its CustomResourceDefinitions".to_owned()),
                 action: "Parse".to_owned(),
                 secondary: None,
             };
             if let Err(error) = failpoint::around(recorder.publish(&event, &about)).await {
-                tracing::warn!(%error, "could not publish an event");
+                tracing::warn!(%error, "failed to publish an event");
             }
         }));
     }

@@ -23,7 +23,7 @@ fn input(resource: GraphConnection) -> Input<GraphConnection> {
     }
 }
 
-/// As it is after a run that found everything in order.
+/// Returns the connection after a reconcile without problems.
 fn ready() -> Input<GraphConnection> {
     let mut input = input(connection().held());
     let status = GraphConnection::plan(&input).status;
@@ -38,7 +38,8 @@ fn failed(verdict: Verdict, failures: u32) -> Read<FlowSet> {
 }
 
 fn said(plan: &Plan<GraphConnection>) -> [String; 4] {
-    [READY, SYNCED, RECONCILING, STALLED].map(|type_| told(&plan.status.conditions, type_))
+    [READY, SYNCED, RECONCILING, STALLED]
+        .map(|type_| condition_text(&plan.status.conditions, type_))
 }
 
 #[test]
@@ -63,13 +64,18 @@ fn a_connection_is_ready_when_the_service_can_be_read() {
 #[test]
 fn only_the_third_failure_in_a_row_that_passes_by_itself_is_news() {
     let unchanged = ["True/Ready", "True/Synced", "", ""];
-    let told = [
+    let reported = [
         "Unknown/ServiceUnavailable",
         "Unknown/ServiceUnavailable",
         "True/ServiceUnavailable",
         "",
     ];
-    for (failures, expected) in [(1, unchanged), (2, unchanged), (3, told), (100, told)] {
+    for (failures, expected) in [
+        (1, unchanged),
+        (2, unchanged),
+        (3, reported),
+        (100, reported),
+    ] {
         let mut input = ready();
         input.collection = Some(failed(unavailable(), failures));
         assert_eq!(said(&GraphConnection::plan(&input)), expected, "{failures}");
@@ -78,7 +84,7 @@ fn only_the_third_failure_in_a_row_that_passes_by_itself_is_news() {
     new.collection = Some(failed(unavailable(), 1));
     assert_eq!(
         said(&GraphConnection::plan(&new)),
-        told.map(|told| told.replace("Unknown", "False")),
+        reported.map(|text| text.replace("Unknown", "False")),
         "nothing good is known"
     );
 }
@@ -89,7 +95,7 @@ fn a_failure_that_a_person_has_to_mend_is_told_at_once() {
     input.collection = Some(failed(refused(Reason::CredentialRefused), 1));
     let plan = GraphConnection::plan(&input);
     assert_eq!(
-        told(&plan.status.conditions, STALLED),
+        condition_text(&plan.status.conditions, STALLED),
         "True/CredentialRefused"
     );
 }
@@ -110,7 +116,7 @@ fn a_missing_credential_is_told() {
     input.target = Err(Blocked::person(reason::SECRET_NOT_FOUND, "create it"));
     let plan = GraphConnection::plan(&input);
     assert_eq!(
-        told(&plan.status.conditions, STALLED),
+        condition_text(&plan.status.conditions, STALLED),
         "True/SecretNotFound"
     );
 }
@@ -141,7 +147,10 @@ fn a_connection_in_use_stays_whatever_else_is_wrong() {
     input.related.users = 1;
     let plan = GraphConnection::plan(&input);
     assert_eq!(plan.step, None);
-    assert_eq!(told(&plan.status.conditions, RECONCILING), "True/InUse");
+    assert_eq!(
+        condition_text(&plan.status.conditions, RECONCILING),
+        "True/InUse"
+    );
     input.related.users = 0;
     let step = GraphConnection::plan(&input).step;
     assert_eq!(step, Some(Step::Resource(ResourceStep::RemoveFinalizer)));

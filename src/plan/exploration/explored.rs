@@ -1,4 +1,4 @@
-//! What the exploration has to know of a kind.
+//! Kinds that can be explored.
 
 use std::fmt::Debug;
 
@@ -16,15 +16,15 @@ use super::State;
 
 /// A kind that is explored.
 pub(super) trait Explored: Simulated<Item: Debug, Change: Debug> {
-    /// What else a run for `slot` sees.
+    /// Returns the further input of a reconcile for `slot`.
     fn related(state: &State<Self>, slot: usize) -> Self::Related;
-    /// Changes what the service shows of an object.
+    /// Changes an object as the service returns it.
     fn meddle(item: &mut Self::Item);
-    /// The id of an object at the service.
+    /// Returns the id of an object at the service.
     fn id(item: &Self::Item) -> String;
-    /// Lets the service finish what it does by itself.
+    /// Completes what the service does in the background.
     fn finish(item: &mut Self::Item);
-    /// Whether a resource that rests speaks the truth about what was done for it.
+    /// Checks that the status of a settled resource agrees with the effects at the service.
     fn rests(
         _state: &State<Self>,
         _uid: &str,
@@ -32,7 +32,7 @@ pub(super) trait Explored: Simulated<Item: Debug, Change: Debug> {
     ) -> Result<(), String> {
         Ok(())
     }
-    /// What a reset that is about to be sent was asked for with.
+    /// Returns the request of a reset that is about to be sent.
     fn token(_status: &<Self as Planned>::Status) -> Option<String> {
         None
     }
@@ -73,13 +73,13 @@ impl Explored for ProvisioningFlow {
         let is_true = match phase {
             None => times == 0,
             Some(ResetPhase::Accepted) => times == 1,
-            // What never left is not in doubt, as long as the process that knows it lives.
+            // A request that was never sent is not unresolved, as long as the process with the permit exists.
             Some(ResetPhase::Unknown) => times <= 1 && may_have_left,
             Some(ResetPhase::Sending | ResetPhase::Refused) => false,
         };
         is_true
             .then_some(())
-            .ok_or_else(|| format!("{uid} says {phase:?} of {times} resets"))
+            .ok_or_else(|| format!("{uid} records {phase:?} after {times} resets"))
     }
 
     fn token(status: &ProvisioningFlowStatus) -> Option<String> {
@@ -117,7 +117,7 @@ impl Explored for OutboundProvisioningFlowSet {
     fn finish(_item: &mut FlowSet) {}
 }
 
-/// The older resource for the same object.
+/// Returns the older resource for the same object.
 fn conflict<K: Explored>(state: &State<K>, slot: usize) -> Option<String> {
     let age = |resource: &K| (created(resource), resource.uid());
     let own = state.resource(slot).map(age)?;

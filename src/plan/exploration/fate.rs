@@ -1,4 +1,4 @@
-//! What can become of a step.
+//! The possible fates of a step.
 
 use crate::graph::verdict::{Reason, Verdict};
 use crate::plan::testing::{conflicting, not_sent, refused, throttled, unavailable};
@@ -6,32 +6,32 @@ use crate::plan::{Action, Step};
 
 use super::Explored;
 
-/// What becomes of a step.
+/// The fate of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It works.
+    /// The step succeeds.
     Works,
-    /// It works, and the process ends before it hears of it.
+    /// The step succeeds, and the process ends before it receives the response.
     ThenCrash,
-    /// It works, and the answer is lost.
+    /// The step succeeds, and the response is lost.
     AnswerLost,
-    /// It never takes place, and nobody can tell.
+    /// The step never takes place, and the outcome is unknown.
     RequestLost,
-    /// It takes place later, and nobody can tell.
+    /// The step takes place later, and the outcome is unknown.
     Late,
-    /// A clear no.
+    /// The request is refused.
     Refused,
-    /// No connection.
+    /// The connection fails.
     NotSent,
-    /// 429, and it does not take place.
+    /// The response is 429, and the step does not take place.
     Throttled,
-    /// 429, and it takes place.
+    /// The response is 429, and the step takes place.
     ThrottledAfter,
-    /// 409, and it takes place.
+    /// The response is 409, and the step takes place.
     ConflictAfter,
-    /// A success is answered, and it does not take place.
+    /// The response is a success, and the step does not take place.
     Pretended,
-    /// The run ends before the request leaves.
+    /// The reconcile ends before the request is sent.
     HeldBack,
 }
 
@@ -62,7 +62,7 @@ impl Fate {
             Self::Throttled,
         ];
         match change {
-            // A reset that is throttled is one that was not carried out: that much is assumed of the service.
+            // A throttled reset does not take place: this much is assumed about the service.
             Action::Reset => {}
             Action::Create => fates.extend([Self::ThrottledAfter, Self::ConflictAfter]),
             Action::Update => fates.push(Self::ThrottledAfter),

@@ -1,22 +1,23 @@
-//! What the service was made to do, and for whom. Nothing in it may be repeated.
+//! Ledger of the effects at the service, by resource. None of them may be repeated.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the service was made to do, and for whom.
+/// The effects at the service, by resource.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ledger {
     /// The objects created, by the uid of the resource that they were created for.
     created: BTreeMap<String, Vec<String>>,
-    /// The objects deleted by somebody else.
+    /// The objects deleted by other clients.
     lost: Vec<String>,
     /// The resets that took effect, by uid and token.
     resets: BTreeMap<(String, String), u32>,
-    /// The resets that have left a process, by uid and token, whatever became of them.
+    /// The resets that were sent, by uid and token, whatever their outcome.
     left: BTreeSet<(String, String)>,
 }
 
 impl Ledger {
-    /// A resource got an object. Another one is only right after somebody else has deleted the one before.
+    /// Records an object created for a resource. Another one is only correct after another client has deleted the
+    /// previous one.
     pub(super) fn created(&mut self, uid: &str, id: String) -> Result<(), String> {
         let objects = self.created.entry(uid.to_owned()).or_default();
         let twin = objects.iter().find(|object| !self.lost.contains(object));
@@ -45,17 +46,17 @@ impl Ledger {
         self.resets.get(&key).copied().unwrap_or_default()
     }
 
-    /// A reset leaves a process.
+    /// Records that a reset was sent.
     pub(super) fn left(&mut self, uid: &str, token: &str) {
         self.left.insert((uid.to_owned(), token.to_owned()));
     }
 
-    /// Whether a reset has left a process.
+    /// Returns whether a reset was sent.
     pub(super) fn has_left(&self, uid: &str, token: &str) -> bool {
         self.left.contains(&(uid.to_owned(), token.to_owned()))
     }
 
-    /// Whether the object was created by the operator, and for whom.
+    /// Returns the resource for which the operator created the object, if any.
     pub(super) fn creator(&self, id: &str) -> Option<&str> {
         let made =
             |(_, objects): &(&String, &Vec<String>)| objects.iter().any(|object| object == id);

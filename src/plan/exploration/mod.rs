@@ -1,13 +1,13 @@
-//! Every order in which things can go wrong, up to a bound.
+//! Exhaustive exploration of faults, in every order, up to a bound.
 //!
-//! The plans themselves are driven, not a model of them: an explored [`State`] holds a cluster, a service and the
-//! operator's processes in the middle of their runs, and a [`Move`] is the smallest thing that can happen next. A search
-//! visits every state that can be reached with a limited number of faults, ticks of the clock and deeds of other people.
-//! In each of them must hold what may never be broken ([`Ledger`]), and from each of them everything must settle as
-//! declared once the faults are over ([`settle`]).
+//! The exploration executes the plans themselves, not a model of them: an explored [`State`] contains a cluster, a
+//! service and the operator's processes in the middle of their reconciles, and a [`Move`] is the smallest event that
+//! can happen next. A search visits every state that can be reached with a limited number of faults, ticks of the clock
+//! and actions of other clients. The invariants must hold in each of them ([`Ledger`]), and from each of them
+//! everything must settle as declared once there are no more faults ([`settle`]).
 //!
-//! A tick lasts [`TICK`]: longer than a lease, shorter than the visibility window, and longer than anything can be on its
-//! way to the service. Between two ticks no time passes, so all orders within one are explored.
+//! A tick lasts [`TICK`]: longer than a lease, shorter than the visibility window, and longer than a request can be in
+//! flight. No time passes between two ticks, so all orders of events within a tick are explored.
 
 use k8s_openapi::jiff::SignedDuration;
 
@@ -28,50 +28,50 @@ use search::explore;
 use settle::{Rested, settle};
 use state::{Process, Running, State};
 
-/// How far the clock moves at a time.
+/// Duration of one tick of the clock.
 const TICK: SignedDuration = SignedDuration::from_secs(20);
 
-/// How the operator is broken on purpose, to see that the exploration finds it.
+/// Deliberate defects of the operator, to verify that the exploration detects them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Variant {
-    /// It is not.
+    /// No defect.
     Sound,
     /// No intent is written before a create is sent.
     NoIntent,
-    /// A create or reset whose outcome is unknown is taken for refused.
+    /// A create or reset with an unknown outcome counts as refused.
     AmbiguousIsRefusal,
-    /// A list that failed is taken for one without items.
+    /// A failed list counts as a list without items.
     UnreadableIsEmpty,
-    /// A status is written over whatever the cluster holds.
+    /// A status is written without a precondition.
     BlindStatus,
-    /// The answer to a deletion is believed.
+    /// The response to a deletion counts as proof.
     UnverifiedDeletion,
-    /// A permit outlives the request that it was for.
+    /// A permit is kept after its request.
     LastingPermit,
-    /// 409 after a create is taken for a refusal.
+    /// A response of 409 to a create counts as a refusal.
     ConflictIsRefusal,
-    /// An object is recreated because lists lack it, without asking for its id.
+    /// An object is recreated because lists lack it, without a read by its id.
     UnfetchedRecreation,
 }
 
-/// What is explored.
+/// A scenario to explore.
 #[derive(Clone, Debug)]
 struct Scenario<K: Explored> {
-    /// What it is about.
+    /// Name of the scenario.
     name: &'static str,
-    /// How it begins.
+    /// The initial state.
     start: State<K>,
-    /// What other people do, each once and at any time.
+    /// Actions of other clients, each of which happens at most once, at any time.
     deeds: Vec<Deed<K>>,
-    /// How the operator is broken.
+    /// The defect of the operator.
     variant: Variant,
 }
 
-/// Something that somebody else does to the cluster or at the service.
+/// An action of another client in the cluster or at the service.
 #[derive(Clone, Copy, Debug)]
 struct Deed<K: Explored> {
-    /// What is done.
+    /// Name of the action.
     name: &'static str,
-    /// Does it; `false`: it cannot be done now.
+    /// Performs the action, or returns `false` if it is not possible now.
     act: fn(&mut State<K>) -> bool,
 }

@@ -1,4 +1,4 @@
-//! What can happen next.
+//! The moves: what can happen next.
 
 use std::sync::Arc;
 
@@ -12,35 +12,35 @@ use super::part::Part;
 use super::state::Sent;
 use super::{Explored, Process, Running, Scenario, State, Variant};
 
-/// The smallest thing that can happen.
+/// The smallest event that can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Move {
-    /// The leader begins a run for a slot; where `stale`, with the picture before the last write.
+    /// The leader begins a reconcile for a slot; if `stale`, with the version before the last write.
     Begin { slot: usize, stale: bool },
-    /// A process carries out its next step.
+    /// A process executes its next step.
     Proceed(usize, Fate),
-    /// A process ends in the middle of a run, and another starts in its place.
+    /// A process ends in the middle of a reconcile, and another starts in its place.
     Crash(usize),
-    /// The leader is frozen for as long as its lease lasts, and another process leads.
+    /// The leader freezes until its lease expires, and another process becomes the leader.
     Usurp,
     /// From now on the service cannot be listed.
     Darken,
-    /// It can be listed again.
+    /// The service can be listed again.
     Brighten,
-    /// From now on its lists are empty, and say that they are complete.
+    /// From now on, the lists of the service are empty, but claim to be complete.
     Blank,
-    /// They show what there is again.
+    /// The lists are correct again.
     Fill,
     /// Time passes.
     Tick,
-    /// A change arrives that its sender has given up.
+    /// A change arrives although its sender has timed out.
     Arrive(usize),
-    /// Somebody else does something.
+    /// Another client performs an action.
     Deed(usize),
 }
 
 impl Move {
-    /// Everything that can happen next.
+    /// Returns all moves that are possible next.
     pub(super) fn all<K: Explored>(state: &State<K>, scenario: &Scenario<K>) -> Vec<Self> {
         let mut moves = Vec::new();
         let faulty = state.faults > 0;
@@ -83,7 +83,7 @@ impl Move {
 }
 
 impl<K: Explored> State<K> {
-    /// Lets something happen; `Ok(false)`: it cannot.
+    /// Performs a move, or returns `Ok(false)` if it is not possible.
     pub(super) fn apply(&mut self, next: Move, scenario: &Scenario<K>) -> Result<bool, String> {
         match next {
             Move::Begin { slot, stale } => return Ok(self.begin(slot, stale, scenario.variant)),
@@ -97,7 +97,7 @@ impl<K: Explored> State<K> {
             }
             Move::Usurp => {
                 self.faults -= 1;
-                // A process that has lost its lease ends, so whoever leads next is new.
+                // A process that has lost its lease ends, so the next leader is a new process.
                 self.leader = (self.leader + 1) % self.processes.len();
                 self.restart(self.leader);
                 self.arrivals()?;
@@ -120,7 +120,7 @@ impl<K: Explored> State<K> {
             }
             Move::Arrive(index) => {
                 let sent = self.on_the_way.remove(index).into_inner();
-                // Nobody hears the answer.
+                // The response is lost.
                 let _ = self.carry_out(&sent)?;
             }
             Move::Deed(deed) => {
@@ -131,7 +131,7 @@ impl<K: Explored> State<K> {
         Ok(true)
     }
 
-    /// Begins a run of the leader; `false`: there is nothing to begin one for.
+    /// Begins a reconcile of the leader, or returns `false` if there is no resource for it.
     pub(super) fn begin(&mut self, slot: usize, stale: bool, variant: Variant) -> bool {
         let leader = self.leader;
         let Some(mut input) = self.observe(leader, slot, stale) else {
@@ -151,7 +151,7 @@ impl<K: Explored> State<K> {
         true
     }
 
-    /// Decides, and takes over everything but the step.
+    /// Plans the next step, and adopts everything else from the plan.
     fn plan(&mut self, process: usize, mut run: Running<K>) {
         let process = &mut self.processes[process];
         run.input.now = self.now;
@@ -165,7 +165,7 @@ impl<K: Explored> State<K> {
         process.run = Some(Part::new(run));
     }
 
-    /// Carries out the next step of a process.
+    /// Executes the next step of a process.
     pub(super) fn proceed(
         &mut self,
         process: usize,
@@ -208,22 +208,22 @@ impl<K: Explored> State<K> {
         Ok(())
     }
 
-    /// Lets the service be listed, or not.
+    /// Sets whether the service can be listed.
     pub(super) fn be_readable(&mut self, readable: Result<(), Verdict>) {
         self.service
             .change(|service| service.unreadable = readable.err());
     }
 
-    /// A new process takes the place of one that ended.
+    /// Replaces a process that ended with a new one.
     fn restart(&mut self, process: usize) {
         self.crashed = true;
         self.processes[process] = Process::new(self.cluster.len());
     }
 
-    /// Whatever is on its way arrives at last.
+    /// Delivers all changes in flight.
     pub(super) fn arrivals(&mut self) -> Result<(), String> {
         for sent in std::mem::take(&mut self.on_the_way) {
-            // Nobody hears the answers.
+            // The responses are lost.
             let _ = self.carry_out(&sent)?;
         }
         Ok(())
@@ -269,7 +269,7 @@ impl<K: Explored> State<K> {
         });
     }
 
-    /// Writes to the resource; `false`: the run is over.
+    /// Writes to the resource, and returns `false` if the reconcile has ended.
     fn write_step(
         &mut self,
         run: &mut Running<K>,
@@ -340,7 +340,7 @@ impl<K: Explored> State<K> {
         Ok(())
     }
 
-    /// Lets the service do something, and writes down for whom.
+    /// Applies a change at the service, and records it in the ledger.
     fn carry_out(&mut self, sent: &Sent<K>) -> Result<Result<Option<K::Item>, Verdict>, String> {
         let now = self.now;
         let outcome = self

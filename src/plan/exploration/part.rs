@@ -52,7 +52,7 @@ impl<T> Deref for Part<T> {
     }
 }
 
-/// Two values have the same digest if they are written alike.
+/// Two values have the same digest if they have the same debug representation.
 pub(super) fn digest(value: &impl Debug) -> u64 {
     thread_local! {
         static TEXT: RefCell<String> = const { RefCell::new(String::new()) };

@@ -1,24 +1,24 @@
-//! Visits every state that can be reached.
+//! Search that visits every reachable state.
 
 use std::collections::hash_map::{Entry, HashMap};
 
 use super::{Explored, Move, Rested, Scenario, State, settle};
 
-/// More states than any scenario has; one that exceeds this has something in it that grows without end.
+/// More states than any scenario has; a scenario that exceeds this grows without bound.
 const LIMIT: usize = 1_000_000;
 
-/// What a search has found.
+/// The result of a search.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     /// Distinct states visited.
     pub(super) states: usize,
     /// Moves tried.
     pub(super) moves: usize,
-    /// What is wrong, with the moves that lead there.
+    /// The violation, with the moves that lead to it, if any.
     pub(super) violation: Option<String>,
 }
 
-/// Visits every state of a scenario, or as many as it takes to find something wrong.
+/// Visits every state of a scenario, or stops at the first violation.
 pub(super) fn explore<K: Explored>(scenario: &Scenario<K>) -> Found {
     let mut search = Search::new(scenario);
     let violation = search.run().err();
@@ -29,13 +29,13 @@ pub(super) fn explore<K: Explored>(scenario: &Scenario<K>) -> Found {
     }
 }
 
-/// A search that is under way. States are known by their digests.
+/// A search in progress. States are identified by their digests.
 struct Search<'a, K: Explored> {
     scenario: &'a Scenario<K>,
-    /// The states that were reached, each with the way there: the one before and a move. The first has none.
+    /// The reached states, each with its predecessor and move, or `None` for the first one.
     visited: HashMap<u64, Option<(u64, Move)>>,
     rested: Rested,
-    /// The states that are still to be gone on from.
+    /// The states that are still to be expanded.
     open: Vec<(u64, State<K>)>,
     moves: usize,
 }
@@ -65,13 +65,13 @@ impl<'a, K: Explored> Search<'a, K> {
         Ok(())
     }
 
-    /// Lets a state come to rest. One in the middle of a run will still come to its end.
+    /// Settles a state. A state in the middle of a reconcile is settled after the reconcile ends.
     fn rest(&mut self, here: u64, state: &State<K>) -> Result<(), String> {
         if state.processes.iter().any(|process| process.run.is_some()) {
             return Ok(());
         }
         let rested = settle(state.calm(), self.scenario, &mut self.rested);
-        rested.map_err(|violation| self.told(self.way(here), &violation))?;
+        rested.map_err(|violation| self.report(self.way(here), &violation))?;
         Ok(())
     }
 
@@ -81,7 +81,7 @@ impl<'a, K: Explored> Search<'a, K> {
         let possible = after.apply(next, self.scenario).map_err(|violation| {
             let mut way = self.way(here);
             way.push(next);
-            self.told(way, &violation)
+            self.report(way, &violation)
         })?;
         let there = after.digest();
         if possible && let Entry::Vacant(entry) = self.visited.entry(there) {
@@ -91,7 +91,7 @@ impl<'a, K: Explored> Search<'a, K> {
         Ok(())
     }
 
-    /// The moves that lead to a state.
+    /// Returns the moves that lead to a state.
     fn way(&self, mut at: u64) -> Vec<Move> {
         let mut way = Vec::new();
         while let Some(Some((before, taken))) = self.visited.get(&at) {
@@ -102,8 +102,8 @@ impl<'a, K: Explored> Search<'a, K> {
         way
     }
 
-    /// What is wrong, and what has led to it.
-    fn told(&self, way: Vec<Move>, violation: &str) -> String {
+    /// Formats a violation with the moves that lead to it.
+    fn report(&self, way: Vec<Move>, violation: &str) -> String {
         let mut state = self.scenario.first();
         let mut lines = vec![format!("{}: {violation}", self.scenario.name)];
         for next in way {

@@ -1,4 +1,4 @@
-//! Lets a state come to rest without further faults, and says whether it rests as declared.
+//! Settling: whether a state comes to rest as declared without further faults.
 
 use std::collections::HashMap;
 
@@ -11,19 +11,19 @@ use super::fate::Fate;
 use super::part::digest;
 use super::{Explored, Scenario, State};
 
-/// Longer than the visibility window and than the longest pause after as many failures as there are faults.
+/// Longer than the visibility window, and than the pause after as many failures as there can be faults.
 const QUIET_TICKS: u32 = 8;
 
-/// More ticks than anything has a reason to take.
+/// More ticks than any state needs to settle.
 const MAX_TICKS: u32 = 80;
 
-/// Reasons to need a person that nobody but a person can mend.
+/// Reasons of `Stalled` that only a person can resolve.
 const EXCUSES: [&str; 2] = ["ResetUnknown", "Conflict"];
 
 /// Digests of the states that are known to come to rest as declared, each with the quiet rounds before it.
 pub(super) type Rested = HashMap<u64, u32>;
 
-/// Lets everything come to rest from a state; an error says what is wrong then.
+/// Settles a state, or returns an error with the violation.
 ///
 /// Returns the state at rest, or an earlier one if it is in `rested` with no more quiet rounds before it, as everything
 /// else is known from there. Adds all states on the way.
@@ -89,7 +89,7 @@ fn finish<K: Explored>(
 }
 
 impl<K: Explored> State<K> {
-    /// What the cluster and the service hold.
+    /// The contents of the cluster and the service.
     fn visible(&self) -> (Vec<Option<u64>>, u64) {
         let resources = self
             .cluster
@@ -125,7 +125,7 @@ fn rests_well<K: Explored>(state: &State<K>) -> Result<(), String> {
     Ok(())
 }
 
-/// The id that the resource speaks of.
+/// Returns the id that the resource records.
 fn rests_as_declared<K: Explored>(
     state: &State<K>,
     resource: &K,
@@ -138,7 +138,7 @@ fn rests_as_declared<K: Explored>(
     }
     let stalled = find(status.conditions(), STALLED).map(|stalled| stalled.reason.as_str());
     if K::generation_told(&status) != generation(resource) {
-        return wrong("speaks of an old generation");
+        return wrong("describes an old generation");
     }
     if !is_true(status.conditions(), READY)
         && !stalled.is_some_and(|reason| EXCUSES.contains(&reason))
@@ -153,7 +153,7 @@ fn rests_as_declared<K: Explored>(
         };
     };
     if !state.service.items().iter().any(|item| K::id(item) == id) {
-        return wrong("speaks of an object that is not there");
+        return wrong("records an object that does not exist");
     }
     K::rests(state, &uid, &status)?;
     Ok(Some(id))

@@ -1,4 +1,4 @@
-//! What is explored: a cluster, a service, and the operator's processes in the middle of their runs.
+//! Explored states: a cluster, a service, and the operator's processes in the middle of their reconciles.
 
 use std::sync::Arc;
 
@@ -13,39 +13,39 @@ use crate::plan::{Effects, Input, Memory, Planned, Read, Step};
 use super::part::{Part, digest};
 use super::{Explored, Ledger, TICK};
 
-/// Everything there is at one moment.
+/// A snapshot of the whole system.
 #[derive(Clone, Debug)]
 pub(super) struct State<K: Explored> {
     pub(super) now: Timestamp,
     /// The names that resources of the kind can have.
     pub(super) cluster: Vec<Slot<K>>,
     pub(super) service: Part<Service<K::Item>>,
-    /// Changes that were sent, given up, and may still arrive until the next tick.
+    /// Changes whose senders have timed out, and that may still arrive until the next tick.
     pub(super) on_the_way: Vec<Part<Sent<K>>>,
     pub(super) processes: Vec<Process<K>>,
     /// The process that holds the lease.
     pub(super) leader: usize,
-    /// How much may still go wrong.
+    /// Number of faults that may still happen.
     pub(super) faults: u8,
-    /// How often the clock may still move.
+    /// Number of ticks that may still happen.
     pub(super) ticks: u8,
-    /// Whether lists may become empty although there is something.
+    /// Whether lists may become empty although the service has objects.
     pub(super) blanks: bool,
-    /// Whether a process has ended, or was replaced, since the start.
+    /// Whether a process has ended or was replaced since the start.
     pub(super) crashed: bool,
-    /// The deeds that have been done.
+    /// The actions of other clients that have happened.
     pub(super) done: Vec<bool>,
     pub(super) ledger: Part<Ledger>,
-    /// The cluster's count of writes.
+    /// Number of writes to the cluster.
     version: u32,
 }
 
-/// What the cluster holds under a name.
+/// The resource with one name in the cluster.
 #[derive(Clone, Debug)]
 pub(super) struct Slot<K> {
-    /// The resource; none: there is none.
+    /// The resource, or `None` if it does not exist.
     pub(super) resource: Option<Part<K>>,
-    /// The picture before the last write, which a watch may still show.
+    /// The version before the last write, which a watch may still contain.
     pub(super) before: Option<Part<K>>,
 }
 
@@ -60,15 +60,15 @@ pub(super) struct Sent<K: Explored> {
 /// A process of the operator.
 #[derive(Clone, Debug)]
 pub(super) struct Process<K: Explored> {
-    /// What it remembers of each slot, with the version that it has seen of it.
+    /// Its memory of each slot, with the version that it has observed.
     pub(super) pages: Vec<Page>,
-    /// The last list, as its poller keeps it.
+    /// The last list, as stored by its poller.
     pub(super) snapshot: Option<Part<Read<K::Item>>>,
-    /// The run that it is in the middle of.
+    /// The reconcile in progress, if any.
     pub(super) run: Option<Part<Running<K>>>,
 }
 
-/// What a process remembers of one slot.
+/// The memory of a process about one slot.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Page {
     uid: String,
@@ -76,17 +76,17 @@ pub(super) struct Page {
     version: u32,
 }
 
-/// A run, before its next step.
+/// A reconcile before its next step.
 #[derive(Clone, Debug)]
 pub(super) struct Running<K: Explored> {
     pub(super) slot: usize,
     pub(super) input: Input<K>,
-    /// The next step; none: the report is next.
+    /// The next step, or `None` if the report is next.
     pub(super) step: Option<Step<K::Change>>,
 }
 
 impl<K: Explored> State<K> {
-    /// A cluster with these resources, and as many processes as `processes`, of which the first leads.
+    /// Creates a cluster with these resources and a number of processes, of which the first is the leader.
     pub(super) fn new(resources: Vec<K>, processes: usize) -> Self {
         let mut state = Self {
             now: start(),
@@ -110,19 +110,19 @@ impl<K: Explored> State<K> {
             });
             state.write(state.cluster.len() - 1, Some(resource));
         }
-        // So that nobody but the operator sees to it that nothing is made twice.
+        // The service must not prevent duplicates, so that only the operator does.
         state.service.change(|service| service.strict = false);
         state.processes = vec![Process::new(state.cluster.len()); processes];
         state
     }
 
-    /// With so many things that may go wrong, and so many ticks.
+    /// Sets the number of faults and ticks.
     pub(super) fn allowing(mut self, faults: u8, ticks: u8) -> Self {
         (self.faults, self.ticks) = (faults, ticks);
         self
     }
 
-    /// With lists that may become empty although there is something.
+    /// Allows lists to become empty although the service has objects.
     pub(super) fn blanking(mut self) -> Self {
         self.blanks = true;
         self
@@ -132,7 +132,7 @@ impl<K: Explored> State<K> {
         self.cluster[slot].resource.as_deref()
     }
 
-    /// Puts a new picture of a resource in the place of the one before. One that nobody holds any more goes.
+    /// Stores a new version of a resource. A deleted resource without finalizers is removed.
     pub(super) fn write(&mut self, slot: usize, resource: Option<K>) {
         self.version += 1;
         let version = self.version.to_string();
@@ -145,7 +145,7 @@ impl<K: Explored> State<K> {
         slot.before = std::mem::replace(&mut slot.resource, resource);
     }
 
-    /// Lets a user change a resource; `false`: there is none.
+    /// Changes a resource as a user, or returns `false` if it does not exist.
     pub(super) fn edit(&mut self, slot: usize, change: impl FnOnce(&mut K)) -> bool {
         let Some(old) = self.resource(slot).cloned() else {
             return false;
@@ -159,7 +159,7 @@ impl<K: Explored> State<K> {
         true
     }
 
-    /// Lets a user delete a resource.
+    /// Deletes a resource as a user.
     pub(super) fn delete(&mut self, slot: usize) -> bool {
         let now = self.now;
         let deleted = self
@@ -171,7 +171,7 @@ impl<K: Explored> State<K> {
             })
     }
 
-    /// What a process observes when it begins a run; none: it is shown no resource.
+    /// Returns the input of a reconcile, or `None` if the watch does not contain the resource.
     pub(super) fn observe(&self, process: usize, slot: usize, stale: bool) -> Option<Input<K>> {
         let place = &self.cluster[slot];
         let page = &self.processes[process].pages[slot];
@@ -185,7 +185,7 @@ impl<K: Explored> State<K> {
             .filter(|picture| version(*picture) >= page.version)?
             .clone();
         if resource.is_in_doubt() {
-            // It is read anew.
+            // The resource is read again.
             let current = place.resource.as_deref();
             resource = current
                 .filter(|current| current.uid() == resource.uid())?
@@ -210,7 +210,7 @@ impl<K: Explored> State<K> {
         })
     }
 
-    /// Moves the clock. Every process polls.
+    /// Advances the clock by one tick. Every process polls.
     pub(super) fn tick(&mut self) {
         self.now += TICK;
         let now = self.now;
@@ -225,7 +225,7 @@ impl<K: Explored> State<K> {
         self.processes[process].snapshot = Some(Part::new(self.service.read(self.now, false)));
     }
 
-    /// The same, with no more to go wrong.
+    /// Returns the same state without further faults.
     pub(super) fn calm(&self) -> Self {
         Self {
             faults: 0,
@@ -235,7 +235,7 @@ impl<K: Explored> State<K> {
         }
     }
 
-    /// What tells this state from others.
+    /// Returns the digest that identifies this state.
     pub(super) fn digest(&self) -> u64 {
         let of = |part: &Option<Part<K>>| part.as_ref().map(Part::digest);
         let cluster = self.cluster.iter();
@@ -280,7 +280,7 @@ impl<K: Explored> Process<K> {
         (digest(&self.pages), snapshot, run)
     }
 
-    /// Remembers a picture, so that no older one is taken for the newest.
+    /// Remembers a version, so that an older one is never used as the newest.
     pub(super) fn saw(&mut self, slot: usize, resource: &K, memory: Memory) {
         let page = &mut self.pages[slot];
         page.uid = resource.uid().unwrap_or_default();
@@ -290,21 +290,21 @@ impl<K: Explored> Process<K> {
 }
 
 impl<K: Explored> Slot<K> {
-    /// Whether a write with this picture's version as precondition succeeds.
+    /// Returns whether a write with this version as precondition succeeds.
     pub(super) fn is_at(&self, picture: &K) -> bool {
         let current =
             |current: &K| current.uid() == picture.uid() && version(current) == version(picture);
         self.resource.as_deref().is_some_and(current)
     }
 
-    /// Whether this is the object of the picture.
+    /// Returns whether this is the same object.
     pub(super) fn holds(&self, picture: &K) -> bool {
         let current = self.resource.as_deref();
         current.is_some_and(|current| current.uid() == picture.uid())
     }
 }
 
-/// The version of a picture.
+/// Returns the resource version.
 fn version<K: Explored>(resource: &K) -> u32 {
     let version = resource.resource_version();
     version

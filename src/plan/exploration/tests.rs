@@ -21,12 +21,12 @@ fn scenario<K: Explored>(name: &'static str, start: State<K>, deeds: &[Deed<K>])
     }
 }
 
-/// Two processes, and this resource as somebody has just applied it.
+/// Two processes, and this resource as just applied by a user.
 fn applied<K: Explored>(resource: K) -> State<K> {
     State::new(vec![resource], 2)
 }
 
-/// The same, when all is done.
+/// The same, in the settled state.
 fn settled<K: Explored>(resource: K) -> State<K> {
     let rest = settle(
         applied(resource.clone()),
@@ -36,7 +36,7 @@ fn settled<K: Explored>(resource: K) -> State<K> {
     rest.unwrap_or_else(|violation| panic!("{violation}"))
 }
 
-/// The same as [`applied`], with a service that shows nothing before a tick has passed.
+/// The same as [`applied`], with a service whose lists lag by one tick.
 fn lagging<K: Explored>(resource: K) -> State<K> {
     let mut state = applied(resource);
     state.service.change(|service| service.lag = TICK);
@@ -67,7 +67,7 @@ fn label<K: Explored>() -> Deed<K> {
     })
 }
 
-/// The resource is gone, whatever held it, and comes back from a backup: its metadata and spec, as another object.
+/// The resource is removed despite its finalizer and restored from a backup: its metadata and spec, as another object.
 fn restore<K: Explored>() -> Deed<K> {
     deed("restore", |state| {
         let Some(resource) = state.resource(0).filter(|resource| !is_deleting(*resource)) else {
@@ -83,7 +83,7 @@ fn restore<K: Explored>() -> Deed<K> {
 }
 
 fn lose<K: Explored>() -> Deed<K> {
-    deed("somebody deletes the object", |state| {
+    deed("another client deletes the object", |state| {
         let Some(item) = state.service.items().first() else {
             return false;
         };
@@ -100,7 +100,7 @@ fn lose<K: Explored>() -> Deed<K> {
 }
 
 fn edit_object<K: Explored>() -> Deed<K> {
-    deed("somebody edits the object", |state| {
+    deed("another client edits the object", |state| {
         let now = state.now;
         state.service.change(|service| {
             service.meddle(now, |items| {
@@ -145,7 +145,7 @@ fn rename_set() -> Deed<OutboundProvisioningFlowSet> {
     })
 }
 
-/// What is explored of flows: how it begins, how much may go wrong and how often the clock may move, and what others do.
+/// The scenarios of flows: initial state, number of faults and ticks, and actions of other clients.
 fn flows() -> Vec<Scenario<ProvisioningFlow>> {
     let twins = vec![renamed(small(), "first"), renamed(small(), "second")];
     let new = || applied(small());
@@ -196,7 +196,7 @@ fn flows() -> Vec<Scenario<ProvisioningFlow>> {
     ]
 }
 
-/// The same of sets.
+/// The scenarios of sets.
 fn sets() -> Vec<Scenario<OutboundProvisioningFlowSet>> {
     let new = || applied(flow_set());
     let old = || settled(flow_set());
@@ -280,7 +280,7 @@ fn every_broken_variant_is_caught() {
             "a flow is not listed",
             "a set is not listed",
         ),
-        // An object that is known is also asked for by its id, so only a create whose outcome is unknown is in danger.
+        // A recorded object is also read by its id, so only a create with an unknown outcome is affected.
         (
             Variant::UnreadableIsEmpty,
             2,
@@ -291,11 +291,11 @@ fn every_broken_variant_is_caught() {
         assert_caught(flows(), flow, variant, faults);
         assert_caught(sets(), set, variant, faults);
     }
-    // Nothing is reset in a set, so nothing is worse there than a status that is put right by the next run.
+    // Sets are never reset, so at worst, a status is wrong until the next reconcile.
     assert_caught(flows(), "reset a flow twice", Variant::BlindStatus, 1);
 }
 
-/// As few things that go wrong in a scenario are enough to notice that the operator is broken like this.
+/// The number of faults with which each defect must be detected.
 fn assert_caught<K: Explored>(
     scenarios: Vec<Scenario<K>>,
     name: &str,

@@ -25,7 +25,7 @@ fn small() -> ProvisioningFlow {
     flow(FlowType::SecurityGroup)
 }
 
-/// What a run observes of a resource and, if given, a fresh list, half a minute after the start.
+/// Returns the input of a reconcile half a minute after the start, with a fresh list if one is given.
 fn input(resource: ProvisioningFlow, flows: Option<Vec<Flow>>) -> FlowInput {
     let mut world = World::new(resource);
     world.now = at(30);
@@ -40,7 +40,7 @@ fn plan(input: &FlowInput) -> Plan<ProvisioningFlow> {
     plan
 }
 
-/// A resource whose flow, number 1, was created at 10 s and has been ready since.
+/// Returns a resource whose flow 1 was created at 10 s and has been ready since.
 fn owned(resource: ProvisioningFlow) -> World<ProvisioningFlow> {
     let mut remote = remote_flow(1, &resource, 10);
     remote.readiness = Some("ready".to_owned());
@@ -60,12 +60,15 @@ fn owned(resource: ProvisioningFlow) -> World<ProvisioningFlow> {
     world.now = at(60);
     world.poll();
     world.reconcile();
-    assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+    assert_eq!(
+        condition_text(&world.status().conditions, READY),
+        "True/Ready"
+    );
     world.journal.clear();
     world.events.clear();
     world
 }
 
 fn stalled(plan: &Plan<ProvisioningFlow>) -> String {
-    told(&plan.status.conditions, STALLED)
+    condition_text(&plan.status.conditions, STALLED)
 }

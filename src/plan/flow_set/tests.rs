@@ -37,7 +37,7 @@ fn plan(input: &FlowInput) -> Plan<OutboundProvisioningFlowSet> {
     plan
 }
 
-/// A resource whose set, number 1, was created at 10 s.
+/// Returns a resource whose set 1 was created at 10 s.
 fn owned(resource: OutboundProvisioningFlowSet) -> World<OutboundProvisioningFlowSet> {
     let resource = resource.held().attempted(9);
     let resource = resource.knowing(|status: &mut OutboundProvisioningFlowSetStatus| {
@@ -50,7 +50,10 @@ fn owned(resource: OutboundProvisioningFlowSet) -> World<OutboundProvisioningFlo
     world.now = at(60);
     world.poll();
     world.reconcile();
-    assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+    assert_eq!(
+        condition_text(&world.status().conditions, READY),
+        "True/Ready"
+    );
     world.journal.clear();
     world.events.clear();
     world
@@ -61,7 +64,10 @@ fn a_set_costs_two_writes_from_apply_to_ready() {
     let mut world = World::new(flow_set());
     world.live(120);
     assert_eq!(world.journal, [Effect::WriteIntent, CREATE, Effect::Status]);
-    assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+    assert_eq!(
+        condition_text(&world.status().conditions, READY),
+        "True/Ready"
+    );
     assert_eq!(world.status().flows, Some(FlowCount::default()));
     assert_eq!(world.events, ["Created"]);
 }
@@ -103,7 +109,10 @@ fn a_set_that_is_renamed_while_its_create_is_unresolved_is_found_by_its_old_name
     world.live(60);
     assert_eq!((world.count(CREATE), world.service.items().len()), (1, 1));
     assert_eq!(world.service.items()[0].display_name, "District south");
-    assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+    assert_eq!(
+        condition_text(&world.status().conditions, READY),
+        "True/Ready"
+    );
 }
 
 #[test]
@@ -114,7 +123,10 @@ fn a_refusal_takes_the_intent_back() {
         world.journal,
         [Effect::WriteIntent, Effect::ClearIntent, Effect::Status]
     );
-    assert_eq!(told(&world.status().conditions, STALLED), "True/Forbidden");
+    assert_eq!(
+        condition_text(&world.status().conditions, STALLED),
+        "True/Forbidden"
+    );
     world.live(60);
     assert_eq!(world.count(CREATE), 1);
 }
@@ -133,7 +145,7 @@ fn a_set_that_the_service_names_differently_is_not_created_twice() {
     assert_eq!(plan(&input).status.id, Some(id(1)));
 }
 
-/// What becomes of the sets that have our name.
+/// The expected treatment of the sets that have our name.
 #[derive(Debug, PartialEq)]
 enum Becomes {
     Claimed,
@@ -160,7 +172,7 @@ fn becomes(input: &FlowInput) -> Becomes {
         reason::NOT_FOUND,
         reason::REMOTE_ID_NOT_FOUND,
     ];
-    let said = told(&plan.status.conditions, STALLED);
+    let said = condition_text(&plan.status.conditions, STALLED);
     Stalled(
         reasons
             .into_iter()
@@ -403,7 +415,10 @@ fn under_report_a_difference_is_only_told() {
         .meddle(now, |sets| sets[0].display_name = "South".to_owned());
     world.live(60);
     assert_eq!(world.journal, [Effect::Status]);
-    assert_eq!(told(&world.status().conditions, STALLED), "True/Drifted");
+    assert_eq!(
+        condition_text(&world.status().conditions, STALLED),
+        "True/Drifted"
+    );
     assert_eq!(world.status().drift[0].path, "displayName");
 }
 
@@ -425,7 +440,10 @@ fn a_set_waits_for_its_flows_and_then_goes() {
     world.edit(Building::deleting);
     world.live(60);
     assert_eq!(world.journal, [Effect::Status]);
-    assert_eq!(told(&world.status().conditions, RECONCILING), "True/InUse");
+    assert_eq!(
+        condition_text(&world.status().conditions, RECONCILING),
+        "True/InUse"
+    );
     world.related.flows = FlowCount::default();
     world.live(10);
     assert!(world.resource.is_none());
@@ -478,7 +496,7 @@ fn a_deletion_that_cannot_be_done_says_why_and_how_to_let_go() {
         let plan = plan(&input);
         assert_eq!(plan.step, None);
         assert_eq!(
-            told(&plan.status.conditions, STALLED),
+            condition_text(&plan.status.conditions, STALLED),
             "True/DeletionBlocked"
         );
         assert!(plan.status.conditions[0].message.contains("abandon"));
@@ -502,13 +520,13 @@ fn a_suspended_or_younger_set_touches_nothing() {
     let mut suspended = input(flow_set().with(|spec| spec.suspend = true), Vec::new());
     suspended.resource = Arc::new((*suspended.resource).clone().held());
     assert_eq!(
-        told(&plan(&suspended).status.conditions, SYNCED),
+        condition_text(&plan(&suspended).status.conditions, SYNCED),
         "False/Suspended"
     );
     let mut younger = input(flow_set(), Vec::new());
     younger.related.conflict = Some("older".to_owned());
     assert_eq!(
-        told(&plan(&younger).status.conditions, STALLED),
+        condition_text(&plan(&younger).status.conditions, STALLED),
         "True/Conflict"
     );
 }

@@ -1,4 +1,4 @@
-//! What holds for every plan, whatever was observed.
+//! Rules that hold for every plan, whatever the input.
 
 use crate::api::condition::{READY, RECONCILING, STALLED};
 use crate::plan::conditions::{find, is_true};
@@ -25,7 +25,7 @@ fn permits<K: Simulated>(input: &Input<K>, plan: &Plan<K>) {
     }
 }
 
-/// What is not known leads to no change.
+/// Checks that unknown facts never lead to a change.
 fn ignorance<K: Simulated>(input: &Input<K>, plan: &Plan<K>) {
     let known = matches!(input.collection, Some(Read::Known(_)));
     if (known && input.target.is_ok()) || is_deleting(&*input.resource) {
@@ -39,7 +39,7 @@ fn ignorance<K: Simulated>(input: &Input<K>, plan: &Plan<K>) {
     ));
 }
 
-/// Whoever is suspended or stands behind another touches nothing; and nothing is deleted but on request.
+/// Checks that a suspended or conflicting resource changes nothing, and that nothing is deleted except on request.
 fn restraint<K: Simulated>(input: &Input<K>, plan: &Plan<K>) {
     let deleting = is_deleting(&*input.resource);
     if K::stands_back(input) && !deleting {
@@ -75,17 +75,18 @@ fn conditions<K: Simulated>(input: &Input<K>, plan: &Plan<K>) {
             &condition.last_transition_time.0,
         );
         let flipped = before.status != condition.status;
-        // Where no time has passed since the last flip, the next has the same time.
-        let told = if flipped {
+        // If no time has passed since the last transition, the next one has the same time.
+        let consistent = if flipped {
             is > was || *is == input.now
         } else {
             is == was
         };
-        assert!(told, "{}", condition.type_);
+        assert!(consistent, "{}", condition.type_);
     }
 }
 
-/// Dates, request ids and durations would make a condition change without news. Ids of remote objects are news.
+/// Checks that a message is stable. Dates, request ids and durations would change a condition without a change of
+/// state. Ids of remote objects are part of the state.
 fn stable_messages<K: Simulated>(plan: &Plan<K>) {
     for condition in plan.status.conditions() {
         let words = condition

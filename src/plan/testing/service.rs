@@ -1,4 +1,4 @@
-//! The service, as far as plans can tell: what it holds, what it shows, and what a change does to it.
+//! A model of the service: its items, its lists, and the effects of changes.
 
 use std::sync::Arc;
 
@@ -20,53 +20,53 @@ use crate::plan::{
 
 use super::{SET, as_shown, conflicting, id, refused, start};
 
-/// The service's side.
+/// A model of the service.
 #[derive(Clone, Debug)]
 pub(crate) struct Service<Item> {
-    /// What lists show so long after the fact.
+    /// The delay until lists contain a change.
     pub(crate) lag: SignedDuration,
-    /// How far its clock is ahead of the local one.
+    /// The difference of its clock to the local one.
     pub(crate) skew: SignedDuration,
-    /// Why it cannot be listed.
+    /// Why it cannot be listed, or `None` if it can.
     pub(crate) unreadable: Option<Verdict>,
-    /// How many lists in a row have failed when one fails.
+    /// The number of consecutive failures to report when a list fails.
     pub(crate) failures: u32,
-    /// Whether its lists are empty, whatever it has.
+    /// Whether its lists are empty although it has items.
     pub(crate) lists_nothing: bool,
-    /// Whether what holds the collection exists.
+    /// Whether the object that contains the collection exists.
     pub(crate) container: Container,
-    /// Whether it keeps the rule of one flow of each type.
+    /// Whether it enforces the rule of one flow of each type.
     pub(crate) strict: bool,
     states: Vec<(Timestamp, Vec<Item>)>,
     made: u32,
 }
 
-/// A kind of resource that the service and the rules of plans know.
+/// A kind of resource that the model and the rules support.
 pub(crate) trait Simulated:
     Planned + HasSpec<Spec: PartialEq> + HasStatus<Status = <Self as Planned>::Status>
 {
     fn action(change: &Self::Change) -> Action;
-    /// Changes the service's items; a created one comes back as the answer shows it.
+    /// Changes the items, and returns a created one as in the response.
     fn carry_out(
         change: &Self::Change,
         items: &mut Vec<Self::Item>,
         serial: u32,
         clock: Timestamp,
     ) -> Result<Option<Self::Item>, Verdict>;
-    /// Why a service that keeps the rules refuses a change.
+    /// Returns why a service that enforces the rules refuses a change, or `None` if it does not.
     fn refusal(_change: &Self::Change, _items: &[Self::Item]) -> Option<Verdict> {
         None
     }
     fn target() -> Target;
     fn surroundings() -> Self::Related;
     fn generation_told(status: &<Self as Planned>::Status) -> i64;
-    /// Whether the resource is to touch nothing: suspended, or behind another.
+    /// Returns whether the resource must not change anything: it is suspended or conflicts with an older one.
     fn stands_back(input: &Input<Self>) -> bool;
     fn only_observes(input: &Input<Self>) -> bool;
 }
 
 impl<Item: Clone> Service<Item> {
-    /// A service without items.
+    /// Creates a service without items.
     pub(crate) fn new() -> Self {
         Self {
             lag: SignedDuration::ZERO,
@@ -81,7 +81,7 @@ impl<Item: Clone> Service<Item> {
         }
     }
 
-    /// Forgets what no list can show any more.
+    /// Removes old versions that no list can contain any more.
     pub(crate) fn forget(&mut self, now: Timestamp) {
         let shown = |(since, _): &(Timestamp, _)| now.duration_since(*since) >= self.lag;
         let last = self.states.iter().rposition(shown).unwrap_or_default();
@@ -95,7 +95,7 @@ impl<Item: Clone> Service<Item> {
         self.states.last().map_or(&[], |(_, items)| items)
     }
 
-    /// Lets somebody else change the items.
+    /// Changes the items as another client.
     pub(crate) fn meddle(&mut self, now: Timestamp, change: impl FnOnce(&mut Vec<Item>)) {
         let mut items = self.items().to_vec();
         change(&mut items);
@@ -151,7 +151,7 @@ impl<Item: Clone> Service<Item> {
         })
     }
 
-    /// What it answers for the id that a status records.
+    /// Returns the response to a read of the id in a status.
     pub(crate) fn fetch<K: Simulated<Item = Item>>(
         &self,
         status: &<K as Planned>::Status,
@@ -305,7 +305,7 @@ impl Simulated for OutboundProvisioningFlowSet {
     }
 }
 
-/// A flow as lists show it.
+/// Returns a flow as in lists.
 pub(super) fn remote_flow(number: u32, body: &FlowBody, created: Timestamp) -> Flow {
     Flow {
         id: id(number).parse().unwrap(),
@@ -340,7 +340,7 @@ fn shown(body: &FlowBody) -> serde_json::Map<String, Value> {
     shown.collect()
 }
 
-/// The answer to a create leaves the role groups out.
+/// Removes the role groups, as in the response to a create.
 fn without_groups(mut flow: Flow) -> Flow {
     let configurations = flow.properties.get_mut("creationOptions");
     let configurations =

@@ -1,4 +1,4 @@
-//! What a step does to the resource and to the run that takes it, as the controller does it.
+//! Effects of a step on the resource and on the reconcile, as in the controller.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::plan::{Action, Input, Outcome, Planned, Read, ResourceStep};
 
 use super::Simulated;
 
-/// What a write does to the resource. `status` is the one that is planned.
+/// Applies a write to the resource. `status` is the planned status.
 pub(crate) fn write<K: Simulated>(
     step: &ResourceStep,
     status: &<K as Planned>::Status,
@@ -31,14 +31,14 @@ pub(crate) fn write<K: Simulated>(
     }
 }
 
-/// What the outcome of a change at the service tells the run.
+/// Records the outcome of a change at the service.
 pub(crate) fn hear<K: Simulated>(
     input: &mut Input<K>,
     action: Action,
     outcome: Result<Option<K::Item>, Verdict>,
 ) {
     if action == Action::Delete {
-        // What was listed before says nothing about what the request has done.
+        // The earlier list does not reflect the effect of the request.
         input.collection = None;
     }
     input.effects.outcome = Some(match outcome {
@@ -59,7 +59,7 @@ pub(crate) fn hear<K: Simulated>(
     });
 }
 
-/// Uses up the permit for a request that is about to leave.
+/// Uses up the permit for a request that is about to be sent.
 pub(crate) fn leave<K: Simulated>(input: &mut Input<K>, action: Action) {
     let permit = &mut input.memory.permit;
     input.effects.used = permit.take_if(|permit| permit.action() == action);

@@ -1,4 +1,4 @@
-//! A cluster with one resource and a service, in which plans are carried out as a controller would.
+//! A cluster with one resource and a service, in which plans are executed as by a controller.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::plan::{
 
 use super::{Service, Simulated, check, limits, start, steps, unavailable};
 
-/// More steps than any run has a reason for.
+/// More steps than any reconcile needs.
 const MAX_STEPS: u32 = 12;
 
 /// A cluster with one resource, and a service.
 #[derive(Clone, Debug)]
 pub(crate) struct World<K: Simulated> {
-    /// The resource as the cluster holds it; `None`: it is gone.
+    /// The resource in the cluster, or `None` if it no longer exists.
     pub(crate) resource: Option<K>,
     pub(crate) service: Service<K::Item>,
     /// Local time.
@@ -29,15 +29,15 @@ pub(crate) struct World<K: Simulated> {
     pub(crate) target: Result<Target, Blocked>,
     pub(crate) related: K::Related,
     pub(crate) memory: Memory,
-    /// The last list, as a poller keeps it.
+    /// The last list, as stored by a poller.
     pub(crate) snapshot: Option<Read<K::Item>>,
-    /// What becomes of the next effect of a kind; without an entry it works.
+    /// The fate of the next effect of a kind; without an entry, it succeeds.
     pub(crate) script: Vec<(Effect, Fate)>,
     /// All effects that took place.
     pub(crate) journal: Vec<Effect>,
     /// The reasons of all events.
     pub(crate) events: Vec<String>,
-    /// When the last run wants the next, from then on.
+    /// The requeue time of the last reconcile.
     pub(crate) again: Option<SignedDuration>,
     runs: u32,
 }
@@ -54,24 +54,24 @@ pub(crate) enum Effect {
     Remote(Action),
 }
 
-/// What becomes of an effect.
+/// The fate of an effect.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fate {
     /// Whether it takes place.
     pub(crate) happens: bool,
-    /// What the operator hears of it.
+    /// The response that the operator receives.
     pub(crate) answer: Answer,
 }
 
-/// What the operator hears of an effect.
+/// The response that the operator receives for an effect.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
     Success,
-    /// For a write to the cluster the verdict means nothing: the run ends.
+    /// For a write to the cluster, the verdict is ignored: the reconcile ends.
     Failure(Verdict),
-    /// The process ends before it hears anything, and another one starts.
+    /// The process ends before it receives a response, and another one starts.
     Crash,
-    /// The run ends before the request leaves, for instance as the lease does not cover it.
+    /// The reconcile ends before the request is sent, for instance because the lease does not cover it.
     HeldBack,
 }
 
@@ -159,7 +159,7 @@ impl<K: Simulated> World<K> {
         self
     }
 
-    /// Lets the next effect of a kind end like this.
+    /// Sets the fate of the next effect of a kind.
     pub(crate) fn when(mut self, effect: Effect, fate: Fate) -> Self {
         self.script.push((effect, fate));
         self
@@ -173,12 +173,12 @@ impl<K: Simulated> World<K> {
         Planned::status(self.resource()).unwrap()
     }
 
-    /// How often an effect took place.
+    /// Returns how often an effect took place.
     pub(crate) fn count(&self, effect: Effect) -> usize {
         self.journal.iter().filter(|past| **past == effect).count()
     }
 
-    /// Lets a user change the resource.
+    /// Changes the resource as a user.
     pub(crate) fn edit(&mut self, change: impl FnOnce(K) -> K) {
         let old = self.resource.take().unwrap();
         let mut new = change(old.clone());
@@ -188,12 +188,12 @@ impl<K: Simulated> World<K> {
         self.resource = Some(new);
     }
 
-    /// Lists the collection, as a poller does.
+    /// Lists the collection like a poller.
     pub(crate) fn poll(&mut self) {
         self.snapshot = Some(self.service.read(self.now, false));
     }
 
-    /// Lets time pass. The resource is looked at when it wants to be and, after a poll, every ten seconds.
+    /// Advances the time. The resource is reconciled at its requeue time and, after a poll, every ten seconds.
     pub(crate) fn live(&mut self, seconds: i64) {
         let end = self.now + SignedDuration::from_secs(seconds);
         while self.now < end {
@@ -208,7 +208,7 @@ impl<K: Simulated> World<K> {
         self.reconcile();
     }
 
-    /// One run, from observation to report.
+    /// Reconciles once, from observation to report.
     pub(crate) fn reconcile(&mut self) {
         self.again = None;
         let Some(mut input) = self.observe() else {
@@ -230,7 +230,7 @@ impl<K: Simulated> World<K> {
         panic!("a run without end: {input:?}");
     }
 
-    /// Everything that is known when a run begins; `None`: the resource is gone.
+    /// Returns the input of a reconcile, or `None` if the resource no longer exists.
     pub(crate) fn observe(&mut self) -> Option<Input<K>> {
         self.runs += 1;
         let resource = self.resource.clone()?;
@@ -248,7 +248,7 @@ impl<K: Simulated> World<K> {
         })
     }
 
-    /// Decides, and takes over everything but the step.
+    /// Plans the next step, and adopts everything else from the plan.
     pub(crate) fn plan(&mut self, input: &mut Input<K>) -> Plan<K> {
         self.now += SignedDuration::from_millis(10);
         input.now = self.now;
@@ -261,7 +261,7 @@ impl<K: Simulated> World<K> {
         plan
     }
 
-    /// Carries out a step; `false`: the run is over.
+    /// Executes a step, and returns `false` if the reconcile has ended.
     pub(crate) fn execute(&mut self, input: &mut Input<K>, step: Step<K::Change>) -> bool {
         self.now += SignedDuration::from_millis(10);
         match step {
@@ -322,7 +322,7 @@ impl<K: Simulated> World<K> {
         done
     }
 
-    /// Writes to the resource; `false`: that failed.
+    /// Writes to the resource, and returns `false` if that failed.
     fn apply(&mut self, effect: Effect, fate: &Fate, write: impl FnOnce(&mut K)) -> bool {
         if fate.happens
             && let Some(resource) = &mut self.resource
@@ -368,7 +368,7 @@ impl<K: Simulated> World<K> {
         next.map_or_else(Fate::done, |index| self.script.remove(index).1)
     }
 
-    /// A crash loses everything that is only remembered.
+    /// Restarts the process, which loses everything in its memory.
     fn survives(&mut self, fate: &Fate) -> bool {
         let crashed = fate.answer == Answer::Crash;
         if crashed {

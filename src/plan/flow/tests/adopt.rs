@@ -2,14 +2,14 @@ use super::*;
 use crate::api::AdoptionPolicy::{IfExists, Never};
 use crate::api::ManagementPolicy::{Manage, Observe};
 
-/// What becomes of a flow, number 1, that was created at 20 s.
+/// The expected treatment of flow 1, created at 20 s.
 #[derive(Debug, PartialEq)]
 enum Becomes {
-    /// It is taken over, which this event tells.
+    /// It is adopted, with this event.
     Ours(&'static str),
-    /// It is known already.
+    /// It is already recorded.
     Known,
-    /// It is left alone, for this reason.
+    /// It is left unchanged, for this reason.
     Foreign(&'static str),
 }
 
@@ -88,7 +88,7 @@ fn a_flow_that_is_there_before_the_request_has_left_is_not_ours() {
     assert_eq!(
         plan(&input).status.id,
         Some(id(1)),
-        "an earlier request made it"
+        "an earlier request created it"
     );
 }
 
@@ -108,7 +108,7 @@ fn a_recorded_flow_needs_no_other_proof() {
     assert_eq!(
         becomes(known(2, resolved)),
         Foreign("AlreadyExists"),
-        "the attempt made another flow"
+        "the attempt created another flow"
     );
     assert_eq!(
         becomes(known(2, Some(uuid::Uuid::nil()))),
@@ -227,7 +227,7 @@ fn an_attempt_in_the_set_before_is_no_claim_to_the_flow_of_another() {
     world.service.meddle(now, |flows| *flows = vec![foreign]);
     world.live(20);
     assert_eq!(
-        told(&world.status().conditions, STALLED),
+        condition_text(&world.status().conditions, STALLED),
         "True/AlreadyExists"
     );
     assert_eq!(world.status().id, None);

@@ -19,9 +19,12 @@ fn a_flow_costs_three_writes_from_apply_to_ready() {
     assert_eq!(status.id.as_deref(), Some(id(101).as_str()));
     assert_eq!(status.observed_generation, 1);
     assert_eq!(status.type_.as_deref(), Some("securityGroup"));
-    assert_eq!(told(&status.conditions, SYNCED), "True/Synced");
-    assert_eq!(told(&status.conditions, READY), "False/NotReady");
-    assert_eq!(told(&status.conditions, RECONCILING), "True/NotReady");
+    assert_eq!(condition_text(&status.conditions, SYNCED), "True/Synced");
+    assert_eq!(condition_text(&status.conditions, READY), "False/NotReady");
+    assert_eq!(
+        condition_text(&status.conditions, RECONCILING),
+        "True/NotReady"
+    );
 
     let now = world.now;
     world
@@ -33,8 +36,11 @@ fn a_flow_costs_three_writes_from_apply_to_ready() {
         world.journal,
         [Effect::WriteIntent, CREATE, Effect::Status, Effect::Status]
     );
-    assert_eq!(told(&world.status().conditions, READY), "True/Ready");
-    assert_eq!(told(&world.status().conditions, RECONCILING), "");
+    assert_eq!(
+        condition_text(&world.status().conditions, READY),
+        "True/Ready"
+    );
+    assert_eq!(condition_text(&world.status().conditions, RECONCILING), "");
     assert_eq!(world.again, None);
     assert_eq!(world.events, ["Created"]);
 
@@ -84,7 +90,7 @@ fn a_claim_that_meets_a_newer_resource_starts_again() {
     assert_eq!(world.journal, [Effect::WriteIntent, CREATE, Effect::Status]);
 }
 
-/// Whatever happens on the way, there is one create that takes effect, and one flow that is known.
+/// Whatever happens on the way, one create takes effect, and one flow is recorded.
 #[test]
 fn every_fault_on_the_way_ends_with_one_flow() {
     let fates = [
@@ -123,7 +129,7 @@ fn every_fault_on_the_way_ends_with_one_flow() {
                         "{context}"
                     );
                     assert_eq!(
-                        told(&world.status().conditions, SYNCED),
+                        condition_text(&world.status().conditions, SYNCED),
                         "True/Synced",
                         "{context}"
                     );
@@ -137,11 +143,11 @@ fn every_fault_on_the_way_ends_with_one_flow() {
 fn a_flow_whose_answer_was_lost_is_known_as_ours() {
     let mut world = after_lost_create(Fate::answer_lost());
     assert_eq!(
-        told(&world.status().conditions, RECONCILING),
+        condition_text(&world.status().conditions, RECONCILING),
         "True/CreateUnresolved"
     );
     assert_eq!(
-        told(&world.status().conditions, SYNCED),
+        condition_text(&world.status().conditions, SYNCED),
         "False/CreateUnresolved"
     );
     world.live(20);
@@ -209,7 +215,7 @@ fn a_refusal_takes_the_intent_back_and_is_told() {
             [Effect::WriteIntent, Effect::ClearIntent, Effect::Status],
             "{reason}"
         );
-        assert_eq!(told(&world.status().conditions, STALLED), stalled);
+        assert_eq!(condition_text(&world.status().conditions, STALLED), stalled);
         assert_eq!(world.status().retry.as_ref().unwrap().failures, 1);
         assert_eq!(resource::attempt(world.resource()), None);
     }
@@ -239,7 +245,7 @@ fn a_conflict_after_a_lost_answer_is_ambiguous() {
     assert_eq!(world.count(Effect::WriteIntent), 2);
     assert_eq!(world.count(Effect::ClearIntent), 0);
     assert_eq!(
-        told(&world.status().conditions, RECONCILING),
+        condition_text(&world.status().conditions, RECONCILING),
         "True/CreateUnresolved"
     );
 }
@@ -273,7 +279,10 @@ fn a_refusal_of_a_second_request_is_told_and_says_nothing_about_the_first() {
     let mut world = after_lost_create(Fate::request_lost())
         .when(CREATE, Fate::failed(refused(Reason::Forbidden)));
     world.live(40);
-    assert_eq!(told(&world.status().conditions, STALLED), "True/Forbidden");
+    assert_eq!(
+        condition_text(&world.status().conditions, STALLED),
+        "True/Forbidden"
+    );
     assert_eq!(world.count(Effect::ClearIntent), 0);
     let late = remote_flow(1, &small(), 1);
     let now = world.now;
@@ -398,7 +407,10 @@ fn a_known_flow_whose_type_is_not_told_is_there() {
     world.service.meddle(now, forget);
     world.live(120);
     assert_eq!(world.count(CREATE), 0);
-    assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+    assert_eq!(
+        condition_text(&world.status().conditions, SYNCED),
+        "True/Synced"
+    );
 }
 
 #[test]
@@ -408,7 +420,7 @@ fn a_flow_that_is_missing_from_one_list_is_not_made_anew() {
     world.service.meddle(now, Vec::clear);
     world.live(20);
     assert_eq!(
-        told(&world.status().conditions, RECONCILING),
+        condition_text(&world.status().conditions, RECONCILING),
         "True/Creating"
     );
     let now = world.now;
@@ -427,7 +439,7 @@ fn a_flow_made_anew_has_its_own_deadline() {
     }));
     world.live(100);
     assert_eq!(
-        told(&world.status().conditions, STALLED),
+        condition_text(&world.status().conditions, STALLED),
         "True/ProgressDeadlineExceeded"
     );
     let now = world.now;
@@ -435,7 +447,7 @@ fn a_flow_made_anew_has_its_own_deadline() {
     world.live(50);
     assert_eq!(world.count(CREATE), 2);
     assert_eq!(
-        told(&world.status().conditions, RECONCILING),
+        condition_text(&world.status().conditions, RECONCILING),
         "True/NotReady"
     );
 }
@@ -451,7 +463,7 @@ fn the_service_may_be_an_hour_ahead_or_behind() {
     }
 }
 
-/// A password from a version of a Secret, where each version holds another value.
+/// Returns a password from a version of a Secret, where each version has another value.
 pub(super) fn password(version: &str) -> Password {
     Password {
         source: secret(version),

@@ -65,7 +65,7 @@ fn an_unresolved_create_is_resolved_before_the_resource_goes() {
         if deleted == 0 {
             assert!(world.resource.is_some(), "absence is not certain yet");
             assert_eq!(
-                told(&world.status().conditions, RECONCILING),
+                condition_text(&world.status().conditions, RECONCILING),
                 "True/Deleting"
             );
         }
@@ -148,10 +148,10 @@ fn a_young_flow_counts_as_deleted_only_after_the_window() {
     assert_eq!(world.count(DELETE), 1);
     assert!(
         world.resource.is_some(),
-        "a replica may not know the flow yet"
+        "a replica may not have the flow yet"
     );
     assert_eq!(
-        told(&world.status().conditions, RECONCILING),
+        condition_text(&world.status().conditions, RECONCILING),
         "True/Deleting"
     );
     world.live(60);
@@ -190,7 +190,7 @@ fn a_deletion_that_fails_is_repeated_or_told() {
         let mut world = owned(small()).when(DELETE, Fate::failed(verdict.clone()));
         delete(&mut world);
         assert_eq!(
-            told(&world.status().conditions, type_),
+            condition_text(&world.status().conditions, type_),
             expected,
             "{verdict:?}"
         );
@@ -232,12 +232,12 @@ fn an_obstacle_blocks_the_deletion_and_the_way_out_is_told() {
         ));
         delete(&mut world);
         assert_eq!(
-            told(&world.status().conditions, STALLED),
+            condition_text(&world.status().conditions, STALLED),
             "True/DeletionBlocked"
         );
         let message = &world.status().conditions[0].message;
         assert!(message.contains("the Secret contoso is gone") && message.contains("abandon"));
-        assert!(world.again.is_some(), "looked at again by itself");
+        assert!(world.again.is_some(), "requeued automatically");
         world.edit(|flow| flow.annotated(annotation::ABANDON, "true"));
         world.reconcile();
         assert!(world.resource.is_none());
@@ -250,7 +250,7 @@ fn an_unreadable_set_does_not_let_an_unresolved_create_go() {
     world.service.unreadable = Some(refused(Reason::Forbidden));
     delete(&mut world);
     assert_eq!(
-        told(&world.status().conditions, STALLED),
+        condition_text(&world.status().conditions, STALLED),
         "True/DeletionBlocked"
     );
     world.service.unreadable = None;

@@ -181,7 +181,7 @@ prop_compose! {
     }
 }
 
-/// The run after one that has reported `plan`.
+/// The reconcile after one that reported `plan`.
 fn next_run(input: &FlowInput, plan: &Plan<ProvisioningFlow>) -> FlowInput {
     let mut resource = (*input.resource).clone();
     resource.status = Some(plan.status.clone());
@@ -277,7 +277,7 @@ proptest! {
         world.live(400);
         prop_assert_eq!(world.count(CREATE), 1);
         prop_assert_eq!(world.status().id.as_deref(), Some(world.service.items()[0].id.as_str()));
-        prop_assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+        prop_assert_eq!(condition_text(&world.status().conditions, SYNCED), "True/Synced");
 
         world.edit(|flow| flow.with(|spec| spec.reset_token = Some("a".to_owned())));
         world.live(100);

@@ -37,14 +37,22 @@ fn each_word_has_its_meaning() {
         saying(&mut world, word);
         let status = world.status();
         assert_eq!(status.readiness_status.as_deref(), word);
-        assert_eq!(told(&status.conditions, SYNCED), "True/Synced", "{word:?}");
-        assert_eq!(told(&status.conditions, READY), ready, "{word:?}");
         assert_eq!(
-            told(&status.conditions, RECONCILING),
+            condition_text(&status.conditions, SYNCED),
+            "True/Synced",
+            "{word:?}"
+        );
+        assert_eq!(condition_text(&status.conditions, READY), ready, "{word:?}");
+        assert_eq!(
+            condition_text(&status.conditions, RECONCILING),
             reconciling,
             "{word:?}"
         );
-        assert_eq!(told(&status.conditions, STALLED), stalled, "{word:?}");
+        assert_eq!(
+            condition_text(&status.conditions, STALLED),
+            stalled,
+            "{word:?}"
+        );
     }
 }
 
@@ -59,21 +67,24 @@ fn not_ready_is_stalled_after_the_deadline_and_no_list_is_needed_to_tell() {
         world.now += left;
         world.reconcile();
         assert_eq!(
-            told(&world.status().conditions, STALLED),
+            condition_text(&world.status().conditions, STALLED),
             "True/ProgressDeadlineExceeded"
         );
-        assert_eq!(told(&world.status().conditions, RECONCILING), "");
+        assert_eq!(condition_text(&world.status().conditions, RECONCILING), "");
         assert_eq!(world.again, None);
         saying(&mut world, Some("ready"));
-        assert_eq!(told(&world.status().conditions, STALLED), "");
-        assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+        assert_eq!(condition_text(&world.status().conditions, STALLED), "");
+        assert_eq!(
+            condition_text(&world.status().conditions, READY),
+            "True/Ready"
+        );
     }
 }
 
 #[test]
 fn a_deadline_that_is_exceeded_stays_exceeded_until_a_word_comes_or_the_spec_changes() {
     let exceeded = |world: &World<ProvisioningFlow>| {
-        told(&world.status().conditions, STALLED) == "True/ProgressDeadlineExceeded"
+        condition_text(&world.status().conditions, STALLED) == "True/ProgressDeadlineExceeded"
     };
     for word in [None, Some(""), Some("notReady"), Some("hibernating")] {
         let mut world = owned(small());
@@ -95,7 +106,10 @@ fn a_deadline_that_is_exceeded_stays_exceeded_until_a_word_comes_or_the_spec_cha
         world.reconcile();
         assert!(!exceeded(&world), "{word:?}: there is more time");
         saying(&mut world, Some("ready"));
-        assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+        assert_eq!(
+            condition_text(&world.status().conditions, READY),
+            "True/Ready"
+        );
     }
 }
 

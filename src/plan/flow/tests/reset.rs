@@ -49,7 +49,10 @@ fn each_new_token_resets_once() {
             world.status().reset.as_ref().unwrap().token.as_deref(),
             Some(token)
         );
-        assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+        assert_eq!(
+            condition_text(&world.status().conditions, READY),
+            "True/Ready"
+        );
     }
     assert_eq!(world.events, ["Reset", "Reset", "Reset"]);
 }
@@ -69,11 +72,11 @@ fn a_flow_that_was_reset_is_not_settled_before_it_was_looked_at_again() {
     world.reconcile();
     assert_eq!(phase(&world), Some(Accepted));
     assert_eq!(
-        told(&world.status().conditions, RECONCILING),
+        condition_text(&world.status().conditions, RECONCILING),
         "True/Resetting"
     );
     world.live(30);
-    assert_eq!(told(&world.status().conditions, RECONCILING), "");
+    assert_eq!(condition_text(&world.status().conditions, RECONCILING), "");
     assert_eq!(world.count(RESET), 1);
 }
 
@@ -111,15 +114,18 @@ fn whoever_finds_a_reset_begun_does_not_send_it() {
     assert_eq!(world.count(RESET), 0);
     assert_eq!(phase(&world), Some(Unknown));
     assert_eq!(
-        told(&world.status().conditions, STALLED),
+        condition_text(&world.status().conditions, STALLED),
         "True/ResetUnknown"
     );
-    assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+    assert_eq!(
+        condition_text(&world.status().conditions, SYNCED),
+        "True/Synced"
+    );
     assert_eq!(world.events, ["ResetUnknown"]);
     ask(&mut world, Some("c"));
     world.live(10);
     assert_eq!((world.count(RESET), phase(&world)), (1, Some(Accepted)));
-    assert_eq!(told(&world.status().conditions, STALLED), "");
+    assert_eq!(condition_text(&world.status().conditions, STALLED), "");
 }
 
 #[test]
@@ -156,7 +162,7 @@ fn an_ambiguous_reset_is_told_and_not_repeated() {
         assert_eq!(phase(&world), Some(Unknown));
         assert_eq!(world.count(RESET), usize::from(fate.happens));
         assert_eq!(
-            told(&world.status().conditions, STALLED),
+            condition_text(&world.status().conditions, STALLED),
             "True/ResetUnknown"
         );
     }
@@ -169,7 +175,10 @@ fn a_refused_reset_is_repeated_when_the_reason_passes() {
         ask(&mut world, Some("b"));
         world.reconcile();
         assert_eq!(phase(&world), Some(ResetPhase::Refused));
-        assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+        assert_eq!(
+            condition_text(&world.status().conditions, SYNCED),
+            "True/Synced"
+        );
         world.reconcile();
         assert_eq!(world.count(RESET), 0, "not at once");
         world.live(60);
@@ -189,7 +198,7 @@ fn a_refused_reset_can_be_taken_back() {
     ask(&mut world, None);
     world.live(300);
     assert_eq!(world.count(RESET), 0);
-    assert_eq!(told(&world.status().conditions, STALLED), "");
+    assert_eq!(condition_text(&world.status().conditions, STALLED), "");
 }
 
 #[test]
@@ -212,8 +221,14 @@ fn a_difference_that_is_only_reported_does_not_keep_a_reset_from_being_sent() {
             (world.count(RESET), phase(&world)),
             (resets, Some(expected))
         );
-        assert_eq!(told(&world.status().conditions, STALLED), "True/Drifted");
-        assert_eq!(told(&world.status().conditions, SYNCED), "False/Drifted");
+        assert_eq!(
+            condition_text(&world.status().conditions, STALLED),
+            "True/Drifted"
+        );
+        assert_eq!(
+            condition_text(&world.status().conditions, SYNCED),
+            "False/Drifted"
+        );
         assert_eq!(world.status().drift.len(), 1);
     }
 }
@@ -278,7 +293,7 @@ fn a_reset_that_a_clock_of_tomorrow_has_dated_is_settled_by_one_look() {
     });
     assert_eq!((world.count(RESET), phase(&world)), (1, Some(Accepted)));
     world.live(10);
-    assert_eq!(told(&world.status().conditions, RECONCILING), "");
+    assert_eq!(condition_text(&world.status().conditions, RECONCILING), "");
     assert_eq!(world.count(RESET), 1);
 }
 

@@ -26,9 +26,12 @@ fn a_suspended_flow_keeps_its_readiness_and_is_left_alone() {
     world.live(120);
     assert_eq!(world.journal, [Effect::Status]);
     let status = world.status();
-    assert_eq!(told(&status.conditions, READY), "True/Suspended");
-    assert_eq!(told(&status.conditions, SYNCED), "False/Suspended");
-    assert_eq!(told(&status.conditions, RECONCILING), "");
+    assert_eq!(condition_text(&status.conditions, READY), "True/Suspended");
+    assert_eq!(
+        condition_text(&status.conditions, SYNCED),
+        "False/Suspended"
+    );
+    assert_eq!(condition_text(&status.conditions, RECONCILING), "");
     assert_eq!(status.observed_generation, 2);
 }
 
@@ -42,7 +45,7 @@ fn what_a_new_flow_refers_to_may_come_a_little_later() {
     assert!(world.again.unwrap() <= SignedDuration::from_secs(4));
     world.live(6);
     assert_eq!(
-        told(&world.status().conditions, RECONCILING),
+        condition_text(&world.status().conditions, RECONCILING),
         "True/FlowSetNotReady"
     );
     assert_eq!(world.journal, [Effect::Status]);
@@ -75,9 +78,9 @@ fn obstacles_wait_for_whom_they_say() {
         world.target = Err(blocked);
         world.reconcile();
         let conditions = &world.status().conditions;
-        assert_eq!(told(conditions, RECONCILING), reconciling);
-        assert_eq!(told(conditions, STALLED), stalled);
-        assert_eq!(told(conditions, READY), ready);
+        assert_eq!(condition_text(conditions, RECONCILING), reconciling);
+        assert_eq!(condition_text(conditions, STALLED), stalled);
+        assert_eq!(condition_text(conditions, READY), ready);
     }
 }
 
@@ -98,12 +101,12 @@ fn a_failing_list_changes_nothing_of_a_known_flow_unless_a_person_has_to_act() {
         world.poll();
         world.live(60);
         assert_eq!(
-            told(&world.status().conditions, READY),
+            condition_text(&world.status().conditions, READY),
             ready,
             "{verdict:?}"
         );
         assert_eq!(
-            told(&world.status().conditions, STALLED),
+            condition_text(&world.status().conditions, STALLED),
             stalled,
             "{verdict:?}"
         );
@@ -116,7 +119,7 @@ fn a_failing_list_is_told_of_a_flow_that_is_not_known_yet() {
     world.service.unreadable = Some(unavailable());
     world.reconcile();
     assert_eq!(
-        told(&world.status().conditions, RECONCILING),
+        condition_text(&world.status().conditions, RECONCILING),
         "True/ServiceUnavailable"
     );
     assert_eq!(world.journal, [Effect::Status]);
@@ -161,10 +164,17 @@ fn a_list_that_fails_for_long_or_before_an_edit_has_arrived_leaves_readiness_unk
         world.poll();
         world.reconcile();
         let conditions = &world.status().conditions;
-        assert_eq!(told(conditions, READY), ready, "{failures} {edited}");
+        assert_eq!(
+            condition_text(conditions, READY),
+            ready,
+            "{failures} {edited}"
+        );
         world.service.unreadable = None;
         world.live(30);
-        assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+        assert_eq!(
+            condition_text(&world.status().conditions, READY),
+            "True/Ready"
+        );
     }
 }
 
@@ -173,23 +183,23 @@ fn a_missing_dependency_needs_a_person_after_five_minutes_only() {
     let mut world = owned(small());
     world.target = Err(Blocked::missing(reason::CONNECTION_NOT_FOUND, "create it"));
     world.live(290);
-    let told = |world: &World<_>| {
+    let problems = |world: &World<_>| {
         let status: &ProvisioningFlowStatus = world.status();
-        [RECONCILING, STALLED].map(|type_| told(&status.conditions, type_))
+        [RECONCILING, STALLED].map(|type_| condition_text(&status.conditions, type_))
     };
-    assert_eq!(told(&world), ["True/ConnectionNotFound", ""]);
+    assert_eq!(problems(&world), ["True/ConnectionNotFound", ""]);
     world.live(20);
-    assert_eq!(told(&world), ["", "True/ConnectionNotFound"]);
+    assert_eq!(problems(&world), ["", "True/ConnectionNotFound"]);
     world.memory = crate::plan::Memory::default();
     world.live(20);
     assert_eq!(
-        told(&world),
+        problems(&world),
         ["", "True/ConnectionNotFound"],
         "also after a restart"
     );
     world.target = Ok(ProvisioningFlow::target());
     world.live(20);
-    assert_eq!(told(&world), ["", ""]);
+    assert_eq!(problems(&world), ["", ""]);
 }
 
 #[test]
@@ -207,8 +217,9 @@ fn a_set_that_the_service_does_not_have_is_reported_where_it_was_named_by_id() {
         world.service.container = crate::plan::Container::Gone;
         world.live(60);
         let status = world.status();
-        let told = [RECONCILING, STALLED].map(|type_| told(&status.conditions, type_));
-        assert_eq!(told, expected);
+        let problems =
+            [RECONCILING, STALLED].map(|type_| condition_text(&status.conditions, type_));
+        assert_eq!(problems, expected);
         assert_eq!(world.journal, [Effect::Status]);
     }
 }
@@ -220,8 +231,14 @@ fn a_flow_that_lists_leave_out_is_not_recreated_while_its_id_is_answered_for() {
     world.live(120);
     assert_eq!(world.count(CREATE), 0);
     assert_eq!(world.count(Effect::WriteIntent), 0);
-    assert_eq!(told(&world.status().conditions, READY), "Unknown/Unlisted");
+    assert_eq!(
+        condition_text(&world.status().conditions, READY),
+        "Unknown/Unlisted"
+    );
     world.service.lists_nothing = false;
     world.live(20);
-    assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+    assert_eq!(
+        condition_text(&world.status().conditions, READY),
+        "True/Ready"
+    );
 }

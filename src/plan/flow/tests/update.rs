@@ -16,7 +16,7 @@ fn update(step: Option<Step<Change>>) -> Vec<String> {
     }
 }
 
-/// What is sent for a flow that is as declared but for `change`, and where it differs.
+/// Returns what is sent for a flow that is as declared except for `change`, and where it differs.
 fn sent(kind: FlowType, change: impl FnOnce(&mut Value)) -> (Vec<String>, Vec<String>) {
     let mut remote = remote_flow(1, &flow(kind), 10);
     let mut properties = Value::Object(remote.properties);
@@ -150,7 +150,7 @@ fn two_differing_properties_are_one_update() {
     assert_eq!(properties, ["createUnmatchedUsers", "managementOptions"]);
 }
 
-/// Something that the service shows in another way.
+/// Something that the service returns in another form.
 type Edit = fn(&mut Value);
 
 #[test]
@@ -159,7 +159,7 @@ fn what_only_looks_different_is_not_sent() {
         assert_eq!(
             sent(kind, |_| {}),
             (vec![], vec![]),
-            "{kind} as the service shows it"
+            "{kind} as the service returns it"
         );
     }
     let changes: [(&str, Edit); 5] = [
@@ -210,7 +210,10 @@ fn an_update_of_a_service_that_shows_it_late_is_sent_once() {
     drift(&mut world);
     world.live(200);
     assert_eq!(world.count(UPDATE), 1);
-    assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+    assert_eq!(
+        condition_text(&world.status().conditions, SYNCED),
+        "True/Synced"
+    );
 }
 
 #[test]
@@ -271,8 +274,8 @@ fn under_report_and_for_observers_a_difference_is_only_told() {
         world.live(100);
         assert_eq!(world.journal, [Effect::Status]);
         let status = world.status();
-        assert_eq!(told(&status.conditions, STALLED), "True/Drifted");
-        assert_eq!(told(&status.conditions, SYNCED), "False/Drifted");
+        assert_eq!(condition_text(&status.conditions, STALLED), "True/Drifted");
+        assert_eq!(condition_text(&status.conditions, SYNCED), "False/Drifted");
         assert_eq!(
             status.drift[0].path,
             "creationOptions.createBasedOnRoleGroup"
@@ -301,7 +304,10 @@ fn a_new_password_is_sent_with_its_creation_options() {
         "also within the window after the last update"
     );
     assert_eq!(world.status().applied_secrets, [secret("2")]);
-    assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+    assert_eq!(
+        condition_text(&world.status().conditions, SYNCED),
+        "True/Synced"
+    );
     world.live(100);
     assert_eq!(world.count(UPDATE), 2);
     assert!(world.status().drift.is_empty());
@@ -320,9 +326,9 @@ fn a_new_password_differs_in_creation_options_only_and_says_nothing_of_itself() 
     let remote = remote_flow(1, &resource, 10);
     let mut input = input(resource, Some(vec![remote]));
     input.related.passwords = Ok(vec![password("2")]);
-    let told = plan(&input);
-    assert_eq!(told.status.drift.len(), 1);
-    assert!(told.status.drift[0].path.starts_with("creationOptions."));
+    let planned = plan(&input);
+    assert_eq!(planned.status.drift.len(), 1);
+    assert!(planned.status.drift[0].path.starts_with("creationOptions."));
     let mut correcting = (*input.resource).clone();
     correcting.spec.drift_policy = Correct;
     input.resource = std::sync::Arc::new(correcting);
@@ -380,7 +386,10 @@ fn what_lists_do_not_show_is_sent_once_after_it_was_declared() {
     world.service.meddle(now, hide);
     world.live(300);
     assert_eq!(world.count(UPDATE), 1);
-    assert_eq!(told(&world.status().conditions, READY), "True/Ready");
+    assert_eq!(
+        condition_text(&world.status().conditions, READY),
+        "True/Ready"
+    );
 }
 
 #[test]
@@ -399,7 +408,10 @@ fn a_replica_that_shows_the_old_values_for_a_while_is_no_reason_for_another_upda
         world.live(3);
     }
     assert_eq!(world.count(UPDATE), 1);
-    assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+    assert_eq!(
+        condition_text(&world.status().conditions, SYNCED),
+        "True/Synced"
+    );
 }
 
 #[test]
@@ -410,10 +422,17 @@ fn under_report_a_password_that_was_never_sent_is_no_difference() {
     let mut world = World::new(resource).holding(vec![remote]);
     world.related.passwords = Ok(vec![password("1")]);
     world.live(30);
-    assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+    assert_eq!(
+        condition_text(&world.status().conditions, SYNCED),
+        "True/Synced"
+    );
     world.edit(|flow| flow.with(|spec| spec.drift_policy = Correct));
     world.live(30);
-    assert_eq!(world.count(UPDATE), 1, "nobody knows what the service has");
+    assert_eq!(
+        world.count(UPDATE),
+        1,
+        "the values at the service are unknown"
+    );
 }
 
 #[test]
@@ -422,7 +441,7 @@ fn a_missing_password_secret_stops_an_owned_flow() {
     world.related.passwords = Err(Blocked::person(reason::SECRET_NOT_FOUND, "create it"));
     world.reconcile();
     assert_eq!(
-        told(&world.status().conditions, STALLED),
+        condition_text(&world.status().conditions, STALLED),
         "True/SecretNotFound"
     );
     assert_eq!(world.journal, [Effect::Status]);
@@ -433,7 +452,10 @@ fn a_refused_update_is_told_and_repeated_slowly() {
     let mut world = owned(small()).when(UPDATE, Fate::failed(refused(Reason::Rejected)));
     drift(&mut world);
     world.live(25);
-    assert_eq!(told(&world.status().conditions, STALLED), "True/Rejected");
+    assert_eq!(
+        condition_text(&world.status().conditions, STALLED),
+        "True/Rejected"
+    );
     assert_eq!(world.count(UPDATE), 0);
     world.live(20);
     assert_eq!(world.count(UPDATE), 1);
@@ -454,7 +476,7 @@ fn a_lost_update_is_sent_again() {
         world.live(100);
         assert_eq!(world.count(UPDATE), 1, "{fate:?}");
         assert_eq!(
-            told(&world.status().conditions, SYNCED),
+            condition_text(&world.status().conditions, SYNCED),
             "True/Synced",
             "{fate:?}"
         );
@@ -474,7 +496,7 @@ fn an_update_that_is_accepted_without_effect_is_told_and_repeated_ever_more_rare
         world.live(60);
         if minute > 0 {
             assert_eq!(
-                told(&world.status().conditions, STALLED),
+                condition_text(&world.status().conditions, STALLED),
                 "True/Drifted",
                 "minute {minute}"
             );
@@ -485,10 +507,13 @@ fn an_update_that_is_accepted_without_effect_is_told_and_repeated_ever_more_rare
     assert!(!world.events.contains(&"Recovered".to_owned()));
     world.script.clear();
     world.live(2400);
-    assert_eq!(told(&world.status().conditions, SYNCED), "True/Synced");
+    assert_eq!(
+        condition_text(&world.status().conditions, SYNCED),
+        "True/Synced"
+    );
 }
 
-/// Somebody changes the flow at the service.
+/// Changes the flow at the service as another client.
 fn drift(world: &mut World<ProvisioningFlow>) {
     let now = world.now;
     world.service.meddle(now, |flows| {
