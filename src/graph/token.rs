@@ -88,8 +88,8 @@ pub(super) struct TokenSource {
     account: Account,
     secret: SecretString,
     observer: Observer,
-    /// The account's cache of this very secret. Held while a token is being fetched: whoever else
-    /// needs one waits here, and then finds it.
+    /// Token cache of this secret. Locked while a token is being fetched, so that other callers wait for
+    /// that token instead of requesting another one.
     cache: Arc<Mutex<TokenCache>>,
 }
 
