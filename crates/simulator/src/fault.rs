@@ -227,7 +227,7 @@ impl Rules {
         self.made
     }
 
-    /// Removes one rule, or says that there is none of this name.
+    /// Removes the rule with this id, and returns whether it existed.
     pub(crate) fn remove(&mut self, id: u64) -> bool {
         let before = self.active.len();
         self.active.retain(|rule| rule.id != id);

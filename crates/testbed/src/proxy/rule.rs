@@ -1,4 +1,4 @@
-//! Rules that say what is done to which requests and answers.
+//! Rules that select faults for requests and responses.
 
 use std::time::Duration;
 
@@ -120,7 +120,7 @@ impl Rule {
         Self { skip, ..self }
     }
 
-    /// To so many; once by default.
+    /// Applies to this many requests; once by default.
     #[must_use]
     pub fn times(self, times: u64) -> Self {
         Self {
@@ -148,7 +148,7 @@ impl Rule {
             && contains(&facts.query, &self.query)
     }
 
-    /// Counts a request that matches, and tells whether it is one to be hit.
+    /// Counts a matching request, and returns whether the rule applies to it.
     fn count(&mut self) -> bool {
         if self.skip > 0 {
             self.skip -= 1;
