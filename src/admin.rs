@@ -6,8 +6,8 @@
 //! | `/readyz` | 200 in [`ServerState::Standby`], and in [`ServerState::Leading`] while all watches deliver; otherwise 503 with a line why |
 //! | `/metrics` | [`Metrics::encode`] |
 //!
-//! It shows nothing that would have to be kept from whoever can reach its address: no names of
-//! resources, no settings.
+//! Its responses contain nothing confidential, because any client that can reach its address can read
+//! them: no names of resources, no settings.
 
 use std::{future::IntoFuture, io, time::Duration};
 
@@ -25,24 +25,24 @@ use crate::watches::Watches;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// How long answers under way may take after the server was told to stop. A client that reads
-/// slowly must not hold up the end of the process.
+/// How long responses in progress may take after shutdown was requested. A client that reads slowly
+/// must not delay the exit of the process.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// How far the process is.
+/// State of the process, as reported by `/readyz`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerState {
-    /// Not ready: what it waits for, in a few words.
+    /// Not ready, with a short description of what it waits for.
     Starting(&'static str),
-    /// Ready: it waits for the lease that another replica holds.
+    /// Ready; waits for the lease, which another replica may hold.
     Standby,
-    /// Ready: it does the work.
+    /// Ready; reconciles resources.
     Leading,
-    /// Not ready any more: it finishes the steps under way.
+    /// No longer ready; finishes the steps in progress.
     Stopping,
 }
 
-/// The [`ServerState`] of the process, set by whoever runs it and told by [`serve`]. Cheap to clone;
+/// Shared [`ServerState`] of the process, which the runtime sets and [`serve`] reports. Cheap to clone;
 /// clones share the state.
 #[derive(Clone, Debug)]
 pub struct ReadyState {
@@ -51,7 +51,7 @@ pub struct ReadyState {
 }
 
 impl ReadyState {
-    /// A process that is starting and waits for `reason`.
+    /// Returns the state of a process that is starting and waits for `reason`.
     #[must_use]
     pub fn new(reason: &'static str) -> Self {
         Self {
@@ -60,18 +60,18 @@ impl ReadyState {
         }
     }
 
-    /// Changes the state.
+    /// Sets the state that `/readyz` reports from now on.
     pub fn set(&self, state: ServerState) {
         self.state.send_replace(state);
     }
 
-    /// The present state.
+    /// Returns the current state.
     #[must_use]
     pub fn state(&self) -> ServerState {
         *self.state.borrow()
     }
 
-    /// The watches without which a leader works on what is not so any more.
+    /// Returns the watches, without which a leader would act on outdated resources.
     #[must_use]
     pub const fn watches(&self) -> &Watches {
         &self.watches
@@ -80,12 +80,12 @@ impl ReadyState {
 
 /// Answers requests until `shutdown` is cancelled, and for at most one second more.
 ///
-/// Cancel `shutdown` last: while the process is [`ServerState::Stopping`], the server still has to say
-/// so.
+/// Cancel `shutdown` last: the server must still report [`ServerState::Stopping`] while the process
+/// stops.
 ///
 /// # Errors
 ///
-/// An [`io::Error`] if the listener fails for good.
+/// An [`io::Error`] if the listener fails permanently.
 pub async fn serve(
     listener: TcpListener,
     metrics: Metrics,
@@ -127,14 +127,14 @@ fn ready(readiness: &ReadyState) -> impl IntoResponse + use<> {
 
 fn leading(readiness: &ReadyState) -> (StatusCode, String) {
     let health = readiness.watches().health();
-    let dead: Vec<&str> = health
+    let unhealthy: Vec<&str> = health
         .into_iter()
         .filter_map(|(kind, healthy)| (!healthy).then_some(kind))
         .collect();
-    if dead.is_empty() {
+    if unhealthy.is_empty() {
         return (StatusCode::OK, "leading\n".to_owned());
     }
-    let kinds = dead.join(", ");
+    let kinds = unhealthy.join(", ");
     let line =
         format!("leading, but the cluster does not show changes of: {kinds}; the log says why\n");
     (StatusCode::SERVICE_UNAVAILABLE, line)

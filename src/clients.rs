@@ -1,18 +1,18 @@
-//! The clients for the cluster. A time limit belongs to a request, never to a connection that waits for the next one.
+//! Clients for the cluster. Time limits apply to a request, never to a connection that waits for the next one.
 //!
-//! kube's own limits are those of a connection: its read time-out also runs while a pooled connection is idle, and fails
-//! the request that is sent over it afterwards. So the clients here are put together from the same parts, but for that.
+//! The limits of kube apply to a connection: its read time-out also runs while a pooled connection is idle, and fails
+//! the request that is sent on it afterwards. The clients here therefore consist of the same parts without that limit.
 //!
 //! * A request is bounded as a whole, from the wait for a connection to the last byte of the answer.
-//! * A watch is bounded until it begins, and then in its silence.
-//! * Connections are given up when they have been idle for `IDLE`, long before anybody in between does so: a request
-//!   never meets a connection that the peer is about to close.
-//! * What an answer holds that the types here cannot, costs nothing else: see `lenient`.
-//! * Nothing is repeated. kube's retries of 429, 503 and 504 would repeat writes whose precondition has to be looked at
-//!   afresh, and would hide from us for minutes that a watch fails. What is left is hyper's `retry_canceled_requests`,
-//!   which is on by default: a request that was handed to a reused connection, and that is still in its queue when
-//!   that turns out to be closed, is given to another connection. hyper hands it back only if it never began to write
-//!   it, so nothing can have been done about it. A request of which a byte has left is not repeated.
+//! * A watch has a limit for its start, and then for the time between two events.
+//! * Connections are closed when they have been idle for `IDLE`, long before the peer or an intermediary closes them, so
+//!   that a request never uses a connection that is about to be closed.
+//! * A value that the types here cannot represent does not make the rest of a response unreadable: see `lenient`.
+//! * Requests are not retried. The retries of kube after 429, 503 and 504 would repeat writes whose precondition must be
+//!   checked again, and would hide a failing watch for minutes. Only `retry_canceled_requests` of hyper remains, which
+//!   is on by default: a request that is still in the queue of a reused connection when that turns out to be closed is
+//!   sent on another one. hyper returns it only if it has not begun to write it, so it had no effect. A request of
+//!   which one byte was sent is not repeated.
 
 mod lenient;
 
@@ -35,50 +35,48 @@ use thiserror::Error;
 use tokio::time::timeout;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
 
-/// A request to the cluster that takes longer is given up.
+/// Time limit of a request to the cluster.
 const REQUEST: Duration = Duration::from_secs(15);
 
-/// A page of a list for a watch, or the beginning of a watch, that takes longer is given up. The API server itself gives
-/// up a request after a minute.
+/// Time limit of a page of a list, and of the start of a watch. The API server itself ends a request after a minute.
 const LIST: Duration = Duration::from_mins(1);
 
-/// A watch that is silent for longer is dead: it marks its place about each minute, and the API server ends it after
-/// 290 seconds, as kube asks it to.
+/// Maximum time without an event on a watch, after which its connection is considered dead: the API server sends a
+/// bookmark about every minute, and ends the watch after the 290 s that kube requests.
 const SILENCE: Duration = Duration::from_mins(6);
 
-/// A connection that takes longer is not going to be made.
+/// Time limit for establishing a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Connections that have been idle for this long are closed. The API server closes them after 90 seconds; load
-/// balancers and proxies on the way do so after 60 seconds as a rule, some after 55.
+/// Time after which idle connections are closed. The API server closes them after 90 s; load balancers and proxies
+/// usually after 60 s, some after 55 s.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// TCP asks a silent peer after this time whether it is still there, and a node on the way (NAT, 350 seconds on AWS)
-/// keeps the connection in mind.
+/// Idle time after which TCP probes the peer, which also keeps the entry of the connection in NAT devices (350 s on
+/// AWS).
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// With [`KEEP_ALIVE`] and three questions without an answer, a connection to a peer that has vanished is cut after a
-/// minute.
+/// Time between probes. With [`KEEP_ALIVE`] and three unanswered probes, a connection to a peer that has vanished is
+/// closed after 30 + 3 × 10 = 60 s.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_RETRIES: u32 = 3;
 
-/// The clients for the cluster, by what they may wait for. They share no connection, so that none holds up another.
+/// Clients for the cluster by purpose. They do not share connections, so that one cannot delay another.
 pub struct Clients {
-    /// For watches, which may be silent for long, and their lists.
+    /// Client for watches, which may be silent for long, and for their lists.
     pub watches: Client,
-    /// For everything else.
+    /// Client for all other requests.
     pub cluster: Client,
-    /// For the lease alone.
+    /// Client for the lease alone.
     pub lease: Client,
 }
 
 impl Clients {
-    /// Clients for the cluster that is described by `config`, the last of them for requests that may take
-    /// `lease_request`.
+    /// Returns the clients for the cluster of `config`, with `lease_request` as the time limit of the lease client.
     ///
     /// # Errors
     ///
-    /// If the credentials cannot be used, or if there would have to be a proxy, which is not supported.
+    /// If the credentials cannot be used, or if `config` contains a proxy, which is not supported.
     pub fn new(config: &Config, lease_request: Duration) -> kube::Result<Self> {
         let within = |request: Duration| client(config, RequestLimits::of(request));
         Ok(Self {
@@ -89,11 +87,11 @@ impl Clients {
     }
 }
 
-/// How long what a client does may take.
+/// Time limits of a client.
 #[derive(Clone, Copy, Debug)]
 struct RequestLimits {
     connect: Duration,
-    /// A request as a whole; of a watch: what comes before its first event.
+    /// Whole request; for a watch, the time until the response headers.
     request: Duration,
     silence: Duration,
     idle: Duration,
@@ -110,7 +108,7 @@ impl RequestLimits {
     }
 }
 
-/// Why a request was given up.
+/// Time limit that a request exceeded.
 #[derive(Debug, Error)]
 enum RequestTimeout {
     #[error("the API server did not answer in full within {0:?}")]
@@ -149,7 +147,7 @@ fn client(config: &Config, limits: RequestLimits) -> kube::Result<Client> {
     Ok(Client::new(bounded, config.default_namespace.clone()))
 }
 
-/// What sends requests, over connections that it keeps for a while.
+/// Returns the HTTP client, which pools connections for a limited idle time.
 fn transport(
     config: &Config,
     limits: RequestLimits,
@@ -170,7 +168,7 @@ fn transport(
     tcp.set_keepalive_interval(Some(KEEP_ALIVE_INTERVAL));
     tcp.set_keepalive_retries(Some(KEEP_ALIVE_RETRIES));
     let tls = config.rustls_https_connector_with_connector(tcp)?;
-    // A connection that nobody waits for any more is made all the same, so that it needs a limit of its own.
+    // Connecting continues after its request has been dropped, so it needs its own limit.
     let mut connector = TimeoutConnector::new(tls);
     connector.set_connect_timeout(Some(limits.connect));
     Ok(legacy::Client::builder(TokioExecutor::new())
@@ -184,7 +182,7 @@ fn is_watch(request: &Request<Body>) -> bool {
     query.split('&').any(|pair| pair == "watch=true")
 }
 
-/// An answer with its whole body, within `limit`.
+/// Returns a response with its whole body, received within `limit`.
 async fn whole(
     answer: BoxFuture<'static, Result<Response<Incoming>, BoxError>>,
     limit: Duration,
@@ -199,18 +197,18 @@ async fn whole(
     received.map_err(|_| RequestTimeout::Answer(limit))?
 }
 
-/// An answer whose body may go on without end, but not in silence.
+/// Returns a response whose body may be unlimited in time, but not silent for longer than the limit.
 async fn watched(
     answer: BoxFuture<'static, Result<Response<Incoming>, BoxError>>,
     limits: RequestLimits,
 ) -> Result<ClusterResponse, BoxError> {
     let begun = timeout(limits.request, answer).await;
     let answer = begun.map_err(|_| RequestTimeout::Answer(limits.request))??;
-    Ok(answer.map(|body| StreamBody::new(heard(body, limits.silence)).boxed_unsync()))
+    Ok(answer.map(|body| StreamBody::new(events(body, limits.silence)).boxed_unsync()))
 }
 
-/// The lines of a watch, each of which is an event.
-fn heard(
+/// Splits the body of a watch into lines, each of which is an event.
+fn events(
     body: Incoming,
     silence: Duration,
 ) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send + 'static {

@@ -1,10 +1,10 @@
-//! The one wall clock. What it shows is told and compared with what the service tells; no lease goes by it.
+//! The wall clock. It is used for timestamps and for comparison with service time, never for the lease.
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::failpoint;
 
-/// The time that this machine's clock shows.
+/// Returns the current time of this machine's clock.
 #[expect(
     clippy::disallowed_methods,
     reason = "all others take it from here, so that a test can set the clock wrong"

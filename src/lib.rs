@@ -1,14 +1,14 @@
 //! A Kubernetes operator for the outbound provisioning flows of Microsoft School Data Sync.
 //!
-//! `ARCHITECTURE.md` tells where what is, and what must stay true. In short, arrows point one way:
+//! `ARCHITECTURE.md` describes the modules and their invariants. Dependencies point in one direction:
 //!
 //! ```text
 //! main -> runtime -> controller, poll -> plan -> api
 //!                    controller, poll -> graph
 //! ```
 //!
-//! [`plan`] decides and is pure; [`controller`] and [`poll`] look and act; [`graph`] knows the service and nothing of
-//! Kubernetes; [`api`] is what users write.
+//! [`plan`] decides and is pure; [`controller`] and [`poll`] observe and act; [`graph`] is the client of the service
+//! and does not depend on Kubernetes; [`api`] contains the resources that users write.
 
 pub mod admin;
 pub mod api;

@@ -47,8 +47,8 @@ fn print_definitions() -> anyhow::Result<()> {
 
 #[tokio::main]
 async fn ready(probe: ReadinessProbe) -> anyhow::Result<()> {
-    let said = probe.run().await?;
-    writeln!(std::io::stdout(), "{said}").context("failed to write to standard output")
+    let body = probe.run().await?;
+    writeln!(std::io::stdout(), "{body}").context("failed to write to standard output")
 }
 
 #[tokio::main]
@@ -62,14 +62,15 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     tokio::pin!(running);
     tokio::select! {
         ended = &mut running => return Ok(ended?),
-        told = told_to_stop() => told?,
+        stopped = stop_signal() => stopped?,
     }
     tracing::info!("stopping");
     shutdown.cancel();
     Ok(running.await?)
 }
 
-/// The cluster that a context of the kubeconfig names, or else the one that we are told of or run in.
+/// Returns the configuration for a context of the kubeconfig or, without a context, for the current context or the
+/// cluster of the pod.
 async fn cluster(context: Option<String>) -> anyhow::Result<Config> {
     let config = match context {
         None => Config::infer()
@@ -87,8 +88,8 @@ async fn cluster(context: Option<String>) -> anyhow::Result<Config> {
     config.map(reached_directly)
 }
 
-/// The cluster without the proxy of the environment, which is for Microsoft Graph. With a kubeconfig, kube would take it
-/// for the API server too, and would not see that `NO_PROXY` names that.
+/// Removes the proxy of the environment, which is for Microsoft Graph. With a kubeconfig, kube would use it for the API
+/// server, too, and ignore `NO_PROXY`.
 fn reached_directly(mut config: Config) -> Config {
     let variables = ["HTTPS_PROXY", "https_proxy"].map(std::env::var);
     let mut proxies = variables.into_iter().flatten();
@@ -99,7 +100,8 @@ fn reached_directly(mut config: Config) -> Config {
     config
 }
 
-async fn told_to_stop() -> anyhow::Result<()> {
+/// Waits for SIGTERM, which Kubernetes sends, or SIGINT.
+async fn stop_signal() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
     tokio::select! {

@@ -1,7 +1,7 @@
-//! What the operator counts and times, in the `OpenMetrics` text format.
+//! Metrics of the operator, in the `OpenMetrics` text format.
 //!
-//! All names start with `industrydata_operator_`. Every label is one of a fixed set of values, so
-//! the number of series does not grow with the number of resources.
+//! All names start with `industrydata_operator_`. Every label has a fixed set of values, so the number
+//! of series does not grow with the number of resources.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -14,16 +14,17 @@ use tokio::time::Instant;
 
 use crate::graph::{Observer, Operation, RequestOutcome};
 
-/// The upper bounds of the histograms, in seconds: from an answer out of a cache to a time-out.
+/// Upper bounds of the histogram buckets in seconds, from a cached response (5 ms) to a time-out
+/// (30 s).
 const BUCKETS: [f64; 12] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
 
-/// The metrics of the process. Cheap to clone; clones count together.
+/// Metrics of the process. Cheap to clone; clones share the counters.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Registered>);
 
-/// The kind of resource that something was done for.
+/// Kind of the resource that a metric is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ResourceKind {
     /// `GraphConnection`.
@@ -34,23 +35,23 @@ pub enum ResourceKind {
     ProvisioningFlow,
 }
 
-/// How a reconcile ended.
+/// Result of a reconcile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReconcileResult {
     /// Its plan was carried out and its status is written.
     Done,
-    /// It was broken off and will be tried again.
+    /// It failed and will be retried.
     Failed,
 }
 
-/// A write to the cluster.
+/// Write to the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Write {
     /// The finalizer was added.
     AddFinalizer,
     /// The finalizer and the intent to create were added.
     WriteIntent,
-    /// The intent to create was taken back.
+    /// The intent to create was removed.
     ClearIntent,
     /// The status was written before a step, as its permit.
     StatusIntent,
@@ -62,28 +63,28 @@ pub enum Write {
     Event,
 }
 
-/// Who asked for a reconcile.
+/// Source of the trigger of a reconcile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TriggerSource {
-    /// A poll that found a difference.
+    /// A poll that detected a change.
     Poll,
     /// A change of a resource that this one refers to, or that refers to it.
     Related,
 }
 
-/// A part of the program that can panic without harm to the others.
+/// Part of the program whose panics do not affect the other parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Component {
-    /// A run for one resource.
+    /// Reconcile of one resource.
     Reconcile,
-    /// A round of the poller of one connection.
+    /// Round of the poller of one connection.
     Poller,
     /// Any other task.
     Task,
 }
 
-/// Adds the time since it was made to `reconcile_duration_seconds` when it is dropped, so that no
-/// way out of a reconcile is missed.
+/// Timer that adds the time since its creation to `reconcile_duration_seconds` when it is dropped, so that
+/// every exit from a reconcile is measured.
 #[derive(Debug)]
 #[must_use = "the time ends when this is dropped"]
 pub struct ReconcileTimer {
@@ -147,7 +148,7 @@ struct TriggerLabels {
 }
 
 impl Metrics {
-    /// Metrics that start at zero, in a registry of their own.
+    /// Returns metrics that start at zero, in a registry of their own.
     #[must_use]
     pub fn new() -> Self {
         let inner = Registered {
@@ -167,20 +168,20 @@ impl Metrics {
         Self(Arc::new(inner.registered()))
     }
 
-    /// All metrics in the `OpenMetrics` text format, version 1.0.0.
+    /// Returns all metrics in the `OpenMetrics` text format, version 1.0.0.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut page = String::new();
         match text::encode(&mut page, &self.0.registry) {
             Ok(()) => page,
-            // A page without its `# EOF` is refused by those who read it, as it should be.
+            // Scrapers reject a page without `# EOF`, so this failure is visible to them.
             Err(std::fmt::Error) => String::new(),
         }
     }
 
-    /// Counts and times the requests of a connection to Microsoft Graph.
+    /// Returns an observer that counts and times requests to Microsoft Graph.
     ///
-    /// A request that never left, because the budget refused it, is counted but not timed.
+    /// A request that the budget refused is counted, but not timed.
     #[must_use]
     pub fn graph_observer(&self) -> Observer {
         let metrics = self.clone();
@@ -204,7 +205,7 @@ impl Metrics {
         }
     }
 
-    /// Starts the clock for a reconcile.
+    /// Starts the timer of a reconcile.
     pub fn reconciling(&self, kind: ResourceKind) -> ReconcileTimer {
         let durations = &self.0.reconcile_duration;
         ReconcileTimer {
@@ -222,12 +223,12 @@ impl Metrics {
         self.0.reconciles.get_or_create(&labels).inc();
     }
 
-    /// Counts a write to the cluster that succeeded, for a resource of this kind.
+    /// Counts a successful write to the cluster for a resource of this kind.
     pub fn cluster_write(&self, kind: ResourceKind, write: Write) {
         self.count_write(kind.as_str(), write.as_str());
     }
 
-    /// Counts a write to the Lease that succeeded: `kind="Lease"`, `write="lease"`.
+    /// Counts a successful write to the Lease: `kind="Lease"`, `write="lease"`.
     pub fn lease_write(&self) {
         self.count_write("Lease", "lease");
     }
@@ -237,19 +238,19 @@ impl Metrics {
         self.0.cluster_writes.get_or_create(&labels).inc();
     }
 
-    /// Says whether this process is the leader. The [`Elector`](crate::lease::Elector) does; it is
-    /// left to others only without leader election.
+    /// Sets whether this process is the leader. The [`Elector`](crate::lease::Elector) calls it, or the
+    /// runtime without leader election.
     pub fn leads(&self, leads: bool) {
         self.0.leader.set(leads.into());
     }
 
-    /// Counts a resource of this kind that could not be read as one.
+    /// Counts a resource of this kind that could not be parsed.
     pub fn invalid_resource(&self, kind: ResourceKind) {
         let counters = &self.0.invalid_resources;
         counters.get_or_create(&kind.labels()).inc();
     }
 
-    /// Counts a flow whose `readinessStatus` became a value that this version does not know.
+    /// Counts a flow whose `readinessStatus` changed to a value unknown to this version.
     pub fn unknown_readiness(&self) {
         self.0.unknown_readiness.inc();
     }
@@ -262,7 +263,7 @@ impl Metrics {
         self.0.panics.get_or_create(&labels).inc();
     }
 
-    /// Says of each kind that is watched whether what happens to it is delivered.
+    /// Sets the health of the watches of each kind.
     pub fn watches(&self, health: &BTreeMap<&'static str, bool>) {
         self.0.watch_healthy.clear();
         for (kind, healthy) in health {
@@ -271,7 +272,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a reconcile that was asked for.
+    /// Counts a reconcile that was triggered.
     pub fn triggered(&self, kind: ResourceKind, source: TriggerSource) {
         let labels = TriggerLabels {
             kind: kind.as_str(),
@@ -288,7 +289,7 @@ impl Default for Metrics {
 }
 
 impl ResourceKind {
-    /// The value of the label.
+    /// Returns the value of the label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -306,7 +307,7 @@ impl ResourceKind {
 }
 
 impl ReconcileResult {
-    /// The value of the label.
+    /// Returns the value of the label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -317,7 +318,7 @@ impl ReconcileResult {
 }
 
 impl Write {
-    /// The value of the label.
+    /// Returns the value of the label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -333,7 +334,7 @@ impl Write {
 }
 
 impl TriggerSource {
-    /// The value of the label.
+    /// Returns the value of the label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -344,7 +345,7 @@ impl TriggerSource {
 }
 
 impl Component {
-    /// The value of the label.
+    /// Returns the value of the label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -362,8 +363,7 @@ impl Drop for ReconcileTimer {
 }
 
 impl Registered {
-    /// Puts each metric into the registry under its name. The suffixes `_total` and `_seconds` are
-    /// added by the format.
+    /// Registers each metric under its name. The format adds the suffixes `_total` and `_seconds`.
     fn registered(mut self) -> Self {
         let registry = &mut self.registry;
         registry.register(

@@ -1,5 +1,4 @@
-//! The probe whether an operator is ready, asked over the network: what `helm test` runs, in an image that holds
-//! nothing but the operator.
+//! Readiness probe over the network. `helm test` runs it, because the image contains no other program that could.
 
 use std::time::Duration;
 
@@ -11,12 +10,13 @@ use url::Url;
 use crate::graph::ensure_crypto_provider;
 use crate::settings::duration;
 
+/// Time between two requests.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// An answer that takes longer is none: that of a ready operator takes milliseconds.
+/// Slower responses are treated as failures: a ready operator responds within milliseconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Which operator is asked, and how long.
+/// Probe of one operator, repeated until it is ready or the time is over.
 #[derive(Clone, Debug, Args)]
 pub struct ReadinessProbe {
     /// Where the operator serves `/readyz`, such as `http://127.0.0.1:8080`
@@ -28,30 +28,30 @@ pub struct ReadinessProbe {
 }
 
 impl ReadinessProbe {
-    /// Asks until the operator is ready, and gives back what it said.
+    /// Repeats the request until the operator is ready, and returns the body of its response.
     ///
     /// # Errors
     ///
-    /// What was seen last, if it was not ready in time.
+    /// The last failure, if the operator was not ready in time.
     pub async fn run(self) -> anyhow::Result<String> {
         ensure_crypto_provider();
-        // It is in the same cluster, which no proxy leads to, and speaks plain http. A client that looks for the
-        // system's authorities could not be made where there are none, as in the image.
+        // The operator is in the same cluster, so no proxy is needed, and serves plain http. A client that loads the
+        // certificate authorities of the system could not be built in the image, which has none.
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
         let client = client.timeout(ANSWER_TIMEOUT).build()?;
         let url = self.url.join("/readyz")?;
         let mut last = None;
-        let asking = async {
+        let polling = async {
             loop {
-                match answer(&client, url.clone()).await {
-                    Ok(said) => return said,
+                match request(&client, url.clone()).await {
+                    Ok(body) => return body,
                     Err(error) => last = Some(error),
                 }
                 sleep(PAUSE).await;
             }
         };
-        if let Ok(said) = timeout(self.within, asking).await {
-            return Ok(said);
+        if let Ok(body) = timeout(self.within, polling).await {
+            return Ok(body);
         }
         let within = self.within;
         let Some(last) = last else {
@@ -61,11 +61,11 @@ impl ReadinessProbe {
     }
 }
 
-async fn answer(client: &reqwest::Client, url: Url) -> anyhow::Result<String> {
-    let answer = client.get(url).send().await?;
-    let status = answer.status();
-    let said = answer.text().await?;
-    let said = said.trim();
-    ensure!(status.is_success(), "it answered {status}: {said}");
-    Ok(said.to_owned())
+async fn request(client: &reqwest::Client, url: Url) -> anyhow::Result<String> {
+    let response = client.get(url).send().await?;
+    let status = response.status();
+    let body = response.text().await?;
+    let body = body.trim();
+    ensure!(status.is_success(), "it answered {status}: {body}");
+    Ok(body.to_owned())
 }

@@ -1,8 +1,8 @@
-//! Puts the operator together, and takes it apart in the right order. Nothing else starts tasks.
+//! Starts the operator and stops it in the right order. No other module starts tasks.
 //!
 //! Start: the administration server, the definitions of the three kinds, the lease, the controllers. Stop: the
-//! controllers (runs under way are finished), the pollers, the lease, the administration server. The lease is released
-//! last: to release it before would be to let two replicas write.
+//! controllers (reconciles in progress are finished), the pollers, the lease, the administration server. The lease is
+//! released only after all writers have stopped, because otherwise two replicas could write.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -28,40 +28,40 @@ use crate::metrics::{Component, Metrics};
 use crate::settings::{self, Settings};
 use crate::telemetry::with_causes;
 
-/// How long to wait before the definitions of the three kinds are looked for again.
+/// Time between two checks for the definitions of the three kinds.
 const DEFINITIONS_PAUSE: Duration = Duration::from_secs(5);
 
-/// Why the operator ended, or could not start.
+/// Reason why the operator could not start, or stopped.
 #[derive(Debug, Error)]
 pub enum RuntimeError {
-    /// No client for the cluster could be made.
+    /// The client for the cluster could not be created.
     #[error(
         "failed to make a client for the cluster from the kubeconfig or the pod's service account"
     )]
     Cluster(#[source] Box<kube::Error>),
-    /// No client for the service could be made.
+    /// The client for the service could not be created.
     #[error("failed to make a client for Microsoft Graph")]
     Transport(#[source] TransportError),
     /// The administration server could not listen.
     #[error("failed to listen on {address}: choose another address with --admin-address")]
     Listen {
-        /// The address.
+        /// Address of `--admin-address`.
         address: std::net::SocketAddr,
-        /// Why not.
+        /// Error of the system.
         #[source]
         source: std::io::Error,
     },
-    /// Another replica leads, or may lead.
+    /// The lease was lost, so another replica may lead.
     #[error("the lease was lost, and all work was stopped; the next start stands by")]
     LeaseLost(#[source] LeaseLost),
-    /// Runs under way did not come to an end within the grace time.
+    /// Reconciles in progress did not finish within the grace period.
     #[error(
         "work under way did not end within the grace time of {0:?}; it is taken up at the next start"
     )]
     Grace(Duration),
 }
 
-/// Runs the operator until `shutdown`, or until it must stop.
+/// Runs the operator until `shutdown` is cancelled, or until it must stop.
 ///
 /// # Errors
 ///
@@ -117,7 +117,7 @@ struct Operator {
 }
 
 impl Operator {
-    /// Waits for its turn, and works until told to stop or until its turn is over.
+    /// Waits for the lease, and works until `shutdown` is cancelled or the lease is lost.
     async fn lead(&self, shutdown: &CancellationToken) -> Result<(), RuntimeError> {
         let Some(()) = shutdown.run_until_cancelled(self.definitions()).await else {
             return Ok(());
@@ -151,7 +151,7 @@ impl Operator {
         ended
     }
 
-    /// Runs the controllers of all scopes until told to stop, and waits for what is under way.
+    /// Runs the controllers of all scopes until `stop` is cancelled, and waits for the reconciles in progress.
     async fn work(
         &self,
         lease_guard: LeaseGuard,
@@ -216,15 +216,15 @@ impl Operator {
         }
     }
 
-    /// Waits until the cluster knows the three kinds.
+    /// Waits until the cluster serves the three kinds.
     async fn definitions(&self) {
-        while let Err(error) = self.look_for_definitions().await {
+        while let Err(error) = self.check_definitions().await {
             tracing::error!(error = with_causes(&error), "{DEFINITIONS_MISSING}");
             tokio::time::sleep(DEFINITIONS_PAUSE).await;
         }
     }
 
-    async fn look_for_definitions(&self) -> Result<(), kube::Error> {
+    async fn check_definitions(&self) -> Result<(), kube::Error> {
         let client = &self.clients.cluster;
         let one = ListParams::default().limit(1);
         for namespace in self.namespaces() {
@@ -253,7 +253,8 @@ where
     }
 }
 
-/// Starts tasks that end when `stop` is told, and that `tasks` waits for. One that panics is counted.
+/// Returns a function that spawns tasks. They are tracked by `tasks`, end when `stop` is cancelled, and are counted if
+/// they panic.
 fn spawner(tasks: &TaskTracker, stop: &CancellationToken, metrics: &Metrics) -> Spawn {
     let (tasks, stop, metrics) = (tasks.clone(), stop.clone(), metrics.clone());
     Arc::new(move |task| {

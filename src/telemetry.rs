@@ -1,4 +1,4 @@
-//! Logs: where they go, how they look and how much of them there is.
+//! Logging: destination, format and filter.
 
 use std::{
     env,
@@ -21,7 +21,7 @@ use tracing_subscriber::{
     registry,
 };
 
-/// How a log line looks.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people
@@ -31,34 +31,34 @@ pub enum LogFormat {
     Json,
 }
 
-/// Why logging could not be set up.
+/// Error of [`init`].
 #[derive(Debug, Error)]
 pub enum TelemetryError {
-    /// The directives cannot be understood.
+    /// The directives cannot be parsed.
     #[error(
         "`{directives}` does not say what to log; right would be a level such as `info`, or \
          directives such as `info,kube_client=warn`"
     )]
     Directives {
-        /// What was given.
+        /// Directives as given.
         directives: String,
-        /// What is wrong with it.
+        /// Error of the parser.
         #[source]
         source: ParseError,
     },
-    /// The process has a subscriber already.
+    /// The process already has a subscriber.
     #[error("failed to set up logging a second time")]
     Installed(#[source] SetGlobalDefaultError),
 }
 
-/// Sends the logs of the whole process to standard error, from now on.
+/// Sends the logs of the whole process to standard error.
 ///
 /// `directives` are those of [`EnvFilter`], such as `info,kube_client=warn`. Text is coloured on a
 /// terminal, unless `NO_COLOR` is set. Times are UTC.
 ///
 /// # Errors
 ///
-/// [`TelemetryError`] if the directives are wrong, or if the process has a subscriber already.
+/// [`TelemetryError`] if the directives are invalid, or if the process already has a subscriber.
 pub fn init(format: LogFormat, directives: &str) -> Result<(), TelemetryError> {
     let dispatch = dispatch(format, filter(directives)?, io::stderr, has_colours());
     dispatcher::set_global_default(dispatch).map_err(TelemetryError::Installed)?;
@@ -66,19 +66,19 @@ pub fn init(format: LogFormat, directives: &str) -> Result<(), TelemetryError> {
     Ok(())
 }
 
-/// An error with its causes, as one text for a log: in JSON, the subscriber leaves the causes of an error out.
+/// Returns an error with its causes as one text for logs, because the JSON format of the subscriber omits causes.
 #[must_use]
 pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let texts: Vec<String> = anyhow::Chain::new(error).map(ToString::to_string).collect();
     texts.join(": ")
 }
 
-/// Whether something may be logged at all, whatever the directives are. Contents of Secrets pass through the libraries
-/// that we use, so what those log must not hold what they send and receive:
+/// Returns whether an event may be logged at all, regardless of the directives. Contents of Secrets pass through the
+/// libraries, so events that may contain what these send and receive are dropped:
 ///
-/// * `kube_client::client` logs the whole of an answer that it cannot parse, as a warning, and others to debug.
-/// * At trace, libraries log what they please; the next version of one may log more than this.
-fn is_fit(metadata: &Metadata<'_>) -> bool {
+/// * `kube_client::client` logs the whole text of a response that it cannot parse as a warning, and others at debug.
+/// * At trace, libraries may log anything, and their next versions may log more.
+fn is_safe(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     if target.split("::").next() == Some(env!("CARGO_CRATE_NAME")) {
         return true;
@@ -86,7 +86,7 @@ fn is_fit(metadata: &Metadata<'_>) -> bool {
     target != "kube_client::client" && *metadata.level() <= Level::DEBUG
 }
 
-/// Logs panics as everything else is logged, without the values that the message of a panic may hold.
+/// Logs panics in the configured format, without formatted messages, which may contain values of Secrets.
 fn log_panics() {
     panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
@@ -115,7 +115,7 @@ where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
     let layer = fmt::layer().with_writer(writer);
-    let filter = filter.and(filter_fn(is_fit));
+    let filter = filter.and(filter_fn(is_safe));
     match format {
         LogFormat::Text => registry()
             .with(layer.with_ansi(colours).with_filter(filter))

@@ -1,7 +1,7 @@
-//! Whether the watches deliver what happens in the cluster.
+//! Health of the watches: whether they deliver the events of the cluster.
 //!
-//! A watch that is silent is not in trouble: where nothing happens, nothing is delivered. One is in trouble that has not
-//! shown what there is a while after its start, or that keeps failing.
+//! A silent watch is healthy, because without changes there are no events. A watch is unhealthy if it has not delivered
+//! its initial list some time after its start, or if it keeps failing.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -9,33 +9,33 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a watch may take to show what there is, or may fail, before it is told. A restart of the API server takes
-/// less.
+/// How long a watch may take to deliver its initial list, or may keep failing, before it is reported as unhealthy. A
+/// restart of the API server takes less.
 const GRACE: Duration = Duration::from_mins(1);
 
-/// A watch that has not failed for this long works again, even if there was nothing to deliver. A watch that keeps
-/// failing does so more often: it is tried again after 30 seconds at most, and each try takes a minute at most.
+/// A watch that has not failed for this long has recovered, even if there were no events. A watch that keeps failing
+/// fails more often: every 90 s at most, as it is retried after at most 30 s and each attempt takes at most 60 s.
 const CALM: Duration = Duration::from_mins(2);
 
-/// All watches of a process. Cheap to clone; clones see the same.
+/// All watches of the process. Cheap to clone; clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct Watches(Arc<Mutex<Vec<Weak<Mutex<WatchState>>>>>);
 
-/// One watch, for as long as this lives.
+/// One watch. Dropping it removes the watch from the health report.
 #[derive(Debug)]
 pub struct Watch(Arc<Mutex<WatchState>>);
 
 #[derive(Debug)]
 struct WatchState {
     kind: &'static str,
-    /// When it began, until it has shown what there is.
+    /// When it started, or `None` once it has delivered its initial list.
     began: Option<Instant>,
-    /// The first and the last failure in a row.
+    /// First and last of the consecutive failures.
     failures: Option<(Instant, Instant)>,
 }
 
 impl Watches {
-    /// A watch of a kind begins.
+    /// Registers a watch that starts now.
     #[must_use]
     pub fn begin(&self, kind: &'static str) -> Watch {
         let state = WatchState {
@@ -50,7 +50,7 @@ impl Watches {
         Watch(state)
     }
 
-    /// The kinds that are watched, each with whether all its watches deliver.
+    /// Returns the watched kinds, each with whether all its watches are healthy.
     #[must_use]
     pub fn health(&self) -> BTreeMap<&'static str, bool> {
         let now = Instant::now();
@@ -58,21 +58,21 @@ impl Watches {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for watch in all.iter().filter_map(Weak::upgrade) {
             let state = watch.lock().unwrap_or_else(PoisonError::into_inner);
-            *health.entry(state.kind).or_insert(true) &= state.delivers(now);
+            *health.entry(state.kind).or_insert(true) &= state.is_healthy(now);
         }
         health
     }
 }
 
 impl Watch {
-    /// The watch has shown something, or all there is.
+    /// Records that the watch has delivered an event or its initial list.
     pub fn delivered(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.began = None;
         state.failures = None;
     }
 
-    /// The watch has failed. It is begun again by whoever drives it.
+    /// Records that the watch has failed. The caller restarts it.
     pub fn failed(&self) {
         let now = Instant::now();
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,7 +84,7 @@ impl Watch {
 }
 
 impl WatchState {
-    fn delivers(&self, now: Instant) -> bool {
+    fn is_healthy(&self, now: Instant) -> bool {
         let is_late = self
             .began
             .is_some_and(|began| now.duration_since(began) > GRACE);

@@ -1,25 +1,25 @@
-//! Takes out of what the API server answers what it accepts from anybody and the types here do not.
+//! Replaces values in responses that the API server accepts from any client and that the types here cannot represent.
 //!
-//! The API server takes `9999-12-31T23:59:59Z` and even the year 10000 for a time; `jiff` ends a day before. One such
-//! time in one object would make a whole list unreadable, and with it the watch of a kind, for all tenants. So before an
-//! answer is parsed:
+//! The API server accepts `9999-12-31T23:59:59Z` and even the year 10000 as a time; the range of `jiff` ends a day
+//! earlier. One such time in one object would make a whole list unreadable, and with it the watch of a kind, for all
+//! tenants. Before a response is parsed:
 //!
-//! * `metadata.managedFields` are dropped. Nobody here reads them, anybody may write times into them, and they are the
-//!   larger part of many objects.
-//! * A time that cannot be held becomes the last one that can. That goes for the times of metadata, of conditions, which
-//!   others than the operator may write, and of a Lease. None of them decides anything. What else there is in a status is
-//!   the operator's own: a resource in which somebody has spoilt that is told to be unreadable.
+//! * `metadata.managedFields` is removed. The operator does not use it, any client may write times into it, and it is
+//!   the larger part of many objects.
+//! * A time outside the range is replaced with the last one in it: in metadata, in conditions, which other clients may
+//!   write, and in a Lease. No decision depends on these times. All other members of a status belong to the operator; a
+//!   resource in which another client has corrupted them is reported as unreadable.
 //!
-//! What is not JSON passes as it is.
+//! Text that is not JSON is passed on unchanged.
 
 use hyper::body::Bytes;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-/// The last second that `jiff` holds.
+/// Last second in the range of `jiff`.
 const LAST: &str = "9999-12-30T22:00:00Z";
 
-/// An answer with one object or a list of them, or one event of a watch.
+/// Returns a readable copy of a response with one object, a list of objects, or one event of a watch.
 pub(super) fn readable(answer: &Bytes) -> Bytes {
     let Ok(mut value) = serde_json::from_slice::<Value>(answer) else {
         return answer.clone();
@@ -55,7 +55,7 @@ fn object(object: &mut Value) {
     }
 }
 
-/// Replaces those of the members that are no time.
+/// Replaces those of the members that are not a valid time.
 fn times(value: &mut Value, names: &[&str]) {
     for name in names {
         if let Some(Value::String(text)) = value.get_mut(name)

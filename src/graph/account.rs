@@ -1,9 +1,9 @@
-//! An application in a tenant, with everything about it that outlives a client: the request budget,
-//! tokens, and failures to obtain one.
+//! Application in a tenant, with the state that outlives a client: the request budget, tokens, and
+//! failures to obtain one.
 //!
-//! A client is made for one credential. Another label on its Secret, another limit or another
-//! credential gives a new client, and must neither open a budget that the service closed nor forget
-//! that the authority refused a secret a second ago.
+//! A client is made for one credential. A new label on its Secret, a new limit or a new credential leads
+//! to a new client, which must neither reopen a budget that the service closed nor repeat a token
+//! request that the authority refused a second ago.
 
 use std::{
     fmt,
@@ -19,10 +19,10 @@ use super::{
     token::{Tenant, TokenCache},
 };
 
-/// Credentials remembered: the present one, the one before, and one that is being tried.
+/// Number of credentials kept: the current one, the previous one, and one that is being tried.
 const MAX_CREDENTIALS: usize = 3;
 
-/// An application in a tenant. Cheap to clone; clones share everything.
+/// Application in a tenant. Cheap to clone; clones share their state.
 #[derive(Clone)]
 pub struct Account {
     shared: Arc<AccountState>,
@@ -32,19 +32,19 @@ struct AccountState {
     tenant: Tenant,
     client_id: String,
     budget: Budget,
-    /// The last one used is at the end.
+    /// In order of last use, most recent last.
     credentials: Mutex<Vec<KnownCredential>>,
-    quiet: Mutex<Option<AuthorityPause>>,
+    pause: Mutex<Option<AuthorityPause>>,
 }
 
-/// What is known about one credential. It is found by its content: a token that was obtained with
-/// one secret is never used by whoever has another.
+/// Credential with its token cache. It is identified by its content: a token that was obtained with one
+/// secret is never used by a client with another.
 struct KnownCredential {
     secret: SecretString,
     cache: Arc<tokio::sync::Mutex<TokenCache>>,
 }
 
-/// A pause that the authority asks of the application, whichever credential it shows.
+/// Pause that the authority requested of the application, regardless of the credential.
 #[derive(Clone)]
 struct AuthorityPause {
     failure: Arc<Failure>,
@@ -62,7 +62,7 @@ impl fmt::Debug for Account {
 }
 
 impl Account {
-    /// An account that nothing is known about, with a full budget.
+    /// Returns an account with a full budget and without cached tokens.
     #[must_use]
     pub fn new(tenant: Tenant, client_id: impl Into<String>, limits: RateLimits) -> Self {
         Self {
@@ -71,30 +71,30 @@ impl Account {
                 client_id: client_id.into(),
                 budget: Budget::new(limits),
                 credentials: Mutex::default(),
-                quiet: Mutex::default(),
+                pause: Mutex::default(),
             }),
         }
     }
 
-    /// The tenant.
+    /// Returns the tenant of the application.
     #[must_use]
     pub fn tenant(&self) -> &Tenant {
         &self.shared.tenant
     }
 
-    /// The application's client id.
+    /// Returns the client id of the application.
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.shared.client_id
     }
 
-    /// The budget of all requests that are made as this application.
+    /// Returns the budget that all requests of this application share.
     #[must_use]
     pub fn budget(&self) -> &Budget {
         &self.shared.budget
     }
 
-    /// What is known about a credential.
+    /// Returns the token cache of a credential.
     pub(super) fn cache(&self, secret: &SecretString) -> Arc<tokio::sync::Mutex<TokenCache>> {
         let mut credentials = locked(&self.shared.credentials);
         let same = |known: &KnownCredential| known.secret.expose_secret() == secret.expose_secret();
@@ -111,16 +111,16 @@ impl Account {
         cache
     }
 
-    /// Why the authority is not to be asked now, if it is not.
+    /// Returns the failure with which the authority requested a pause, or `None` if the pause is over.
     pub(super) fn quiet(&self, now: Instant) -> Option<Arc<Failure>> {
-        let quiet = locked(&self.shared.quiet);
-        let quiet = quiet.as_ref().filter(|quiet| now < quiet.until)?;
-        Some(Arc::clone(&quiet.failure))
+        let pause = locked(&self.shared.pause);
+        let pause = pause.as_ref().filter(|pause| now < pause.until)?;
+        Some(Arc::clone(&pause.failure))
     }
 
-    /// Leaves the authority alone until then.
+    /// Records a pause during which no token is requested.
     pub(super) fn keep_quiet(&self, failure: Arc<Failure>, until: Instant) {
-        *locked(&self.shared.quiet) = Some(AuthorityPause { failure, until });
+        *locked(&self.shared.pause) = Some(AuthorityPause { failure, until });
     }
 }
 

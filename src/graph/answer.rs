@@ -1,5 +1,5 @@
-//! The parts of an answer that this client looks at, taken out once: status, clock, ids, pause,
-//! error code.
+//! Parses the parts of a response that this client uses: status, date, request id, `Retry-After`,
+//! error codes.
 
 use std::{iter::successors, time::Duration};
 
@@ -17,22 +17,22 @@ use super::{
     model::Malformed,
 };
 
-/// An answer whose status is a success. Whether the body belongs to one is for [`Self::json`] and
-/// [`Self::done`] to find out.
+/// Response with a 2xx status. [`Self::json`] and [`Self::done`] check whether its body is a success,
+/// too.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: Headers,
-    /// The body, or why it could not be read.
+    /// The body, or the failure to read it.
     pub(super) body: Result<Vec<u8>, Failure>,
 }
 
 impl Answer {
-    /// The object that reads and creates are answered with: the body of a 200 or 201.
+    /// Returns the object in the body of a 200 or 201, the response to reads and creates.
     ///
     /// # Errors
     ///
-    /// [`Failure`] for everything that a gateway may put in its place: another status, another
-    /// content type, an error in the error shape, or no JSON.
+    /// [`Failure`] for anything else, which a gateway may have sent: another status, another content
+    /// type, an error in the error shape, or a body that is not JSON.
     pub(super) fn json(self) -> Result<Value, Failure> {
         if ![StatusCode::OK, StatusCode::CREATED].contains(&self.status) {
             return Err(Failure::Malformed(Malformed::Status));
@@ -41,10 +41,10 @@ impl Answer {
         if self.headers.other_than_json {
             return Err(Failure::Malformed(Malformed::ContentType));
         }
-        good(&body).map_err(Failure::Malformed)
+        success(&body).map_err(Failure::Malformed)
     }
 
-    /// Makes sure that a change was accepted: by a 202 or 204, or by a 200 or 201 with an object.
+    /// Checks that a change was accepted: with a 202 or 204, or with a 200 or 201 and an object.
     ///
     /// # Errors
     ///
@@ -57,12 +57,12 @@ impl Answer {
         if body.trim_ascii().is_empty() {
             return Ok(());
         }
-        good(&body).map(drop).map_err(Failure::Malformed)
+        success(&body).map(drop).map_err(Failure::Malformed)
     }
 }
 
-/// The object in the body of a success.
-fn good(body: &[u8]) -> Result<Value, Malformed> {
+/// Parses the body of a success.
+fn success(body: &[u8]) -> Result<Value, Malformed> {
     let value: Value = serde_json::from_slice(body).map_err(|_| Malformed::Syntax)?;
     let members = value.as_object().ok_or(Malformed::NotAnObject)?;
     match members.get("error") {
@@ -71,16 +71,16 @@ fn good(body: &[u8]) -> Result<Value, Malformed> {
     }
 }
 
-/// What the headers of an answer say.
+/// Headers of a response, parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Headers {
-    /// The service's clock.
+    /// Time of the service, from `Date`.
     pub(super) date: Option<Timestamp>,
-    /// The pause that the service asks for.
+    /// Pause that the service requested.
     pub(super) retry_after: Option<Duration>,
-    /// The service's id of the request, for a support case.
+    /// Id that the service gave the request, for support cases.
     pub(super) request_id: Option<ErrorCode>,
-    /// The body is said to be something else than JSON.
+    /// Whether the content type is present and is not JSON.
     pub(super) other_than_json: bool,
 }
 
@@ -122,7 +122,7 @@ impl Refusal {
     }
 }
 
-/// What an error body shows.
+/// Error shape and codes of an error body.
 #[derive(Default)]
 struct ErrorBody {
     shape: Shape,
@@ -149,14 +149,15 @@ impl ErrorBody {
     }
 }
 
-/// The authority's number, which it gives twice: in a list, and at the beginning of the text.
+/// Returns the error number of the authority, from the list `error_codes` or from the start of the
+/// description.
 fn authority_number(body: &Value) -> Option<ErrorCode> {
     let listed = || body["error_codes"][0].as_u64();
-    let told = || {
+    let described = || {
         let text = body["error_description"].as_str()?.strip_prefix("AADSTS")?;
         text.split_once(':')?.0.parse().ok()
     };
-    let number = listed().or_else(told)?;
+    let number = listed().or_else(described)?;
     ErrorCode::new(&format!("AADSTS{number}"))
 }
 
@@ -174,8 +175,8 @@ fn code_of(error: &Value) -> Option<ErrorCode> {
     error["code"].as_str().and_then(ErrorCode::new)
 }
 
-/// Reads `Retry-After`: seconds, also with decimals (which Microsoft Graph has been seen to send),
-/// or a date, which is relative to the service's clock where it says what time it is.
+/// Parses `Retry-After`: seconds, with or without decimals (Microsoft Graph has been observed to send
+/// decimals), or a date, which is compared with the service's own clock if the response contains it.
 fn retry_after(text: &str, date: Option<Timestamp>) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse() {

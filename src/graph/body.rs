@@ -1,4 +1,4 @@
-//! What is sent: definitions of flows and flow sets, turned into the JSON of the service.
+//! Request bodies: definitions of flows and flow sets as the JSON of the service.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -7,40 +7,40 @@ use serde_json::{Map, Value, json};
 
 use super::{model::FlowType, transport::Endpoint};
 
-/// What a flow should be.
+/// Desired state of a flow.
 #[derive(Clone, Debug)]
 pub struct FlowDefinition {
-    /// Its type. A flow's type never changes, but the service wants to hear it with each update.
+    /// Type of the flow. It never changes, but the service requires it in each update.
     pub flow_type: FlowType,
-    /// The properties to send. In an update these may be some of the flow's; each is sent whole.
+    /// Properties to send. An update may contain some of the properties; each is sent as a whole.
     ///
-    /// Written as the service answers them, but for two things in each configuration of a user
-    /// flow: its role group is `"roleGroup": { "id": "students" }`, and it has no password.
+    /// They have the form in which the service returns them, with two exceptions in each configuration
+    /// of a user flow: the role group is `"roleGroup": { "id": "students" }`, and there is no password.
     pub properties: Map<String, Value>,
-    /// The password for new users of a role group, by the group's id, compared without regard to
-    /// ASCII case.
+    /// Passwords for new users by the id of their role group, which is compared without regard to ASCII
+    /// case.
     pub passwords: BTreeMap<String, SecretString>,
 }
 
-/// What a flow set should be.
+/// Desired state of a flow set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowSetDefinition {
-    /// Free text.
+    /// Display name, which need not be unique.
     pub display_name: String,
-    /// Which organisations it covers. `None`: all.
+    /// Organisations that it covers, or `None` for all.
     pub filter: Option<FilterDefinition>,
 }
 
-/// Which organisations a flow set covers: those with one of the values in the attribute.
+/// Filter of organisations: those with one of the values in the attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterDefinition {
-    /// The attribute, such as `orgExternalId`.
+    /// Name of the attribute, such as `orgExternalId`.
     pub attribute: String,
-    /// The values.
+    /// Values that match.
     pub values: Vec<String>,
 }
 
-/// A body ready to be sent. It may hold passwords, so it shows only its length.
+/// Serialized body. It may contain passwords, so `Debug` prints only its length.
 #[derive(Clone)]
 pub(super) struct Body(Vec<u8>);
 
@@ -61,13 +61,13 @@ impl fmt::Debug for Body {
 }
 
 impl FlowDefinition {
-    /// The body that creates the flow: members that are null are left out, as a new flow has
-    /// nothing to clear.
+    /// Returns the body that creates the flow, without null members, because a new flow has nothing to
+    /// clear.
     pub(super) fn for_create(&self, endpoint: &Endpoint) -> Body {
         Body::new(&without_nulls(self.wire(endpoint)))
     }
 
-    /// The body that updates the flow: null clears a member.
+    /// Returns the body that updates the flow, in which null clears a member.
     pub(super) fn for_update(&self, endpoint: &Endpoint) -> Body {
         Body::new(&self.wire(endpoint))
     }
@@ -81,7 +81,7 @@ impl FlowDefinition {
         wire.into()
     }
 
-    /// Turns the role group into a reference and adds its password.
+    /// Replaces the role group with a reference and adds its password.
     fn bind_role_group(&self, configuration: &mut Map<String, Value>, endpoint: &Endpoint) {
         let Some(id) = role_group(configuration) else {
             return;
@@ -134,12 +134,13 @@ fn without_nulls(value: Value) -> Value {
 }
 
 impl FlowSetDefinition {
-    /// The body that creates the set.
+    /// Returns the body that creates the set, without null members.
     pub(super) fn for_create(&self) -> Body {
         Body::new(&without_nulls(self.wire()))
     }
 
-    /// The body that updates the set: no filter is an explicit null, which clears the one there is.
+    /// Returns the body that updates the set. Without a filter it contains an explicit null, which
+    /// clears the existing filter.
     pub(super) fn for_update(&self) -> Body {
         Body::new(&self.wire())
     }

@@ -1,14 +1,14 @@
-//! The request budget of one connection: how fast it may ask, who goes first, and when to keep
-//! quiet.
+//! Request budget of one account: the rate of requests, their order, and the pauses that the service
+//! requests.
 //!
-//! A token bucket whose rate gives way: it is halved when the service throttles and creeps back
-//! while the service answers. `Retry-After` closes it for everyone. Waiting requests stand in
-//! priorities; a lower priority moves only while the higher ones are empty, and a priority serves in order of
-//! arrival.
+//! A token bucket with an adaptive rate, which is halved when the service throttles and rises again
+//! slowly while the service responds. `Retry-After` closes the bucket for all requests. Requests wait in
+//! one queue for each priority: a lower priority is served only while the higher ones are empty, and
+//! each priority is served in order of arrival.
 //!
-//! [`bucket`] is arithmetic on a time that is passed in, [`queue`] is the order of waiting; this
-//! file adds the waiting itself. Nothing runs in the background: each waiter keeps its own timer,
-//! and whoever leaves wakes the next.
+//! [`bucket`] is arithmetic on times that are passed in, and [`queue`] is the order of the waiters; this
+//! file adds the waiting itself. There is no background task: each waiter has its own timer, and a
+//! waiter that leaves the queue wakes the next one.
 
 mod bucket;
 mod queue;
@@ -26,12 +26,13 @@ use self::{
     queue::{Queue, Ticket},
 };
 
+/// Upper bound of [`RateLimits::max_wait`]: the longest pause that the service can request.
 const MAX_WAIT: Duration = Duration::from_hours(1);
 
-/// How urgent a request is. The order of the variants is that of precedence.
+/// Priority of a request. The variants are in order of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
-    /// Deletes, and whatever a person asked for and is waiting for.
+    /// Deletes and resets, for which a user is waiting.
     User,
     /// Creates and updates.
     Change,
@@ -40,38 +41,41 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// All of them, most urgent first.
+    /// All priorities, most urgent first.
     pub const ALL: [Self; 3] = [Self::User, Self::Change, Self::Poll];
 }
 
-/// The limits of a [`Budget`].
+/// Limits of a [`Budget`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateLimits {
-    /// Requests a second in the long run: the ceiling that the budget never exceeds. Values outside
-    /// 0.01 to 10,000 are taken as the nearest of these.
+    /// Sustained requests per second, which the budget never exceeds. Values are clamped to the range
+    /// 0.01 to 10,000.
     pub per_second: f64,
-    /// Requests at once after a quiet time. Zero is taken as one.
+    /// Requests at once after an idle time. Zero is treated as one.
     pub burst: u32,
-    /// The longest time that [`Budget::acquire`] waits; at most an hour.
+    /// Longest time that [`Budget::acquire`] waits; at most an hour.
     pub max_wait: Duration,
 }
 
-/// The usual [`RateLimits::max_wait`]: long enough for a burst to drain, short enough that the leader's lease covers it
-/// together with the request.
+/// Default of [`RateLimits::max_wait`]: long enough for a burst to drain, and short enough that the
+/// lease of the leader covers it together with the request.
 pub const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(2);
 
-/// The budget did not let a request go, and would not within [`RateLimits::max_wait`].
+/// Refusal of a request that could not be granted within [`RateLimits::max_wait`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the request budget is closed")]
 pub struct Closed {
-    /// In how long it is worth asking again, as far as can be foreseen.
+    /// Estimated time until a request can be granted.
     pub remaining: Duration,
 }
 
-/// The request budget of one connection, shared by all that use the connection.
+/// Request budget of one account, shared by all clients of the account.
 ///
-/// *Guarantees*: over any time the number of grants is at most `burst + per_second × time`; none is
-/// made while the budget is closed; [`acquire`](Self::acquire) returns within [`RateLimits::max_wait`].
+/// # Guarantees
+///
+/// * Over any time, the number of grants is at most `burst + per_second × time`.
+/// * A closed budget grants no request.
+/// * [`acquire`](Self::acquire) returns within [`RateLimits::max_wait`].
 #[derive(Debug)]
 pub struct Budget {
     state: Mutex<BudgetState>,
@@ -85,13 +89,13 @@ struct BudgetState {
 }
 
 impl BudgetState {
-    /// The earliest time at which a request with this many before it can go.
+    /// Returns the earliest time at which a request with `ahead` others before it can be granted.
     fn turn(&self, ahead: usize, now: Instant) -> Instant {
         now + self.bucket.wait(ahead, now)
     }
 }
 
-/// What a waiter finds when it looks.
+/// Result of a waiter's attempt.
 enum Admission {
     Go,
     WakeAt(Instant),
@@ -99,7 +103,7 @@ enum Admission {
 }
 
 impl Budget {
-    /// A full bucket, open at its ceiling.
+    /// Returns an open budget with a full bucket.
     #[must_use]
     pub fn new(limits: RateLimits) -> Self {
         let state = BudgetState {
@@ -112,8 +116,8 @@ impl Budget {
         }
     }
 
-    /// Changes the limits. A pause that the service asked for stays, and so does a rate that it forced
-    /// down, as far as the new ceiling allows.
+    /// Changes the limits. A pause that the service requested remains, and so does a reduced rate, as
+    /// far as the new limit allows.
     pub fn set_limits(&self, limits: RateLimits) {
         let mut state = self.lock();
         state.max_wait = limits.max_wait.min(MAX_WAIT);
@@ -123,31 +127,33 @@ impl Budget {
         state.queue.wake_first();
     }
 
-    /// The longest time that [`acquire`](Self::acquire) waits.
+    /// Returns the longest time that [`acquire`](Self::acquire) waits.
     #[must_use]
     pub fn max_wait(&self) -> Duration {
         self.lock().max_wait
     }
 
-    /// Waits until one request may go.
-    ///
-    /// Dropping the future gives the place in the queue to the next.
+    /// Waits until one request may be sent.
     ///
     /// # Errors
     ///
-    /// [`Closed`], at once, if the turn would not come within [`RateLimits::max_wait`]: because the
-    /// service asked for a longer pause, or because too many are waiting. Also later, if either
-    /// turns out so while waiting.
+    /// [`Closed`] if the request cannot be granted within [`RateLimits::max_wait`], because the service
+    /// requested a longer pause or because too many requests are waiting. It is returned at once if
+    /// this is known in advance, and otherwise as soon as it is known.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the queue, without using the budget.
     pub async fn acquire(&self, priority: Priority) -> Result<(), Closed> {
         self.acquire_before(priority, Instant::now() + self.max_wait())
             .await
     }
 
-    /// Whether the budget is closed for longer than [`acquire`](Self::acquire) would wait.
+    /// Checks that the budget is not closed for longer than [`acquire`](Self::acquire) would wait.
     ///
     /// # Errors
     ///
-    /// [`Closed`] if it is.
+    /// [`Closed`] if it is closed for longer.
     pub fn check(&self) -> Result<(), Closed> {
         let remaining = self.closed_for();
         if remaining > self.max_wait() {
@@ -156,55 +162,42 @@ impl Budget {
         Ok(())
     }
 
-    /// As [`acquire`](Self::acquire), with a deadline of the caller's.
+    /// Like [`acquire`](Self::acquire), but waits until `deadline`.
     pub(super) async fn acquire_before(
         &self,
         priority: Priority,
         deadline: Instant,
     ) -> Result<(), Closed> {
-        let place = self.enter(priority);
+        let request = self.enter(priority);
         loop {
-            match place.look(deadline) {
+            match request.attempt(deadline) {
                 Admission::Go => return Ok(()),
                 Admission::GiveUp(closed) => return Err(closed),
-                // Queued or timed out, it looks again; which of the two it was does not matter.
-                Admission::WakeAt(time) => drop(timeout_at(time, place.ticket.called()).await),
+                // Whether it was woken or timed out does not matter: the next attempt decides.
+                Admission::WakeAt(time) => drop(timeout_at(time, request.ticket.notified()).await),
             }
         }
     }
 
-    /// Tells that the service throttled a request, and for how long it wants quiet, if it said so.
+    /// Records that the service throttled a request, with the pause that it requested, if any.
     ///
-    /// Closes the budget for that time, at least one second and at most one hour; without a time,
-    /// for one second, doubling with each further throttling up to one minute.
+    /// Closes the budget for that pause, at least one second and at most one hour. Without a requested
+    /// pause it closes for one second, which doubles with each further throttling up to one minute.
     pub fn throttled(&self, pause: Option<Duration>) {
         let mut state = self.lock();
         state.bucket.throttled(pause, Instant::now());
         state.queue.wake_first();
     }
 
-    /// Tells that the service answered a request without throttling it.
+    /// Records that the service responded to a request without throttling it.
     pub fn succeeded(&self) {
         self.lock().bucket.succeeded(Instant::now());
     }
 
-    /// The present rate, in requests a second: the ceiling, or less while recovering from
-    /// throttling.
-    #[must_use]
-    pub fn rate(&self) -> f64 {
-        self.lock().bucket.rate()
-    }
-
-    /// For how much longer the budget is closed. Zero: it is open.
+    /// Returns the time until the budget opens; zero if it is open.
     #[must_use]
     pub fn closed_for(&self) -> Duration {
         self.lock().bucket.closed_for(Instant::now())
-    }
-
-    /// How many requests are waiting in a priority.
-    #[must_use]
-    pub fn waiting(&self, priority: Priority) -> usize {
-        self.lock().queue.waiting(priority)
     }
 
     fn enter(&self, priority: Priority) -> QueuedRequest<'_> {
@@ -220,14 +213,14 @@ impl Budget {
     }
 }
 
-/// A place in the queue, left when dropped.
+/// Request in the queue, which it leaves when dropped.
 struct QueuedRequest<'a> {
     budget: &'a Budget,
     ticket: Ticket,
 }
 
 impl QueuedRequest<'_> {
-    fn look(&self, deadline: Instant) -> Admission {
+    fn attempt(&self, deadline: Instant) -> Admission {
         let now = Instant::now();
         let mut state = self.budget.lock();
         let ahead = state.queue.ahead(&self.ticket);
@@ -240,7 +233,7 @@ impl QueuedRequest<'_> {
                 remaining: turn - now,
             });
         }
-        // Only the first needs its own timer; the others are called when they become first.
+        // Only the first waiter needs a timer; the others are woken when they become first.
         Admission::WakeAt(if ahead == 0 { turn } else { deadline })
     }
 }

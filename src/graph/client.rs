@@ -1,4 +1,4 @@
-//! The requests that the operator makes, one method each.
+//! Requests of the operator to Microsoft Graph, with one method each.
 
 mod list;
 
@@ -25,14 +25,15 @@ use super::{
 };
 use list::distinct;
 
-/// A connection to one tenant. Cheap to clone; clones share token, budget and connection pool.
+/// Client for one tenant. Cheap to clone; clones share token, budget and connection pool.
 ///
-/// Every method returns within [`longest_call`](Self::longest_call) (lists: each page), and sends
-/// its request at most once, or twice if the first answer refused the token. Every error can be asked for its
-/// [`verdict`](Error::verdict), which for changes also says whether they may have been carried out.
+/// Every method returns within [`longest_call`](Self::longest_call) (for lists: each page), and sends its
+/// request at most once, or twice if the first response refused the token. Every error has a
+/// [`verdict`](Error::verdict), which for changes also contains whether they may have been carried out.
 ///
-/// Dropping the future of a method abandons the request, which then may or may not have been
-/// carried out.
+/// # Cancel safety
+///
+/// Dropping the future of a method abandons the request, which may or may not have been carried out.
 #[derive(Clone)]
 pub struct Client {
     exchange: Arc<Exchange>,
@@ -45,10 +46,10 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client that shows this client secret, and has connected to nothing yet.
+    /// Returns a client that authenticates with this client secret. It does not connect yet.
     ///
-    /// What the account knows outlives the client: its budget, and the tokens and failures that this
-    /// very secret brought before.
+    /// The state of the account outlives the client: its budget, and the tokens and failures that are
+    /// cached for this secret.
     #[must_use]
     pub fn new(
         transport: Transport,
@@ -73,30 +74,30 @@ impl Client {
         }
     }
 
-    /// The longest time from calling a method (of a list: from asking for a page) to its return,
-    /// and so the longest time after which its request can still be on its way. Whoever may only
-    /// write while holding a lease compares the rest of the lease with this.
+    /// Returns the longest time from the call of a method (for lists: from the request of a page) to its
+    /// return, and so the longest time for which its request can be in progress. A caller that may write
+    /// only while it holds a lease compares this with the remaining time of the lease.
     #[must_use]
     pub fn longest_call(&self) -> Duration {
         self.exchange.account.budget().max_wait() + self.exchange.transport.request_timeout()
     }
 
-    /// Makes sure that a token can be had, by asking the authority for one if there is none. Whoever has
-    /// a new credential can try it so, while another client goes on with the old one.
+    /// Obtains a token, unless a valid one is cached. A new credential can be tried in this way while
+    /// another client keeps using the old one.
     ///
     /// # Errors
     ///
-    /// Why there is no token, possibly remembered from a while ago: asking often costs nothing.
+    /// If no token can be obtained. The failure may be a cached one, so frequent calls are cheap.
     pub async fn obtain_token(&self) -> Result<(), Error> {
         self.exchange.obtain_token().await
     }
 
-    /// Makes sure that nothing on this side keeps a request from leaving: that the budget lets it go soon, and that there is
-    /// a token. Asked before an intent is written that only a request that has left can settle.
+    /// Checks that a request can be sent now: that the budget is not closed for long, and that a token is
+    /// available. Call it before writing an intent, because only a request that was sent can settle it.
     ///
     /// # Errors
     ///
-    /// What keeps it from leaving.
+    /// If the budget is closed or no token can be obtained.
     pub async fn prepare(&self, operation: Operation) -> Result<(), Error> {
         let budget = self.exchange.account.budget();
         let open = budget.check();
@@ -104,34 +105,25 @@ impl Client {
         self.exchange.obtain_token().await
     }
 
-    /// All flow sets; with `expand_flows` also their flows, as far as the service gives these
-    /// complete.
+    /// Lists all flow sets.
     ///
     /// # Errors
     ///
-    /// If any page fails. Whether the service supports expansion
-    /// is not documented; a refusal would be a 400.
-    pub async fn list_flow_sets(
-        &self,
-        expand_flows: bool,
-        priority: Priority,
-    ) -> Result<Listing<FlowSet>, Error> {
-        let mut url = self.url(&[]);
-        if expand_flows {
-            url.set_query(Some("$expand=provisioningFlows"));
-        }
+    /// If any page fails.
+    pub async fn list_flow_sets(&self, priority: Priority) -> Result<Listing<FlowSet>, Error> {
+        let url = self.url(&[]);
         let listing = self
             .list(Operation::ListFlowSets, url, priority, FlowSet::parse)
             .await?;
         Ok(distinct(listing, |set| set.id.clone()))
     }
 
-    /// One flow set, without its flows, or `None` if the service itself answers that there is none: a
-    /// 404 in its error shape.
+    /// Reads a flow set, or `None` if the service itself reports that it does not exist: a 404 in its
+    /// error shape.
     ///
     /// # Errors
     ///
-    /// If the request fails or the answer cannot be read. Then nothing is known about the set.
+    /// If the request fails or the response cannot be parsed. Then nothing is known about the set.
     pub async fn get_flow_set(
         &self,
         id: &FlowSetId,
@@ -146,15 +138,15 @@ impl Client {
         present(self.exchange.call(&request, read).await)
     }
 
-    /// Creates a flow set and returns it as the service made it.
+    /// Creates a flow set and returns it as the service created it.
     ///
-    /// Not idempotent, and names need not be unique: an error whose verdict is
+    /// Not idempotent, because names need not be unique: an error whose verdict is
     /// [`Unknown`](super::Certainty::Unknown) or [`Throttled`](super::Certainty::Throttled) may
-    /// have made a set. `attempt` is sent as `client-request-id`, for the service's logs.
+    /// have created a set. `attempt` is sent as `client-request-id`, for the service's logs.
     ///
     /// # Errors
     ///
-    /// If the request fails or the answer cannot be read.
+    /// If the request fails or the response cannot be parsed.
     pub async fn create_flow_set(
         &self,
         attempt: Uuid,
@@ -173,7 +165,7 @@ impl Client {
             .await
     }
 
-    /// Gives a flow set this name and filter; no filter clears the one there is.
+    /// Sets the name and filter of a flow set. Without a filter, the existing one is cleared.
     ///
     /// # Errors
     ///
@@ -194,12 +186,12 @@ impl Client {
         self.change(&request).await
     }
 
-    /// Deletes a flow set. What becomes of its flows is the service's decision.
+    /// Deletes a flow set. Whether its flows are deleted, too, depends on the service.
     ///
     /// # Errors
     ///
     /// If the request fails. Neither success nor [`is_not_found`](Error::is_not_found) proves that the
-    /// set is gone: only a list does.
+    /// set no longer exists: only a list does.
     pub async fn delete_flow_set(&self, id: &FlowSetId) -> Result<(), Error> {
         let url = self.url(&[id.as_str()]);
         let request = GraphRequest::new(
@@ -211,7 +203,7 @@ impl Client {
         self.change(&request).await
     }
 
-    /// All flows of a set.
+    /// Lists all flows of a set.
     ///
     /// # Errors
     ///
@@ -228,12 +220,12 @@ impl Client {
         Ok(distinct(listing, |flow| flow.id.clone()))
     }
 
-    /// One flow, or `None` if the service itself answers that there is none, or no such set: a 404 in its
-    /// error shape.
+    /// Reads a flow, or `None` if the service itself reports that it or its set does not exist: a 404 in
+    /// its error shape.
     ///
     /// # Errors
     ///
-    /// If the request fails or the answer cannot be read. Then nothing is known about the flow.
+    /// If the request fails or the response cannot be parsed. Then nothing is known about the flow.
     pub async fn get_flow(
         &self,
         set: &FlowSetId,
@@ -249,16 +241,16 @@ impl Client {
         present(self.exchange.call(&request, read).await)
     }
 
-    /// Creates a flow and returns it as the service made it, which may be shorter than what a read
-    /// shows.
+    /// Creates a flow and returns it as the service created it, which may have fewer members than a read
+    /// returns.
     ///
     /// Not idempotent: an error whose verdict is [`Unknown`](super::Certainty::Unknown) or
-    /// [`Throttled`](super::Certainty::Throttled) may have made a flow. `attempt` is sent as
+    /// [`Throttled`](super::Certainty::Throttled) may have created a flow. `attempt` is sent as
     /// `client-request-id`, for the service's logs.
     ///
     /// # Errors
     ///
-    /// If the request fails or the answer cannot be read.
+    /// If the request fails or the response cannot be parsed.
     pub async fn create_flow(
         &self,
         attempt: Uuid,
@@ -299,16 +291,16 @@ impl Client {
     /// # Errors
     ///
     /// If the request fails. Neither success nor [`is_not_found`](Error::is_not_found) proves that the
-    /// flow is gone: only a list does.
+    /// flow no longer exists: only a list does.
     pub async fn delete_flow(&self, set: &FlowSetId, id: &FlowId) -> Result<(), Error> {
         let url = self.flows(set, &[id.as_str()]);
         let request = GraphRequest::new(Operation::DeleteFlow, Method::DELETE, url, Priority::User);
         self.change(&request).await
     }
 
-    /// Resets a flow: the service clears its errors and provisions everything again at the next run.
+    /// Resets a flow: the service clears its errors and provisions all objects again in the next sync run.
     ///
-    /// Not idempotent, and nothing that can be read shows whether it happened. So it never goes out on a
+    /// Not idempotent, and no read reveals whether it took effect. It is therefore never sent on a
     /// connection that was idle, which the peer may be closing at that moment.
     ///
     /// # Errors
@@ -321,8 +313,7 @@ impl Client {
         self.change(&request).await
     }
 
-    /// Makes a request whose answer need not show anything: 204 or 202 as documented, or a 200 with the
-    /// object.
+    /// Sends a request whose response needs no body: a 204 or 202 as documented, or a 200 with the object.
     async fn change(&self, request: &GraphRequest) -> Result<(), Error> {
         self.exchange.call(request, Answer::done).await
     }
@@ -349,13 +340,13 @@ fn read_one<T>(answer: Answer, parse: fn(Value) -> Result<T, Malformed>) -> Resu
     parse(answer.json()?).map_err(Failure::Malformed)
 }
 
-/// The object, if it is the one that was asked for.
+/// Returns the object if it is the requested one.
 fn only<T>(same: bool, object: T) -> Result<T, Failure> {
     same.then_some(object)
         .ok_or(Failure::Malformed(Malformed::Id))
 }
 
-/// Tells an object that is not there from a failure to find out.
+/// Converts the error for an absent object to `None`, and keeps all others.
 fn present<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
     match read {
         Err(error) if error.is_absence() => Ok(None),

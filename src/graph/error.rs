@@ -1,4 +1,4 @@
-//! What can go wrong with a request, and the one place that says what it means.
+//! Errors of requests, and the classifier that derives a verdict from them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,34 +11,34 @@ use super::{
     verdict::{Certainty, Disposition, Reason, Verdict},
 };
 
-/// A request that failed.
+/// Error of a request.
 ///
-/// Neither `Display` nor `Debug`, of this or of any [`source`](std::error::Error::source), shows a
-/// token, secret, password, URL query or text of an answer.
+/// Neither `Display` nor `Debug`, of this error or of any [`source`](std::error::Error::source),
+/// contains a token, secret, password, URL query or text of a response.
 #[derive(Clone, Debug, Error)]
 pub enum Error {
-    /// The budget did not let the request go.
+    /// The budget refused the request.
     #[error("failed to {}: the request budget is closed", operation.phrase())]
     BudgetClosed {
-        /// What was to be done.
+        /// Operation that failed.
         operation: Operation,
-        /// When it may be worth trying again.
+        /// Time until a retry may succeed.
         remaining: Duration,
     },
-    /// There was no token to send with the request.
+    /// No access token was available.
     #[error("failed to {}: no access token", operation.phrase())]
     NoToken {
-        /// What was to be done.
+        /// Operation that failed.
         operation: Operation,
-        /// Why the authority gave none. Shared by all callers that waited for the same answer.
+        /// Failure of the token request, shared by all callers that waited for it.
         source: Arc<Failure>,
     },
     /// The request itself failed.
     #[error("failed to {}", operation.phrase())]
     Request {
-        /// What was to be done.
+        /// Operation that failed.
         operation: Operation,
-        /// What happened.
+        /// Failure of the exchange.
         source: Arc<Failure>,
     },
 }
@@ -58,7 +58,7 @@ impl Error {
         }
     }
 
-    /// What was being done.
+    /// Returns the operation that failed.
     #[must_use]
     pub const fn operation(&self) -> Operation {
         match self {
@@ -68,23 +68,24 @@ impl Error {
         }
     }
 
-    /// Whether the answer was a 404 or a 410, whoever gave it.
+    /// Returns whether the response was a 404 or a 410, from the service or from an intermediary.
     ///
-    /// A reason to look again, and no proof that the object does not exist: a gateway answers so too,
-    /// and so does a service that has not heard of the object yet.
+    /// This is a reason to list again, not a proof that the object does not exist: a gateway may have
+    /// sent it, or a replica of the service that the object has not reached yet.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.refusal()
             .is_some_and(|refusal| [404, 410].contains(&refusal.status))
     }
 
-    /// Whether the service itself answered that there is no such object: a 404 in its error shape.
+    /// Returns whether the service itself reported that the object does not exist: a 404 in its error
+    /// shape.
     pub(super) fn is_absence(&self) -> bool {
         self.refusal()
             .is_some_and(|refusal| refusal.status == 404 && refusal.shape == Shape::Graph)
     }
 
-    /// The answer of the service, if it gave one and it was no success.
+    /// Returns the response with a status other than 2xx, or `None` if there was no such response.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
@@ -96,7 +97,7 @@ impl Error {
         }
     }
 
-    /// What it means: the one classifier of the whole program.
+    /// Returns the meaning of the error. This is the only classifier in the program.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let (class, certainty, what) = match self {
@@ -139,16 +140,16 @@ const CHECK_ADMISSION: &str =
 const GRANT_PERMISSION: &str =
     "Grant the permissions on outbound flows with admin consent, and check the tenant's licence.";
 
-/// The part of a verdict that does not depend on what was asked.
+/// Part of a verdict that does not depend on the operation.
 struct Class {
     disposition: Disposition,
     reason: Reason,
-    /// What helps, as a sentence.
+    /// Remedy, as a sentence.
     advice: &'static str,
 }
 
 impl Class {
-    const fn passing(reason: Reason) -> Self {
+    const fn retry(reason: Reason) -> Self {
         Self {
             disposition: Disposition::Retry,
             reason,
@@ -160,14 +161,14 @@ impl Class {
     const fn foreign() -> Self {
         Self {
             advice: CHECK_NETWORK,
-            ..Self::passing(Reason::UnexpectedAnswer)
+            ..Self::retry(Reason::UnexpectedAnswer)
         }
     }
 
     const fn throttled(reason: Reason, after: Option<Duration>) -> Self {
         Self {
             disposition: Disposition::Throttled { after },
-            ..Self::passing(reason)
+            ..Self::retry(reason)
         }
     }
 
@@ -181,12 +182,12 @@ impl Class {
 }
 
 impl Failure {
-    /// What to do about a failure to obtain a token, for the memory of failures.
+    /// Returns how to react to a failure to obtain a token, for the token cache.
     pub(super) fn authority_disposition(&self) -> Disposition {
         self.class(authority_refusal).disposition
     }
 
-    /// What it means as a metric label, if it happened to a request for a token.
+    /// Returns the class of a failure to obtain a token, for metric labels.
     pub(super) fn authority_reason(&self) -> Reason {
         self.class(authority_refusal).reason
     }
@@ -195,13 +196,13 @@ impl Failure {
         match self {
             Self::Unconnected(_) => Class {
                 advice: CHECK_NETWORK,
-                ..Class::passing(Reason::Unreachable)
+                ..Class::retry(Reason::Unreachable)
             },
-            Self::Interrupted(_) => Class::passing(Reason::Unreachable),
-            Self::TimedOut => Class::passing(Reason::TimedOut),
+            Self::Interrupted(_) => Class::retry(Reason::Unreachable),
+            Self::TimedOut => Class::retry(Reason::TimedOut),
             Self::Refused(refusal) => refusal_class(refusal),
             Self::TooLarge | Self::Malformed(_) | Self::Link(_) => {
-                Class::passing(Reason::UnexpectedAnswer)
+                Class::retry(Reason::UnexpectedAnswer)
             }
         }
     }
@@ -220,70 +221,70 @@ impl Failure {
         }
     }
 
-    fn sentence(&self, who: &str) -> String {
+    fn sentence(&self, peer: &str) -> String {
         match self {
-            Self::Unconnected(_) => format!("{who} cannot be reached"),
-            Self::Interrupted(_) => format!("the connection to {who} broke"),
-            Self::TimedOut => format!("{who} did not answer in time"),
-            Self::Refused(refusal) => format!("{who} answered {refusal}"),
-            Self::TooLarge => format!("the answer of {who} is too large"),
+            Self::Unconnected(_) => format!("{peer} cannot be reached"),
+            Self::Interrupted(_) => format!("the connection to {peer} broke"),
+            Self::TimedOut => format!("{peer} did not answer in time"),
+            Self::Refused(refusal) => format!("{peer} answered {refusal}"),
+            Self::TooLarge => format!("the answer of {peer} is too large"),
             Self::Malformed(malformed) => {
-                format!("the answer of {who} was not understood ({malformed})")
+                format!("the answer of {peer} was not understood ({malformed})")
             }
-            Self::Link(link) => format!("the list of {who} cannot be followed ({link})"),
+            Self::Link(link) => format!("the list of {peer} cannot be followed ({link})"),
         }
     }
 }
 
-/// What a refusal by Microsoft Graph, or by something on the way to it, means.
+/// Classifies a refusal by Microsoft Graph or by an intermediary.
 ///
-/// The status decides; codes are not documented for this service and serve where the status alone
-/// is ambiguous.
+/// The status decides. Error codes are not documented for this service, so they are used only where
+/// the status alone is ambiguous.
 fn service_refusal(refusal: &Refusal) -> Class {
     let after = refusal.retry_after;
     match refusal.status {
         429 | 509 => Class::throttled(Reason::Throttled, after),
         503 if after.is_some() => Class::throttled(Reason::ServiceUnavailable, after),
-        500..=599 => Class::passing(Reason::ServiceUnavailable),
-        408 => Class::passing(Reason::TimedOut),
+        500..=599 => Class::retry(Reason::ServiceUnavailable),
+        408 => Class::retry(Reason::TimedOut),
         400..=499 if refusal.shape == Shape::Graph => request_refusal(refusal),
         400..=499 => Class::foreign(),
-        _ => Class::passing(Reason::UnexpectedAnswer),
+        _ => Class::retry(Reason::UnexpectedAnswer),
     }
 }
 
-/// What a refusal in Graph's error shape means, by its status.
+/// Classifies a refusal in the error shape of Microsoft Graph by its status.
 fn request_refusal(refusal: &Refusal) -> Class {
     match refusal.status {
         401 => Class::user(Reason::Unauthorized, CHECK_ADMISSION),
         402 | 403 => Class::user(Reason::Forbidden, GRANT_PERMISSION),
-        // Also what a just created object answers until all of the service knows it, and what ends
-        // when something else creates the object: worth trying again without anyone's help.
-        404 | 410 => Class::passing(Reason::NotFound),
+        // Also the response for an object that was just created, until it has reached all replicas of
+        // the service, or that another client may yet create: retry without help of the user.
+        404 | 410 => Class::retry(Reason::NotFound),
         405 | 406 | 411 | 415 => Class {
             disposition: Disposition::Bug,
             reason: Reason::InvalidRequest,
             advice: "The interface may have changed; please report it.",
         },
-        // They speak of the way, the protocol or the connection, and those from 440 on are private to
-        // gateways: nothing in a resource would help.
+        // These concern the route, the protocol or the connection, and statuses from 440 on are private
+        // to gateways: no change of a resource would fix them.
         407 | 421 | 425 | 426 | 431 | 440..=499 => Class::foreign(),
-        409 if refusal.says("Directory_ConcurrencyViolation") => Class::passing(Reason::Conflict),
+        409 if refusal.has_code("Directory_ConcurrencyViolation") => Class::retry(Reason::Conflict),
         409 => Class::user(
             Reason::Conflict,
-            "Check what else manages this object, or holds its place.",
+            "Check whether another client manages this object or an object with the same identity.",
         ),
-        412 => Class::passing(Reason::Conflict),
-        423 => Class::passing(Reason::Locked),
+        412 => Class::retry(Reason::Conflict),
+        423 => Class::retry(Reason::Locked),
         _ => Class::user(Reason::Rejected, "Check the values in the resource's spec."),
     }
 }
 
-/// Refusals of the authority that pass by themselves, although they may come with a 400.
+/// Codes of transient refusals of the authority, which may have the status 400.
 ///
-/// The numbers are those that the documented list of errors calls transient, retryable, temporarily
-/// unavailable or timed out; 50196 (a loop was detected) and 90055 (throttled) end with a pause.
-const PASSING: [&str; 11] = [
+/// The numbers are those that the documented list of errors describes as transient, retryable,
+/// temporarily unavailable or timed out; 50196 (loop detected) and 90055 (throttled) end after a pause.
+const TRANSIENT: [&str; 11] = [
     "temporarily_unavailable",
     "server_error",
     "AADSTS50087",
@@ -297,18 +298,18 @@ const PASSING: [&str; 11] = [
     "AADSTS90091",
 ];
 
-/// What a refusal by the token endpoint, or by something on the way to it, means.
+/// Classifies a refusal by the token endpoint or by an intermediary.
 fn authority_refusal(refusal: &Refusal) -> Class {
     let after = refusal.retry_after;
-    let passes = PASSING.iter().any(|code| refusal.says(code));
+    let is_transient = TRANSIENT.iter().any(|code| refusal.has_code(code));
     match refusal.status {
-        408 => Class::passing(Reason::TimedOut),
+        408 => Class::retry(Reason::TimedOut),
         429 => Class::throttled(Reason::Throttled, after),
         400..=499 if refusal.shape != Shape::Authority => Class::foreign(),
-        400..=499 if !passes => Class::user(Reason::CredentialRefused, CHECK_CREDENTIAL),
+        400..=499 if !is_transient => Class::user(Reason::CredentialRefused, CHECK_CREDENTIAL),
         400..=499 | 503 if after.is_some() => Class::throttled(Reason::ServiceUnavailable, after),
-        400..=599 => Class::passing(Reason::ServiceUnavailable),
-        _ => Class::passing(Reason::UnexpectedAnswer),
+        400..=599 => Class::retry(Reason::ServiceUnavailable),
+        _ => Class::retry(Reason::UnexpectedAnswer),
     }
 }
 

@@ -1,5 +1,5 @@
-//! One request from budget to meaning: budget, token, exchange, one repetition with another token,
-//! reading, telling.
+//! One request from start to end: budget, token, HTTP exchange, at most one repetition with another
+//! token, parsing, and the log entry.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,12 +23,12 @@ use super::{
     transport::Transport,
 };
 
-/// Which connection a request may take.
+/// Connection that a request may use.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ConnectionUse {
-    /// Any.
+    /// Any connection of the pool.
     Pooled,
-    /// One of its own.
+    /// A new connection for this request alone.
     Alone,
 }
 
@@ -40,13 +40,13 @@ pub(super) struct GraphRequest {
     url: Url,
     body: Option<Body>,
     connection_use: ConnectionUse,
-    /// Sent as `client-request-id`. The service repeats it in its own logs; it does not make a
-    /// request idempotent.
+    /// Sent as `client-request-id`. The service records it in its logs; it does not make a request
+    /// idempotent.
     id: Uuid,
 }
 
 impl GraphRequest {
-    /// A request without a body, with an id of its own.
+    /// Returns a request without a body, with a random id.
     pub(super) fn new(operation: Operation, method: Method, url: Url, priority: Priority) -> Self {
         Self {
             operation,
@@ -63,7 +63,7 @@ impl GraphRequest {
         Self { id, ..self }
     }
 
-    /// On a connection of its own; see [`Transport::unpooled`].
+    /// Sends the request on a new connection; see [`Transport::unpooled`].
     pub(super) fn alone(self) -> Self {
         Self {
             connection_use: ConnectionUse::Alone,
@@ -79,7 +79,7 @@ impl GraphRequest {
     }
 }
 
-/// What all requests of one connection share.
+/// State shared by all requests of one client.
 pub(super) struct Exchange {
     pub(super) transport: Transport,
     pub(super) tokens: TokenSource,
@@ -88,11 +88,12 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// Makes a request and reads its answer.
+    /// Sends a request and parses its response with `read`.
     ///
-    /// *Guarantees*: the request is sent at most once, and once more, with another token, if the service
-    /// refused the first. From leaving the budget to the return takes no longer than the request
-    /// time-out.
+    /// # Guarantees
+    ///
+    /// The request is sent at most once, and a second time with another token if the service refused
+    /// the first token. The time from leaving the budget to the return is at most the request time-out.
     pub(super) async fn call<T>(
         &self,
         request: &GraphRequest,
@@ -103,25 +104,29 @@ impl Exchange {
         let start = Instant::now();
         let result = match admitted {
             Ok(()) => {
-                self.exchange(request, start + self.transport.request_timeout())
+                self.send_with_token(request, start + self.transport.request_timeout())
                     .await
             }
             Err(closed) => Err(Error::closed(operation, closed)),
         };
         let result = result
             .and_then(|answer| read(answer).map_err(|failure| Error::request(operation, failure)));
-        self.tell(request, result.as_ref().err(), start.elapsed());
+        self.report(request, result.as_ref().err(), start.elapsed());
         result
     }
 
-    async fn exchange(&self, request: &GraphRequest, deadline: Instant) -> Result<Answer, Error> {
+    async fn send_with_token(
+        &self,
+        request: &GraphRequest,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
         let failed = |failure| Error::request(request.operation, failure);
         let token = self.token(request.operation, deadline).await?;
         let answer = self.send(request, &token, deadline).await;
         let Err(Failure::Refused(refusal)) = &answer else {
             return answer.map_err(failed);
         };
-        let Some(other) = self.other(request, refusal, &token, deadline).await? else {
+        let Some(other) = self.other_token(request, refusal, &token, deadline).await? else {
             return answer.map_err(failed);
         };
         let admitted = self
@@ -132,27 +137,27 @@ impl Exchange {
         self.send(request, &other, deadline).await.map_err(failed)
     }
 
-    /// Another token, if the first was refused and the request may be repeated with one.
-    async fn other(
+    /// Returns another token if the first was refused and the request may be repeated, or `None`.
+    async fn other_token(
         &self,
         request: &GraphRequest,
         refusal: &Refusal,
         token: &AccessToken,
         deadline: Instant,
     ) -> Result<Option<AccessToken>, Error> {
-        let theirs = refusal.shape == Shape::Graph;
+        let from_service = refusal.shape == Shape::Graph;
         match refusal.status {
             401 => {
                 let renewed = timeout_at(deadline, self.tokens.refused(token)).await;
-                // A 401 of somebody else does not prove that nothing was done; to do it twice is harmless
-                // but for creates and resets.
-                let repeatable = theirs || request.method != Method::POST;
+                // A 401 from an intermediary does not prove that the request had no effect. A repetition is
+                // harmless, except for creates and resets, which are the POST requests.
+                let repeatable = from_service || request.method != Method::POST;
                 if repeatable && renewed.unwrap_or(false) {
                     return self.token(request.operation, deadline).await.map(Some);
                 }
                 Ok(None)
             }
-            403 if theirs => {
+            403 if from_service => {
                 let newer = timeout_at(deadline, self.tokens.instead_of(token)).await;
                 Ok(newer.ok().flatten())
             }
@@ -164,7 +169,7 @@ impl Exchange {
         self.account.budget()
     }
 
-    /// Makes sure that there is a token.
+    /// Obtains a token, unless a valid one is cached.
     pub(super) async fn obtain_token(&self) -> Result<(), Error> {
         let deadline = Instant::now() + self.transport.request_timeout();
         self.token(Operation::FetchToken, deadline).await.map(drop)
@@ -191,8 +196,8 @@ impl Exchange {
             .header(AUTHORIZATION, token.header.clone())
             .header("client-request-id", request.id.to_string());
         if request.method == Method::GET {
-            // Without it the service may show a word that is newer than the interface as
-            // `unknownFutureValue`, and hide what it is.
+            // Without this header the service may return `unknownFutureValue` in place of an enum member
+            // that is newer than the documented interface.
             http = http.header("Prefer", "include-unknown-enum-members");
         }
         if let Some(body) = &request.body {
@@ -217,8 +222,9 @@ impl Exchange {
         }
     }
 
-    /// The one place that logs a request, with the ids that the service's support asks for.
-    fn tell(&self, request: &GraphRequest, error: Option<&Error>, duration: Duration) {
+    /// Logs the request, with the ids that the service's support team asks for, and notifies the
+    /// observer. No other code logs requests, except those for a token.
+    fn report(&self, request: &GraphRequest, error: Option<&Error>, duration: Duration) {
         let outcome = error.map_or(RequestOutcome::Success, |error| {
             RequestOutcome::Failure(error.verdict().reason)
         });

@@ -9,78 +9,79 @@ use thiserror::Error;
 
 use super::model::Malformed;
 
-/// What happened to one exchange with the service or the authority.
+/// Failure of one exchange with the service or the authority.
 #[derive(Debug, Error)]
 pub enum Failure {
-    /// No connection could be made, so that nothing was sent.
+    /// No connection could be established, so nothing was sent.
     #[error("failed to connect")]
     Unconnected(#[source] reqwest::Error),
-    /// The connection broke before the answer was complete.
+    /// The connection was lost before the response was complete.
     #[error("connection lost")]
     Interrupted(#[source] reqwest::Error),
-    /// The answer was not complete in time.
+    /// The response was not complete within the time-out.
     #[error("no answer in time")]
     TimedOut,
-    /// The answer's status is no success.
+    /// The response status was not 2xx.
     #[error("{0}")]
     Refused(Refusal),
-    /// The body of the answer is longer than this client accepts.
+    /// The body exceeds the size limit.
     #[error("answer too large")]
     TooLarge,
-    /// The answer does not have the shape that it should have.
+    /// The response does not have the documented shape.
     #[error("answer not understood")]
     Malformed(#[source] Malformed),
-    /// The link to the next page is not one that may be followed.
+    /// The link to the next page must not, or cannot, be followed.
     #[error("unusable link to the next page")]
     Link(#[source] LinkError),
 }
 
-/// An answer whose status is not a success.
+/// Response with a status other than 2xx.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The HTTP status.
     pub status: u16,
-    /// Whose error shape the body has.
+    /// Error shape of the body.
     pub shape: Shape,
-    /// The error code of the body.
+    /// Error code of the body.
     pub code: Option<ErrorCode>,
-    /// The more specific code inside the error: the innermost `innerError` of Microsoft Graph, or
-    /// the number that the authority gives.
+    /// More specific code: that of the innermost `innerError` of Microsoft Graph, or the error number
+    /// of the authority.
     pub detail: Option<ErrorCode>,
-    /// The pause that the service asks for.
+    /// Pause that the service requested.
     pub retry_after: Option<Duration>,
-    /// The service's id of the request, for logs only: it differs each time.
+    /// Id that the service gave the request. For logs only, because it differs each time.
     pub request_id: Option<ErrorCode>,
 }
 
-/// Whose error shape a body has: who has answered.
+/// Error shape of a body, which identifies the sender of the response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
-    /// That of Microsoft Graph: `error` is an object with a `code`.
+    /// Microsoft Graph: `error` is an object with a `code`.
     Graph,
-    /// That of the authority: `error` is text.
+    /// The authority: `error` is text.
     Authority,
-    /// Neither: the answer may be that of a gateway, a proxy or a portal.
+    /// Neither of these; possibly the response of a gateway, a proxy or a captive portal.
     #[default]
     Other,
 }
 
 impl Refusal {
-    /// Whether the service itself, by its error shape, says that it did not carry the request out.
+    /// Returns whether the response proves that the service did not carry out the request: one of
+    /// these statuses, in the service's own error shape.
     ///
-    /// A closed list: a 409 or 412 may be the answer to a repetition of what an intermediary has sent
-    /// already, and every status that is not here may be somebody else's.
+    /// The list is closed: a 409 or 412 may be the response to a repetition of a request that an
+    /// intermediary has sent already, and any other status may come from an intermediary.
     pub(super) fn is_definite(&self) -> bool {
         const DEFINITE: [u16; 8] = [400, 401, 403, 404, 405, 413, 415, 422];
         self.shape == Shape::Graph && DEFINITE.contains(&self.status)
     }
 
-    /// Whether either code is this one.
-    pub(super) fn says(&self, code: &str) -> bool {
+    /// Returns whether either code equals `code`, ignoring ASCII case.
+    pub(super) fn has_code(&self, code: &str) -> bool {
         [&self.code, &self.detail]
             .into_iter()
             .flatten()
-            .any(|said| said.as_str().eq_ignore_ascii_case(code))
+            .any(|known| known.as_str().eq_ignore_ascii_case(code))
     }
 }
 
@@ -94,15 +95,15 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// A short token that the service wrote and that is safe to show: 1 to 64 letters, digits, `_`, `.`
-/// and `-`.
+/// Short identifier from the service that is safe to log and to show: 1 to 64 letters, digits, `_`,
+/// `.` and `-`.
 ///
-/// Anything else might be text with someone's data in it.
+/// Any other text might contain personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorCode(String);
 
 impl ErrorCode {
-    /// Takes the text if it is safe to show.
+    /// Returns the code, or `None` if the text is not safe to show.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
@@ -110,7 +111,7 @@ impl ErrorCode {
         safe.then(|| Self(text.to_owned()))
     }
 
-    /// The text.
+    /// Returns the code as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -123,16 +124,16 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// Why the rest of a list cannot be read.
+/// Reason why the rest of a list cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum LinkError {
-    /// The link is no URL.
+    /// The link is not a URL.
     #[error("not a URL")]
     Unreadable,
-    /// The link leads to another origin or path, or holds a user name or password.
+    /// The link has another origin or path, or contains a user name or password.
     #[error("it leads somewhere else")]
     Foreign,
-    /// There is no end to the list.
+    /// The list has more pages than the limit.
     #[error("too many pages")]
     TooLong,
 }

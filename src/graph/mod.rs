@@ -1,23 +1,23 @@
 //! Typed client of the Microsoft Graph (beta) interface for outbound provisioning flow sets and
 //! flows.
 //!
-//! [`Client`] makes requests, [`model`] is what the service holds, [`verdict`] is what a failure
-//! means. Everything that is sent as one [`Account`] passes one [`Budget`]; tokens are shared by all
-//! who show the same credential.
+//! [`Client`] makes requests, [`model`] contains the objects of the service, and [`verdict`] the meaning
+//! of failures. All requests of one [`Account`] share one [`Budget`]; all clients with the same
+//! credential share tokens.
 //!
-//! *Guarantees*
+//! # Guarantees
 //!
-//! * A request is sent once. The only repetition is after a 401 or 403 in the service's error shape,
-//!   which proves that the first had no effect, with another token.
-//! * A success is a documented status with the documented shape. Whatever else comes with a 2xx, such
-//!   as the page of a gateway, is a failure that leaves the effect unknown.
-//! * A list is complete or an error, but for items that cannot be understood, which it counts.
-//! * The token goes to the configured endpoints only: redirects and links to other origins are not
+//! * A request is sent once. It is repeated, with another token, only after a 401, or after a 403 in the
+//!   service's error shape, because these show that the first request had no effect.
+//! * A success is a documented status with the documented shape. Any other 2xx response, such as the
+//!   page of a gateway, is a failure that leaves the effect unknown.
+//! * A list is either complete or an error, except for items that cannot be parsed, which are counted.
+//! * The token is sent to the configured endpoints only: redirects and links to other origins are not
 //!   followed.
-//! * Errors, their causes and their `Debug` output hold no token, secret, password or text of an
-//!   answer.
+//! * Errors, their causes and their `Debug` output contain no token, secret, password or text of a
+//!   response.
 //!
-//! The module knows nothing of Kubernetes.
+//! The module does not depend on Kubernetes.
 
 mod account;
 mod answer;

@@ -1,8 +1,8 @@
-//! What the service holds: flow sets, flows and complete lists of them.
+//! Objects of the service: flow sets, flows and complete lists of them.
 //!
-//! Plain data without IO, so that pure code can depend on it. Parsing is strict about what
-//! identifies an object and lenient about everything else: the interface is beta, and a member that
-//! this client does not know must neither be lost nor make an object unreadable.
+//! Plain data without IO, so that pure code can depend on it. Parsing is strict about the identity of
+//! an object and lenient about everything else: the interface is beta, and an unknown member must
+//! neither be lost nor make an object unreadable.
 
 mod id;
 
@@ -14,13 +14,13 @@ use thiserror::Error;
 
 pub use self::id::{FlowId, FlowSetId, InvalidId};
 
-/// What stands where the service has, or might have, a password.
+/// Mask in place of a password.
 ///
-/// The service itself answers fifteen asterisks. Parsing puts the same in place of any other value,
-/// so that no [`Flow`] ever holds a password, even if the service should echo one.
+/// The service itself returns fifteen asterisks. Parsing replaces any other value with the same, so that
+/// no [`Flow`] ever contains a password, even if the service returned one.
 pub const PASSWORD_MASK: &str = "***************";
 
-/// The four concrete kinds of flow.
+/// Type of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FlowType {
     /// Creates administrative units.
@@ -34,7 +34,7 @@ pub enum FlowType {
 }
 
 impl FlowType {
-    /// All of them, in alphabetical order.
+    /// All types, in alphabetical order.
     pub const ALL: [Self; 4] = [
         Self::AdministrativeUnit,
         Self::ClassGroup,
@@ -42,7 +42,7 @@ impl FlowType {
         Self::User,
     ];
 
-    /// The short name, for people, columns and labels.
+    /// Returns the short name, for users, columns and labels.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl FlowType {
         }
     }
 
-    /// The value of `@odata.type` that stands for this type on the wire.
+    /// Returns the value of `@odata.type` for this type in the interface.
     #[must_use]
     pub const fn odata_type(self) -> &'static str {
         match self {
@@ -66,9 +66,8 @@ impl FlowType {
         }
     }
 
-    /// Reads a value of `@odata.type`, in any case and with or without what precedes the namespace.
-    ///
-    /// `None`: a type that this client does not know.
+    /// Parses a value of `@odata.type`, in any case and with or without the prefix before the namespace.
+    /// Returns `None` for an unknown type.
     #[must_use]
     pub fn from_odata_type(text: &str) -> Option<Self> {
         let qualified = text.rsplit_once('#').map_or(text, |(_, name)| name);
@@ -87,34 +86,34 @@ impl fmt::Display for FlowType {
     }
 }
 
-/// One provisioning flow as the service describes it.
+/// Provisioning flow as the service returns it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Flow {
-    /// The service's id.
+    /// Id that the service gave it.
     pub id: FlowId,
-    /// Which of the four types it is. `None`: a type that this client does not know.
+    /// Type of the flow, or `None` if it is unknown to this client.
     pub flow_type: Option<FlowType>,
     /// When it was created, verbatim.
     pub created: Option<String>,
-    /// When its configuration last changed, verbatim. A change of [`Self::readiness`] does not move
+    /// When its configuration last changed, verbatim. A change of [`Self::readiness`] does not affect
     /// it.
     pub last_modified: Option<String>,
-    /// `readinessStatus`, the service's own word, also one that this client does not know.
+    /// Value of `readinessStatus`, verbatim, even if it is unknown to this client.
     pub readiness: Option<String>,
-    /// Every other member, verbatim but for passwords, which are [masked](PASSWORD_MASK), and
-    /// without the annotations (`@odata.…`) of the flow itself.
+    /// All other members, verbatim except for passwords, which are [masked](PASSWORD_MASK), and without
+    /// the annotations (`@odata.…`) of the flow itself.
     pub properties: Map<String, Value>,
 }
 
 impl Flow {
-    /// Reads a flow from the JSON of an answer.
+    /// Parses a flow from the JSON of a response.
     ///
     /// A date or readiness of an unexpected JSON type stays among the
     /// [`properties`](Self::properties).
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if the value is no object or has no usable id.
+    /// [`Malformed`] if the value is not an object or does not contain a usable id.
     pub fn parse(value: Value) -> Result<Self, Malformed> {
         let mut members = object(value)?;
         let flow_type = take_text(&mut members, "@odata.type");
@@ -129,46 +128,34 @@ impl Flow {
         Ok(flow)
     }
 
-    /// The time of creation, if the service gave one that can be read.
+    /// Returns the time of creation, or `None` if it is missing or cannot be parsed.
     #[must_use]
     pub fn created_at(&self) -> Option<Timestamp> {
         time(self.created.as_deref())
     }
-
-    /// The time of the last change of configuration, if the service gave one that can be read.
-    #[must_use]
-    pub fn last_modified_at(&self) -> Option<Timestamp> {
-        time(self.last_modified.as_deref())
-    }
 }
 
-/// One outbound provisioning flow set as the service describes it.
+/// Outbound provisioning flow set as the service returns it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlowSet {
-    /// The service's id.
+    /// Id that the service gave it.
     pub id: FlowSetId,
-    /// Free text; two sets may have the same. Empty where the service gave none.
+    /// Display name, which need not be unique; empty if the service returned none.
     pub display_name: String,
-    /// Which organisations it covers, verbatim. `None`: all.
+    /// Filter of organisations, verbatim, or `None` for all.
     pub filter: Option<Value>,
     /// When it was created, verbatim.
     pub created: Option<String>,
     /// When it last changed, verbatim.
     pub last_modified: Option<String>,
-    /// Its flows, where they were asked for and came *completely*.
-    ///
-    /// `None` also where the service paged the flows inside the set, or one of them cannot be
-    /// understood: then they have to be listed by themselves, so that a set never seems to have fewer
-    /// flows than it has.
-    pub flows: Option<Vec<Flow>>,
 }
 
 impl FlowSet {
-    /// Reads a flow set from the JSON of an answer.
+    /// Parses a flow set from the JSON of a response.
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if the value is no object or has no usable id.
+    /// [`Malformed`] if the value is not an object or does not contain a usable id.
     pub fn parse(value: Value) -> Result<Self, Malformed> {
         let mut members = object(value)?;
         let set = Self {
@@ -177,51 +164,42 @@ impl FlowSet {
             filter: members.remove("filter").filter(|filter| !filter.is_null()),
             created: take_text(&mut members, "createdDateTime"),
             last_modified: take_text(&mut members, "lastModifiedDateTime"),
-            flows: take_flows(&mut members),
         };
         Ok(set)
     }
 
-    /// The time of creation, if the service gave one that can be read.
+    /// Returns the time of creation, or `None` if it is missing or cannot be parsed.
     #[must_use]
     pub fn created_at(&self) -> Option<Timestamp> {
         time(self.created.as_deref())
     }
-
-    /// The time of the last change, if the service gave one that can be read.
-    #[must_use]
-    pub fn last_modified_at(&self) -> Option<Timestamp> {
-        time(self.last_modified.as_deref())
-    }
 }
 
-/// A complete list: everything that the service showed, or there is no `Listing` at all. Only items
-/// that cannot be understood are missing, and they are counted.
+/// Complete list of objects: a list with a missing page is an error, not a `Listing`. Only items that
+/// cannot be parsed are missing, and they are counted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listing<T> {
-    /// The members, each id once, in the service's order.
+    /// Items in the order of the service, each id once.
     pub items: Vec<T>,
-    /// How many items cannot be understood: no object, or without a usable id. Where there are any,
-    /// an object that is not among [`items`](Self::items) may be there all the same.
+    /// Number of items that cannot be parsed, because they are not objects or have no usable id. If it is
+    /// not zero, an object that is missing from [`items`](Self::items) may nevertheless exist.
     pub unread: usize,
-    /// The service's clock when it began to answer: the `Date` header of the first page, in whole
-    /// seconds (cut, not rounded). The local clock at the start of the request where the header is
-    /// missing or unreadable.
+    /// Service time at the start of the response: the `Date` header of the first page, in whole seconds
+    /// (truncated, not rounded), or the local time at the start of the request if the header is missing
+    /// or unreadable.
     pub date: Timestamp,
 }
 
-/// JSON that is no flow, no flow set or no list of them.
-///
-/// Says what is wrong, never what the text was.
+/// Reason why a response could not be parsed. It does not contain the text of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Malformed {
-    /// A status of success that the interface does not have for this request.
+    /// A 2xx status that is not documented for this request.
     #[error("an unexpected status of success")]
     Status,
     /// The content type is not that of JSON.
     #[error("not sent as JSON")]
     ContentType,
-    /// An error, although the status is one of success.
+    /// An error body with a 2xx status.
     #[error("an error under a status of success")]
     Error,
     /// Not JSON at all.
@@ -236,7 +214,7 @@ pub enum Malformed {
     /// `value` is missing, or not a list.
     #[error("no list of values")]
     Values,
-    /// The answer of the authority holds no token that can be sent.
+    /// The response of the authority contains no usable token.
     #[error("no access token")]
     Token,
     /// `@odata.nextLink` is not text.
@@ -256,7 +234,7 @@ fn take_id<T: FromStr>(members: &mut Map<String, Value>) -> Result<T, Malformed>
     text.parse().map_err(|_| Malformed::Id)
 }
 
-/// Takes a member out if it is text or null; anything else stays where it is.
+/// Removes a member if it is text or null, and returns the text. Any other value is kept.
 fn take_text(members: &mut Map<String, Value>, name: &str) -> Option<String> {
     match members.get_mut(name)?.take() {
         Value::String(text) => {
@@ -271,17 +249,6 @@ fn take_text(members: &mut Map<String, Value>, name: &str) -> Option<String> {
             members.insert(name.to_owned(), other);
             None
         }
-    }
-}
-
-fn take_flows(members: &mut Map<String, Value>) -> Option<Vec<Flow>> {
-    let partial = members.contains_key("provisioningFlows@odata.nextLink");
-    match members.remove("provisioningFlows") {
-        Some(Value::Array(flows)) if !partial => flows
-            .into_iter()
-            .map(|flow| Flow::parse(flow).ok())
-            .collect(),
-        _ => None,
     }
 }
 

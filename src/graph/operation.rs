@@ -1,10 +1,10 @@
-//! What is asked of the service, and how it went: the labels of logs and metrics.
+//! Operations of the service and their outcomes: the labels of logs and metrics.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::verdict::Reason;
 
-/// The requests that this client makes.
+/// Request that this client can make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
     /// Obtain an access token from the authority.
@@ -34,7 +34,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The name for labels.
+    /// Returns the name used in labels.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl Operation {
         }
     }
 
-    /// What it does, to follow "failed to" or "could not".
+    /// Returns a description that can follow "failed to" or "could not".
     #[must_use]
     pub const fn phrase(self) -> &'static str {
         match self {
@@ -79,17 +79,17 @@ impl fmt::Display for Operation {
     }
 }
 
-/// How a request went.
+/// Outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RequestOutcome {
-    /// As it should.
+    /// A response of the documented shape.
     Success,
-    /// It failed.
+    /// A failure, with its class.
     Failure(Reason),
 }
 
 impl RequestOutcome {
-    /// The name for labels: `Success`, or that of the [`Reason`].
+    /// Returns the name used in labels: `Success`, or the name of the [`Reason`].
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -105,14 +105,14 @@ impl fmt::Display for RequestOutcome {
     }
 }
 
-/// Told of each finished request: what it was, how it went and how long it took.
+/// Callback for each finished request, with its operation, outcome and duration.
 ///
-/// A list counts once a page. The duration starts when the budget lets the request go; a request
-/// that the budget refused is told with zero. Called on the task that made the request, so it must
-/// not block.
+/// It is called once for each page of a list. The duration starts when the budget grants the request,
+/// and is zero if the budget refused it. It is called on the task that made the request, so it must not
+/// block.
 pub type Observer = Arc<dyn Fn(Operation, RequestOutcome, Duration) + Send + Sync>;
 
-/// An observer that ignores everything.
+/// Returns an observer that ignores everything.
 #[must_use]
 pub fn unobserved() -> Observer {
     Arc::new(|_, _, _| {})

@@ -1,7 +1,7 @@
 //! Pages of a list, and the links between them.
 //!
-//! A link comes from the service, but a token is sent along; so it is followed only to where the
-//! list already is.
+//! A link is followed only if it has the origin and path of the list, because the token is sent with the
+//! request.
 
 use std::collections::HashSet;
 
@@ -14,12 +14,13 @@ use super::{
     model::Malformed,
 };
 
-/// More pages than the largest tenant could need, at any page size the service is likely to use.
+/// More pages than the largest tenant needs, at any page size that the service is likely to use:
+/// 100,000 items with 100 per page.
 const MAX_PAGES: usize = 1000;
-/// The largest list held in memory, as text.
+/// Largest list that is accepted, as JSON text: eight responses of the maximum size of 8 MiB.
 const MAX_LIST_BYTES: usize = 64 * 1024 * 1024;
 
-/// One page: its items, and the link to the next.
+/// One page as received: its items and the link to the next page.
 #[derive(Debug)]
 pub(super) struct RawPage {
     pub(super) items: Vec<Value>,
@@ -28,7 +29,7 @@ pub(super) struct RawPage {
 }
 
 impl RawPage {
-    /// Takes a page of so many bytes apart.
+    /// Parses a page whose JSON text has this many bytes.
     pub(super) fn read(mut value: Value, bytes: usize) -> Result<Self, Malformed> {
         let page = value.as_object_mut().ok_or(Malformed::NotAnObject)?;
         let Some(Value::Array(items)) = page.remove("value") else {
@@ -36,7 +37,7 @@ impl RawPage {
         };
         let next = match page.remove("@odata.nextLink") {
             None | Some(Value::Null) => None,
-            // An empty link is how some write that there is none.
+            // Some services write an empty link on the last page.
             Some(Value::String(link)) => Some(link).filter(|link| !link.trim().is_empty()),
             Some(_) => return Err(Malformed::NextLink),
         };
@@ -44,7 +45,7 @@ impl RawPage {
     }
 }
 
-/// The way through the pages of one list.
+/// Position in the pages of one list, with the pages visited so far.
 #[derive(Debug)]
 pub(super) struct PageCursor {
     start: Url,
@@ -61,13 +62,13 @@ impl PageCursor {
         }
     }
 
-    /// Where the page after this one is, or `None` if this was the last.
+    /// Returns the URL of the page after this one, or `None` if this was the last.
     ///
-    /// A link to a page that has been read brings nothing new, so the list ends there.
+    /// A link to a page that has been read already ends the list.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if the list goes on but must not, or cannot, be followed.
+    /// [`Failure`] if there is another page, but its link must not, or cannot, be followed.
     pub(super) fn next(&mut self, page: &RawPage) -> Result<Option<Url>, Failure> {
         self.bytes += page.bytes;
         if self.bytes > MAX_LIST_BYTES {
@@ -97,8 +98,8 @@ impl PageCursor {
     }
 }
 
-/// The path as segments that can be compared: decoded, in lower case, and with `name('key')`, the
-/// other spelling of `name/key`, taken apart.
+/// Returns the path as segments that can be compared: decoded, in lower case, and with `name('key')`
+/// written as `name/key`.
 fn path(url: &Url) -> Vec<String> {
     let segments = url.path_segments().into_iter().flatten();
     segments

@@ -1,5 +1,4 @@
-//! A server for tests that says exactly what it is told to, byte by byte, and remembers what it was
-//! asked.
+//! Server for tests that sends scripted responses byte by byte and records the requests.
 
 use std::{
     collections::VecDeque,
@@ -29,16 +28,16 @@ use super::{
 pub(super) const SECRET: &str = "canary-secret";
 pub(super) const TENANT: &str = "contoso.example";
 
-/// What the server does with one request.
+/// Reaction of the server to one request.
 #[derive(Clone, Debug)]
 pub(super) enum Reply {
     /// Send these bytes and close.
     Bytes(Vec<u8>),
-    /// Close without a word.
+    /// Close without a response.
     Cut,
     /// Send these bytes and then nothing more, without closing.
     Hang(Vec<u8>),
-    /// Send one byte after the other, this far apart, for ever.
+    /// Send these bytes, and then one byte after the other at this interval, indefinitely.
     Drip(Vec<u8>, Duration),
 }
 
@@ -75,7 +74,7 @@ impl Reply {
     }
 }
 
-/// A request as it came.
+/// Request as received.
 #[derive(Clone, Debug)]
 pub(super) struct Received {
     /// Method and target.
@@ -99,9 +98,9 @@ impl Received {
 
 #[derive(Debug, Default)]
 struct Script {
-    /// For requests to the service, in order.
+    /// Responses to requests to the service, in order.
     replies: VecDeque<Reply>,
-    /// For requests for tokens, in order; then `token-1`, `token-2` … are given out.
+    /// Responses to token requests, in order; after them `token-1`, `token-2` … are issued.
     tokens: VecDeque<Reply>,
     token_count: usize,
     received: Vec<Received>,
@@ -126,7 +125,7 @@ impl Script {
     }
 }
 
-/// The server; gone when dropped.
+/// Running server, which stops when dropped.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) url: Url,
@@ -164,17 +163,17 @@ impl Server {
         }
     }
 
-    /// Adds a reply to those still to be given.
+    /// Appends a response to a request to the service.
     pub(super) fn then(&self, reply: Reply) {
         self.script.lock().unwrap().replies.push_back(reply);
     }
 
-    /// Adds a reply to the next request for a token.
+    /// Appends a response to a token request.
     pub(super) fn then_token(&self, reply: Reply) {
         self.script.lock().unwrap().tokens.push_back(reply);
     }
 
-    /// The requests to the service so far.
+    /// Returns the requests to the service so far.
     pub(super) fn received(&self) -> Vec<Received> {
         let all = self.script.lock().unwrap().received.clone();
         all.into_iter()
@@ -182,7 +181,7 @@ impl Server {
             .collect()
     }
 
-    /// The requests for tokens so far.
+    /// Returns the token requests so far.
     pub(super) fn token_requests(&self) -> Vec<Received> {
         let all = self.script.lock().unwrap().received.clone();
         all.into_iter()
@@ -231,9 +230,8 @@ pub(super) fn account() -> Account {
     Account::new(Tenant::new(TENANT).unwrap(), "client", limits)
 }
 
-/// A service and authority that keeps connections open, and closes each just as its second request
-/// arrives: what a peer with a short time-out does to a connection that was idle. The number is that of
-/// the requests that were answered.
+/// Starts a service and authority that keeps connections open and closes each just as its second request
+/// arrives, like a peer with a short idle time-out. Returns the number of answered requests, too.
 pub(super) async fn fickle() -> (Url, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -266,10 +264,10 @@ async fn answer_once(mut stream: TcpStream, answered: Arc<AtomicUsize>) {
     drop(receive(&mut stream).await);
 }
 
-/// What an observer was told.
+/// Outcomes that an observer has recorded.
 pub(super) type Told = Arc<Mutex<Vec<(Operation, RequestOutcome)>>>;
 
-/// An observer that remembers.
+/// Returns an observer that records all outcomes.
 pub(super) fn listener() -> (Observer, Told) {
     let told = Told::default();
     let copy = Arc::clone(&told);

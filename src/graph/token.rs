@@ -1,9 +1,8 @@
-//! Access tokens: obtained once for all who wait, kept while they are good, and not asked for in
-//! vain.
+//! Access tokens: one request for all callers that wait, a cache of tokens, and a cache of failures.
 //!
-//! Only one request for a token is under way at a time. A failure is remembered for a while and
-//! told to everyone who asks, longer and longer if it repeats, so that hundreds of resources with a
-//! wrong secret are one request to the authority now and then.
+//! Only one token request is in progress at a time. A failure is cached and returned to all callers,
+//! for longer each time it repeats, so that hundreds of resources with a wrong secret cause only an
+//! occasional request to the authority.
 
 mod cache;
 
@@ -25,24 +24,24 @@ use super::{
 };
 pub(super) use cache::TokenCache;
 
-/// A tenant: its id (a GUID) or one of its domains.
+/// Tenant, by its id (a GUID) or one of its domains.
 ///
-/// Checked, as it becomes part of the URL that the secret is sent to.
+/// It is validated, because it becomes part of the URL to which the secret is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenant(String);
 
-/// A text that cannot be a tenant.
+/// Error for a text that is neither a GUID nor a domain name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a tenant is a GUID or a domain name")]
 pub struct InvalidTenant;
 
 impl Tenant {
-    /// Takes a GUID, or a domain name of at least two labels.
+    /// Returns the tenant for a GUID or for a domain name of at least two labels.
     ///
     /// # Errors
     ///
-    /// [`InvalidTenant`] for anything else, also for `common`, `organizations` and `consumers`,
-    /// which stand for no tenant in particular.
+    /// [`InvalidTenant`] for anything else, including `common`, `organizations` and `consumers`, which
+    /// do not identify a single tenant.
     pub fn new(text: &str) -> Result<Self, InvalidTenant> {
         let guid = text.len() == 36 && uuid::Uuid::try_parse(text).is_ok();
         (guid || is_domain(text))
@@ -50,7 +49,7 @@ impl Tenant {
             .ok_or(InvalidTenant)
     }
 
-    /// The GUID or domain.
+    /// Returns the GUID or domain name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -75,22 +74,22 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// A token as it is sent, marked so that `Debug` does not show it.
+/// Token as a header value, marked as sensitive so that `Debug` does not print it.
 #[derive(Clone, Debug)]
 pub(super) struct AccessToken {
     pub(super) header: HeaderValue,
-    /// Which of the tokens obtained so far it is.
+    /// Serial number among the tokens obtained so far.
     generation: u64,
 }
 
-/// Where a connection's requests get their token.
+/// Source of the tokens of a client.
 pub(super) struct TokenSource {
     transport: Transport,
     account: Account,
     secret: SecretString,
     observer: Observer,
-    /// The account's cache of this very secret. Held while a token is being fetched: whoever else
-    /// needs one waits here, and then finds it.
+    /// Token cache of this secret. Locked while a token is being fetched, so that other callers wait for
+    /// that token instead of requesting another one.
     cache: Arc<Mutex<TokenCache>>,
 }
 
@@ -111,11 +110,11 @@ impl TokenSource {
         }
     }
 
-    /// A token that is good for now.
+    /// Returns a valid token, from the cache or from the authority.
     ///
     /// # Errors
     ///
-    /// What the authority, or the way to it, failed with; possibly a while ago.
+    /// The failure of the token request, possibly a cached one.
     pub(super) async fn get(&self) -> Result<AccessToken, Arc<Failure>> {
         let mut cache = self.cache.lock().await;
         let now = Instant::now();
@@ -133,8 +132,8 @@ impl TokenSource {
         recorded
     }
 
-    /// A newer token than one that the service accepted, but not for what was asked; `None` if none is
-    /// to be had, or if that one is too young for another to be better.
+    /// Returns a newer token than `denied`, which the service accepted but which lacked a permission, or
+    /// `None` if no other token is available or `denied` is too recent for another one to differ.
     pub(super) async fn instead_of(&self, denied: &AccessToken) -> Option<AccessToken> {
         let worthwhile = self
             .cache
@@ -149,8 +148,8 @@ impl TokenSource {
         token.filter(|token| token.generation != denied.generation)
     }
 
-    /// Tells that the service did not accept a token, and answers whether [`get`](Self::get) is
-    /// worth another try.
+    /// Records that the service did not accept a token, and returns whether to call
+    /// [`get`](Self::get) again.
     pub(super) async fn refused(&self, token: &AccessToken) -> bool {
         self.cache
             .lock()
@@ -191,7 +190,7 @@ impl TokenSource {
     }
 }
 
-/// A token fresh from the authority.
+/// Token as received from the authority.
 #[derive(Debug)]
 struct FetchedToken {
     header: HeaderValue,
@@ -199,7 +198,8 @@ struct FetchedToken {
 }
 
 impl FetchedToken {
-    /// For an answer that does not say how long the token lives.
+    /// Lifetime if the response does not contain one: short, because a later refresh costs one request
+    /// and an expired token a failure.
     const ASSUMED_LIFETIME: Duration = Duration::from_mins(5);
 
     fn read(answer: Answer) -> Result<Self, Failure> {
@@ -219,7 +219,7 @@ impl FetchedToken {
     }
 }
 
-/// A number of seconds; older endpoints write it as text.
+/// Parses a number of seconds, which older endpoints write as text.
 fn seconds(value: &Value) -> Option<Duration> {
     let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
     number.map(Duration::from_secs)

@@ -1,4 +1,4 @@
-//! HTTP: endpoints, time-outs, TLS, bounded answers. Knows nothing of tokens or budgets.
+//! HTTP: endpoints, time-outs, TLS, bounded responses. It does not depend on tokens or budgets.
 
 use std::{fmt, time::Duration};
 
@@ -13,42 +13,41 @@ use super::{
     failure::{Failure, Refusal},
 };
 
-// Connections that are kept, and for how long.
+// Lifetime of pooled connections.
 //
-// A request is lost if its connection is closed just as it is sent. The peers close idle connections
-// after 55 to 75 s (load balancers and gateways; the shortest usual limit is 60 s, some allow 55 s), so
-// this side lets go first, with time to spare for requests that are on their way.
+// A request is lost if the peer closes its connection just as it is sent. Load balancers and gateways
+// close idle connections after 55 to 75 s, so this side closes them first, well before that.
 const MAX_IDLE: Duration = Duration::from_secs(30);
-// A connection that has died without a word is found by TCP within 15 + 3 × 5 = 30 s, which is as long as
-// it could have been kept. There is no read time-out: it would fire on connections that are merely idle.
+// TCP detects a dead connection within 15 + 3 × 5 = 30 s, the longest time for which an idle one is kept.
+// There is no read time-out, because it would also fire on connections that are merely idle.
 const TCP_PROBE_AFTER: Duration = Duration::from_secs(15);
 const TCP_PROBE_INTERVAL: Duration = Duration::from_secs(5);
 const TCP_PROBES: u32 = 3;
-// With HTTP/2 all requests share one connection, which is in use as long as requests keep coming, so that a
-// dead one would take each of them along. Pings end it after 5 + 5 s, also while it is idle: not longer
-// than the usual time-out of the one request that found it dead.
+// With HTTP/2 all requests share one connection, which stays in use as long as requests arrive, so that a
+// dead one would fail all of them. Pings close it after 5 + 5 s, even while it is idle: no later than the
+// default time-out of the first request that it fails.
 const PING_AFTER: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Longer answers are not read to their end. A page of Microsoft Graph is far below a megabyte.
+/// Largest body that is read. A page of Microsoft Graph is far below one megabyte.
 const MAX_BODY: usize = 8 * 1024 * 1024;
 
-/// How to reach the service and the authority.
+/// Settings of a [`Transport`]: endpoints, trust and time-outs.
 #[derive(Clone)]
 pub struct TransportSettings {
-    /// Microsoft Graph, such as `https://graph.microsoft.com`. See [`check_endpoint`].
+    /// Endpoint of Microsoft Graph, such as `https://graph.microsoft.com`. See [`check_endpoint`].
     pub graph_endpoint: Url,
-    /// The token authority, such as `https://login.microsoftonline.com`. See [`check_endpoint`].
+    /// Endpoint of the token authority, such as `https://login.microsoftonline.com`. See [`check_endpoint`].
     pub authority_endpoint: Url,
-    /// Certificates (PEM, one or several) of authorities to trust in addition to the system's. Where a system has
-    /// none, [Mozilla's](https://wiki.mozilla.org/CA), as they were when the program was built, stand for them.
+    /// Certificates (PEM, one or more) of authorities to trust in addition to those of the system. A
+    /// system without a certificate store uses [Mozilla's](https://wiki.mozilla.org/CA) as of the build.
     pub ca_certificates: Option<Vec<u8>>,
-    /// The time from leaving the budget to the last byte of the answer, with the token and a
-    /// repetition after a 401 included. A request for a token gets half of it.
+    /// Time limit from leaving the budget to the last byte of the response, including the token and a
+    /// repetition after a 401. A token request has half of it, so that time is left for the request.
     pub request_timeout: Duration,
-    /// The time to make a connection.
+    /// Time limit for establishing a connection.
     pub connect_timeout: Duration,
-    /// The `User-Agent` header.
+    /// Value of the `User-Agent` header.
     pub user_agent: String,
 }
 
@@ -65,19 +64,19 @@ impl fmt::Debug for TransportSettings {
     }
 }
 
-/// A connection pool to the service and the authority, shared by all connections of the process.
+/// HTTP connection pool for the service and the authority, shared by all clients of the process.
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Transport {
     http: reqwest::Client,
-    /// Makes a connection for each request and keeps none.
+    /// Establishes a connection for each request and keeps none.
     unpooled: reqwest::Client,
     graph: Endpoint,
     authority: Endpoint,
     request_timeout: Duration,
 }
 
-/// Why no [`Transport`] could be made.
+/// Error of [`Transport::new`].
 #[derive(Debug, Error)]
 pub enum TransportError {
     /// The endpoint of Microsoft Graph cannot be used.
@@ -94,13 +93,13 @@ pub enum TransportError {
     Setup(#[source] reqwest::Error),
 }
 
-/// Why a URL cannot be an endpoint.
+/// Reason why a URL cannot be an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum EndpointError {
-    /// Neither https, nor http to this very machine.
+    /// Neither https nor http to a loopback address.
     #[error("must be https (http is for loopback addresses only)")]
     Insecure,
-    /// User name or password in the URL.
+    /// A user name or password in the URL.
     #[error("must not hold a user name or password")]
     Credentials,
     /// A path, query or fragment.
@@ -108,15 +107,15 @@ pub enum EndpointError {
     NotAnOrigin,
 }
 
-/// Checks that tokens and secrets may be sent to a URL, and that it is an origin to which paths can
-/// be added.
+/// Checks that tokens and secrets may be sent to a URL, and that it is an origin to which a path can be
+/// added.
 ///
 /// Only https is accepted, and http to a loopback address (`localhost`, `127.0.0.0/8`, `::1`),
 /// which never leaves the machine.
 ///
 /// # Errors
 ///
-/// [`EndpointError`] says what is wrong.
+/// [`EndpointError`] if it is not such a URL.
 pub fn check_endpoint(url: &Url) -> Result<(), EndpointError> {
     if !(url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback(url)) {
         return Err(EndpointError::Insecure);
@@ -148,7 +147,7 @@ impl Endpoint {
         check_endpoint(&url).map(|()| Self(url))
     }
 
-    /// The URL with these path segments, each percent-encoded, so that none can leave its place.
+    /// Returns the URL with these path segments, each percent-encoded, so that none can alter the path.
     pub(super) fn at<'a>(&self, segments: impl IntoIterator<Item = &'a str>) -> Url {
         let mut url = self.0.clone();
         // Only a URL that cannot be a base, like `mailto:`, has no segments.
@@ -168,11 +167,10 @@ impl Endpoint {
 }
 
 impl Transport {
-    /// Sets up the pool; connects to nothing yet.
+    /// Sets up the pool, without connecting yet.
     ///
-    /// Uses the process's rustls crypto provider, and makes `ring` that provider if there is none
-    /// yet. Proxies are taken from the usual environment variables, except where an endpoint is on
-    /// this machine.
+    /// Uses the rustls crypto provider of the process, and installs `ring` if there is none yet. Proxies
+    /// are taken from the usual environment variables, except if an endpoint is on this machine.
     ///
     /// # Errors
     ///
@@ -201,14 +199,14 @@ impl Transport {
                 .user_agent(&settings.user_agent)
                 .tls_certs_merge(certificates.clone());
             if graph.is_loopback() || authority.is_loopback() {
-                // A proxy would see plain http, and could not reach this machine's loopback anyway.
+                // A proxy would receive plain http, and could not reach the loopback of this machine.
                 http.no_proxy()
             } else {
                 http
             }
         };
         let pooled = builder().pool_idle_timeout(MAX_IDLE).build();
-        // Without room for idle connections the library has no pool at all.
+        // With zero idle connections the library disables the pool.
         let unpooled = builder().pool_max_idle_per_host(0).build();
         Ok(Self {
             http: pooled.map_err(TransportError::Setup)?,
@@ -219,7 +217,7 @@ impl Transport {
         })
     }
 
-    /// See [`TransportSettings::request_timeout`].
+    /// Returns the [`TransportSettings::request_timeout`].
     #[must_use]
     pub const fn request_timeout(&self) -> Duration {
         self.request_timeout
@@ -229,8 +227,8 @@ impl Transport {
         &self.http
     }
 
-    /// For a request that must not be lost, as nothing shows afterwards whether it was: its connection is
-    /// made for it, and was never idle.
+    /// Returns the client for a request that must not be lost, because no read reveals whether it was
+    /// carried out: its connection is new, and was never idle.
     pub(super) const fn unpooled(&self) -> &reqwest::Client {
         &self.unpooled
     }
@@ -243,11 +241,11 @@ impl Transport {
         &self.authority
     }
 
-    /// Sends a request, once, and reads the answer.
+    /// Sends a request once and reads the response.
     ///
     /// # Errors
     ///
-    /// Any status other than 2xx is a [`Failure::Refused`].
+    /// [`Failure::Refused`] for any status other than 2xx, and other failures of the exchange.
     pub(super) async fn send(
         &self,
         request: RequestBuilder,
@@ -266,7 +264,7 @@ impl Transport {
                 body,
             });
         }
-        // Without its body a refusal is still one, although nobody knows whose.
+        // A refusal whose body cannot be read is still a refusal, but its sender is unknown.
         let body = body.unwrap_or_default();
         Err(Failure::Refused(Refusal::read(status, headers, &body)))
     }
@@ -279,8 +277,9 @@ fn certificates(pem: Option<&[u8]>) -> Result<Vec<reqwest::Certificate>, Transpo
         .map_err(TransportError::Certificates)
 }
 
-/// Whether a system has no store of certificates, like an image with nothing but the program. A store that is named
-/// (`SSL_CERT_FILE`) but cannot be read is a mistake, and no reason to trust others instead.
+/// Returns whether the system has no certificate store, like an image that contains only the program. A
+/// configured store (`SSL_CERT_FILE`) that cannot be read is an error, not a reason to trust other
+/// authorities instead.
 fn has_no_authorities(system: &CertificateResult) -> bool {
     system.certs.is_empty() && system.errors.is_empty()
 }
@@ -293,10 +292,10 @@ fn built_in() -> Result<Vec<reqwest::Certificate>, TransportError> {
         .map_err(TransportError::Certificates)
 }
 
-/// Makes `ring` the process's rustls crypto provider if there is none yet.
+/// Installs `ring` as the rustls crypto provider of the process if there is none yet.
 pub(crate) fn ensure_crypto_provider() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Fails only if another thread was faster, which is as good.
+        // Fails only if another thread installed a provider first, which is fine.
         drop(rustls::crypto::ring::default_provider().install_default());
     }
 }
@@ -311,7 +310,7 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
         }
         body.extend_from_slice(&chunk);
     }
-    // Parsers of JSON may ignore a byte order mark (RFC 8259, section 8.1), and ours does not.
+    // RFC 8259, section 8.1, allows parsers to ignore a byte order mark; serde_json does not ignore it.
     if body.starts_with(BYTE_ORDER_MARK) {
         body.drain(..BYTE_ORDER_MARK.len());
     }

@@ -1,42 +1,44 @@
-//! What a failed request means: whether to try again, what is known about its effect, and what to
-//! tell people.
+//! Meaning of a failed request: whether to retry, what is known about its effect, and the message for
+//! the user.
 //!
-//! [`Error::verdict`](super::Error::verdict) is the one place where errors are classified; a
-//! [`Verdict`] is plain data that conditions, events, metrics and requeues can all be derived from.
+//! Only [`Error::verdict`](super::Error::verdict) classifies errors. A [`Verdict`] is plain data, from
+//! which conditions, events, metrics and requeues are derived.
 
 use std::{fmt, time::Duration};
 
-/// The meaning of a failed request.
+/// Meaning of a failed request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// What to do next.
+    /// How to react.
     pub disposition: Disposition,
-    /// What is known about the request's effect, if it was one that changes something.
+    /// What is known about the effect of a request that changes something.
     pub certainty: Certainty,
-    /// The class of failure, for condition reasons and metric labels.
+    /// Class of the failure, for condition reasons and metric labels.
     pub reason: Reason,
-    /// One or two sentences for people: what failed and what helps.
+    /// One or two sentences for the user: what failed, and the remedy.
     ///
-    /// *Stable*: the same failure gives the same text each time, so that a condition does not
-    /// change without news. It never holds a request id, date, duration, secret or text of the
-    /// service other than an HTTP status and an error code of plain characters.
+    /// # Guarantees
+    ///
+    /// The same failure always gives the same text, so that a condition changes only if the state
+    /// does. The text contains no request id, date, duration or secret, and of the response only the
+    /// HTTP status and error codes of plain characters.
     pub message: String,
 }
 
-/// What to do about a failure.
+/// Reaction to a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// It passes by itself; try again with back-off.
+    /// The failure is transient: retry with backoff.
     Retry,
-    /// The service, or the budget on its behalf, asks for a pause.
+    /// The service, or the budget on its behalf, requires a pause.
     Throttled {
-        /// How long, where that is known.
+        /// Length of the pause, or `None` if it is unknown.
         after: Option<Duration>,
     },
-    /// A person has to change something. Not final: try again slowly, as the change may be made
-    /// elsewhere.
+    /// The user has to change something. Retry slowly, because the change may be outside the
+    /// cluster, where it causes no event.
     User,
-    /// The request itself is wrong, which neither time nor the user can change.
+    /// The request itself is wrong, which neither time nor the user can fix.
     Bug,
 }
 
@@ -45,17 +47,17 @@ pub enum Disposition {
 /// Only a request that changes something has an effect to be uncertain about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Certainty {
-    /// The service never saw the request: no budget, no token or no connection.
+    /// The request never reached the service, without budget, token or connection.
     NotSent,
-    /// The service saw it and refused it: a status of a closed list (400, 401, 403, 404, 405, 413, 415,
-    /// 422), with a body in the error shape of Microsoft Graph. Whoever else answers on the way does
-    /// not know what became of the request.
+    /// The service received the request and refused it: a status of a closed list (400, 401, 403, 404,
+    /// 405, 413, 415, 422) with a body in the error shape of Microsoft Graph. A response of an
+    /// intermediary does not prove this.
     Refused,
-    /// The service answered 429. Nearly always this means no; but there are reports of requests
-    /// carried out all the same, so whoever must not repeat a request by mistake should look first.
+    /// The service answered 429. Nearly always the request had no effect, but there are reports of
+    /// requests that were carried out, so a caller that must not repeat a request should list first.
     Throttled,
-    /// It may have been carried out: cut connection, time-out, any other status, or an answer that is
-    /// not the service's or could not be understood.
+    /// The request may have been carried out: lost connection, time-out, any other status, or a
+    /// response that is not from the service or cannot be parsed.
     Unknown,
 }
 
@@ -68,10 +70,10 @@ macro_rules! reasons {
         }
 
         impl Reason {
-            /// Each class with what it means: `docs/reference/` is made of it.
+            /// Each class with its meaning, from which `docs/reference/` is generated.
             pub const ALL: &[(Self, &str)] = &[$((Self::$name, concat!($($meaning),+))),+];
 
-            /// The word for it, in the form of a condition reason.
+            /// Returns its name in the form of a condition reason.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {

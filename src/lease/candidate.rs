@@ -1,14 +1,15 @@
-//! What a candidate does next. **Pure**: Leases and times come in as values, the write to make
-//! goes out as one.
+//! Decides what a candidate does next. **Pure**: Leases and times are passed in, and the write to make
+//! is returned as a value.
 //!
 //! Why two candidates never hold the lease at once:
 //!
-//! * The holder counts from the moment it *sent* its last successful write. Another counts from the
-//!   moment it *received* the first answer that showed that write, which is later.
-//! * The holder stops a margin before the duration is over; the other starts no earlier than the
-//!   duration that the holder promised is over.
-//! * The other's write succeeds only on the very version that it saw, so the holder has written
-//!   nothing since. What the holder has sent and the server not yet taken is refused from then on.
+//! * The holder counts from the moment it *sent* its last successful write. Another candidate counts
+//!   from the moment it *received* the first response with that write, which is later.
+//! * The holder stops a margin before the duration has elapsed; the other candidate starts only after
+//!   the duration that is recorded in the Lease.
+//! * The write of the other candidate succeeds only on the exact version that it read, so the holder
+//!   has written nothing since. Writes of the holder that are still on their way are refused from then
+//!   on.
 
 use std::time::Duration;
 
@@ -19,33 +20,33 @@ use tokio::time::Instant;
 
 use super::LeaseSettings;
 
-/// A candidate: what it knows of the Lease, and until when it holds it.
+/// State of a candidate: the Lease as last observed, and until when it holds the lease.
 #[derive(Debug)]
 pub(super) struct Candidate {
     identity: String,
     duration: Duration,
     margin: Duration,
     record: Option<ObservedLease>,
-    /// The record is our own last write, and nothing was sent after it: the next write may go
-    /// without a look.
-    in_hand: bool,
+    /// Whether `record` is our own last write and nothing was sent after it, so that the next write
+    /// needs no read before it.
+    is_current: bool,
     held_until: Option<Instant>,
 }
 
-/// The Lease as it was seen last.
+/// The Lease as last observed.
 #[derive(Debug)]
 struct ObservedLease {
     lease: Lease,
-    /// When this very version was seen first.
+    /// When this exact version was first observed.
     since: Instant,
 }
 
-/// A write that would make the candidate the holder, or keep it so.
+/// Write that acquires or renews the lease.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Proposal {
-    /// There is no Lease yet.
+    /// Creates the Lease, which does not exist yet.
     Create(Lease),
-    /// With the `resourceVersion` that was seen, as precondition.
+    /// Replaces the Lease, with the observed `resourceVersion` as precondition.
     Replace(Lease),
 }
 
@@ -56,28 +57,28 @@ impl Candidate {
             duration: settings.duration,
             margin: settings.margin(),
             record: None,
-            in_hand: false,
+            is_current: false,
             held_until: None,
         }
     }
 
-    /// Whether the Lease must be looked at before a proposal.
+    /// Returns whether the Lease must be read before a proposal.
     pub(super) const fn must_look(&self) -> bool {
-        !self.in_hand
+        !self.is_current
     }
 
-    /// Until when the lease is held, if it is. May be in the past.
+    /// Returns until when the lease is held, which may be in the past, or `None` if it is not held.
     pub(super) const fn held_until(&self) -> Option<Instant> {
         self.held_until
     }
 
-    /// Who else holds the lease, or held it when it expired.
+    /// Returns the other candidate that holds the lease, or held it when it expired.
     pub(super) fn other_holder(&self) -> Option<&str> {
         let lease = &self.record.as_ref()?.lease;
         holder(lease).filter(|holder| *holder != self.identity)
     }
 
-    /// Takes in the answer to a look. `now` is when the answer was there, or later.
+    /// Records the Lease that was read. `now` must not be before the response arrived.
     pub(super) fn saw(&mut self, found: Option<Lease>, now: Instant) {
         self.record = found.map(|lease| match self.record.take() {
             Some(known) if is_same(&known.lease, &lease) => known,
@@ -88,10 +89,10 @@ impl Candidate {
         }
     }
 
-    /// The write to make now, unless another holds the lease. `wall` is what is written down; it
-    /// decides nothing.
+    /// Returns the write to make now, or `None` if another candidate holds the lease. `wall` is only
+    /// written to the Lease; no decision uses it.
     pub(super) fn proposal(&mut self, now: Instant, wall: Timestamp) -> Option<Proposal> {
-        self.in_hand = false;
+        self.is_current = false;
         match &self.record {
             None => Some(Proposal::Create(self.claim(Lease::default(), wall))),
             Some(record) if self.is_free(record, now) => {
@@ -101,25 +102,25 @@ impl Candidate {
         }
     }
 
-    /// Takes in that a proposal, which was sent at `sent`, succeeded and left this Lease.
+    /// Records the Lease that a successful proposal, sent at `sent`, has left.
     pub(super) fn wrote(&mut self, lease: Lease, sent: Instant, now: Instant) {
         self.record = Some(ObservedLease { lease, since: now });
-        self.in_hand = true;
+        self.is_current = true;
         self.held_until = Some(sent + self.duration.saturating_sub(self.margin));
     }
 
-    /// Gives up the claim to hold the lease, whatever the Lease says.
+    /// Stops holding the lease, regardless of what the Lease contains.
     pub(super) const fn forfeit(&mut self) {
         self.held_until = None;
     }
 
-    /// The Lease without a holder, if this candidate is the one it has.
+    /// Returns the Lease without its holder, or `None` if this candidate is not the holder.
     pub(super) fn vacated(&self, wall: Timestamp) -> Option<Lease> {
         let mut lease = self.record.as_ref()?.lease.clone();
         let spec = lease.spec.as_mut()?;
         spec.holder_identity
             .take_if(|holder| *holder == self.identity)?;
-        // As client-go leaves it: nobody's, and for the shortest time that there is.
+        // The same values as client-go on release: no holder, and the minimum duration of 1 s.
         spec.holder_identity = Some(String::new());
         spec.lease_duration_seconds = Some(1);
         spec.acquire_time = Some(MicroTime(wall));
@@ -160,20 +161,20 @@ fn holder(lease: &Lease) -> Option<&str> {
     holder.filter(|holder| !holder.is_empty())
 }
 
-/// How long the holder may think that it holds the lease, after its last write.
+/// Returns how long the holder may assume that it holds the lease after its last write.
 fn promised(lease: &Lease) -> Option<Duration> {
     let seconds = lease.spec.as_ref()?.lease_duration_seconds?;
     u64::try_from(seconds).ok().map(Duration::from_secs)
 }
 
-/// Whether nobody has written in between: each write makes a new version, also one that repeats
-/// what was there.
+/// Returns whether no client has written in between: every write makes a new version, even one with
+/// the same content.
 fn is_same(one: &Lease, other: &Lease) -> bool {
     one.metadata.resource_version == other.metadata.resource_version
         && one.metadata.uid == other.metadata.uid
 }
 
-/// Rounded up, so that nobody takes the lease before its holder gives up.
+/// Rounds up, so that no candidate acquires the lease before its holder stops.
 fn whole_seconds(duration: Duration) -> i32 {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     i32::try_from(seconds).unwrap_or(i32::MAX).max(1)

@@ -1,44 +1,41 @@
-//! What the holder of the lease shows to those who work under it.
+//! The guard that the holder of the lease hands to the code that may write only while it leads.
 
-use std::{future::pending, time::Duration};
+use std::time::Duration;
 
-use tokio::{
-    select,
-    sync::watch,
-    time::{Instant, sleep_until},
-};
+use tokio::{sync::watch, time::Instant};
 
 /// Permission to write, for as long as the lease is held. Cheap to clone; clones end together.
 ///
-/// It goes by the time that the last successful renewal was *sent*, on this process's own clock, and
-/// ends by itself: that nobody renews the lease any more, or that the process was stopped for a
-/// while, is noticed at the next look at it.
+/// It uses the time at which the last successful renewal was *sent*, on this process's own clock, and
+/// expires automatically: if renewals stop, or if the process was suspended for a while, the next
+/// call of [`covers`](Self::covers) returns `false`.
 #[derive(Clone, Debug)]
 pub struct LeaseGuard(Validity);
 
 #[derive(Clone, Debug)]
 enum Validity {
     Always,
+    /// Until then, or `None` once the term has ended.
     Until(watch::Receiver<Option<Instant>>),
 }
 
-/// The other end of a [`LeaseGuard`]: until when it lasts, or that it is over.
+/// The sending side of a [`LeaseGuard`], with which the elector extends or ends it.
 #[derive(Debug)]
 pub(super) struct LeaseTerm(watch::Sender<Option<Instant>>);
 
 impl LeaseGuard {
-    /// a guard that never ends, for an operator that is alone by other means.
+    /// Returns a guard that never expires, for an operator that runs without leader election.
     #[must_use]
     pub const fn always() -> Self {
         Self(Validity::Always)
     }
 
-    /// Whether the lease is held now and for at least `span` from now, even if it is never renewed
-    /// again.
+    /// Returns whether the lease is held now and for at least `span` from now, even if it is never
+    /// renewed again.
     ///
-    /// Ask just before a request, with the longest time that it can take. See
-    /// [`LeaseSettings::steady_cover`](super::LeaseSettings::steady_cover) for the spans that can be
-    /// hoped for.
+    /// Call it just before a request, with the longest time that the request can take. See
+    /// [`LeaseSettings::steady_cover`](super::LeaseSettings::steady_cover) for the span that is
+    /// covered at any time in normal operation.
     #[must_use]
     pub fn covers(&self, span: Duration) -> bool {
         let Validity::Until(until) = &self.0 else {
@@ -49,31 +46,10 @@ impl LeaseGuard {
             !left.is_zero() && left >= span
         })
     }
-
-    /// Waits until the lease is held no more, be it lost or released.
-    ///
-    /// *Cancel safety*: can be dropped and called again.
-    pub async fn lost(&self) {
-        let Validity::Until(until) = &self.0 else {
-            return pending().await;
-        };
-        let mut renewals = until.clone();
-        loop {
-            let Some(until) = *renewals.borrow_and_update() else {
-                return;
-            };
-            // A renewal comes first: it was in time, even if this task is late.
-            select! {
-                biased;
-                Ok(()) = renewals.changed() => {}
-                () = sleep_until(until) => return,
-            }
-        }
-    }
 }
 
 impl LeaseTerm {
-    /// a guard that lasts until then, and the end of it that can make it last longer.
+    /// Returns a term that lasts until `until`, and the guard that follows it.
     pub(super) fn new(until: Instant) -> (Self, LeaseGuard) {
         let (sender, receiver) = watch::channel(Some(until));
         (Self(sender), LeaseGuard(Validity::Until(receiver)))

@@ -1,35 +1,36 @@
 //! Leader election: which replica may write.
 //!
-//! The replicas compete for one `Lease` of `coordination.k8s.io/v1`, by the protocol of client-go,
-//! with which this takes part on equal terms. Whoever holds it renews it all the time; when the
-//! renewals stop, it expires and goes to another.
+//! The replicas compete for one `Lease` of `coordination.k8s.io/v1` with the protocol of client-go, and
+//! interoperate with candidates that use client-go itself. The holder renews the Lease periodically;
+//! when the renewals stop, it expires and another candidate acquires it.
 //!
 //! ```text
 //! let lease_guard = elector.acquire().await;
 //! select! {
 //!     lost = elector.keep() => /* stop all work at once, exit with an error */,
-//!     () = work(lease_guard) => /* told to stop, and finished */,
+//!     () = work(lease_guard) => /* asked to stop, and finished */,
 //! }
 //! elector.release().await;
 //! ```
 //!
-//! `candidate` decides, on values and times that are passed in; `store` talks to the cluster; this
+//! `candidate` decides, from values and times that are passed in; `store` accesses the cluster; this
 //! file waits, and bounds each wait.
 //!
-//! *Guarantees*
+//! # Guarantees
 //!
-//! * Of all candidates for a Lease, at most one [`LeaseGuard`] covers any span at any moment, as long
-//!   as their clocks run at about the same rate: the fastest by less than a ninth faster than the
-//!   slowest. What the clocks show does not matter: only times that one process measured are
-//!   compared, and only with each other.
-//! * a guard that has stopped to cover never covers again.
+//! * Among all candidates for a Lease, at most one [`LeaseGuard`] covers any span at any moment,
+//!   provided that their clocks run at about the same rate: the fastest less than a ninth faster than
+//!   the slowest. With the margin of a tenth, the holder stops after 9/10 of the duration on its own
+//!   clock. The absolute time of the clocks does not matter: only times that one process has measured
+//!   are compared, and only with each other.
+//! * A guard that no longer covers any span never covers one again.
 //!
-//! *Caveats*
+//! # Caveats
 //!
-//! * **The lease alone is no fence.** A process can be stopped between its last look at the guard
-//!   and the moment its bytes leave. What must not happen twice needs a precondition of its own.
-//! * Someone who edits or deletes the Lease by hand can make two leaders, until the first looks at
-//!   it again.
+//! * **The lease is not a fence.** A process can be suspended between the check of the guard and the
+//!   moment its bytes leave. An effect that must not happen twice needs a precondition of its own.
+//! * A person who edits or deletes the Lease can cause two leaders, until the first one reads the
+//!   Lease again.
 
 mod candidate;
 mod guard;
@@ -57,26 +58,26 @@ use crate::{clock, metrics::Metrics, telemetry::with_causes};
 
 /// A candidate for the lease, and its holder once it has won.
 ///
-/// It also keeps the gauge that says whether this process leads, and counts its own writes.
+/// It also maintains the gauge `leader` and counts its own writes.
 #[derive(Debug)]
 pub struct Elector<S = KubernetesLeases> {
     store: S,
     settings: LeaseSettings,
     candidate: Candidate,
     metrics: Metrics,
-    /// The guard that was handed out, while it lasts.
+    /// Sending side of the guard that was handed out, or `None` without the lease.
     term: Option<LeaseTerm>,
-    /// When it is time for the next round.
+    /// Earliest start of the next round.
     next: Instant,
 }
 
-/// Why the lease is held no more.
+/// Reason why the lease is no longer held.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LeaseLost {
     /// No renewal succeeded in time.
     #[error("the lease could not be renewed in time")]
     Expired,
-    /// Somebody else was seen holding it.
+    /// Another candidate holds it.
     #[error("the lease was taken by {holder}")]
     Taken {
         /// The identity of the new holder.
@@ -84,7 +85,7 @@ pub enum LeaseLost {
     },
 }
 
-/// What keeps a round from its end.
+/// Error of a round, or of the release.
 #[derive(Debug, thiserror::Error)]
 enum RoundError {
     #[error("failed to read the lease")]
@@ -96,11 +97,11 @@ enum RoundError {
 }
 
 impl Elector {
-    /// A candidate that uses this client.
+    /// Returns a candidate that uses this client.
     ///
-    /// The client should be used for nothing else, so that no other traffic can hold up a renewal,
-    /// must not repeat requests by itself, as a repetition would outlast the time that a request has
-    /// here, and must not lose one because its connection was idle. See [`crate::clients`].
+    /// The client should be used for nothing else, so that no other traffic can delay a renewal. It must
+    /// not retry requests, because a retry would outlast the time limit of the request here, and it must
+    /// not lose a request because its connection was idle. See [`crate::clients`].
     #[must_use]
     pub fn new(client: Client, settings: LeaseSettings, metrics: Metrics) -> Self {
         let store = KubernetesLeases::new(client, &settings.namespace, &settings.name);
@@ -109,7 +110,7 @@ impl Elector {
 }
 
 impl<S: LeaseStore> Elector<S> {
-    /// A candidate for a lease that is kept elsewhere.
+    /// Returns a candidate for a lease in the given store.
     #[must_use]
     pub fn with_store(store: S, settings: LeaseSettings, metrics: Metrics) -> Self {
         Self {
@@ -122,13 +123,16 @@ impl<S: LeaseStore> Elector<S> {
         }
     }
 
-    /// Waits until the lease is won. Errors of the API server are logged, and retried.
+    /// Waits until this candidate has acquired the lease. Errors of the API server are logged and
+    /// retried.
     ///
-    /// *Cancel safety*: nothing is lost but the request under way. If that was the one that would
-    /// have won the lease, [`Elector::release`] gives it back.
+    /// # Cancel safety
+    ///
+    /// Cancelling loses only the request in progress. If that request would have acquired the lease,
+    /// [`Elector::release`] releases it.
     pub async fn acquire(&mut self) -> LeaseGuard {
         info!(identity = self.settings.identity, "waiting for the lease");
-        let mut told: Option<String> = None;
+        let mut logged: Option<String> = None;
         loop {
             self.round().await;
             if let Some(lease_guard) = self.begin_term() {
@@ -136,21 +140,24 @@ impl<S: LeaseStore> Elector<S> {
                 return lease_guard;
             }
             if let Some(holder) = self.candidate.other_holder()
-                && told.as_deref() != Some(holder)
+                && logged.as_deref() != Some(holder)
             {
                 info!(holder, "lease held by another");
-                told = Some(holder.to_owned());
+                logged = Some(holder.to_owned());
             }
         }
     }
 
-    /// Renews the lease until it is lost, and says why it was. Must be polled all the time that the
-    /// guard is in use, the time in which the last steps are finished included.
+    /// Renews the lease until it is lost, and returns the reason. It must be polled for as long as the
+    /// guard is in use, including the time in which the last steps are finished.
     ///
-    /// *Cancel safety*: can be dropped and called again; without it the lease expires.
+    /// # Cancel safety
+    ///
+    /// Can be dropped and called again; while it is not polled, the lease expires.
     pub async fn keep(&mut self) -> LeaseLost {
         while let Some(until) = self.candidate.held_until() {
-            // The end comes first: a renewal that is answered too late must not revive the lease.
+            // Expiry is polled first: a renewal that is answered too late must not revive the lease,
+            // as another candidate may have acquired it meanwhile.
             select! {
                 biased;
                 () = sleep_until(until) => self.candidate.forfeit(),
@@ -171,14 +178,16 @@ impl<S: LeaseStore> Elector<S> {
         lost
     }
 
-    /// Gives the lease up if this candidate has it, so that the next need not wait for its end.
+    /// Releases the lease if this candidate holds it, so that the next leader need not wait until it
+    /// expires.
     ///
-    /// Call it only when all work that needed the lease has stopped: the next leader starts at
-    /// once. It takes no longer than two requests may ([`LeaseSettings::request_timeout`]); if it
-    /// fails, which is logged, the lease expires by itself.
+    /// Call it only when all work that needed the lease has stopped, because the next leader starts at
+    /// once. It takes at most two request time-outs ([`LeaseSettings::request_timeout`]); a failure is
+    /// logged, and the lease then expires automatically.
     pub async fn release(mut self) {
         self.candidate.forfeit();
         self.end_term();
+        // Two requests: one to read the Lease and one to write it.
         let deadline = self.settings.request_timeout() * 2;
         match timeout(deadline, self.vacate())
             .await
@@ -192,13 +201,15 @@ impl<S: LeaseStore> Elector<S> {
         }
     }
 
-    /// Waits for its time, then looks, and takes or renews the lease if it is free to.
+    /// Waits for the start of the round, and acquires or renews the lease if it is free.
     async fn round(&mut self) {
         sleep_until(self.next).await;
         self.next = Instant::now() + self.settings.retry_period();
         let mut outcome = self.attempt().await;
         if outcome.as_ref().is_err_and(RoundError::is_conflict) {
-            debug!("the lease was written by another in between");
+            // Retry at once, because a renewal that waited for the next period would shorten the cover.
+            // Only once: a conflict means that another client succeeded in writing the Lease.
+            debug!("the lease was modified by another client");
             outcome = self.attempt().await;
         }
         if let Err(error) = outcome {
@@ -243,8 +254,9 @@ impl<S: LeaseStore> Elector<S> {
         Ok(lease)
     }
 
-    /// Takes the holder out of the Lease, if it is this candidate. A renewal whose answer was not
-    /// awaited may still arrive in between, so a conflict leads to another look.
+    /// Removes the holder from the Lease if it is this candidate. A renewal whose response was not
+    /// awaited may still arrive in between, so after a conflict the Lease is read again. The caller
+    /// bounds the time.
     async fn vacate(&mut self) -> Result<bool, RoundError> {
         loop {
             self.look().await?;
@@ -261,7 +273,7 @@ impl<S: LeaseStore> Elector<S> {
 
     fn begin_term(&mut self) -> Option<LeaseGuard> {
         let until = self.candidate.held_until();
-        // The answer may have come after the end of what it granted.
+        // The response may have arrived after the lease that it granted had expired.
         let until = until.filter(|until| *until > Instant::now())?;
         let (term, lease_guard) = LeaseTerm::new(until);
         self.end_term();

@@ -1,65 +1,65 @@
-//! Which Lease, for whom, and the times that follow from its duration.
+//! Name and owner of the Lease, and the times derived from its duration.
 
 use std::{env, fs, time::Duration};
 
 use uuid::Uuid;
 
-/// Which Lease a candidate asks for, under which name, and for how long at a time.
+/// Settings of a candidate: the Lease, its own identity, and the lease duration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseSettings {
     /// The namespace of the Lease.
     pub namespace: String,
     /// The name of the Lease.
     pub name: String,
-    /// The name of this candidate, which no other has or ever had. See [`identity`].
+    /// Identity of this candidate, never reused by another one. See [`identity`].
     pub identity: String,
-    /// How long the lease lasts when it is not renewed: as long as nobody leads after a leader has
-    /// crashed. The Lease has it in whole seconds, rounded up.
+    /// How long the lease lasts without renewal; also the longest time without a leader after a
+    /// crash. The Lease records it in whole seconds, rounded up.
     pub duration: Duration,
 }
 
 impl LeaseSettings {
-    /// The least sensible [`LeaseSettings::duration`]: with less, [`LeaseSettings::retry_period`]
-    /// would be a larger part of it than usual.
+    /// Minimum for [`LeaseSettings::duration`]. Below it, the minimum retry period of 500 ms would
+    /// leave room for fewer than six attempts.
     pub const MIN_DURATION: Duration = Duration::from_secs(3);
 
     const MIN_RETRY_PERIOD: Duration = Duration::from_millis(500);
 
-    /// The time from one try to the next, for the lease itself and for each renewal.
+    /// Returns the time between two attempts to acquire or renew the lease.
     ///
-    /// A tenth of the duration: 2 s of the usual 20 s, as in client-go. See
-    /// [`LeaseSettings::steady_cover`] for what it leaves.
+    /// A tenth of the duration: 2 s of the default 20 s, the same period as in client-go. See
+    /// [`LeaseSettings::steady_cover`] for the time that this leaves.
     #[must_use]
     pub fn retry_period(&self) -> Duration {
         (self.duration / 10).max(Self::MIN_RETRY_PERIOD)
     }
 
-    /// The time that the API server has to answer a request, from the wait for a connection to the
-    /// last byte: 3 s of the usual 20 s.
+    /// Returns the time limit of a request, from the wait for a connection to the last byte: 3 s of
+    /// the default 20 s.
     ///
-    /// Longer than a period, so that a cluster which is slow to write costs no renewal: the next
-    /// one follows at once. Short enough that a request which is lost still leaves time for others.
+    /// Longer than a period, so that slow writes cost no renewal: the next one follows at once. Short
+    /// enough that a lost request leaves time for further attempts.
     #[must_use]
     pub fn request_timeout(&self) -> Duration {
         self.retry_period() * 3 / 2
     }
 
-    /// How much earlier the holder takes the lease for lost than it is: a tenth of the duration,
-    /// for clocks that run at different rates.
+    /// Returns how long before its expiry the holder treats the lease as lost: a tenth of the
+    /// duration, which tolerates clocks that run at different rates.
     #[must_use]
     pub fn margin(&self) -> Duration {
         self.duration / 10
     }
 
-    /// The span that a guard covers at any time while no renewal is lost, however slow each is,
-    /// and when one is lost and its successor is answered within half a period. Whoever needs cover
-    /// for longer may wait in vain.
+    /// Returns the span that a guard covers at any time, as long as no renewal is lost, however slow
+    /// each is, or if one is lost and the next is answered within half a period. A caller that needs a
+    /// longer span may never be covered.
     ///
-    /// Just before an answer, the last renewal that counts was sent as long ago as two answers
-    /// take, where the next one follows on each at once: 20 s - 2 s margin - 2 × 3 s request
-    /// time-out = 12 s with the usual duration, which is what a change at the service can take. A
-    /// renewal that is lost leaves 20 s - 2 s - 2 s period - 3 s = 13 s, less the time of the look
-    /// and the write that follow on it.
+    /// In the worst case every response takes the whole request time-out and the next renewal follows
+    /// at once. Just before a response, the last renewal that counts was then sent two time-outs ago:
+    /// 20 s - 2 s margin - 2 × 3 s request time-out = 12 s with the default duration, which is the
+    /// longest time of a change at the service. A lost renewal leaves 20 s - 2 s - 2 s period - 3 s =
+    /// 13 s, less the time of the read and the write that follow it.
     #[must_use]
     pub fn steady_cover(&self) -> Duration {
         let spent = self.margin() + self.request_timeout() * 2;
@@ -67,8 +67,8 @@ impl LeaseSettings {
     }
 }
 
-/// A new name for a candidate: that of its host, which in a cluster is that of its pod, and a random
-/// UUID, which makes a restarted container another candidate than the one before.
+/// Returns a new identity for a candidate: the host name, which in a cluster is the name of the pod,
+/// and a random UUID, so that a restarted container is a new candidate.
 #[must_use]
 pub fn identity() -> String {
     format!("{}_{}", host(), Uuid::new_v4())

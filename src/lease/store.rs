@@ -1,4 +1,4 @@
-//! Where the Lease is kept.
+//! The store of the Lease: the cluster, or a fake in tests.
 
 use std::fmt;
 
@@ -7,30 +7,30 @@ use kube::{Api, Client, api::PostParams};
 
 const FIELD_MANAGER: &str = "industrydata-operator-lease";
 
-/// A place where one Lease is kept, with compare-and-swap by `metadata.resourceVersion`.
+/// Store of one Lease, with compare-and-swap on `metadata.resourceVersion`.
 pub trait LeaseStore {
-    /// The Lease, unless there is none. It must be as new as the last write that was acknowledged
-    /// to anyone.
+    /// Returns the Lease, or `None` if it does not exist. The read must be linearizable: at least as
+    /// new as the last write that was acknowledged to any client.
     ///
     /// # Errors
     ///
-    /// Any [`kube::Error`]: nothing is known.
+    /// Any [`kube::Error`]. Then the state of the Lease is unknown.
     fn get(&self) -> impl Future<Output = kube::Result<Option<Lease>>> + Send;
 
-    /// Adds the Lease, and returns it as it is kept.
+    /// Creates the Lease and returns it as stored.
     ///
     /// # Errors
     ///
-    /// A 409 if there is one already. After any other error it may have been added, or be added
-    /// later.
+    /// A 409 if it exists already. After any other error it may have been created, or may still be
+    /// created later.
     fn create(&self, lease: &Lease) -> impl Future<Output = kube::Result<Lease>> + Send;
 
-    /// Replaces the Lease, and returns it as it is kept.
+    /// Replaces the Lease and returns it as stored.
     ///
     /// # Errors
     ///
-    /// A 409 if its `resourceVersion` is not that of the Lease that is kept. After any other error
-    /// it may have been replaced, or be replaced later.
+    /// A 409 if its `resourceVersion` differs from that of the stored Lease. After any other error it
+    /// may have been replaced, or may still be replaced later.
     fn replace(&self, lease: &Lease) -> impl Future<Output = kube::Result<Lease>> + Send;
 }
 
@@ -42,7 +42,8 @@ pub struct KubernetesLeases {
 }
 
 impl KubernetesLeases {
-    /// The Lease of this name. Needs permission to `get`, `create` and `update` it.
+    /// Returns the store of the Lease of this name. It needs permission to `get`, `create` and `update`
+    /// the Lease.
     #[must_use]
     pub fn new(client: Client, namespace: &str, name: &str) -> Self {
         Self {

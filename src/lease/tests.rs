@@ -22,6 +22,13 @@ fn usual() -> LeaseSettings {
     }
 }
 
+/// Waits until a guard covers nothing.
+async fn ended(lease_guard: &LeaseGuard) {
+    while lease_guard.covers(Duration::ZERO) {
+        sleep(milliseconds(1)).await;
+    }
+}
+
 /// Renews for a while, which must be successful.
 async fn keep_for<S: LeaseStore>(elector: &mut Elector<S>, time: Duration) {
     select! {
@@ -71,7 +78,7 @@ async fn renewals_cost_one_request_each_and_always_leave_the_steady_cover() {
 
     assert_eq!(cluster.requests(), ["replace"; 39]);
     assert_eq!(cluster.lease().spec.unwrap().lease_transitions, Some(0));
-    assert_eq!(lease_guard.lost().now_or_never(), None);
+    assert_eq!(ended(&lease_guard).now_or_never(), None);
 }
 
 /// What a change at the service may take, with the usual settings, is covered at any time: when each renewal is as slow
@@ -164,7 +171,7 @@ async fn the_lease_is_lost_before_another_can_take_it() {
         cluster.turn(weather);
         let began = Instant::now();
 
-        let (lost, ()) = tokio::join!(first.keep(), held.lost());
+        let (lost, ()) = tokio::join!(first.keep(), ended(&held));
         assert_eq!(lost, LeaseLost::Expired);
         assert_eq!(began.elapsed(), milliseconds(13_500), "{weather:?}");
         assert!(!held.covers(Duration::ZERO));
@@ -254,7 +261,7 @@ async fn a_lease_that_was_taken_by_hand_is_lost_at_the_next_renewal() {
     cluster.edit(|lease| lease.spec.as_mut().unwrap().holder_identity = Some("two".into()));
     let began = Instant::now();
 
-    let (lost, ()) = tokio::join!(elector.keep(), lease_guard.lost());
+    let lost = elector.keep().await;
 
     assert_eq!(
         lost,
@@ -309,7 +316,7 @@ async fn a_released_lease_goes_to_the_next_within_a_period() {
         () = sleep(milliseconds(100)) => {}
     }
     first.release().await;
-    held.lost().await;
+    ended(&held).await;
     assert!(!held.covers(Duration::ZERO));
     assert_eq!(cluster.holder().as_deref(), Some(""));
     let released = Instant::now();
@@ -360,13 +367,13 @@ async fn releasing_gives_up_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_holding_ends_by_itself_when_nobody_renews() {
+async fn a_guard_expires_without_renewals() {
     let cluster = Cluster::new();
     let mut elector = cluster.elector("one");
     let lease_guard = elector.acquire().await;
     let began = Instant::now();
 
-    lease_guard.lost().await;
+    ended(&lease_guard).await;
 
     assert_eq!(began.elapsed(), milliseconds(13_500));
     assert!(!lease_guard.covers(Duration::ZERO));
@@ -382,16 +389,16 @@ async fn a_process_that_was_stopped_does_not_revive_its_lease() {
 
     assert_eq!(elector.keep().now_or_never(), Some(LeaseLost::Expired));
 
-    assert_eq!(lease_guard.lost().now_or_never(), Some(()));
+    assert_eq!(ended(&lease_guard).now_or_never(), Some(()));
     assert!(!lease_guard.covers(Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_holding_without_a_lease_never_ends() {
+async fn a_guard_without_a_lease_never_expires() {
     let lease_guard = LeaseGuard::always();
 
     assert!(lease_guard.covers(Duration::MAX));
-    assert_eq!(lease_guard.lost().now_or_never(), None);
+    assert_eq!(ended(&lease_guard).now_or_never(), None);
 }
 
 /// Never run: the futures must be fit for `tokio::spawn`.
@@ -401,5 +408,4 @@ fn futures_are_send(mut elector: Elector) {
     is_send(elector.acquire());
     is_send(elector.keep());
     is_send(elector.release());
-    is_send(async { LeaseGuard::always().lost().await });
 }

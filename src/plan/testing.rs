@@ -252,7 +252,6 @@ pub(crate) fn remote_set(number: u32, display_name: &str, created: i64) -> FlowS
         filter: Some(filter),
         created: Some(at(created).to_string()),
         last_modified: Some(at(created).to_string()),
-        flows: None,
     }
 }
 

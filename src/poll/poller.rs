@@ -175,7 +175,7 @@ impl Poller {
 
     async fn list_sets(&self, priority: Priority) -> Arc<Snapshot<FlowSet>> {
         let began = Began::now();
-        let listed = self.client.list_flow_sets(false, priority).await;
+        let listed = self.client.list_flow_sets(priority).await;
         self.sets.log(&listed, "sets", None);
         let snapshot = began.snapshot(listed, Container::Exists);
         let (before, now) = self.sets.replace(snapshot, differs);

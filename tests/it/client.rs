@@ -220,16 +220,9 @@ async fn a_set_lives_its_whole_life() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(
-        (read.display_name.as_str(), read.filter, read.flows),
-        ("north", None, None)
-    );
+    assert_eq!((read.display_name.as_str(), read.filter), ("north", None));
     remote.client.delete_flow_set(&set.id).await.unwrap();
-    let listing = remote
-        .client
-        .list_flow_sets(false, Priority::Poll)
-        .await
-        .unwrap();
+    let listing = remote.client.list_flow_sets(Priority::Poll).await.unwrap();
     assert!(listing.items.is_empty());
     let attempt = attempt.to_string();
     let traced = remote
@@ -328,28 +321,9 @@ async fn lists_are_complete_whatever_the_pages() {
             behavior.empty_pages = empty_pages;
         });
         assert_eq!(remote.list(&set).await.unwrap().len(), 4);
-        let listing = remote
-            .client
-            .list_flow_sets(false, Priority::Poll)
-            .await
-            .unwrap();
+        let listing = remote.client.list_flow_sets(Priority::Poll).await.unwrap();
         assert_eq!(listing.items.len(), 5);
     }
-}
-
-#[tokio::test]
-async fn expanded_flows_are_those_of_the_list() {
-    let (remote, set) = Remote::with_set().await;
-    for flow_type in FlowType::ALL {
-        remote.create(&set, flow_type).await.unwrap();
-    }
-    let listing = remote
-        .client
-        .list_flow_sets(true, Priority::Poll)
-        .await
-        .unwrap();
-    let expanded = listing.items[0].flows.clone().unwrap();
-    assert_eq!(expanded.len(), remote.list(&set).await.unwrap().len());
 }
 
 #[tokio::test]
@@ -421,7 +395,7 @@ async fn items_that_cannot_be_understood_are_counted_and_the_others_are_read() {
         Operation::ListSets,
         Effect::Quirk(Quirk::Missing("displayName".to_owned())),
     );
-    let sets = remote.client.list_flow_sets(false, Priority::Poll).await;
+    let sets = remote.client.list_flow_sets(Priority::Poll).await;
     let sets = sets.unwrap();
     assert_eq!((sets.items.len(), sets.unread), (1, 0));
     assert_eq!(sets.items[0].id, set);

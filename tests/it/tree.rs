@@ -155,7 +155,8 @@ fn only_builds_for_tests_can_be_broken_from_outside() -> io::Result<()> {
     let (_, package) = manifest.split_once("[package]").unwrap_or_default();
     let (normal, for_tests) = package.split_once("[dev-dependencies]").unwrap_or_default();
     let of_fail = |text: &str| {
-        let lines = text.lines().filter(|line| line.starts_with("fail"));
+        let names_it = |line: &&str| line.starts_with("fail ") || line.starts_with("fail.");
+        let lines = text.lines().filter(names_it);
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(of_fail(normal), ["fail.workspace = true"]);

@@ -22,13 +22,13 @@ pub struct Module {
     pub name: &'static str,
     /// Names and contents.
     pub files: &'static [(&'static str, &'static str)],
-    /// The version that a program tells is that of this module, which is required.
+    /// Programs report the version of this module, which is required.
     pub version_of: Option<&'static str>,
     /// What `GOEXPERIMENT` has to name for it; empty for nothing.
     pub experiment: &'static str,
 }
 
-/// How far a build is. Nothing is told when the programs are there already.
+/// Progress of a build. Nothing is reported if the programs exist already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     /// Another process is building, or this one is about to.
@@ -82,7 +82,7 @@ impl Module {
         format!("{}-{:016x}", self.name, hasher.finish())
     }
 
-    /// Makes the programs tell their real version, which clients look at.
+    /// Makes the programs report their real version, which clients check.
     fn link_flags(&self) -> String {
         let Some(module) = self.version_of else {
             return "-s -w".to_owned();

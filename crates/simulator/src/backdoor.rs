@@ -77,7 +77,7 @@ pub(crate) fn delete_flow(world: &mut World, id: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Makes a flow say one word until it is reset or told otherwise.
+/// Pins the readiness of a flow until it is reset or changed.
 pub(crate) fn set_readiness(world: &mut World, id: &str, status: &str) -> Result<(), Problem> {
     let now = world.now();
     found(world, id)?.readiness = Readiness::pinned(now, status.to_owned());
@@ -145,7 +145,7 @@ fn call<'a>(world: &World, request: &'a Request) -> Result<Call<'a>, Problem> {
     })
 }
 
-/// Puts an edit on record and says which object it was about.
+/// Records an edit and returns its object.
 fn record(world: &mut World, request: &Request, operation: Operation, reply: &Reply) -> String {
     let change = reply.change.clone();
     let (set, flow) = (

@@ -8,7 +8,7 @@ use webpki::{
     ring::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256_LEGACY_KEY},
 };
 
-/// What the header of an assertion says about its key.
+/// Description of the key in the header of an assertion.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeyHint<'a> {
     /// `x5t#S256`

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Tells the time that every answer, every token and every readiness change goes by.
+/// Clock that every response, every token and every readiness change uses.
 ///
 /// There is only one, so that the `Date` header, `createdDateTime` and the life of a token never contradict one another.
 #[derive(Debug, Default)]

@@ -28,7 +28,7 @@ use crate::{
     validate,
 };
 
-/// Serves until told to stop.
+/// Serves until it is stopped.
 pub(crate) async fn run(listener: TcpListener, world: Shared, stop: CancellationToken) {
     let serving = axum::serve(listener, routes().with_state(world))
         .with_graceful_shutdown(stop.cancelled_owned());

@@ -155,7 +155,7 @@ impl Directory {
             .find(|application| application.client_id.eq_ignore_ascii_case(client_id))
     }
 
-    /// Gives out a token. It is a random text, so that nobody can find anything in it.
+    /// Issues a token. It is random text, so that clients cannot parse it.
     pub(crate) fn issue(
         &mut self,
         application: &Application,

@@ -1,10 +1,10 @@
-//! What can go wrong for whoever runs a simulator.
+//! Errors of starting and controlling a simulator.
 
 use std::{io, net::SocketAddr};
 
 use thiserror::Error;
 
-/// What can go wrong for whoever runs a simulator. What goes wrong for its clients is an answer, not an error.
+/// Error of starting or controlling a simulator. Errors of its clients are responses, not errors.
 #[derive(Debug, Error)]
 pub enum Error {
     /// A port is taken or not allowed.

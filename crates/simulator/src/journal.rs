@@ -153,7 +153,7 @@ impl Journal {
         })
     }
 
-    /// All counts that there are something to say about.
+    /// Returns all counts that are not zero.
     #[must_use]
     pub fn tally(&self) -> Tally {
         let mut tally = Tally::default();

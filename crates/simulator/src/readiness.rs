@@ -29,7 +29,7 @@ pub struct ReadinessStep {
 pub struct ReadinessScript(pub Vec<ReadinessStep>);
 
 impl ReadinessScript {
-    /// Nothing changes by itself.
+    /// Nothing changes automatically.
     #[must_use]
     pub fn manual() -> Self {
         Self(Vec::new())
@@ -76,7 +76,7 @@ impl Readiness {
         }
     }
 
-    /// One word, until something else is said.
+    /// One value, until it is changed.
     pub(crate) fn pinned(since: Timestamp, word: String) -> Self {
         Self {
             base: word,

@@ -25,7 +25,7 @@ impl Request {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The body as JSON, if it says that it is JSON.
+    /// Returns the body as JSON if its content type is JSON.
     pub(crate) fn json(&self) -> Result<Value, Problem> {
         if !self.says_json() {
             let message = "the request needs Content-Type: application/json";
@@ -39,7 +39,7 @@ impl Request {
             .ok_or_else(|| Problem::bad_request("the body is not valid JSON"))
     }
 
-    /// The body as JSON, whatever it says that it is.
+    /// Returns the body as JSON, regardless of its content type.
     pub(crate) fn peek(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }

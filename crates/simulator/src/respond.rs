@@ -1,4 +1,4 @@
-//! From an outcome to bytes, spoiling the body if the plan says so.
+//! Converts an outcome to bytes, and corrupts the body if the plan requires it.
 
 use std::{convert::Infallible, io, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What the metadata says about each type: property names, their shapes and which may be absent.
+//! Metadata of each type: property names, their shapes and which may be absent.
 //!
 //! Tables only. [`crate::validate`] checks requests against them, [`crate::render`] makes answers from them.
 

@@ -38,7 +38,7 @@ impl Shared {
     }
 }
 
-/// Serves until told to stop.
+/// Serves until it is stopped.
 pub(crate) async fn run(listener: TcpListener, world: Shared, stop: CancellationToken) {
     let service = Router::new().fallback(answer).with_state(world);
     let service = service.into_make_service_with_connect_info::<Scissors>();

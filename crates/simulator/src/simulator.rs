@@ -147,7 +147,7 @@ impl Simulator {
         change(&mut self.world.lock().behavior);
     }
 
-    /// Makes a flow say one word until it is reset or told otherwise.
+    /// Pins the readiness of a flow until it is reset or changed.
     ///
     /// # Errors
     ///
@@ -208,7 +208,7 @@ impl Simulator {
 
     /// Creates a flow behind the clients' back, from the body of a POST, and returns its id.
     ///
-    /// A second flow of a type is created too, whatever the switch says.
+    /// A second flow of a type is created, too, regardless of the switch.
     ///
     /// # Errors
     ///
@@ -217,7 +217,7 @@ impl Simulator {
         backdoor::create_flow(&mut self.world.lock(), set, body).map_err(refused)
     }
 
-    /// Updates a flow behind the clients' back, from the body of a PATCH. It need not say its type.
+    /// Updates a flow behind the clients' back, from the body of a PATCH. It need not contain its type.
     ///
     /// # Errors
     ///

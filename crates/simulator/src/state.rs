@@ -1,4 +1,4 @@
-//! A look inside: what the service has, whatever its answers say.
+//! Snapshot of the state of the service, regardless of its responses.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

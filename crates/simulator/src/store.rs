@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Flow {
     pub(crate) id: String,
-    /// Position among everything ever created; paging goes by it.
+    /// Position among everything ever created; paging uses it.
     pub(crate) ordinal: u64,
     pub(crate) kind: FlowType,
     pub(crate) properties: Object,

@@ -199,11 +199,11 @@ impl ControlPlane {
     /// The roles and bindings, in YAML, that the operator's chart has for a service account which is there already and
     /// which the operator is to run as.
     ///
-    /// `reach` is the value of the chart that says where it is to work, such as `watchNamespaces={district}`.
+    /// `reach` is the value of the chart that selects where it works, such as `watchNamespaces={district}`.
     ///
     /// # Errors
     ///
-    /// [`Error::CommandFailed`] with what Helm says.
+    /// [`Error::CommandFailed`] with the output of Helm.
     pub async fn roles_of_chart(
         &self,
         namespace: &str,
@@ -227,13 +227,13 @@ impl ControlPlane {
         run(&mut helm).await
     }
 
-    /// The audit log; none if it was turned off or the cluster was already there.
+    /// Returns the audit log, or `None` if it was turned off or the cluster already existed.
     #[must_use]
     pub fn audit(&self) -> Option<&Audit> {
         self.audit.as_ref()
     }
 
-    /// The programs; none if the cluster was already there.
+    /// Returns the programs, or none if the cluster already existed.
     #[must_use]
     pub fn programs(&self) -> &[Program] {
         &self.running.programs
@@ -280,11 +280,11 @@ impl ControlPlane {
         Ok(Etcd::new(Paths(self.directory()).etcd_socket()))
     }
 
-    /// Looks whether all programs are still running, to tell a test that waits in vain why.
+    /// Checks that all programs are still running, so that a test that times out can report the reason.
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] with the end of its log for a program that has ended by itself.
+    /// [`Error::Ended`] with the end of its log for a program that ended unexpectedly.
     pub fn check(&self) -> Result<(), Error> {
         self.programs().iter().try_for_each(Program::check)
     }

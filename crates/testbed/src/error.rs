@@ -90,7 +90,7 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// A program of the control plane has ended by itself.
+    /// A program of the control plane ended unexpectedly.
     #[error("{program} ended with {status}; the end of its log:\n{log}")]
     Ended {
         /// The program that ended.

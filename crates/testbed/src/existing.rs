@@ -12,7 +12,7 @@ use crate::binaries::Binaries;
 use crate::launch::{self, Running};
 use crate::reaper::Reaper;
 
-/// Reads a kubeconfig and asks its cluster who we are, which also tells whether it answers.
+/// Reads a kubeconfig and requests the own identity from its cluster, which also proves that it responds.
 pub(crate) async fn attach(path: &Path, context: Option<String>) -> Result<Running, Error> {
     let mut kubeconfig = Kubeconfig::read_from(path).map_err(account::unusable(path))?;
     kubeconfig.current_context = context.or(kubeconfig.current_context);

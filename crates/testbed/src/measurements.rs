@@ -38,7 +38,7 @@ pub fn measured(what: &str, figure: &str) -> Result<(), Error> {
     fs::write(document, text).map_err(Error::file("write", document))
 }
 
-/// `text` with another figure in one row; none: there is no such row.
+/// Returns `text` with another figure in one row, or `None` if there is no such row.
 fn with_row(text: &str, what: &str, figure: &str) -> Option<String> {
     let start = format!("| {what} | ");
     let row = |line: &&str| line.starts_with(&start);

@@ -144,7 +144,7 @@ impl Program {
         Tail::of_file(&self.log).to_string()
     }
 
-    /// Fails with [`Error::Ended`] if the program has ended by itself.
+    /// Fails with [`Error::Ended`] if the program ended unexpectedly.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let ended = self
             .ended()

@@ -32,7 +32,7 @@ pub enum Tool {
     /// [kustomize-controller](https://github.com/fluxcd/kustomize-controller).
     KustomizeController,
     /// Judges bundles for the Operator Lifecycle Manager:
-    /// [operator-verify](https://github.com/operator-framework/api). It says what is wrong and never fails.
+    /// [operator-verify](https://github.com/operator-framework/api). It reports problems and never fails.
     OperatorVerify,
     /// Finds what is risky in manifests: the part of [trivy](https://github.com/aquasecurity/trivy) that looks at them,
     /// which is built in a tenth of the time of the whole.

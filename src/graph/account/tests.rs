@@ -18,7 +18,7 @@ fn set_id() -> FlowSetId {
     "set".parse().unwrap()
 }
 
-/// Lists, and tells which token was sent.
+/// Lists, and returns the token that was sent.
 async fn token(server: &Server, client: &Client) -> String {
     server.then(Reply::json(200, &json!({"value": []})));
     client.list_flows(&set_id(), Priority::Poll).await.unwrap();

@@ -1,4 +1,4 @@
-//! The token bucket and its changing rate: arithmetic, with the time passed in.
+//! Token bucket with an adaptive rate. Pure arithmetic on times that are passed in.
 
 use std::time::Duration;
 
@@ -6,22 +6,22 @@ use tokio::time::Instant;
 
 const SLOWEST: f64 = 0.01;
 const FASTEST: f64 = 10_000.0;
-/// The rate never falls below this share of the ceiling, so that the operator does not come to a
-/// stand.
+/// Minimum rate as a share of the ceiling, so that the operator always makes progress: five halvings,
+/// 1/2⁵.
 const FLOOR: f64 = 1.0 / 32.0;
-/// One raise is this share of the ceiling: from the floor back to the ceiling takes a minute of
-/// good answers.
+/// Increase of the rate as a share of the ceiling. With one per second, the way from the floor back to
+/// the ceiling takes a minute: 60 × 1/60.
 const RAISE: f64 = 1.0 / 60.0;
-/// At most one raise in this time, however many answers come.
+/// Minimum time between two increases, regardless of the number of responses.
 const RAISE_INTERVAL: Duration = Duration::from_secs(1);
 const MIN_PAUSE: Duration = Duration::from_secs(1);
-/// What a pause doubles up to where the service names none.
+/// Longest pause if the service requests none; reached after seven throttlings in a row.
 const MAX_OWN_PAUSE: Duration = Duration::from_mins(1);
-/// The longest pause believed. Microsoft Graph has been seen to ask for minutes; a header that says
-/// years must not switch a connection off until the next restart.
+/// Upper bound of a requested pause. Microsoft Graph has been observed to request minutes; a header
+/// that requests years must not disable a connection until the next restart.
 const MAX_PAUSE: Duration = Duration::from_hours(1);
-/// Sums of fractions may come out a hair below one; without this the first waiter would sleep
-/// another tick.
+/// Tolerance for sums of fractions slightly below one, without which the first waiter would sleep
+/// for another tick.
 const ROUNDING: f64 = 1e-9;
 
 #[derive(Debug)]
@@ -31,11 +31,11 @@ pub(super) struct Bucket {
     rate: f64,
     /// Tokens at the time `counted`.
     tokens: f64,
-    /// Never before `opens`: no tokens gather while the bucket is closed.
+    /// Never before `opens`: no tokens accumulate while the bucket is closed.
     counted: Instant,
     opens: Instant,
     raised: Instant,
-    /// Episodes of throttling since the last good answer.
+    /// Episodes of throttling since the last successful response.
     throttlings: u32,
 }
 
@@ -55,8 +55,8 @@ impl Bucket {
         }
     }
 
-    /// A rate at the ceiling stays there; one that was forced down is kept, between the new
-    /// floor and the new ceiling. Tokens are neither given nor, within the new burst, taken.
+    /// Changes the limits. A rate at the ceiling follows the ceiling; a reduced rate is kept, between
+    /// the new floor and the new ceiling. Tokens are not added, and not removed within the new burst.
     pub(super) fn set_limits(&mut self, per_second: f64, burst: u32, now: Instant) {
         self.count(now);
         let free = self.rate >= self.ceiling && self.throttlings == 0;
@@ -70,6 +70,7 @@ impl Bucket {
         self.tokens = self.tokens.min(self.burst);
     }
 
+    #[cfg(test)]
     pub(super) const fn rate(&self) -> f64 {
         self.rate
     }
@@ -78,7 +79,7 @@ impl Bucket {
         self.opens.saturating_duration_since(now)
     }
 
-    /// Takes one token if there is one and the bucket is open.
+    /// Takes one token and returns `true` if the bucket is open and contains one.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         self.count(now);
         let free = now >= self.opens && self.tokens >= 1.0 - ROUNDING;
@@ -88,7 +89,7 @@ impl Bucket {
         free
     }
 
-    /// How long a request with this many before it has to wait, at the present rate.
+    /// Returns how long a request with `ahead` others before it waits at the current rate.
     pub(super) fn wait(&self, ahead: usize, now: Instant) -> Duration {
         let start = self.opens.max(now);
         let missing = as_tokens(ahead) + 1.0 - self.tokens_at(start);
@@ -98,8 +99,8 @@ impl Bucket {
 
     pub(super) fn throttled(&mut self, pause: Option<Duration>, now: Instant) {
         self.count(now);
-        // Requests that were under way when the first 429 came are told off as well. That is the
-        // same news, and must not halve the rate once more for each of them.
+        // Requests that were in progress at the first 429 are throttled, too. They belong to the same
+        // episode, and must not halve the rate once more each.
         if now >= self.opens {
             self.rate = (self.rate / 2.0).max(self.ceiling * FLOOR);
             self.throttlings = self.throttlings.saturating_add(1);
@@ -108,8 +109,8 @@ impl Bucket {
         let pause = pause.unwrap_or_else(|| self.own_pause());
         self.opens = self.opens.max(now + pause.clamp(MIN_PAUSE, MAX_PAUSE));
         self.counted = self.opens;
-        // One request finds out whether the service is well again; a saved-up burst would be
-        // throttled at once.
+        // One request probes whether the service has recovered; a whole burst would be throttled at
+        // once.
         self.tokens = self.tokens.min(1.0);
     }
 
@@ -149,7 +150,7 @@ fn ceiling(per_second: f64) -> f64 {
     }
 }
 
-/// Exact: no queue has 2³² waiters.
+/// Converts exactly, because no queue has 2³² waiters.
 fn as_tokens(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::MAX, f64::from)
 }

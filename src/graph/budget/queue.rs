@@ -1,4 +1,4 @@
-//! Who is waiting, and in which order.
+//! The waiters of a budget, in order of service.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use super::Priority;
 
-/// Waiters in their priorities, each priority in order of arrival.
+/// Queues of waiters, one for each priority, in order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     priorities: [VecDeque<Waiter>; Priority::ALL.len()],
@@ -19,7 +19,7 @@ struct Waiter {
     call: Arc<Notify>,
 }
 
-/// One waiter's hold on its place.
+/// Handle of a waiter to its place in the queue.
 #[derive(Debug)]
 pub(super) struct Ticket {
     priority: Priority,
@@ -28,8 +28,8 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    /// Returns when the waiter should look again. A call that came before is not lost.
-    pub(super) async fn called(&self) {
+    /// Waits until the waiter should make another attempt. A notification that came before is not lost.
+    pub(super) async fn notified(&self) {
         self.call.notified().await;
     }
 }
@@ -56,7 +56,7 @@ impl Queue {
         self.priorities[ticket.priority as usize].remove(position);
     }
 
-    /// How many go before this one.
+    /// Returns how many waiters are served before this one.
     pub(super) fn ahead(&self, ticket: &Ticket) -> usize {
         let above: usize = self.priorities[..ticket.priority as usize]
             .iter()
@@ -65,6 +65,7 @@ impl Queue {
         above + self.position(ticket)
     }
 
+    #[cfg(test)]
     pub(super) fn waiting(&self, priority: Priority) -> usize {
         self.priorities[priority as usize].len()
     }
@@ -75,7 +76,7 @@ impl Queue {
         }
     }
 
-    /// Numbers grow along a priority, so the place is found by halving.
+    /// Returns the index of a ticket. Ticket numbers increase within a priority, so binary search works.
     fn position(&self, ticket: &Ticket) -> usize {
         let priority = &self.priorities[ticket.priority as usize];
         priority.partition_point(|waiter| waiter.number < ticket.number)

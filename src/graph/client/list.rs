@@ -1,4 +1,4 @@
-//! Complete lists: all pages, each id once, and a count of what cannot be understood.
+//! Complete lists: all pages, each id once, and the number of items that cannot be parsed.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -57,7 +57,7 @@ impl Client {
     }
 }
 
-/// A page whose items have been read and whose link has been checked.
+/// Page with parsed items and a checked link.
 struct ParsedPage<T> {
     items: Vec<T>,
     unread: usize,
@@ -84,8 +84,8 @@ fn read_page<T>(
     })
 }
 
-/// Leaves each id once: an object may move to a later page while the pages are being read. The
-/// later reading counts.
+/// Removes duplicate ids: an object may move to a later page while the pages are being read. The last
+/// occurrence is kept, because it is the most recent.
 pub(super) fn distinct<T, K: Hash + Eq>(listing: Listing<T>, id: impl Fn(&T) -> K) -> Listing<T> {
     let mut places = HashMap::new();
     let mut items: Vec<T> = Vec::with_capacity(listing.items.len());

@@ -158,27 +158,22 @@ async fn a_list_is_all_its_pages() {
         "{}{BASE}?$skiptoken=a",
         server.url.as_str().trim_end_matches('/')
     );
-    let set = |id: &str| json!({"id": id, "displayName": "n", "provisioningFlows": [flow("f")]});
+    let set = |id: &str| json!({"id": id, "displayName": "n"});
     server.then(page(&[set("1"), set("2")], Some(&link)));
     server.then(page(&[], Some("?$skiptoken=b")));
     server.then(page(&[set("3")], None));
     let listing = server
         .client()
-        .list_flow_sets(true, Priority::Poll)
+        .list_flow_sets(Priority::Poll)
         .await
         .unwrap();
     assert_eq!(ids(&listing, |set| set.id.to_string()), ["1", "2", "3"]);
-    assert_eq!(listing.items[2].flows.as_ref().unwrap().len(), 1);
     let lines: Vec<_> = server
         .received()
         .into_iter()
         .map(|request| request.line)
         .collect();
-    let queries = [
-        "?$expand=provisioningFlows",
-        "?$skiptoken=a",
-        "?$skiptoken=b",
-    ];
+    let queries = ["", "?$skiptoken=a", "?$skiptoken=b"];
     assert_eq!(lines, queries.map(|query| format!("GET {BASE}{query}")));
 }
 
@@ -309,7 +304,7 @@ async fn an_item_that_cannot_be_understood_costs_itself_only() {
     let client = server.client();
     let flows = client.list_flows(&set_id(), Priority::Poll).await.unwrap();
     assert_eq!(ids(&flows, |flow| flow.id.to_string()), ["a", "b", "c"]);
-    let sets = client.list_flow_sets(true, Priority::Poll).await.unwrap();
+    let sets = client.list_flow_sets(Priority::Poll).await.unwrap();
     assert_eq!(ids(&sets, |set| set.id.to_string()), ["a", "b", "c"]);
     assert_eq!((flows.unread, sets.unread), (5, 5));
     assert_eq!(sets.items[0].display_name, "");
@@ -423,7 +418,6 @@ async fn other_failures_leave_the_budget_open() {
         client.delete_flow(&set_id(), &flow_id()).await.unwrap_err();
     }
     assert_eq!(budget.closed_for(), Duration::ZERO);
-    assert!((budget.rate() - 1000.0).abs() < f64::EPSILON);
 }
 
 #[tokio::test]

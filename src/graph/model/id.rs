@@ -1,4 +1,4 @@
-//! Ids, checked before they can become part of a URL.
+//! Ids, validated before they become part of a URL.
 
 use std::{
     cmp::Ordering,
@@ -11,23 +11,21 @@ use thiserror::Error;
 
 const MAX_ID_LEN: usize = 256;
 
-/// The service's id of a flow, unique within its set.
+/// Id that the service gave a flow, unique within its set.
 ///
-/// Kept and shown exactly as the service (or a user) wrote it, but compared without regard to ASCII
-/// case: nothing promises that the service repeats a GUID in the same case.
+/// It is kept and displayed exactly as the service (or a user) wrote it, but compared without regard to
+/// ASCII case, because the service does not guarantee to return a GUID in the same case.
 #[derive(Clone, Debug)]
 pub struct FlowId(String);
 
-/// The service's id of a flow set.
-///
-/// Compared like a [`FlowId`].
+/// Id that the service gave a flow set, compared like a [`FlowId`].
 #[derive(Clone, Debug)]
 pub struct FlowSetId(String);
 
-/// A text that cannot be an id.
+/// Error for a text that cannot be an id.
 ///
-/// An id becomes one segment of a request's path. Empty text and dots would make that path name the
-/// whole collection instead of one member, so they are refused before any request exists.
+/// An id becomes one segment of the path of a request. With an empty text or dots the path would denote
+/// the whole collection instead of one member, so these are rejected before a request is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("an id is 1 to {MAX_ID_LEN} printable characters without spaces and not just dots")]
 pub struct InvalidId;
@@ -35,7 +33,7 @@ pub struct InvalidId;
 macro_rules! id {
     ($name:ident) => {
         impl $name {
-            /// The id as it was written.
+            /// Returns the id as it was written.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -48,7 +46,7 @@ macro_rules! id {
             /// # Errors
             ///
             /// [`InvalidId`] if the text is empty, longer than 256 bytes, made of dots only, or
-            /// holds a space or control character.
+            /// contains a space or control character.
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 check_id(text).map(|()| Self(text.to_owned()))
             }

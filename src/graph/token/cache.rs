@@ -1,5 +1,4 @@
-//! What is known about tokens: the last one, and the last failure to obtain one. Pure; the time is
-//! passed in.
+//! Cache of the last token and of the last failure to obtain one. Pure; times are passed in.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,38 +8,38 @@ use tokio::time::Instant;
 use super::{AccessToken, FetchedToken};
 use crate::graph::{failure::Failure, verdict::Disposition};
 
-/// A token is replaced this long before it expires, or a tenth of its life before if that is less.
+/// Time before expiry at which a token is replaced, or a tenth of its lifetime if that is shorter.
 const MARGIN: Duration = Duration::from_mins(5);
-/// A lifetime beyond this is taken for this.
+/// Upper bound of the lifetime of a token, and of a pause that the authority requests.
 const MAX_LIFETIME: Duration = Duration::from_hours(24);
-/// Tokens that the service refuses are replaced at most this often: if the next one is refused too,
-/// the reason is not the token.
+/// Minimum time between two replacements of refused tokens: if the next one is refused, too, the token
+/// is not the cause.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(30);
-/// A token shows the permissions of the moment it was obtained. One that is older than a minute is
-/// replaced when the service denies it something, as the permission may have been granted since.
+/// Age from which a token is replaced after a 403. A token contains the permissions of the moment it was
+/// issued, so a permission that was granted since needs a new token.
 ///
-/// That minute is taken as 50 s. What is denied is tried again after a minute at the earliest, but the
-/// time is kept in whole seconds, cut (1 s less), and the token may have been obtained after the run
-/// began, by as much as the time limit of its request (5 s); with the full minute, that second attempt
-/// would meet the old token once more, and the permission would work a whole interval later.
+/// A minute, less 10 s of slack. A denied request is retried after a minute at the earliest. That time
+/// is recorded in whole seconds, truncated (up to 1 s less), and the token may have been obtained after
+/// the reconcile began, by up to the time limit of its request (5 s). With a full minute, the retry could
+/// use the old token again, and the permission would take effect a whole interval later.
 const OUTDATED: Duration = Duration::from_secs(50);
 
-/// First and longest time for which a failure is remembered: one that passes by itself, and one
-/// that waits for a person.
-const PASSING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
-const WAITING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(5));
+/// First and longest time for which a failure is cached: a transient one, and one that the user has to
+/// fix.
+const TRANSIENT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+const PERSISTENT: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(5));
 
 #[derive(Debug, Default)]
 pub(in crate::graph) struct TokenCache {
     token: Option<CachedToken>,
-    /// How many tokens there have been.
+    /// Number of tokens obtained so far.
     generation: u64,
     failure: Option<CachedFailure>,
-    /// Failures in a row.
+    /// Number of consecutive failures.
     failures: u32,
-    /// When a refused token was last thrown away.
+    /// When a refused token was last dropped.
     renewed: Option<Instant>,
-    /// When a token was last replaced because the service denied it something, or was to be.
+    /// When a token was last due for replacement after a 403.
     outdated: Option<Instant>,
 }
 
@@ -59,7 +58,7 @@ struct CachedFailure {
 }
 
 impl TokenCache {
-    /// What can be answered without asking the authority; `None` if it has to be asked.
+    /// Returns the cached token or failure, or `None` if a request to the authority is needed.
     pub(super) fn recall(&self, now: Instant) -> Option<Result<AccessToken, Arc<Failure>>> {
         if let Some(token) = self.token(now, |token| token.refresh) {
             return Some(Ok(token));
@@ -71,7 +70,7 @@ impl TokenCache {
         Some(self.unless_still_good(&failure.failure, now))
     }
 
-    /// Takes in the authority's answer, and says what it means for whoever asked.
+    /// Records the response of the authority, and returns the result for the caller.
     pub(super) fn record(
         &mut self,
         fetched: Result<FetchedToken, Failure>,
@@ -83,7 +82,7 @@ impl TokenCache {
         }
     }
 
-    /// Forgets a token that the service refused. `false`: asking for another would be in vain.
+    /// Drops a token that the service refused, and returns whether to obtain another one.
     pub(super) fn refused(&mut self, generation: u64, now: Instant) -> bool {
         if generation != self.generation {
             return true;
@@ -97,10 +96,10 @@ impl TokenCache {
         true
     }
 
-    /// Takes note that the service denied a token something. `false`: another would fare no better.
+    /// Records that a token lacked a permission, and returns whether to obtain another one.
     ///
-    /// The token stays good for everything else until there is another. None is asked for within 50 s
-    /// of the last, so that what is denied for good costs one request for a token in that time.
+    /// The token remains valid for other requests until it is replaced. At most one replacement is
+    /// requested every 50 s, so that a permanent denial causes at most one token request in that time.
     pub(super) fn denied(&mut self, generation: u64, now: Instant) -> bool {
         if generation != self.generation {
             return true;
@@ -118,7 +117,7 @@ impl TokenCache {
         true
     }
 
-    /// The failure that is remembered, and until when, if it is a pause that the authority asks for.
+    /// Returns the cached failure and its end if it is a pause that the authority requested, or `None`.
     pub(super) fn throttled(&self) -> Option<(Arc<Failure>, Instant)> {
         let CachedFailure { failure, until } = self.failure.as_ref()?;
         let throttled = matches!(
@@ -160,7 +159,7 @@ impl TokenCache {
         self.unless_still_good(&failure, now)
     }
 
-    /// A token that is due for replacement is better than none.
+    /// Returns the token until it expires, even if it is due for replacement, or else the failure.
     pub(super) fn unless_still_good(
         &self,
         failure: &Arc<Failure>,
@@ -179,12 +178,12 @@ impl TokenCache {
     }
 }
 
-/// For how long a failure is remembered: doubling with each in a row, and as long as the authority
-/// asks for.
+/// Returns how long a failure is cached: doubled for each consecutive failure, and at least as long as
+/// the authority requests.
 fn pause(disposition: Disposition, before: u32) -> Duration {
     let (first, longest) = match disposition {
-        Disposition::Retry | Disposition::Throttled { .. } => PASSING,
-        Disposition::User | Disposition::Bug => WAITING,
+        Disposition::Retry | Disposition::Throttled { .. } => TRANSIENT,
+        Disposition::User | Disposition::Bug => PERSISTENT,
     };
     let own = first.saturating_mul(1 << before.min(16)).min(longest);
     match disposition {

@@ -22,7 +22,7 @@ enum Happening {
     TimeOut(usize),
     /// The process finds that its term is over.
     Forfeit(usize),
-    /// The process starts anew.
+    /// The process restarts.
     Restart(usize),
     /// The process stops its work and gives the lease up.
     Vacate(usize),

@@ -328,7 +328,6 @@ fn remote_set(number: u32, body: &FlowSetBody, created: Timestamp) -> FlowSet {
         filter: filter.map(as_shown),
         created: Some(created.to_string()),
         last_modified: Some(created.to_string()),
-        flows: None,
     }
 }
 

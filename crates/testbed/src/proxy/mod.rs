@@ -22,7 +22,7 @@ pub use self::upstream::Upstream;
 pub(crate) use self::upstream::over;
 use crate::Error;
 
-/// A reverse proxy between a client and a server, which spoils what its [rules](Rule) say.
+/// Reverse proxy between a client and a server that injects the faults of its [rules](Rule).
 ///
 /// *Guarantees*: without a rule each request is forwarded once, with its `Host` as it is, over a
 /// connection of its own; the answer flows on as it arrives. A rule that is there when

@@ -1,4 +1,4 @@
-//! Rules that say what is done to which requests and answers.
+//! Rules that select faults for requests and responses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

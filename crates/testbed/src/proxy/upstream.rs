@@ -70,7 +70,7 @@ impl Upstream {
 
     /// Sends a request over a connection of its own, which ends with the answer.
     ///
-    /// A pool would repeat requests by itself where a connection has grown old.
+    /// A pool would repeat requests automatically on a connection that was idle for long.
     pub(crate) async fn send(
         &self,
         request: Request<Full<Bytes>>,

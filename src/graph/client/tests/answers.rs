@@ -14,7 +14,7 @@ async fn attempt(client: &Client, operation: usize) -> Result<(), Error> {
             .create_flow(Uuid::nil(), &set, &user_flow())
             .await
             .map(drop),
-        2 => client.list_flow_sets(false, priority).await.map(drop),
+        2 => client.list_flow_sets(priority).await.map(drop),
         3 => client.list_flows(&set, priority).await.map(drop),
         4 => client.get_flow_set(&set, priority).await.map(drop),
         5 => client.get_flow(&set, &id, priority).await.map(drop),
