@@ -144,4 +144,19 @@ mod tests {
         };
         assert!(!needs_control_plane(&[], &assets));
     }
+
+    #[test]
+    fn nothing_of_others_is_compiled_before_the_first_line() {
+        for manifest in [
+            include_str!("../Cargo.toml"),
+            include_str!("../../programs/Cargo.toml"),
+        ] {
+            let (_, dependencies) = manifest.split_once("[dependencies]").unwrap_or_default();
+            let mut lines = dependencies.lines().filter(|line| line.contains('='));
+            assert!(
+                lines.all(|line| line.starts_with("industrydata-programs = ")),
+                "{manifest}"
+            );
+        }
+    }
 }
