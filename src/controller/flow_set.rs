@@ -54,6 +54,7 @@ impl Managed for OutboundProvisioningFlowSet {
     async fn related(&self, _way: Option<&Connected>, context: &Context) -> Result<Related, Error> {
         Ok(Related {
             conflict: context.index.older_owner_of_set(self),
+            // Depends on the list: see `relate`.
             held: BTreeSet::new(),
             flows: context.index.count_flows(self),
         })
