@@ -58,6 +58,7 @@ impl Managed for OutboundProvisioningFlowSet {
     ) -> Result<Related, Error> {
         Ok(Related {
             conflict: context.index.older_owner_of_set(self),
+            // Depends on the list: see `relate`.
             held: BTreeSet::new(),
             flows: context.index.count_flows(self),
         })
