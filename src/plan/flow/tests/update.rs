@@ -428,7 +428,11 @@ fn under_report_a_password_that_was_never_sent_is_no_difference() {
     );
     world.edit(|flow| flow.with(|spec| spec.drift_policy = Correct));
     world.live(30);
-    assert_eq!(world.count(UPDATE), 1, "the values at the service are unknown");
+    assert_eq!(
+        world.count(UPDATE),
+        1,
+        "the values at the service are unknown"
+    );
 }
 
 #[test]
