@@ -5,7 +5,7 @@ use tempfile::NamedTempFile;
 
 use super::*;
 
-/// Settings as the program reads them.
+/// What the program does.
 #[derive(Debug, Parser)]
 struct Program {
     #[command(flatten)]
@@ -140,28 +140,28 @@ fn values_that_cannot_be_read_are_refused_with_the_flag_and_what_is_right() {
         (
             "--graph-endpoint",
             "graph",
-            "a URL such as `https://graph.microsoft.com`",
+            "a URL, such as `https://graph.microsoft.com`",
         ),
         (
             "--request-timeout",
             "10",
-            "a time with units, such as `60s` or `1m30s`",
+            "a duration with a unit, such as `60s` or `1m30s`",
         ),
         (
             "--request-timeout",
             "-10s",
-            "a time with units, such as `60s` or `1m30s`",
+            "a duration with a unit, such as `60s` or `1m30s`",
         ),
         (
             "--lease-duration",
             "soon",
-            "a time with units, such as `60s` or `1m30s`",
+            "a duration with a unit, such as `60s` or `1m30s`",
         ),
         ("--visibility-window", "25h", "at most `24h`"),
         (
             "--visibility-window",
             "99999999999999999999h",
-            "a time with units",
+            "a duration with a unit",
         ),
         (
             "--admin-address",
