@@ -37,29 +37,29 @@ impl<K: Indexed> Side<K> {
         Self { store, writer }
     }
 
-    fn show(&mut self, index: &Index, event: watcher::Event<K>) {
-        self.writer.apply_watcher_event(&event);
-        index.apply(&event, &self.store);
+    fn show(&mut self, index: &Index, event: &watcher::Event<K>) {
+        self.writer.apply_watcher_event(event);
+        index.apply(event, &self.store);
     }
 
     fn list(&mut self, index: &Index, objects: impl IntoIterator<Item = K>) {
-        self.show(index, watcher::Event::Init);
+        self.show(index, &watcher::Event::Init);
         for object in objects {
-            self.show(index, watcher::Event::InitApply(object));
+            self.show(index, &watcher::Event::InitApply(object));
         }
-        self.show(index, watcher::Event::InitDone);
+        self.show(index, &watcher::Event::InitDone);
     }
 
     /// Applies, deletes or leaves out of a new list, depending on `operation`.
     fn change(&mut self, index: &Index, operation: u8, object: K) {
         match operation {
-            0 => self.show(index, watcher::Event::Delete(object)),
+            0 => self.show(index, &watcher::Event::Delete(object)),
             1 => {
                 let known = self.store.state().into_iter().map(Arc::unwrap_or_clone);
                 let others: Vec<K> = known.filter(|known| known.uid() > object.uid()).collect();
                 self.list(index, others.into_iter().chain([object]));
             }
-            _ => self.show(index, watcher::Event::Apply(object)),
+            _ => self.show(index, &watcher::Event::Apply(object)),
         }
     }
 }
@@ -214,11 +214,11 @@ proptest! {
 fn a_list_is_taken_over_once_it_is_complete() {
     let mut world = World::new();
     let index = world.index.clone();
-    world.connections.show(&index, watcher::Event::Init);
+    world.connections.show(&index, &watcher::Event::Init);
     let listed = watcher::Event::InitApply(connection());
-    world.connections.show(&index, listed);
+    world.connections.show(&index, &listed);
     assert!(index.connection("schools", "contoso").is_none());
-    world.connections.show(&index, watcher::Event::InitDone);
+    world.connections.show(&index, &watcher::Event::InitDone);
     assert!(index.connection("schools", "contoso").is_some());
     world.connections.list(&index, []);
     assert!(index.connection("schools", "contoso").is_none());
@@ -240,12 +240,12 @@ fn a_set_that_gets_its_id_makes_a_flow_a_duplicate_without_giving_away_its_name(
     assert_eq!(index.older_owner_of_flow(&by_set), None);
 
     set.status.as_mut().unwrap().id = Some("a1".to_owned());
-    world.sets.show(&index, watcher::Event::Apply(set.clone()));
+    world.sets.show(&index, &watcher::Event::Apply(set.clone()));
     let older = index.older_owner_of_flow(&by_set);
     assert_eq!(older.as_deref(), Some("a resource of another namespace"));
     assert_eq!(index.older_owner_of_flow(&by_id), None);
     assert_eq!(index.duplicates_of(&by_id).len(), 1);
 
-    world.sets.show(&index, watcher::Event::Delete(set));
+    world.sets.show(&index, &watcher::Event::Delete(set));
     assert_eq!(index.older_owner_of_flow(&by_set), None);
 }

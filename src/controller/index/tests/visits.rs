@@ -83,6 +83,7 @@ impl World {
 }
 
 /// How many resources each question and each event comes across.
+#[expect(clippy::too_many_lines, reason = "an entry for each question")]
 fn visits(resources: usize) -> Vec<(&'static str, usize)> {
     let mut world = world_of(resources);
     let (connection, set, flow) = (connection_of(7), set_of(7, 1), flow_of(7, 6));
@@ -190,28 +191,28 @@ fn visits(resources: usize) -> Vec<(&'static str, usize)> {
             world.visits_of(|world| {
                 world
                     .flows
-                    .show(&index, watcher::Event::Apply(flow.clone()))
+                    .show(&index, &watcher::Event::Apply(flow.clone()));
             }),
         ),
         (
             "set applied",
-            world.visits_of(|world| world.sets.show(&index, watcher::Event::Apply(set.clone()))),
+            world.visits_of(|world| world.sets.show(&index, &watcher::Event::Apply(set.clone()))),
         ),
         (
             "set with another id applied",
             world.visits_of(|world| {
                 world
                     .sets
-                    .show(&index, watcher::Event::Apply(renamed.clone()))
+                    .show(&index, &watcher::Event::Apply(renamed.clone()));
             }),
         ),
         (
             "set deleted",
-            world.visits_of(|world| world.sets.show(&index, watcher::Event::Delete(renamed))),
+            world.visits_of(|world| world.sets.show(&index, &watcher::Event::Delete(renamed))),
         ),
         (
             "flow deleted",
-            world.visits_of(|world| world.flows.show(&index, watcher::Event::Delete(flow))),
+            world.visits_of(|world| world.flows.show(&index, &watcher::Event::Delete(flow))),
         ),
     ];
     counts.extend(events);
