@@ -36,7 +36,7 @@ pub enum LogFormat {
 pub enum TelemetryError {
     /// The directives cannot be parsed.
     #[error(
-        "`{directives}` does not say what to log; right would be a level such as `info`, or \
+        "`{directives}` is not a log filter: expected a level such as `info`, or \
          directives such as `info,kube_client=warn`"
     )]
     Directives {
@@ -234,7 +234,7 @@ mod tests {
 
         assert_eq!(
             error.to_string(),
-            "`industrydata=loud` does not say what to log; right would be a level such as `info`, \
+            "`industrydata=loud` is not a log filter: expected a level such as `info`, \
              or directives such as `info,kube_client=warn`"
         );
     }

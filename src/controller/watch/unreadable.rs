@@ -16,7 +16,7 @@ use super::Scope;
 use crate::controller::managed::Managed;
 use crate::controller::session::Spawn;
 
-/// Filter that removes unparseable objects from a watch.
+/// Filter that removes unparsable objects from a watch.
 pub(super) struct ParseGuard<K: Managed> {
     store: Store<K>,
     recorder: Recorder,

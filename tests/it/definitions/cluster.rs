@@ -141,7 +141,7 @@ async fn kubectl_explain_shows_the_fields() {
         .await
         .unwrap();
     assert!(
-        told.contains("How long the flow may be not ready"),
+        told.contains("How long the flow may stay not ready"),
         "{told}"
     );
 }
