@@ -135,8 +135,9 @@ fn leading(readiness: &ReadyState) -> (StatusCode, String) {
         return (StatusCode::OK, "leading\n".to_owned());
     }
     let kinds = unhealthy.join(", ");
-    let line =
-        format!("leading, but the cluster does not show changes of: {kinds}; the log says why\n");
+    let line = format!(
+        "leading, but no changes arrive from the cluster for: {kinds}; see the log for the reason\n"
+    );
     (StatusCode::SERVICE_UNAVAILABLE, line)
 }
 

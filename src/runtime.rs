@@ -56,7 +56,7 @@ pub enum RuntimeError {
     LeaseLost(#[source] LeaseLost),
     /// Reconciles in progress did not finish within the grace period.
     #[error(
-        "work under way did not end within the grace time of {0:?}; it is taken up at the next start"
+        "work in progress did not end within the grace period of {0:?}; it resumes at the next start"
     )]
     Grace(Duration),
 }

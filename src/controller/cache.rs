@@ -77,9 +77,10 @@ impl<K: ResourceExt> ReconcileCache<K> {
         }
     }
 
-    /// Calls `work` with the log of the resource's failures.
-    pub fn log<T>(&self, resource: &K, work: impl FnOnce(&mut FailureLog) -> T) -> T {
-        self.entry(resource, |entry| work(&mut entry.log))
+    /// Calls `work` with the log of the resource's failures, unless the watch has reported the removal in the meantime.
+    pub fn log<T>(&self, resource: &K, work: impl FnOnce(&mut FailureLog) -> T) -> Option<T> {
+        let uid = resource.uid().unwrap_or_default();
+        self.lock().get_mut(&uid).map(|entry| work(&mut entry.log))
     }
 
     /// Removes the entry of a resource that no longer exists.

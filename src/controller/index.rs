@@ -307,7 +307,7 @@ fn cadence(flow: &ProvisioningFlow, interval: Duration) -> Cadence {
     }
 }
 
-/// Whether nothing is expected to happen to the flow at the service by itself.
+/// Returns whether the service is not expected to change the flow.
 fn is_settled(flow: &ProvisioningFlow) -> bool {
     let settled = flow.status.as_ref().is_some_and(|status| {
         status.observed_generation == generation(flow)

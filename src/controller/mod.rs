@@ -106,7 +106,9 @@ fn after_error<K: Managed>(resource: Arc<K>, error: &Error, context: Arc<Context
     let object = cluster::display_name(&*resource);
     if matches!(error, Error::Conflict { .. }) {
         tracing::debug!(object, %error, "reconcile will be retried");
-    } else if let Some(count) = K::cache(&context).log(&resource, |log| log.failed(error.class())) {
+    } else if let Some(Some(count)) =
+        K::cache(&context).log(&resource, |log| log.failed(error.class()))
+    {
         tracing::warn!(
             object,
             error = with_causes(error),

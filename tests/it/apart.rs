@@ -117,7 +117,7 @@ async fn a_panic_in_a_run_or_a_poller_is_logged_counted_and_retried() {
     env.until("both panics to be counted", polled).await;
     let log = process.log();
     for told in [
-        "a run for GraphConnection panics/contoso panicked",
+        "the reconcile of GraphConnection panics/contoso panicked",
         "a round of the poller panicked",
         "a part of the program panicked",
     ] {
@@ -137,7 +137,7 @@ async fn a_watch_that_does_not_deliver_shows() {
     let process = Launch::on(&env).start().await;
     let is_told = async || {
         let (status, line) = process.get("/readyz").await;
-        status == 503 && line.contains("changes of: Secret;")
+        status == 503 && line.contains("from the cluster for: Secret;")
     };
     env.until("readiness to say so", is_told).await;
     let metrics = process.get("/metrics").await.1;

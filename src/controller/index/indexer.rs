@@ -46,7 +46,7 @@ pub fn age(object: &impl ResourceExt) -> Age {
     (object.creation_timestamp().map(|time| time.0), object.uid())
 }
 
-/// The members of a key, oldest first. The name tells apart objects without a uid.
+/// The members of a key, oldest first. Objects without a uid are distinguished by their names.
 type Members<K> = BTreeMap<Arc<(Age, Name)>, Arc<K>>;
 
 /// Objects of one kind, by name and by the keys that the caller derives from them.

@@ -44,12 +44,12 @@ use selection::Departures;
 pub(super) use selection::missing;
 use unreadable::ParseGuard;
 
-/// What to do where the API server does not know the three kinds. A later look finds them by itself.
+/// What to do where the API server does not know the three kinds. The watches are retried, and find them later.
 pub const DEFINITIONS_MISSING: &str = "the cluster does not serve industrydata.dev/v1alpha1, or not to this user: install the CustomResourceDefinitions (`industrydata-operator crds | kubectl apply -f -`) and the operator's role";
 
 /// What the controllers of a scope are given.
 pub struct Scope {
-    /// The namespace; none: all.
+    /// Namespace to watch, or `None` for all.
     pub namespace: Option<String>,
     /// Restricts the three kinds to resources with these labels.
     pub selector: Option<Selector>,
@@ -69,7 +69,7 @@ pub struct Scope {
     pub limits: Limits,
     /// Runs of one kind at a time.
     pub concurrency: u16,
-    /// A watch begins anew about this often: should an event ever get lost, then not for longer.
+    /// Interval between full relists, which bounds how long a lost event can go unnoticed.
     pub relist_interval: Duration,
     /// Starts pollers.
     pub spawn: Spawn,
@@ -77,7 +77,7 @@ pub struct Scope {
     pub health: Watches,
 }
 
-/// Runs the controllers of one scope until `stop`; runs under way are finished.
+/// Runs the controllers of one scope until `stop`. Reconciles in progress are finished.
 pub async fn run(scope: Scope, stop: CancellationToken) {
     let writers = Writers::default();
     let (queues, receivers) = queues();
@@ -97,7 +97,7 @@ pub async fn run(scope: Scope, stop: CancellationToken) {
             scope.control(writers.flows, receivers.flows, &context, &triggers, &stop),
         );
     };
-    // A controller whose watch has not shown everything yet cannot be told to stop, and has nothing under way.
+    // A controller whose watch has not delivered everything yet does not stop on request, and has nothing in progress.
     tokio::select! {
         () = work => {}
         () = stopped_before_ready(&context.index, &stop) => {}
@@ -265,7 +265,7 @@ impl Scope {
     }
 }
 
-/// A random time up to `most`, so that not all watches begin anew at once.
+/// Returns a random time up to `most`, so that not all watches restart at once.
 fn spread(most: Duration) -> Duration {
     let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
     Duration::from_millis(RandomState::new().hash_one(0) % most.max(1))
@@ -312,7 +312,7 @@ fn log_end<K: Managed>(
     >,
 ) {
     match ended {
-        // A run that ended early has been told of where it is decided what follows.
+        // Failed reconciles are already logged in `after_error`.
         Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
         Err(controller::Error::ObjectNotFound(_)) => tracing::debug!("a resource is gone"),
         Err(controller::Error::QueueError(error)) if is_undefined(&error) => {

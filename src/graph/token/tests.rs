@@ -141,7 +141,7 @@ fn a_refused_token_is_replaced_once_in_a_while() {
     let second = cache.record(Ok(fetched("two", HOUR)), now).unwrap();
     assert!(
         cache.refused(first.generation, now),
-        "somebody else has replaced it already"
+        "another request has already replaced it"
     );
     assert_eq!(recall(&cache, now), "two");
     assert!(!cache.refused(second.generation, later(now, 29)));
@@ -168,7 +168,7 @@ fn a_token_that_was_denied_something_is_replaced_if_it_is_old() {
     let second = cache.record(Ok(fetched("two", HOUR)), later(now, 101));
     assert!(
         cache.denied(first.generation, later(now, 101)),
-        "somebody else has replaced it already"
+        "another request has already replaced it"
     );
     let second = second.unwrap();
     assert!(!cache.denied(second.generation, later(now, 150)));

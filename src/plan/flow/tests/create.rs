@@ -428,7 +428,7 @@ fn a_flow_that_is_missing_from_one_list_is_not_made_anew() {
     world.live(10);
     world.service.meddle(world.now, Vec::clear);
     world.live(25);
-    assert_eq!(world.count(CREATE), 0, "the window starts anew");
+    assert_eq!(world.count(CREATE), 0, "the window restarts");
     assert_eq!(world.count(Effect::WriteIntent), 0);
 }
 

@@ -61,10 +61,10 @@ fn obstacles_wait_for_whom_they_say() {
             "False/Wait",
         ),
         (
-            Blocked::person("Mend", "mend"),
+            Blocked::person("Fix", "fix it"),
             "",
-            "True/Mend",
-            "False/Mend",
+            "True/Fix",
+            "False/Fix",
         ),
         (
             Blocked::suspension("Suspended", "off"),
