@@ -171,5 +171,5 @@ async fn a_watch_that_does_not_deliver_is_named() {
 
     let (status, line) = leading(&readiness);
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(line.contains("changes of: Secret;"), "{line}");
+    assert!(line.contains("from the cluster for: Secret;"), "{line}");
 }
