@@ -7,12 +7,20 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::log::Tail;
 
 /// The oldest Go that builds all modules.
 const GO_VERSION: &str = "1.26.3";
+
+/// How long `go` may take to end when it is asked to.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How often it is looked after meanwhile.
+const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A Go module of ours, which says what is built, and from which versions: its own program, or the one of others that its
 /// `go.mod` names as a tool.
@@ -157,12 +165,28 @@ impl Build {
         Ok(binary)
     }
 
-    /// Tells `go` to clean up and end, and starts it no more. Says whether it was running, so that its end is near and can
-    /// be waited for.
+    /// Tells `go` to clean up and end, and starts it no more. Says whether it was running; it has ended, or is about to.
     pub fn stop(&self) -> bool {
-        let mut state = self.state();
-        state.stopped = true;
-        state.go.is_some_and(interrupt)
+        self.stop_within(GRACE)
+    }
+
+    fn stop_within(&self, grace: Duration) -> bool {
+        let tell = |signal| {
+            let mut state = self.state();
+            state.stopped = true;
+            state.go.is_some_and(|go| send(signal, go))
+        };
+        // As Ctrl-C does, upon which `go` removes its temporary files.
+        if !tell("INT") {
+            return false;
+        }
+        let start = Instant::now();
+        while self.state().go.is_some() && start.elapsed() < grace {
+            thread::sleep(PROBE_INTERVAL);
+        }
+        // It takes no notice where the signal was ignored from the start, as in the background of a script.
+        tell("TERM");
+        true
     }
 
     fn build(
@@ -250,10 +274,9 @@ impl Build {
     }
 }
 
-/// As Ctrl-C does, upon which `go` removes its temporary files; killed, it would leave them.
-fn interrupt(pid: u32) -> bool {
+fn send(signal: &str, pid: u32) -> bool {
     let kill = Command::new("kill")
-        .args(["-INT", &pid.to_string()])
+        .args(["-s", signal, &pid.to_string()])
         .stderr(Stdio::null())
         .status();
     kill.is_ok_and(|status| status.success())
@@ -279,7 +302,7 @@ fn go(directory: &Path, experiment: &str) -> Command {
 /// Reads both outputs to their ends; a thread for one of them, as a full pipe would stop the child.
 fn drain(child: &mut Child, line: &mut dyn FnMut(&str)) -> io::Result<String> {
     let stdout = child.stdout.take();
-    let reader = std::thread::spawn(move || {
+    let reader = thread::spawn(move || {
         let mut text = String::new();
         stdout
             .map_or(Ok(0), |mut stdout| stdout.read_to_string(&mut text))
@@ -297,6 +320,8 @@ fn drain(child: &mut Child, line: &mut dyn FnMut(&str)) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
 
     const MODULE: Module = Module {
@@ -351,27 +376,41 @@ mod tests {
         assert!(error.to_string().ends_with("one\ntwo"), "{error}");
     }
 
+    /// Stops a command that does something about SIGINT, once it runs.
+    fn stopped(trap: &str) -> (Build, bool, Result<String, Error>) {
+        let build = Build::default();
+        let (stopped, ended) = thread::scope(|scope| {
+            let script = format!("{trap}; echo begun >&2; while :; do sleep 0.1; done");
+            let (begun, has_begun) = mpsc::channel();
+            let build = &build;
+            let running = scope.spawn(move || {
+                let mut command = Command::new("sh");
+                build.run(command.args(["-c", &script]), &mut |_| {
+                    begun.send(()).unwrap()
+                })
+            });
+            has_begun.recv().unwrap();
+            let stopped = build.stop_within(Duration::from_millis(500));
+            (stopped, running.join().unwrap())
+        });
+        (build, stopped, ended)
+    }
+
     #[test]
     fn a_build_that_is_stopped_ends_and_does_not_go_on() {
-        let build = Build::default();
-        let (stopped, ended) = std::thread::scope(|scope| {
-            let mut command = Command::new("sh");
-            command.args([
-                "-c",
-                "trap 'exit 3' INT; echo begun >&2; while :; do sleep 0.1; done",
-            ]);
-            let (begun, has_begun) = std::sync::mpsc::channel();
-            let build = &build;
-            let running =
-                scope.spawn(move || build.run(&mut command, &mut |_| begun.send(()).unwrap()));
-            has_begun.recv().unwrap();
-            (build.stop(), running.join().unwrap())
-        });
+        let (build, stopped, ended) = stopped("trap 'exit 3' INT");
         assert!(stopped);
         assert!(matches!(ended, Err(Error::Stopped)), "{ended:?}");
         let next = build.run(&mut Command::new("true"), &mut |_| ());
         assert!(matches!(next, Err(Error::Stopped)), "{next:?}");
         assert!(!build.stop(), "nothing runs any more");
+    }
+
+    #[test]
+    fn a_build_that_takes_no_notice_is_stopped_as_well() {
+        let (_, stopped, ended) = stopped("trap '' INT");
+        assert!(stopped);
+        assert!(matches!(ended, Err(Error::Stopped)), "{ended:?}");
     }
 
     #[test]
