@@ -386,7 +386,7 @@ mod tests {
             let running = scope.spawn(move || {
                 let mut command = Command::new("sh");
                 build.run(command.args(["-c", &script]), &mut |_| {
-                    begun.send(()).unwrap()
+                    begun.send(()).unwrap();
                 })
             });
             has_begun.recv().unwrap();
