@@ -37,7 +37,7 @@ pub(super) enum CreateOutcome {
     Absent,
 }
 
-impl<K: Planned> Planner<'_, K> {
+impl<'a, K: Planned> Planner<'a, K> {
     /// Ends planning if the resource is being deleted: deletes the remote object unless it is retained, then removes
     /// the finalizer.
     ///
@@ -131,14 +131,7 @@ impl<K: Planned> Planner<'_, K> {
         sent: &DeletionMemory,
         change: impl FnOnce(String) -> K::Change,
     ) -> Control<K> {
-        let view = match &self.input.collection {
-            // The poller may list rarely, and an old list proves nothing new.
-            Some(Read::Known(view)) if view.fresh => view,
-            Some(Read::Unknown(unreadable)) => {
-                return Break(self.wait_for(failed::<K>(&unreadable.verdict), SOON));
-            }
-            _ => return Break(Next::refresh()),
-        };
+        let view = self.fresh_list(SOON)?;
         let mut ids = view.listing.items.iter().map(K::id_of);
         if ids.any(|listed| listed.eq_ignore_ascii_case(&sent.id)) {
             return self.delete_again(sent, change);
@@ -202,13 +195,7 @@ impl<K: Planned> Planner<'_, K> {
         if let Err(blocked) = &self.input.target {
             return Break(self.stuck(&blocked.cause.message));
         }
-        let view = match &self.input.collection {
-            Some(Read::Known(view)) if view.fresh => view,
-            Some(Read::Unknown(unreadable)) => {
-                return Break(self.wait_a_minute(failed::<K>(&unreadable.verdict)));
-            }
-            _ => return Break(Next::refresh()),
-        };
+        let view = self.fresh_list(SignedDuration::from_mins(1))?;
         match find(self, view) {
             CreateOutcome::Ours { id, .. } if self.records(&id) => Continue(Some(id)),
             CreateOutcome::Ours { id, created } => {
@@ -223,6 +210,18 @@ impl<K: Planned> Planner<'_, K> {
                 Absence::Believed => Continue(None),
                 Absence::Unproved(wait) => Break(self.wait_for(deleting::<K>(), wait)),
             },
+        }
+    }
+
+    /// Returns a list that this reconcile requested: the poller may list rarely, and its last list proves no more each time.
+    /// Ends planning for `pause` if the collection cannot be listed.
+    fn fresh_list(&mut self, pause: SignedDuration) -> Control<K, &'a View<K::Item>> {
+        match &self.input.collection {
+            Some(Read::Known(view)) if view.fresh => Continue(view),
+            Some(Read::Unknown(unreadable)) => {
+                Break(self.wait_for(failed::<K>(&unreadable.verdict), pause))
+            }
+            _ => Break(Next::refresh()),
         }
     }
 
