@@ -45,7 +45,9 @@ pub(crate) fn compile(metadata: &Metadata, directory: &Path) -> anyhow::Result<P
     install(&target, source, &sysroot)?;
     // The self-contained musl of the toolchain is linked; no compiler made for musl is needed.
     let compiler = format!("CC_{}", target.replace('-', "_"));
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // The build takes all cores for minutes, and may run beside tests that wait for something in time.
+    let mut cargo = Command::new("nice");
+    cargo.arg(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // Cargo tells the program that it runs about its package, which the packages that are built must not hear.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();

@@ -241,6 +241,12 @@ impl Build {
             return Err(Error::Stopped);
         }
         drop(state);
+        if status.code() == Some(NOT_FOUND) {
+            return Err(Error::GoMissing {
+                version: GO_VERSION,
+                source: io::ErrorKind::NotFound.into(),
+            });
+        }
         if status.success() {
             return output.map_err(Error::file("read the output of", "go"));
         }
@@ -261,10 +267,7 @@ impl Build {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|source| Error::GoMissing {
-                version: GO_VERSION,
-                source,
-            })?;
+            .map_err(Error::file("run", "nice"))?;
         state.go = Some(child.id());
         Ok(child)
     }
@@ -291,8 +294,13 @@ pub fn output(directory: &Path, arguments: &[&str]) -> Result<String, Error> {
     Build::default().run(go(directory, "").args(arguments), &mut |_| ())
 }
 
+/// Exit code of `nice` if the command that it is to run does not exist.
+const NOT_FOUND: i32 = 127;
+
+/// The builds take all cores for minutes, and may run beside tests that wait for something in time: hence `nice`.
 fn go(directory: &Path, experiment: &str) -> Command {
-    let mut command = Command::new("go");
+    let mut command = Command::new("nice");
+    command.arg("go");
     // A workspace file further up would replace the pinned versions.
     command.current_dir(directory).env("GOWORK", "off");
     command.env("GOEXPERIMENT", experiment);
@@ -416,7 +424,7 @@ mod tests {
     #[test]
     fn a_missing_go_is_told_with_what_to_do() {
         let error = Build::default()
-            .run(&mut Command::new("no-such-program"), &mut |_| ())
+            .run(Command::new("nice").arg("no-such-program"), &mut |_| ())
             .unwrap_err()
             .to_string();
         assert!(
