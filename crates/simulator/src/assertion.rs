@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::{
     certificate::{self, KeyHint},
+    denied::Denied,
     directory::{Application, FederatedCredential},
-    token::Denied,
 };
 
 /// Checks the claims of an assertion that came to the token endpoint at `path`.

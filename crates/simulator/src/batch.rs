@@ -10,12 +10,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    exchange::{Line, Outcome},
     problem::Problem,
     reply::{Content, Reply},
     request::Request,
     respond::HTML,
     route::{Operation, Target},
-    service::{self, Line},
     world::World,
 };
 
@@ -40,8 +40,16 @@ struct Part {
     depends_on: Vec<String>,
 }
 
+/// Serves one part of the batch of this request id.
+type Serve = fn(&mut World, &Request, &str) -> Outcome;
+
 /// Runs the parts, each after those that it depends on, and answers 200 whatever became of them.
-pub(crate) fn run(world: &mut World, outer: &Request, request_id: &str) -> Result<Reply, Problem> {
+pub(crate) fn run(
+    world: &mut World,
+    outer: &Request,
+    request_id: &str,
+    serve: Serve,
+) -> Result<Reply, Problem> {
     let mut waiting = parsed(outer)?.requests;
     let mut statuses: BTreeMap<String, u16> = BTreeMap::new();
     let mut responses = Vec::new();
@@ -63,7 +71,7 @@ pub(crate) fn run(world: &mut World, outer: &Request, request_id: &str) -> Resul
         let response = if broken {
             dependency_failed()
         } else {
-            response(world, outer, &part, request_id)?
+            response(world, outer, &part, request_id, serve)?
         };
         statuses.insert(part.id.to_lowercase(), response.status);
         responses.push(response.json(&part.id));
@@ -135,6 +143,7 @@ fn response(
     outer: &Request,
     part: &Part,
     request_id: &str,
+    serve: Serve,
 ) -> Result<Response, Problem> {
     let request = inner(outer, part)?;
     let target = Target::of(&request.path, world.path_case());
@@ -144,8 +153,7 @@ fn response(
     ) {
         return Ok(error(400, "BadRequest", "this cannot be part of a batch"));
     }
-    let admitted = service::admit(world, &request);
-    let outcome = service::serve(world, &request, admitted, Some(request_id));
+    let outcome = serve(world, &request, request_id);
     Ok(match outcome.line {
         Line::Cut => error(504, "GatewayTimeout", "the answer to this request was lost"),
         Line::Answered => told(outcome.reply),

@@ -5,9 +5,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    behavior::{PatchComplex, Refusal, ResetReadiness},
+    behavior::{Refusal, ResetReadiness},
     clock::later,
-    flow_set::{body, refuse_during_run, updated},
     flow_type::FlowType,
     odata::Item,
     problem::Problem,
@@ -18,6 +17,7 @@ use crate::{
     throttle::RetryAfter,
     validate::{self, Object},
     world::{Call, World},
+    writes::{apply, body, refuse_during_run, updated},
 };
 
 pub(crate) fn list(world: &World, call: &Call<'_>, set: &str) -> Result<Reply, Problem> {
@@ -180,16 +180,6 @@ pub(crate) fn distinct(flows: &[Flow]) -> Result<(), Problem> {
         return Err(second_of_type(&Refusal::new(400, "BadRequest")));
     }
     Ok(())
-}
-
-/// Puts the properties that a PATCH names in the place of the old ones, or over them.
-pub(crate) fn apply(kept: &mut Object, changes: Object, how: PatchComplex) {
-    for (name, value) in changes {
-        match how {
-            PatchComplex::Replace => _ = kept.insert(name, value),
-            PatchComplex::Merge => validate::merge(kept.entry(name).or_insert(Value::Null), value),
-        }
-    }
 }
 
 fn second_of_type(refusal: &Refusal) -> Problem {

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use crate::{
-    behavior::{PatchAnswer, Reception, Refusal},
+    behavior::Reception,
     flow,
     flow_type::NAMESPACE,
     odata::{Expand, Item},
@@ -15,6 +15,7 @@ use crate::{
     store::FlowSet,
     validate::{self, Object},
     world::{Call, World},
+    writes::{apply, body, refuse_during_run, updated},
 };
 
 pub(crate) const COLLECTION: &str = "outboundProvisioningFlowSets";
@@ -83,7 +84,7 @@ pub(crate) fn update(world: &mut World, call: &Call<'_>, id: &str) -> Result<Rep
     let old = world.store.current().set(id, world.id_case())?;
     let (id, mut properties) = (old.id.clone(), old.properties.clone());
     let changes = checked(world, &given, Some(&id))?;
-    flow::apply(&mut properties, changes, world.behavior.patch_complex);
+    apply(&mut properties, changes, world.behavior.patch_complex);
     validate::complete(&FLOW_SET, &properties)?;
     let now = world.commit(call);
     let set = world.store.set_mut(&id, world.id_case())?;
@@ -106,31 +107,6 @@ pub(crate) fn delete(world: &mut World, call: &Call<'_>, id: &str) -> Result<Rep
     world.commit(call);
     world.store.remove_set(&id);
     Ok(Reply::empty(StatusCode::NO_CONTENT).changed_set(&id))
-}
-
-/// The answer to a successful PATCH.
-pub(crate) fn updated(world: &World, object: Object) -> Reply {
-    match world.behavior.patch_answer {
-        PatchAnswer::NoContent => Reply::empty(StatusCode::NO_CONTENT),
-        PatchAnswer::Object => Reply::json(StatusCode::OK, object),
-    }
-}
-
-/// The body of a write, which is an object.
-pub(crate) fn body(call: &Call<'_>) -> Result<Object, Problem> {
-    match call.request.json()? {
-        Value::Object(given) => Ok(given),
-        _ => Err(Problem::bad_request("the body must be an object")),
-    }
-}
-
-pub(crate) fn refuse_during_run(world: &World, refusal: Option<&Refusal>) -> Result<(), Problem> {
-    match refusal {
-        Some(refusal) if world.run_is_going() => {
-            Err(Problem::refused(refusal, "a run is in progress"))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn entity(world: &World, call: &Call<'_>, set: &FlowSet) -> Object {

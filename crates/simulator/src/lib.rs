@@ -30,9 +30,11 @@ mod certificate;
 mod chaos;
 mod clock;
 mod control;
+mod denied;
 mod directory;
 mod envelope;
 mod error;
+mod exchange;
 mod fault;
 mod fault_plan;
 mod flow;
@@ -53,6 +55,7 @@ mod respond;
 mod role_group;
 mod role_groups;
 mod route;
+mod run_log;
 mod runs;
 mod schema;
 mod seconds;
@@ -66,6 +69,7 @@ mod token;
 mod validate;
 mod wire;
 mod world;
+mod writes;
 
 pub use crate::{
     answer::{Answer, BodyFault, Form, NextLink},

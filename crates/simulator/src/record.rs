@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use crate::{
+    exchange::{Admitted, Line},
     flow_type::FlowType,
     journal::{Entry, masked},
     reply::Reply,
     request::Request,
     route::{Operation, Target},
-    service::{Admitted, Line},
     world::World,
 };
 

@@ -12,8 +12,8 @@ use tokio::time::sleep;
 
 use crate::{
     answer::BodyFault,
+    exchange::Outcome,
     reply::{Content, Reply},
-    service::Outcome,
     wire::Scissors,
 };
 

@@ -13,92 +13,13 @@ use crate::{
     readiness::Readiness,
     render::context,
     reply::{Change, Reply},
-    validate::Object,
+    run_log::Run,
     world::{Call, World},
 };
 
 /// Successful starts allowed in [`WINDOW`].
 const STARTS: usize = 5;
 const WINDOW: Duration = Duration::from_hours(12);
-
-/// One run.
-#[derive(Debug, Clone)]
-struct Run {
-    id: String,
-    started: Timestamp,
-    activities: Vec<(String, String)>,
-}
-
-/// All runs, oldest first.
-#[derive(Debug, Default)]
-pub(crate) struct Runs(Vec<Run>);
-
-impl Runs {
-    pub(crate) fn is_running(&self, now: Timestamp, length: Duration) -> bool {
-        self.0.last().is_some_and(|run| run.ends(length) > now)
-    }
-
-    fn find(&self, id: &str) -> Result<(u64, &Run), Problem> {
-        let found = (0..)
-            .zip(&self.0)
-            .find(|(_, run)| run.id.eq_ignore_ascii_case(id));
-        found.ok_or_else(|| Problem::not_found("the run"))
-    }
-}
-
-impl Run {
-    fn ends(&self, length: Duration) -> Timestamp {
-        later(self.started, length)
-    }
-
-    fn status(&self, now: Timestamp, length: Duration) -> &'static str {
-        if self.ends(length) > now {
-            "running"
-        } else {
-            "completed"
-        }
-    }
-
-    fn shown(&self, now: Timestamp, length: Duration) -> Object {
-        let end = self.ends(length);
-        Object::from_iter([
-            ("id".to_owned(), Value::from(self.id.as_str())),
-            (
-                "displayName".to_owned(),
-                Value::from(format!("Run of {}", self.started)),
-            ),
-            (
-                "startDateTime".to_owned(),
-                Value::from(self.started.to_string()),
-            ),
-            (
-                "endDateTime".to_owned(),
-                (end <= now).then(|| end.to_string()).into(),
-            ),
-            ("status".to_owned(), Value::from(self.status(now, length))),
-            ("blockingError".to_owned(), Value::Null),
-        ])
-    }
-
-    fn activity(&self, at: usize, now: Timestamp, length: Duration) -> Option<Object> {
-        let (id, name) = self.activities.get(at)?;
-        let status = if self.ends(length) > now {
-            "inProgress"
-        } else {
-            "completed"
-        };
-        Some(Object::from_iter([
-            (
-                "@odata.type".to_owned(),
-                Value::from("#microsoft.graph.industryData.outboundFlowActivity"),
-            ),
-            ("id".to_owned(), Value::from(id.as_str())),
-            ("displayName".to_owned(), Value::from(name.as_str())),
-            ("status".to_owned(), Value::from(status)),
-            ("blockingError".to_owned(), Value::Null),
-        ]))
-    }
-}
 
 pub(crate) fn list(world: &World, call: &Call<'_>) -> Reply {
     let (now, length) = (world.now(), world.behavior.run_length);

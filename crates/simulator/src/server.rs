@@ -13,9 +13,10 @@ use tokio::{net::TcpListener, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    exchange::{Line, Outcome},
     request::Request,
     respond::respond,
-    service::{self, Line, Outcome},
+    service,
     wire::{Scissors, WireListener},
     world::World,
 };

@@ -6,6 +6,7 @@ use crate::{
     answer::{Answer, Form},
     auth, batch,
     envelope::{decorate, refusal, with_headers},
+    exchange::{Admitted, Line, Outcome},
     fault::Facts,
     fault_plan::{After, Before, FaultPlan},
     flow, flow_set,
@@ -20,30 +21,6 @@ use crate::{
     token,
     world::{Call, World},
 };
-
-/// A request whose fate has been decided.
-#[derive(Debug)]
-pub(crate) struct Admitted {
-    pub(crate) target: Target,
-    /// None: the method is not allowed.
-    pub(crate) operation: Option<Operation>,
-    pub(crate) plan: FaultPlan,
-}
-
-/// How a connection goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Line {
-    Answered,
-    Cut,
-}
-
-/// The end of a request.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) reply: Reply,
-    pub(crate) line: Line,
-    pub(crate) plan: FaultPlan,
-}
 
 /// Who asked, and what was made of it.
 struct Performed {
@@ -232,9 +209,15 @@ fn dispatch(
         (Target::StartRun, _) => runs::start(world),
         (Target::RoleGroups, _) => Ok(role_groups::list(call)),
         (Target::RoleGroup { group }, _) => role_groups::get(call, group),
-        (Target::Batch, _) => batch::run(world, request, request_id),
+        (Target::Batch, _) => batch::run(world, request, request_id, part),
         (Target::Token { .. } | Target::Nothing, _) => Err(Problem::not_found("the resource")),
     }
+}
+
+/// Serves one part of a batch.
+fn part(world: &mut World, request: &Request, batch: &str) -> Outcome {
+    let admitted = admit(world, request);
+    serve(world, request, admitted, Some(batch))
 }
 
 fn planned<'a>(mut call: Call<'a>, plan: &FaultPlan) -> Call<'a> {

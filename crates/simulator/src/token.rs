@@ -8,6 +8,7 @@ use url::form_urlencoded;
 
 use crate::{
     assertion,
+    denied::Denied,
     directory::{Actor, Application},
     ids::opaque,
     reply::Reply,
@@ -18,35 +19,6 @@ use crate::{
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 const AADSTS: &str = "AADSTS";
-
-/// A refusal of the authority, which has an error shape of its own.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Denied {
-    status: StatusCode,
-    error: Cow<'static, str>,
-    number: Option<u32>,
-    text: String,
-}
-
-impl Denied {
-    pub(crate) fn bad_request(error: &'static str, number: u32, text: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            error: Cow::Borrowed(error),
-            number: Some(number),
-            text: text.into(),
-        }
-    }
-
-    pub(crate) fn client(number: u32, text: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::UNAUTHORIZED,
-            error: Cow::Borrowed("invalid_client"),
-            number: Some(number),
-            text: text.into(),
-        }
-    }
-}
 
 /// The fields of the form.
 type Form = BTreeMap<String, String>;

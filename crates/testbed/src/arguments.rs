@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use crate::account::Account;
-use crate::launch::Options;
+use crate::options::Options;
 use crate::paths::Paths;
 
 /// The arguments of etcd, as one member without peers.

@@ -17,7 +17,8 @@ use crate::account::{self, Account, run};
 use crate::audit::Audit;
 use crate::binaries::Binaries;
 use crate::etcd::Etcd;
-use crate::launch::{self, Options, Running};
+use crate::launch::{self, Running};
+use crate::options::Options;
 use crate::paths::Paths;
 use crate::{Error, Program, ProgramName, Upstream, existing, users};
 

@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use crate::account::{self, Account};
 use crate::binaries::Binaries;
 use crate::certificates::Authority;
+use crate::options::Options;
 use crate::paths::Paths;
 use crate::reaper::Reaper;
 use crate::{Error, Program, ProgramName, arguments};
@@ -23,15 +24,6 @@ const ATTEMPTS: u32 = 5;
 const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 /// How long one answer is waited for; the programs are looked after between two.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What can be chosen about the programs.
-#[derive(Debug, Clone)]
-pub(crate) struct Options {
-    pub(crate) etcd_arguments: Vec<OsString>,
-    pub(crate) api_server_arguments: Vec<OsString>,
-    pub(crate) audit: bool,
-    pub(crate) start_timeout: Duration,
-}
 
 /// A cluster that can be used. Fields are dropped in this order: the reaper is dismissed, the
 /// programs stop, the clients before their servers, and then nobody uses the directory any more.

@@ -30,6 +30,7 @@ mod etcd;
 mod existing;
 mod launch;
 mod measurements;
+mod options;
 mod paths;
 mod program;
 mod proxy;
