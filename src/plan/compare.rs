@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::api::{Drift, FilterAttribute, FlowSetFilter};
 use crate::graph::model::FlowSet;
 
-use super::definition::FlowSetBody;
+use super::definition::{FlowSetBody, key};
 
 /// Maximum length of a value in `status.drift`. A status has at most a few differences, so it stays far below the limit
 /// of 1.5 MiB for an object.
@@ -120,19 +120,6 @@ fn same_keys(desired: &[Value], actual: &[Value]) -> bool {
 fn is_unexpanded(desired: &[Value], actual: &[Value]) -> bool {
     let has_group = |item: &Value| item.get("roleGroup").is_some();
     desired.iter().any(has_group) && !actual.is_empty() && !actual.iter().any(has_group)
-}
-
-/// Returns the key that identifies an item in its list: the role group of a configuration, the code of a mapping, or
-/// the item itself.
-pub(super) fn key(item: &Value) -> String {
-    let identity = item
-        .pointer("/roleGroup/id")
-        .or_else(|| item.get("code"))
-        .unwrap_or(item);
-    let text = identity
-        .as_str()
-        .map_or_else(|| identity.to_string(), str::to_owned);
-    text.to_lowercase()
 }
 
 fn same_scalar(one: &Value, other: &Value) -> bool {

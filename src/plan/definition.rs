@@ -11,8 +11,6 @@ use crate::api::{
 };
 use crate::graph::model::FlowType;
 
-use super::compare::key;
-
 /// Properties of a flow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlowBody {
@@ -104,6 +102,19 @@ fn overlay(wanted: &Value, shown: &Value) -> Value {
         }
         _ => wanted.clone(),
     }
+}
+
+/// Returns the key that identifies an item in its list: the role group of a configuration, the code of a mapping, or
+/// the item itself.
+pub(super) fn key(item: &Value) -> String {
+    let identity = item
+        .pointer("/roleGroup/id")
+        .or_else(|| item.get("code"))
+        .unwrap_or(item);
+    let text = identity
+        .as_str()
+        .map_or_else(|| identity.to_string(), str::to_owned);
+    text.to_lowercase()
 }
 
 /// Returns whether an undeclared member is sent back. Annotations are not, except for the type of polymorphic objects,
