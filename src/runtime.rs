@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{self, ReadyState, ServerState};
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::clients::Clients;
-use crate::controller::{DEFINITIONS_MISSING, FIELD_MANAGER, Scope, Spawn, run_scope};
+use crate::controller::{DEFINITIONS_MISSING, FIELD_MANAGER, Scope, Spawn, Turns, run_scope};
 use crate::graph::{Transport, TransportError};
 use crate::lease::{self, Elector, LeaseGuard, LeaseLost, LeaseSettings};
 use crate::metrics::{Component, Metrics};
@@ -162,11 +162,10 @@ impl Operator {
         let tasks = TaskTracker::new();
         let pollers = CancellationToken::new();
         let spawn = spawner(&tasks, &pollers, &self.metrics);
+        let turns = Turns::new(self.settings.concurrency);
         let scopes = self.namespaces().into_iter().map(|namespace| {
-            run_scope(
-                self.scope(namespace, lease_guard.clone(), spawn.clone()),
-                stop.clone(),
-            )
+            let scope = self.scope(namespace, &lease_guard, &spawn, &turns);
+            run_scope(scope, stop.clone())
         });
         let finished = join_all(scopes);
         tokio::pin!(finished);
@@ -194,7 +193,13 @@ impl Operator {
         }
     }
 
-    fn scope(&self, namespace: Option<String>, lease_guard: LeaseGuard, spawn: Spawn) -> Scope {
+    fn scope(
+        &self,
+        namespace: Option<String>,
+        lease_guard: &LeaseGuard,
+        spawn: &Spawn,
+        turns: &Turns,
+    ) -> Scope {
         let reporter = Reporter {
             controller: FIELD_MANAGER.to_owned(),
             instance: Some(lease::identity()),
@@ -206,12 +211,12 @@ impl Operator {
             cluster: self.clients.cluster.clone(),
             recorder: Recorder::new(self.clients.cluster.clone(), reporter),
             transport: self.transport.clone(),
-            lease_guard,
+            lease_guard: lease_guard.clone(),
             metrics: self.metrics.clone(),
             limits: self.settings.limits(),
-            concurrency: self.settings.concurrency,
+            turns: turns.clone(),
             relist_interval: self.settings.relist_interval,
-            spawn,
+            spawn: spawn.clone(),
             health: self.readiness.watches().clone(),
         }
     }
