@@ -32,6 +32,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::{Body, ConfigExt};
 use kube::{Client, Config};
 use thiserror::Error;
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
 
@@ -72,16 +73,19 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Returns the clients for the cluster of `config`, with `lease_request` as the time limit of the lease client.
+    /// Returns the clients for the cluster of `config`, with `lease_request` as the time limit of the lease client, whose
+    /// tasks run in the runtime `vital`.
     ///
     /// # Errors
     ///
     /// If the credentials cannot be used, or if `config` contains a proxy, which is not supported.
-    pub fn new(config: &Config, lease_request: Duration) -> kube::Result<Self> {
+    pub fn new(config: &Config, lease_request: Duration, vital: &Handle) -> kube::Result<Self> {
         let within = |request: Duration| client(config, RequestLimits::of(request));
+        let (watches, cluster) = (within(LIST)?, within(REQUEST)?);
+        let _entered = vital.enter();
         Ok(Self {
-            watches: within(LIST)?,
-            cluster: within(REQUEST)?,
+            watches,
+            cluster,
             lease: within(lease_request)?,
         })
     }

@@ -3,8 +3,12 @@
 //! Start: the administration server, the definitions of the three kinds, the lease, the controllers. Stop: the
 //! controllers (reconciles in progress are finished), the pollers, the lease, the administration server. The lease is
 //! released only after all writers have stopped, because otherwise two replicas could write.
+//!
+//! The administration server and the lease run in a runtime of their own: see [`Vital`].
 
-use std::panic::AssertUnwindSafe;
+use std::future::pending;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +19,14 @@ use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, Config};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::admin::{self, ReadyState, ServerState};
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::clients::Clients;
-use crate::controller::{DEFINITIONS_MISSING, FIELD_MANAGER, Scope, Spawn, run_scope};
+use crate::controller::{DEFINITIONS_MISSING, FIELD_MANAGER, Scope, Spawn, Turns, run_scope};
 use crate::graph::{Transport, TransportError};
 use crate::lease::{self, Elector, LeaseGuard, LeaseLost, LeaseSettings};
 use crate::metrics::{Component, Metrics};
@@ -46,11 +51,14 @@ pub enum RuntimeError {
     #[error("failed to listen on {address}: choose another address with --admin-address")]
     Listen {
         /// Address of `--admin-address`.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// Error of the system.
         #[source]
         source: std::io::Error,
     },
+    /// The thread for the lease and the administration server could not be started.
+    #[error("failed to start a thread: raise the limit of processes and threads")]
+    Thread(#[source] std::io::Error),
     /// The lease was lost, so another replica may lead.
     #[error("the lease was lost, and all work was stopped; the next start stands by")]
     LeaseLost(#[source] LeaseLost),
@@ -75,21 +83,23 @@ pub async fn run(
     let readiness = ReadyState::new("waiting for the CustomResourceDefinitions");
     let serving = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let listener = listen(&settings).await?;
+    let vital = Vital::start().map_err(RuntimeError::Thread)?;
+    let listener = vital.run(listen(settings.admin_address)).await?;
     let server = admin::serve(
         listener,
         metrics.clone(),
         readiness.clone(),
         serving.clone(),
     );
-    tasks.spawn(async move {
+    tasks.spawn(vital.run(async move {
         if let Err(error) = server.await {
             tracing::error!(%error, "the administration server has ended");
         }
-    });
+    }));
     let operator = Operator {
         transport: Transport::new(settings.transport()).map_err(RuntimeError::Transport)?,
-        clients: clients(&config, &settings)?,
+        clients: clients(&config, &settings, &vital)?,
+        vital,
         settings,
         metrics,
         readiness,
@@ -102,13 +112,14 @@ pub async fn run(
     ended
 }
 
-fn clients(config: &Config, settings: &Settings) -> Result<Clients, RuntimeError> {
+fn clients(config: &Config, settings: &Settings, vital: &Vital) -> Result<Clients, RuntimeError> {
     let lease = settings.lease.as_ref();
     let lease = lease.map_or(LeaseSettings::MIN_DURATION, LeaseSettings::request_timeout);
-    Clients::new(config, lease).map_err(|error| RuntimeError::Cluster(Box::new(error)))
+    Clients::new(config, lease, &vital.handle()).map_err(|error| RuntimeError::Cluster(Box::new(error)))
 }
 
 struct Operator {
+    vital: Vital,
     settings: Settings,
     clients: Clients,
     transport: Transport,
@@ -131,22 +142,32 @@ impl Operator {
             settings.clone(),
             self.metrics.clone(),
         );
-        let Some(lease_guard) = shutdown.run_until_cancelled(elector.acquire()).await else {
+        let acquired = self.vital.run(async move {
+            let lease_guard = elector.acquire().await;
+            (elector, lease_guard)
+        });
+        let Some((elector, lease_guard)) = shutdown.run_until_cancelled(acquired).await else {
             return Ok(());
         };
         let stop = shutdown.child_token();
+        let finished = CancellationToken::new();
+        let keeping = self.vital.run(keep(elector, finished.clone()));
         let work = self.work(lease_guard, &stop);
-        tokio::pin!(work);
-        let ended = tokio::select! {
-            ended = &mut work => ended,
-            lost = elector.keep() => {
+        tokio::pin!(work, keeping);
+        let (ended, elector) = tokio::select! {
+            ended = &mut work => {
+                finished.cancel();
+                (ended, keeping.await.0)
+            }
+            (elector, lost) = &mut keeping => {
                 self.metrics.leads(false);
                 stop.cancel();
-                work.await.and(Err(RuntimeError::LeaseLost(lost)))
+                let lost = lost.map_or(Ok(()), |lost| Err(RuntimeError::LeaseLost(lost)));
+                (work.await.and(lost), elector)
             }
         };
         if ended.is_ok() {
-            elector.release().await;
+            self.vital.run(elector.release()).await;
         }
         ended
     }
@@ -162,11 +183,10 @@ impl Operator {
         let tasks = TaskTracker::new();
         let pollers = CancellationToken::new();
         let spawn = spawner(&tasks, &pollers, &self.metrics);
+        let turns = Turns::new(self.settings.concurrency);
         let scopes = self.namespaces().into_iter().map(|namespace| {
-            run_scope(
-                self.scope(namespace, lease_guard.clone(), spawn.clone()),
-                stop.clone(),
-            )
+            let scope = self.scope(namespace, &lease_guard, &spawn, &turns);
+            run_scope(scope, stop.clone())
         });
         let finished = join_all(scopes);
         tokio::pin!(finished);
@@ -194,7 +214,13 @@ impl Operator {
         }
     }
 
-    fn scope(&self, namespace: Option<String>, lease_guard: LeaseGuard, spawn: Spawn) -> Scope {
+    fn scope(
+        &self,
+        namespace: Option<String>,
+        lease_guard: &LeaseGuard,
+        spawn: &Spawn,
+        turns: &Turns,
+    ) -> Scope {
         let reporter = Reporter {
             controller: FIELD_MANAGER.to_owned(),
             instance: Some(lease::identity()),
@@ -206,12 +232,12 @@ impl Operator {
             cluster: self.clients.cluster.clone(),
             recorder: Recorder::new(self.clients.cluster.clone(), reporter),
             transport: self.transport.clone(),
-            lease_guard,
+            lease_guard: lease_guard.clone(),
             metrics: self.metrics.clone(),
             limits: self.settings.limits(),
-            concurrency: self.settings.concurrency,
+            turns: turns.clone(),
             relist_interval: self.settings.relist_interval,
-            spawn,
+            spawn: spawn.clone(),
             health: self.readiness.watches().clone(),
         }
     }
@@ -268,12 +294,103 @@ fn spawner(tasks: &TaskTracker, stop: &CancellationToken, metrics: &Metrics) -> 
     })
 }
 
-async fn listen(settings: &Settings) -> Result<TcpListener, RuntimeError> {
-    let address = settings.admin_address;
+/// Keeps the lease until it is lost, or until the work is finished.
+async fn keep(mut elector: Elector, finished: CancellationToken) -> (Elector, Option<LeaseLost>) {
+    let lost = finished.run_until_cancelled(elector.keep()).await;
+    (elector, lost)
+}
+
+/// A runtime with a thread of its own for what must go on whatever the rest of the program computes: the renewals of the
+/// lease, without which another replica takes it, and the answers of the administration server, without which the pod is
+/// restarted.
+struct Vital(Option<tokio::runtime::Runtime>);
+
+impl Vital {
+    fn start() -> std::io::Result<Self> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let builder = builder.worker_threads(1).thread_name("vital").enable_all();
+        builder.build().map(|runtime| Self(Some(runtime)))
+    }
+
+    fn handle(&self) -> Handle {
+        // The runtime is taken only when this is dropped.
+        let runtime = self.0.as_ref();
+        runtime.map_or_else(Handle::current, |runtime| runtime.handle().clone())
+    }
+
+    /// Runs a task, which ends early if the future that is returned is dropped. A panic continues in the caller.
+    fn run<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = T> + Send + 'static {
+        let running = AbortOnDropHandle::new(self.handle().spawn(task));
+        async move {
+            match running.await {
+                Ok(output) => output,
+                Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+                // Only dropping the handle, or the runtime at the very end, cancels the task.
+                Err(_) => pending().await,
+            }
+        }
+    }
+}
+
+impl Drop for Vital {
+    fn drop(&mut self) {
+        // A runtime that is dropped in another one must not wait for its threads.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, RuntimeError> {
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|source| RuntimeError::Listen { address, source })?;
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "serving /livez, /readyz and /metrics");
     }
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    const TICK: Duration = Duration::from_millis(10);
+
+    /// The only worker of the test's runtime is busy, as with a long computation.
+    #[tokio::test]
+    async fn what_is_vital_goes_on_while_all_workers_compute() {
+        let vital = Vital::start().unwrap();
+        let ticks = Arc::new(AtomicU32::new(0));
+        let counted = ticks.clone();
+        let ticking = vital.run(async move {
+            loop {
+                tokio::time::sleep(TICK).await;
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+
+        thread::sleep(TICK * 100);
+
+        let count = ticks.load(Ordering::SeqCst);
+        assert!(count >= 20, "{count} ticks in a second");
+        drop::<futures::future::BoxFuture<'_, ()>>(Box::pin(ticking));
+    }
+
+    #[tokio::test]
+    async fn a_vital_task_returns_its_output_and_ends_when_it_is_dropped() {
+        let vital = Vital::start().unwrap();
+        assert_eq!(vital.run(async { 1 }).await, 1);
+        let (held, dropped) = tokio::sync::oneshot::channel::<()>();
+        drop(vital.run(async move {
+            let _held = held;
+            pending::<()>().await;
+        }));
+        assert!(dropped.await.is_err());
+    }
 }

@@ -22,6 +22,7 @@ use super::index::namespace;
 use super::managed::{Changed, Connected, Located, Managed};
 use super::session::Route;
 use super::triggers::Triggers;
+use super::turns::Turn;
 use super::watch;
 
 impl Managed for GraphConnection {
@@ -40,8 +41,8 @@ impl Managed for GraphConnection {
         triggers.connection_seen(seen, gone);
     }
 
-    async fn locate(&self, context: &Context) -> Result<Located, Error> {
-        let renewed = context.sessions.renew(self).await?;
+    async fn locate(&self, context: &Context, turn: &Turn) -> Result<Located, Error> {
+        let renewed = context.sessions.renew(self, turn).await?;
         Ok(renewed.map(|renewed| {
             let (session, revision) = renewed.revision;
             let target = Target {
@@ -103,6 +104,7 @@ pub(super) async fn reach(
     user: &impl ResourceExt,
     name: &str,
     context: &Context,
+    turn: &Turn,
 ) -> Result<Result<Route, Blocked>, Error> {
     let Some(connection) = context.index.connection(&namespace(user), name) else {
         let message = format!("the GraphConnection {name} does not exist: create it");
@@ -117,7 +119,7 @@ pub(super) async fn reach(
         );
         return Ok(Err(Blocked::suspension(reason::SUSPENDED, message)));
     }
-    let opened = context.sessions.open(&connection).await?;
+    let opened = context.sessions.open(&connection, turn).await?;
     match (opened, deleting) {
         (Err(blocked), true) => Ok(context.sessions.last(&connection).await.ok_or(blocked)),
         (opened, _) => Ok(opened),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kube::core::Selector;
 use kube::runtime::events::Recorder;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::lease::LeaseGuard;
@@ -15,6 +16,7 @@ use super::cache::ReconcileCache;
 use super::index::Index;
 use super::secrets::Secrets;
 use super::session::Sessions;
+use super::turns::Turns;
 
 /// Dependencies of reconciles. There is one for each scope, shared by its three controllers.
 pub struct Context {
@@ -27,6 +29,10 @@ pub struct Context {
     pub sessions: Sessions,
     /// Reader of Secrets.
     pub secrets: Arc<Secrets>,
+    /// Places for reconciles.
+    pub turns: Turns,
+    /// Cancelled when the operator stops: reconciles then wait for nothing that only reads.
+    pub stop: CancellationToken,
     /// Origin of the monotonic clock of plans.
     pub started: Instant,
     /// Guard of the lease, which permits writes.

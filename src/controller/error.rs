@@ -38,6 +38,18 @@ pub enum Error {
         /// The object: `Kind namespace/name`.
         object: String,
     },
+    /// The operator stops, so that the reconcile does not wait for a list.
+    #[error("the operator stops before {object} is reconciled")]
+    Stopping {
+        /// The object: `Kind namespace/name`.
+        object: String,
+    },
+    /// The reconcile took longer than any should. This is a bug, or a service that is slow in every request.
+    #[error("the reconcile of {object} was ended because it took too long; it is repeated")]
+    Overdue {
+        /// The object: `Kind namespace/name`.
+        object: String,
+    },
     /// The reconcile panicked. This is a bug.
     #[error("the reconcile of {object} panicked; this is a bug")]
     Panicked {
@@ -54,6 +66,8 @@ impl Error {
             Self::Conflict { .. } => "conflict",
             Self::NotLeading { .. } => "not leading",
             Self::StepLimit { .. } => "step limit",
+            Self::Stopping { .. } => "stopping",
+            Self::Overdue { .. } => "overdue",
             Self::Panicked { .. } => "panicked",
         }
     }
@@ -66,9 +80,9 @@ impl Error {
             // to 200 ms << 8 = 51 s, still far below the default relist interval of 1 h.
             Self::Conflict { .. } => Duration::from_millis(200 << failures.min(8)),
             // The lease is renewed every few seconds, so a short pause is enough.
-            Self::NotLeading { .. } => Duration::from_secs(1),
+            Self::NotLeading { .. } | Self::Stopping { .. } => Duration::from_secs(1),
             // 1 s << 6 = 64 s: about a minute bounds the delay after an outage of the API server.
-            Self::Cluster { .. } | Self::Panicked { .. } => {
+            Self::Cluster { .. } | Self::Panicked { .. } | Self::Overdue { .. } => {
                 Duration::from_secs(1 << failures.min(6))
             }
             // Each attempt can send several requests to the service, so retry a bug rarely.

@@ -26,6 +26,7 @@ use super::error::Error;
 use super::index::{Index, namespace};
 use super::managed::{Changed, Connected, Located, Managed, fetched, verdict_on_id};
 use super::triggers::Triggers;
+use super::turns::Turn;
 use super::watch;
 
 impl Managed for ProvisioningFlow {
@@ -49,7 +50,7 @@ impl Managed for ProvisioningFlow {
         }
     }
 
-    async fn locate(&self, context: &Context) -> Result<Located, Error> {
+    async fn locate(&self, context: &Context, turn: &Turn) -> Result<Located, Error> {
         let set = match remote_set(self, &context.index) {
             Ok(set) => set,
             Err(blocked) => return Ok(Err(with_selector(self, blocked, context).await?)),
@@ -58,7 +59,7 @@ impl Managed for ProvisioningFlow {
             let blocked = set_missing(self);
             return Ok(Err(with_selector(self, blocked, context).await?));
         };
-        let session = reach(self, &connection, context).await?;
+        let session = reach(self, &connection, context, turn).await?;
         Ok(session.map(|(session, revision)| {
             let target = Target {
                 set: Some(set),

@@ -22,6 +22,7 @@ use super::context::Context;
 use super::error::Error;
 use super::managed::{Changed, Connected, Located, Managed, fetched, verdict_on_id};
 use super::triggers::Triggers;
+use super::turns::Turn;
 
 impl Managed for OutboundProvisioningFlowSet {
     type Secrets = ();
@@ -36,8 +37,8 @@ impl Managed for OutboundProvisioningFlowSet {
         triggers.set_seen(seen, gone);
     }
 
-    async fn locate(&self, context: &Context) -> Result<Located, Error> {
-        let session = reach(self, &self.spec.connection_ref.name, context).await?;
+    async fn locate(&self, context: &Context, turn: &Turn) -> Result<Located, Error> {
+        let session = reach(self, &self.spec.connection_ref.name, context, turn).await?;
         Ok(session.map(|(session, revision)| {
             let target = Target {
                 set: None,

@@ -81,11 +81,6 @@ impl Index {
         let _ = shown.wait_for(|watches| *watches >= WATCHES).await;
     }
 
-    /// Whether every watch has shown all there is.
-    pub fn is_ready(&self) -> bool {
-        *self.shown.borrow() >= WATCHES
-    }
-
     /// A watch has shown all there is, for the first time.
     pub fn show(&self) {
         self.shown.send_modify(|watches| *watches += 1);

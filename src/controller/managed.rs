@@ -21,6 +21,7 @@ use super::error::Error;
 use super::index::Indexed;
 use super::session::Session;
 use super::triggers::Triggers;
+use super::turns::Turn;
 
 /// A kind of resource that a controller reconciles with the service.
 pub trait Managed:
@@ -48,7 +49,11 @@ pub trait Managed:
     fn count(_known: &Self::Status, _new: &Self::Status, _metrics: &Metrics) {}
 
     /// Determines the session and the location of the remote object.
-    fn locate(&self, context: &Context) -> impl Future<Output = Result<Located, Error>> + Send;
+    fn locate(
+        &self,
+        context: &Context,
+        turn: &Turn,
+    ) -> impl Future<Output = Result<Located, Error>> + Send;
 
     /// Collects the further input of the plan.
     fn related(

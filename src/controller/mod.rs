@@ -5,30 +5,36 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
-use kube::runtime::controller::Action;
+use k8s_openapi::jiff::SignedDuration;
+use tokio::time::timeout;
 use tracing::Instrument;
 
 mod cache;
 mod cluster;
 mod connection;
 mod context;
+mod dispatch;
 mod error;
 mod flow;
 mod flow_set;
 mod index;
 mod managed;
 mod reconciliation;
+mod schedule;
 mod secrets;
 mod session;
 mod triggers;
+mod turns;
 mod watch;
 
 pub use cluster::FIELD_MANAGER;
 pub use context::Context;
 pub use error::Error;
 pub use session::Spawn;
+pub use turns::Turns;
 pub use watch::{DEFINITIONS_MISSING, Scope, run as run_scope};
 
 use crate::failpoint;
@@ -37,13 +43,25 @@ use crate::telemetry::with_causes;
 
 use managed::Managed;
 use reconciliation::Reconciliation;
+use turns::Turn;
 
 /// Maximum number of steps in one reconcile. The longest sequence needs about half of them: list, read by id, write the
 /// intent, create, then record and send a reset. More steps are a bug in the plan, such as a cycle.
 const MAX_STEPS: usize = 12;
 
-/// Reconciles one resource, so that a failure or panic does not affect other resources.
-async fn reconcile<K: Managed>(resource: Arc<K>, context: Arc<Context>) -> Result<Action, Error> {
+/// Maximum duration of one reconcile, which ends even if something in it never does. The longest that is legitimate lists
+/// three times (before a create, after it, and to verify), each time waits for a list in progress first, and each of the
+/// six lists takes up to the 5 min of `LIST_TIMEOUT` for the flows and 10 min for the sets: 6 × 15 min = 90 min. The rest
+/// is for waits for a place and for single requests, which take seconds.
+const MAX_DURATION: Duration = Duration::from_mins(100);
+
+/// Reconciles one resource, so that a failure or panic does not affect other resources. Returns the time after which it
+/// is reconciled again, or `None` if it waits for a change.
+async fn reconcile<K: Managed>(
+    resource: Arc<K>,
+    context: Arc<Context>,
+    turn: Turn,
+) -> Option<Duration> {
     let span = tracing::info_span!(
         "reconcile",
         kind = K::LABEL.as_str(),
@@ -51,63 +69,65 @@ async fn reconcile<K: Managed>(resource: Arc<K>, context: Arc<Context>) -> Resul
         name = resource.name_any(),
         generation = resource.meta().generation,
     );
-    reconcile_unspanned(resource, &context)
-        .instrument(span)
-        .await
+    let reconciled = async {
+        match reconcile_unspanned(resource.clone(), &context, &turn).await {
+            Ok(pause) => pause,
+            Err(error) => Some(after_error(&*resource, &error, &context)),
+        }
+    };
+    reconciled.instrument(span).await
 }
 
 async fn reconcile_unspanned<K: Managed>(
     resource: Arc<K>,
     context: &Context,
-) -> Result<Action, Error> {
+    turn: &Turn,
+) -> Result<Option<Duration>, Error> {
     let _timer = context.metrics.reconciling(K::LABEL);
-    context.index.ready().await;
     let object = cluster::display_name(&*resource);
     // A panic leaves the same state as a crash: intents are in the cluster, and the locks and permits of the reconcile
-    // are released when its future is dropped.
-    let steps = AssertUnwindSafe(run_steps(resource, context)).catch_unwind();
-    steps.await.unwrap_or_else(|_| {
-        context.metrics.panicked(Component::Reconcile);
-        Err(Error::Panicked { object })
-    })
+    // are released when its future is dropped. The same is true of a reconcile that is overdue.
+    let steps = timeout(MAX_DURATION, run_steps(resource, context, turn));
+    match AssertUnwindSafe(steps).catch_unwind().await {
+        Ok(Ok(ended)) => ended,
+        Ok(Err(_)) => Err(Error::Overdue { object }),
+        Err(_) => {
+            context.metrics.panicked(Component::Reconcile);
+            Err(Error::Panicked { object })
+        }
+    }
 }
 
 /// Observes the resource, plans and executes one step after the other, and reports.
-async fn run_steps<K: Managed>(resource: Arc<K>, context: &Context) -> Result<Action, Error> {
+async fn run_steps<K: Managed>(
+    resource: Arc<K>,
+    context: &Context,
+    turn: &Turn,
+) -> Result<Option<Duration>, Error> {
     failpoint::panic_in_run();
-    let mut reconciliation = Reconciliation::observe(resource, context).await?;
+    let mut reconciliation = Reconciliation::observe(resource, context, turn).await?;
     for _ in 0..MAX_STEPS {
         let plan = reconciliation.plan();
         let Some(step) = plan.step else {
             reconciliation.report().await?;
-            return Ok(plan
-                .requeue_after
-                .map_or_else(Action::await_change, requeue));
+            return Ok(plan.requeue_after.map(SignedDuration::unsigned_abs));
         };
         reconciliation.execute(step).await?;
     }
     Err(reconciliation.step_limit())
 }
 
-fn requeue(pause: k8s_openapi::jiff::SignedDuration) -> Action {
-    Action::requeue(pause.unsigned_abs())
-}
-
-/// Handles a failed reconcile: counts it, logs it and requeues the resource.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature is the controller's"
-)]
-fn after_error<K: Managed>(resource: Arc<K>, error: &Error, context: Arc<Context>) -> Action {
-    let failures = K::cache(&context).failed(&resource);
+/// Handles a failed reconcile: counts it, logs it and returns the pause before the next one.
+fn after_error<K: Managed>(resource: &K, error: &Error, context: &Context) -> Duration {
+    let failures = K::cache(context).failed(resource);
     context
         .metrics
         .reconciled(K::LABEL, ReconcileResult::Failed);
-    let object = cluster::display_name(&*resource);
-    if matches!(error, Error::Conflict { .. }) {
+    let object = cluster::display_name(resource);
+    if matches!(error, Error::Conflict { .. } | Error::Stopping { .. }) {
         tracing::debug!(object, %error, "reconcile will be retried");
     } else if let Some(Some(count)) =
-        K::cache(&context).log(&resource, |log| log.failed(error.class()))
+        K::cache(context).log(resource, |log| log.failed(error.class()))
     {
         tracing::warn!(
             object,
@@ -116,5 +136,26 @@ fn after_error<K: Managed>(resource: Arc<K>, error: &Error, context: Arc<Context
             "reconcile failed"
         );
     }
-    Action::requeue(error.pause(failures))
+    error.pause(failures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
+
+    fn size<K, F>(_: fn(Arc<K>, Arc<Context>, Turn) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// `MAX_BEGUN` in `turns.rs` is derived from this size.
+    #[test]
+    fn a_reconcile_that_has_begun_takes_little_memory() {
+        let sizes = [
+            size(reconcile::<GraphConnection>),
+            size(reconcile::<OutboundProvisioningFlowSet>),
+            size(reconcile::<ProvisioningFlow>),
+        ];
+        assert!(sizes.iter().all(|size| *size <= 16 * 1024), "{sizes:?}");
+    }
 }

@@ -26,10 +26,12 @@ use super::cluster::{self, Precondition};
 use super::context::Context;
 use super::error::Error;
 use super::managed::{Connected, Located, Managed};
+use super::turns::Turn;
 
 /// One reconcile of one resource.
 pub(super) struct Reconciliation<'a, K: Managed> {
     context: &'a Context,
+    turn: &'a Turn,
     started: Instant,
     located: Located,
     input: Input<K>,
@@ -40,10 +42,14 @@ pub(super) struct Reconciliation<'a, K: Managed> {
 
 impl<'a, K: Managed> Reconciliation<'a, K> {
     /// Collects everything that is known, without requests to the service.
-    pub(super) async fn observe(seen: Arc<K>, context: &'a Context) -> Result<Self, Error> {
+    pub(super) async fn observe(
+        seen: Arc<K>,
+        context: &'a Context,
+        turn: &'a Turn,
+    ) -> Result<Self, Error> {
         let started = Instant::now();
         let resource = newest(seen, context).await?;
-        let located = resource.locate(context).await?;
+        let located = Box::pin(resource.locate(context, turn)).await?;
         let connected = located.as_ref().ok();
         let related = resource.related(connected, context).await?;
         let latest = connected.and_then(K::latest);
@@ -64,6 +70,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         };
         Ok(Self {
             context,
+            turn,
             started,
             located,
             input,
@@ -103,7 +110,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
     /// - After `ClearIntent` or `RemoveFinalizer`, the write is complete and there is nothing more to do.
     pub(super) async fn execute(&mut self, step: Step<K::Change>) -> Result<(), Error> {
         match step {
-            Step::Refresh => self.refresh().await,
+            Step::Refresh => self.refresh().await?,
             Step::Fetch => self.fetch().await,
             Step::Resource(step) => self.write(step).await?,
             Step::Remote(change) => self.change(change).await?,
@@ -142,17 +149,26 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         }
     }
 
-    async fn refresh(&mut self) {
-        if let Ok(connected) = &self.located {
-            let snapshot = K::refresh(connected, self.started, Priority::Change).await;
-            self.input.collection =
-                snapshot.map(|snapshot| read(&snapshot, self.started, self.context));
-        }
+    /// Lists the collection. A list may take minutes, so it is not awaited while the operator stops.
+    async fn refresh(&mut self) -> Result<(), Error> {
+        let Ok(connected) = &self.located else {
+            return Ok(());
+        };
+        let listed = Box::pin(K::refresh(connected, self.started, Priority::Change));
+        let listed = self.context.stop.run_until_cancelled(listed);
+        let snapshot = self.turn.pause(listed).await;
+        let snapshot = snapshot.ok_or_else(|| Error::Stopping {
+            object: cluster::display_name(&*self.input.resource),
+        })?;
+        self.input.collection =
+            snapshot.map(|snapshot| read(&snapshot, self.started, self.context));
+        Ok(())
     }
 
     async fn fetch(&mut self) {
         if let (Ok(connected), Some(id)) = (&self.located, self.input.status.id()) {
-            self.input.effects.fetched = Some(K::fetch(connected, id).await);
+            let fetched = Box::pin(K::fetch(connected, id));
+            self.input.effects.fetched = Some(self.turn.pause(fetched).await);
         }
     }
 
@@ -207,7 +223,8 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         let Ok(connected) = &self.located else {
             return Ok(Ok(()));
         };
-        if let Err(error) = connected.session.client.prepare(K::operation(permit)).await {
+        let prepared = connected.session.client.prepare(K::operation(permit));
+        if let Err(error) = self.turn.pause(Box::pin(prepared)).await {
             return Ok(Err(error.verdict()));
         }
         self.covered(connected)?;
@@ -251,7 +268,8 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         let used = memory.permit.take_if(|permit| permit.action() == action);
         self.input.effects.used.clone_from(&used);
         K::cache(self.context).remember(&self.input.resource, self.input.memory.clone());
-        let changed = failpoint::around(K::change(change, connected, secrets)).await;
+        let changed = failpoint::around(Box::pin(K::change(change, connected, secrets)));
+        let changed = self.turn.pause(changed).await;
         if changed.action == Action::Delete {
             // The earlier list does not reflect the effect of the request.
             self.input.collection = None;

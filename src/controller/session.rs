@@ -20,6 +20,7 @@ use super::error::Error;
 use super::index::namespace;
 use super::secrets::Secrets;
 use super::triggers::Triggers;
+use super::turns::Turn;
 
 /// A client and a poller for one application and credential.
 pub struct Session {
@@ -102,6 +103,7 @@ impl Sessions {
     pub async fn open(
         &self,
         connection: &GraphConnection,
+        turn: &Turn,
     ) -> Result<Result<Route, Blocked>, Error> {
         let reference = match secret_reference(connection) {
             Ok(reference) => reference,
@@ -112,7 +114,7 @@ impl Sessions {
             return Ok(Err(blocked));
         }
         let slot = self.slot(connection);
-        let mut session = slot.lock().await;
+        let mut session = turn.pause(slot.lock()).await;
         if let Some(open) = session.as_ref() {
             return Ok(Ok(revision(connection, open)));
         }
@@ -134,8 +136,9 @@ impl Sessions {
     pub async fn renew(
         &self,
         connection: &GraphConnection,
+        turn: &Turn,
     ) -> Result<Result<Renewed, Blocked>, Error> {
-        let (session, known) = match self.open(connection).await? {
+        let (session, known) = match self.open(connection, turn).await? {
             Ok(revision) => revision,
             Err(blocked) => return Ok(Err(blocked)),
         };
@@ -160,7 +163,7 @@ impl Sessions {
             Ok(connected) => connected,
             Err(blocked) => return Ok(Err(blocked)),
         };
-        if let Err(error) = client.obtain_token().await {
+        if let Err(error) = turn.pause(Box::pin(client.obtain_token())).await {
             return Ok(Ok(unchanged(Some(error.verdict()))));
         }
         let renewed = self.start(connection, client, identity, session.number + 1);

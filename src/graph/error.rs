@@ -199,7 +199,7 @@ impl Failure {
                 ..Class::retry(Reason::Unreachable)
             },
             Self::Interrupted(_) => Class::retry(Reason::Unreachable),
-            Self::TimedOut => Class::retry(Reason::TimedOut),
+            Self::TimedOut | Self::Overdue => Class::retry(Reason::TimedOut),
             Self::Refused(refusal) => refusal_class(refusal),
             Self::TooLarge | Self::Malformed(_) | Self::Link(_) => {
                 Class::retry(Reason::UnexpectedAnswer)
@@ -215,6 +215,7 @@ impl Failure {
             Self::Refused(_)
             | Self::Interrupted(_)
             | Self::TimedOut
+            | Self::Overdue
             | Self::TooLarge
             | Self::Malformed(_)
             | Self::Link(_) => Certainty::Unknown,
@@ -226,6 +227,7 @@ impl Failure {
             Self::Unconnected(_) => format!("{peer} cannot be reached"),
             Self::Interrupted(_) => format!("the connection to {peer} broke"),
             Self::TimedOut => format!("{peer} did not answer in time"),
+            Self::Overdue => format!("the list of {peer} was not complete within 5 min"),
             Self::Refused(refusal) => format!("{peer} answered {refusal}"),
             Self::TooLarge => format!("the answer of {peer} is too large"),
             Self::Malformed(malformed) => {

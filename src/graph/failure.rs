@@ -21,6 +21,9 @@ pub enum Failure {
     /// The response was not complete within the time-out.
     #[error("no answer in time")]
     TimedOut,
+    /// The pages of a list were not complete within the time limit of a list.
+    #[error("list not complete in time")]
+    Overdue,
     /// The response status was not 2xx.
     #[error("{0}")]
     Refused(Refusal),

@@ -23,11 +23,6 @@ const MAX_IDLE: Duration = Duration::from_secs(30);
 const TCP_PROBE_AFTER: Duration = Duration::from_secs(15);
 const TCP_PROBE_INTERVAL: Duration = Duration::from_secs(5);
 const TCP_PROBES: u32 = 3;
-// With HTTP/2 all requests share one connection, which stays in use as long as requests arrive, so that a
-// dead one would fail all of them. Pings close it after 5 + 5 s, even while it is idle: no later than the
-// default time-out of the first request that it fails.
-const PING_AFTER: Duration = Duration::from_secs(5);
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Largest body that is read. A page of Microsoft Graph is far below one megabyte.
 const MAX_BODY: usize = 8 * 1024 * 1024;
@@ -193,9 +188,9 @@ impl Transport {
                 .tcp_keepalive(TCP_PROBE_AFTER)
                 .tcp_keepalive_interval(TCP_PROBE_INTERVAL)
                 .tcp_keepalive_retries(TCP_PROBES)
-                .http2_keep_alive_interval(PING_AFTER)
-                .http2_keep_alive_timeout(PING_TIMEOUT)
-                .http2_keep_alive_while_idle(true)
+                // With HTTP/2 all tenants would share one connection: its death would fail all requests, and the
+                // slow ones of one tenant could use up its streams, usually 100, and its flow control window.
+                .http1_only()
                 .user_agent(&settings.user_agent)
                 .tls_certs_merge(certificates.clone());
             if graph.is_loopback() || authority.is_loopback() {

@@ -1,9 +1,11 @@
 //! Decisions about polls: when a collection is listed again, and which resources a new list affects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
+use std::slice::Iter;
 use std::time::Duration;
 
-use crate::graph::model::{Flow, FlowSet, FlowSetId, FlowType, Listing};
+use crate::graph::model::{Flow, FlowSet, FlowSetId, FlowType};
 
 /// Pause before the first poll of an unsettled collection; doubled with each list without a change.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -47,37 +49,72 @@ pub fn pause(cadence: Cadence, history: History, spread: f64) -> Duration {
     pause.mul_f64(0.9 + 0.2 * spread.clamp(0.0, 1.0))
 }
 
-/// Returns the types whose flows differ between the two lists.
-#[must_use]
-pub fn changed_types(old: &Listing<Flow>, new: &Listing<Flow>) -> Vec<FlowType> {
-    fn of(listing: &Listing<Flow>, kind: FlowType) -> Vec<&Flow> {
-        let mine = |flow: &&Flow| flow.flow_type == Some(kind);
-        listing.items.iter().filter(mine).collect()
-    }
-    let differs = |kind: &FlowType| of(old, *kind) != of(new, *kind);
-    FlowType::ALL.into_iter().filter(differs).collect()
+/// The comparison of two lists of objects with unique ids, in parts, so that the caller can do other work in between.
+/// Each item is visited once. The order of the items does not matter.
+#[derive(Debug)]
+pub struct Comparison<'a, T, Id> {
+    id: fn(&T) -> &Id,
+    old: Iter<'a, T>,
+    new: Iter<'a, T>,
+    /// The old items for which no new one has been visited yet.
+    unmatched: HashMap<&'a Id, &'a T>,
+    changed: Vec<&'a T>,
 }
 
-/// Returns the ids and names of the sets that differ between the two lists.
+impl<'a, T: PartialEq, Id: Eq + Hash> Comparison<'a, T, Id> {
+    /// Begins the comparison of `old` and `new`.
+    #[must_use]
+    pub fn new(old: &'a [T], new: &'a [T], id: fn(&T) -> &Id) -> Self {
+        Self {
+            id,
+            old: old.iter(),
+            new: new.iter(),
+            unmatched: HashMap::with_capacity(old.len()),
+            changed: Vec::new(),
+        }
+    }
+
+    /// Visits at most this many items of each list, and returns whether any are left.
+    pub fn go_on(&mut self, count: usize) -> bool {
+        let id = self.id;
+        let old = self.old.by_ref().take(count);
+        self.unmatched.extend(old.map(|item| (id(item), item)));
+        if self.old.len() > 0 {
+            return true;
+        }
+        for item in self.new.by_ref().take(count) {
+            let before = self.unmatched.remove(id(item));
+            if before != Some(item) {
+                self.changed.extend(before);
+                self.changed.push(item);
+            }
+        }
+        self.new.len() > 0
+    }
+
+    /// Returns the items of both lists that differ, or that only one of them contains.
+    #[must_use]
+    pub fn changed(mut self) -> Vec<&'a T> {
+        while self.go_on(usize::MAX) {}
+        self.changed.extend(self.unmatched.into_values());
+        self.changed
+    }
+}
+
+/// Returns the types of flows.
 #[must_use]
-pub fn changed_sets(
-    old: &Listing<FlowSet>,
-    new: &Listing<FlowSet>,
-) -> (BTreeSet<FlowSetId>, BTreeSet<String>) {
-    let only = |one: &Listing<FlowSet>, other: &Listing<FlowSet>| {
-        let missing = one
-            .items
-            .iter()
-            .filter(|set| !other.items.contains(set))
-            .cloned();
-        missing.collect::<Vec<_>>()
-    };
-    let changed = [only(old, new), only(new, old)].concat();
-    let ids = changed.iter().map(|set| set.id.clone()).collect();
-    (
-        ids,
-        changed.into_iter().map(|set| set.display_name).collect(),
-    )
+pub fn types_of(flows: &[&Flow]) -> Vec<FlowType> {
+    let found: HashSet<FlowType> = flows.iter().filter_map(|flow| flow.flow_type).collect();
+    let is_found = |kind: &FlowType| found.contains(kind);
+    FlowType::ALL.into_iter().filter(is_found).collect()
+}
+
+/// Returns the ids and names of sets.
+#[must_use]
+pub fn ids_and_names_of(sets: &[&FlowSet]) -> (BTreeSet<FlowSetId>, BTreeSet<String>) {
+    let ids = sets.iter().map(|set| set.id.clone()).collect();
+    let names = sets.iter().map(|set| set.display_name.clone()).collect();
+    (ids, names)
 }
 
 fn doubled(first: Duration, times: u32) -> Duration {
@@ -87,8 +124,10 @@ fn doubled(first: Duration, times: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
-    use crate::plan::testing::{at, flow as resource, id, remote_flow, remote_set};
+    use crate::plan::testing::{flow as resource, id, remote_flow, remote_set};
 
     const MINUTE: Duration = Duration::from_mins(1);
 
@@ -147,25 +186,21 @@ mod tests {
         assert_eq!([-7.0, 7.0].map(at), [54_000, 66_000]);
     }
 
-    fn listing<T>(items: Vec<T>) -> Listing<T> {
-        Listing {
-            items,
-            unread: 0,
-            date: at(0),
-        }
+    fn changed_types(old: &[Flow], new: &[Flow]) -> Vec<FlowType> {
+        types_of(&Comparison::new(old, new, |flow| &flow.id).changed())
     }
 
     #[test]
     fn only_types_whose_flows_changed_are_news() {
-        let [units, users] = [FlowType::AdministrativeUnit, FlowType::User]
-            .map(|kind| remote_flow(1, &resource(kind), 0));
+        let units = remote_flow(1, &resource(FlowType::AdministrativeUnit), 0);
+        let users = remote_flow(2, &resource(FlowType::User), 0);
         let changed = |change: fn(&mut Flow)| {
             let mut flow = users.clone();
             change(&mut flow);
             flow
         };
-        let old = listing(vec![units.clone(), users.clone()]);
-        let cases: [(&str, Vec<Flow>, &[FlowType]); 7] = [
+        let old = [units.clone(), users.clone()];
+        let cases: [(&str, Vec<Flow>, &[FlowType]); 8] = [
             ("nothing", vec![units.clone(), users.clone()], &[]),
             ("order", vec![users.clone(), units.clone()], &[]),
             ("gone", vec![units.clone()], &[FlowType::User]),
@@ -185,32 +220,73 @@ mod tests {
                 &[FlowType::User],
             ),
             (
+                "another in its place",
+                vec![units.clone(), remote_flow(3, &resource(FlowType::User), 0)],
+                &[FlowType::User],
+            ),
+            (
                 "all gone",
                 vec![],
                 &[FlowType::AdministrativeUnit, FlowType::User],
             ),
         ];
         for (what, items, expected) in cases {
-            assert_eq!(changed_types(&old, &listing(items)), expected, "{what}");
+            assert_eq!(changed_types(&old, &items), expected, "{what}");
+            assert_eq!(changed_types(&items, &old), expected, "{what}, reversed");
         }
-        let later = Listing {
-            date: at(60),
-            ..old.clone()
-        };
-        assert!(changed_types(&old, &later).is_empty(), "time passes");
     }
 
     #[test]
     fn changed_sets_are_told_by_id_and_by_old_and_new_name() {
-        let old = listing(vec![remote_set(1, "North", 0), remote_set(2, "South", 0)]);
-        let new = listing(vec![
+        let old = [remote_set(1, "North", 0), remote_set(2, "South", 0)];
+        let new = [
             remote_set(3, "West", 0),
             remote_set(2, "South", 0),
             remote_set(1, "Nord", 0),
-        ]);
-        let (ids, names) = changed_sets(&old, &new);
+        ];
+        let of = |old, new| {
+            let comparison = Comparison::<FlowSet, FlowSetId>::new(old, new, |set| &set.id);
+            ids_and_names_of(&comparison.changed())
+        };
+        let (ids, names) = of(&old, &new);
         assert_eq!(ids, [1, 3].map(|number| id(number).parse().unwrap()).into());
         assert_eq!(names, ["Nord", "North", "West"].map(str::to_owned).into());
-        assert_eq!(changed_sets(&old, &old), (BTreeSet::new(), BTreeSet::new()));
+        assert_eq!(of(&old, &old), (BTreeSet::new(), BTreeSet::new()));
+    }
+
+    /// An item that counts how often it is compared with another.
+    #[derive(Debug)]
+    struct Counted<'a>(u32, &'a Cell<usize>);
+
+    impl PartialEq for Counted<'_> {
+        fn eq(&self, other: &Self) -> bool {
+            self.1.set(self.1.get() + 1);
+            self.0 == other.0
+        }
+    }
+
+    #[test]
+    fn of_100_000_items_each_is_compared_once_and_never_many_at_a_time() {
+        const COUNT: u32 = 100_000;
+        let (compared, part) = (Cell::new(0), 1_000);
+        let old: Vec<Counted<'_>> = (0..COUNT).map(|item| Counted(item, &compared)).collect();
+        let new = (1..=COUNT).rev().map(|item| Counted(item, &compared));
+        let new: Vec<Counted<'_>> = new.collect();
+        let mut comparison = Comparison::new(&old, &new, |item| &item.0);
+        let mut parts = 0;
+        loop {
+            let before = compared.get();
+            let is_left = comparison.go_on(part);
+            parts += 1;
+            assert!(compared.get() - before <= part);
+            if !is_left {
+                break;
+            }
+        }
+        assert_eq!(parts, 2 * 100_000 / part - 1);
+        let mut changed: Vec<u32> = comparison.changed().iter().map(|item| item.0).collect();
+        changed.sort_unstable();
+        assert_eq!(changed, [0, COUNT]);
+        assert_eq!(compared.get(), 100_000 - 1);
     }
 }

@@ -84,13 +84,11 @@ impl<T: Clone> Collection<T> {
         list().await
     }
 
-    /// Stores a new list, and returns the previous one with it.
-    ///
-    /// `is_news` returns whether the two differ, which determines when the next poll is due.
+    /// Stores a new list, and returns the previous one with it. The caller compares them, and calls
+    /// [`compared`](Self::compared).
     pub(super) fn replace(
         &self,
         mut snapshot: Snapshot<T>,
-        is_news: impl FnOnce(Option<&Snapshot<T>>, &Snapshot<T>) -> bool,
     ) -> (Option<Arc<Snapshot<T>>>, Arc<Snapshot<T>>) {
         let mut state = self.write();
         state.nudged = false;
@@ -101,12 +99,13 @@ impl<T: Clone> Collection<T> {
         snapshot.failures = state.history.failures;
         let now = Arc::new(snapshot);
         let before = state.latest.replace(now.clone());
-        state.history.quiet = if is_news(before.as_deref(), &now) {
-            0
-        } else {
-            state.history.quiet.saturating_add(1)
-        };
         (before, now)
+    }
+
+    /// Records whether the last list differed from the one before, which determines when the next poll is due.
+    pub(super) fn compared(&self, is_news: bool) {
+        let quiet = &mut self.write().history.quiet;
+        *quiet = if is_news { 0 } else { quiet.saturating_add(1) };
     }
 
     /// Logs that `what` cannot be listed when that begins, changes, lasts or ends.
@@ -199,7 +198,7 @@ mod tests {
                 container: Container::Exists,
                 failures: 0,
             };
-            flows.replace(snapshot, |_, _| true);
+            flows.replace(snapshot);
             flows.amend(Some(created.clone()), |one, other| one.id == other.id);
             let latest = flows.latest().unwrap();
             assert_eq!(latest.outcome.as_ref().unwrap().items.len(), count);

@@ -1,7 +1,7 @@
 //! The poller of a connection: lists the collections that are due, stores the lists and reports changes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::clock;
 use crate::failpoint;
 use crate::graph::model::{Flow, FlowSet, FlowSetId, FlowType, Listing};
 use crate::graph::{Client, Error, Priority};
-use crate::plan::poll::{Cadence, changed_sets, changed_types};
+use crate::plan::poll::{Cadence, Comparison, ids_and_names_of, types_of};
 use crate::plan::{Container, REPORTED_FAILURES};
 
 use super::collection::{Collection, Snapshot};
@@ -29,6 +29,9 @@ const MAX_PANIC_DOUBLINGS: u32 = 6;
 /// Number of sets whose flows are listed concurrently: enough to hide the latency of the service, while most of the
 /// request budget is left for changes.
 const MAX_CONCURRENT_LISTS: usize = 4;
+
+/// Number of items of a list that are compared before other tasks run: 1,000 take about a millisecond.
+const MAX_COMPARED_AT_ONCE: usize = 1_000;
 
 /// The collections that the resources of a connection need.
 #[derive(Clone, Debug, Default)]
@@ -178,9 +181,11 @@ impl Poller {
         let listed = self.client.list_flow_sets(priority).await;
         self.sets.log(&listed, "sets", None);
         let snapshot = began.snapshot(listed, Container::Exists);
-        let (before, now) = self.sets.replace(snapshot, differs);
+        let (before, now) = self.sets.replace(snapshot);
         warn_of_unread(before.as_deref(), &now, "sets");
-        self.tell_sets(before.as_deref(), &now);
+        let difference = difference(before.as_deref(), &now, |set| &set.id).await;
+        self.sets.compared(difference.is_news());
+        self.tell_sets(&difference, &now);
         now
     }
 
@@ -199,9 +204,11 @@ impl Poller {
         let flows = self.flows_of(set);
         flows.log(&listed, "flows", Some(set));
         let snapshot = began.snapshot(listed, container);
-        let (before, now) = flows.replace(snapshot, differs);
+        let (before, now) = flows.replace(snapshot);
         warn_of_unread(before.as_deref(), &now, "flows");
-        self.tell_flows(set, before.as_deref(), &now);
+        let difference = difference(before.as_deref(), &now, |flow| &flow.id).await;
+        flows.compared(difference.is_news());
+        self.tell_flows(set, &difference, &now);
         now
     }
 
@@ -222,40 +229,34 @@ impl Poller {
         })
     }
 
-    fn tell_sets(&self, before: Option<&Snapshot<FlowSet>>, now: &Snapshot<FlowSet>) {
+    fn tell_sets(&self, difference: &Difference<'_, FlowSet>, now: &Snapshot<FlowSet>) {
         if now.outcome.is_err() {
             (self.tell)(News::SetsFailed);
         }
-        match (before.map(|before| &before.outcome), &now.outcome) {
-            (Some(Ok(old)), Ok(new)) => {
-                let (ids, names) = changed_sets(old, new);
-                if !ids.is_empty() {
-                    (self.tell)(News::Sets(ids, names));
-                }
+        match difference {
+            Difference::Items(sets) if sets.is_empty() => {}
+            Difference::Items(sets) => {
+                let (ids, names) = ids_and_names_of(sets);
+                (self.tell)(News::Sets(ids, names));
             }
-            (Some(Err(old)), Err(new))
-                if old.reason == new.reason && now.failures != REPORTED_FAILURES => {}
-            _ => (self.tell)(News::SetsReadable),
+            // Plans reassess what is known about the sets after some consecutive failures.
+            Difference::SameFailure if now.failures != REPORTED_FAILURES => {}
+            Difference::SameFailure | Difference::Other => (self.tell)(News::SetsReadable),
         }
     }
 
-    fn tell_flows(&self, set: &FlowSetId, before: Option<&Snapshot<Flow>>, now: &Snapshot<Flow>) {
-        match (before.map(|before| &before.outcome), &now.outcome) {
-            (Some(Ok(_)), Ok(_))
-                if before.map(|before| before.container) != Some(now.container) =>
-            {
-                (self.tell)(News::FlowsReadable(set.clone()));
-            }
-            (Some(Ok(old)), Ok(new)) => {
-                let types = changed_types(old, new);
+    fn tell_flows(&self, set: &FlowSetId, difference: &Difference<'_, Flow>, now: &Snapshot<Flow>) {
+        match difference {
+            Difference::Items(flows) => {
+                let types = types_of(flows);
                 if !types.is_empty() {
                     (self.tell)(News::Flows(set.clone(), types));
                 }
             }
-            // Plans reassess what is known about the flows after some consecutive failures.
-            (Some(Err(old)), Err(new))
-                if old.reason == new.reason && now.failures != REPORTED_FAILURES => {}
-            _ => (self.tell)(News::FlowsReadable(set.clone())),
+            Difference::SameFailure if now.failures != REPORTED_FAILURES => {}
+            Difference::SameFailure | Difference::Other => {
+                (self.tell)(News::FlowsReadable(set.clone()));
+            }
         }
     }
 
@@ -316,13 +317,43 @@ fn warn_of_unread<T>(before: Option<&Snapshot<T>>, now: &Snapshot<T>, what: &str
     }
 }
 
-fn differs<T: PartialEq>(before: Option<&Snapshot<T>>, now: &Snapshot<T>) -> bool {
-    match (before.map(|before| &before.outcome), &now.outcome) {
-        (Some(Ok(old)), Ok(new)) => {
-            old.items != new.items || before.is_some_and(|before| before.container != now.container)
+/// What differs between two lists.
+enum Difference<'a, T> {
+    /// Items of two complete lists of a collection in the same container.
+    Items(Vec<&'a T>),
+    /// Nothing but the number of failures: both lists failed for the same reason.
+    SameFailure,
+    /// Whether, or why, the collection can be read, or whether its container exists.
+    Other,
+}
+
+impl<T> Difference<'_, T> {
+    fn is_news(&self) -> bool {
+        match self {
+            Self::Items(items) => !items.is_empty(),
+            Self::SameFailure => false,
+            Self::Other => true,
         }
-        (Some(Err(old)), Err(new)) => old.reason != new.reason,
-        _ => true,
+    }
+}
+
+/// Compares two lists. Long lists are compared in parts, so that other tasks are not delayed.
+async fn difference<'a, T: PartialEq, Id: Eq + Hash + 'a>(
+    before: Option<&'a Snapshot<T>>,
+    now: &'a Snapshot<T>,
+    id: fn(&T) -> &Id,
+) -> Difference<'a, T> {
+    let same_container = before.is_some_and(|before| before.container == now.container);
+    match (before.map(|before| &before.outcome), &now.outcome) {
+        (Some(Ok(old)), Ok(new)) if same_container => {
+            let mut comparison = Comparison::new(&old.items, &new.items, id);
+            while comparison.go_on(MAX_COMPARED_AT_ONCE) {
+                tokio::task::yield_now().await;
+            }
+            Difference::Items(comparison.changed())
+        }
+        (Some(Err(old)), Err(new)) if old.reason == new.reason => Difference::SameFailure,
+        _ => Difference::Other,
     }
 }
 

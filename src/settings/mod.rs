@@ -61,8 +61,7 @@ pub struct Settings {
     pub scope: Scope,
     /// Label selector for the resources to watch, or `None` for all resources.
     pub selector: Option<Selector>,
-    /// Number of resources of one kind that are reconciled concurrently. Not zero, which means
-    /// unlimited to `kube`.
+    /// Number of resources that are reconciled at the same time. Not zero.
     pub concurrency: u16,
     /// Interval between full relists of all resources.
     pub relist_interval: Duration,

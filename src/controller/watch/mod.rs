@@ -6,7 +6,7 @@
 mod selection;
 mod unreadable;
 
-use std::future::{pending, ready};
+use std::future::ready;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,6 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
 use kube::core::{DeserializeGuard, PartialObjectMeta, Selector};
-use kube::runtime::controller::{self, Controller};
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -33,12 +32,13 @@ use crate::watches::Watches;
 
 use super::cache::ReconcileCache;
 use super::context::Context;
+use super::dispatch::Dispatcher;
 use super::index::Index;
 use super::managed::Managed;
 use super::secrets::Secrets;
 use super::session::{Sessions, Spawn};
 use super::triggers::{Queues, Triggers};
-use super::{after_error, reconcile};
+use super::turns::Turns;
 
 use selection::Departures;
 pub(super) use selection::missing;
@@ -67,8 +67,8 @@ pub struct Scope {
     pub metrics: Metrics,
     /// Times that the protocols are built on.
     pub limits: Limits,
-    /// Runs of one kind at a time.
-    pub concurrency: u16,
+    /// Places for reconciles, which all scopes share.
+    pub turns: Turns,
     /// Interval between full relists, which bounds how long a lost event can go unnoticed.
     pub relist_interval: Duration,
     /// Starts pollers.
@@ -82,37 +82,23 @@ pub async fn run(scope: Scope, stop: CancellationToken) {
     let writers = Writers::default();
     let (queues, receivers) = queues();
     let triggers = Triggers::new(writers.index(), queues, scope.metrics.clone());
-    let context = Arc::new(scope.context(&triggers));
-    let work = async {
-        tokio::join!(
-            scope.watch_secrets(writers.secrets, triggers.clone(), &stop),
-            scope.control(
-                writers.connections,
-                receivers.connections,
-                &context,
-                &triggers,
-                &stop
-            ),
-            scope.control(writers.sets, receivers.sets, &context, &triggers, &stop),
-            scope.control(writers.flows, receivers.flows, &context, &triggers, &stop),
-        );
-    };
-    // A controller whose watch has not delivered everything yet does not stop on request, and has nothing in progress.
-    tokio::select! {
-        () = work => {}
-        () = stopped_before_ready(&context.index, &stop) => {}
-    }
-}
-
-async fn stopped_before_ready(index: &Index, stop: &CancellationToken) {
-    stop.cancelled().await;
-    if index.is_ready() {
-        pending::<()>().await;
-    }
+    let context = Arc::new(scope.context(&triggers, &stop));
+    tokio::join!(
+        scope.watch_secrets(writers.secrets, triggers.clone(), &stop),
+        scope.control(
+            writers.connections,
+            receivers.connections,
+            &context,
+            &triggers,
+            &stop
+        ),
+        scope.control(writers.sets, receivers.sets, &context, &triggers, &stop),
+        scope.control(writers.flows, receivers.flows, &context, &triggers, &stop),
+    );
 }
 
 impl Scope {
-    fn context(&self, triggers: &Triggers) -> Context {
+    fn context(&self, triggers: &Triggers, stop: &CancellationToken) -> Context {
         let secrets = Arc::new(Secrets::new(self.cluster.clone(), triggers.index.clone()));
         let sessions = Sessions::new(
             secrets.clone(),
@@ -126,6 +112,8 @@ impl Scope {
             index: triggers.index.clone(),
             sessions,
             secrets,
+            turns: self.turns.clone(),
+            stop: stop.clone(),
             started: tokio::time::Instant::now(),
             lease_guard: self.lease_guard.clone(),
             recorder: self.recorder.clone(),
@@ -171,17 +159,8 @@ impl Scope {
             note(event, &triggers, &seeing);
         };
         let applied = events.reflect(writer).inspect_ok(note).applied_objects();
-        Controller::for_stream(applied, store)
-            .with_config(controller::Config::default().concurrency(self.concurrency))
-            .reconcile_on(futures::stream::unfold(queue, async |mut queue| {
-                queue.recv().await.map(|reference| (reference, queue))
-            }))
-            .graceful_shutdown_on(stop.clone().cancelled_owned())
-            .run(reconcile, after_error, context.clone())
-            .for_each(|ended| {
-                log_end(ended);
-                ready(())
-            })
+        Dispatcher::new(store, context.clone(), self.spawn.clone())
+            .run(applied, queue, stop)
             .await;
     }
 
@@ -305,20 +284,12 @@ fn note<K: Managed>(event: &watcher::Event<K>, triggers: &Triggers, context: &Co
     }
 }
 
-fn log_end<K: Managed>(
-    ended: Result<
-        (ObjectRef<K>, controller::Action),
-        controller::Error<super::Error, watcher::Error>,
-    >,
-) {
-    match ended {
-        // Failed reconciles are already logged in `after_error`.
-        Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
-        Err(controller::Error::ObjectNotFound(_)) => tracing::debug!("a resource is gone"),
-        Err(controller::Error::QueueError(error)) if is_undefined(&error) => {
-            tracing::error!(%error, "{DEFINITIONS_MISSING}");
-        }
-        Err(error) => tracing::warn!(%error, "could not watch"),
+/// Logs why a watch failed. It is retried.
+pub(super) fn log(error: &watcher::Error) {
+    if is_undefined(error) {
+        tracing::error!(%error, "{DEFINITIONS_MISSING}");
+    } else {
+        tracing::warn!(%error, "could not watch");
     }
 }
 

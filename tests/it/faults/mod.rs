@@ -48,7 +48,7 @@ pub async fn prepare(name: &str) -> TestEnv {
 
 /// An environment without the operator, which is to watch all namespaces, but only what has this label: the other tests'
 /// resources are not its own.
-async fn prepare_for_all(name: &str, label: &str) -> (TestEnv, Vec<String>) {
+pub async fn prepare_for_all(name: &str, label: &str) -> (TestEnv, Vec<String>) {
     let env = TestEnv::set_up_for_all_namespaces(name, lenient(Duration::ZERO)).await;
     let selector = ["--watch-selector".to_owned(), format!("test={label}")];
     let flags = env.flags().into_iter().chain(selector).collect();

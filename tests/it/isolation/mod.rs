@@ -1,0 +1,3 @@
+//! What one namespace cannot do to another.
+
+mod turns;
