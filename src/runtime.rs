@@ -204,6 +204,7 @@ impl Operator {
             selector: self.settings.selector.clone(),
             watches: self.clients.watches.clone(),
             cluster: self.clients.cluster.clone(),
+            secrets: self.clients.secrets.clone(),
             recorder: Recorder::new(self.clients.cluster.clone(), reporter),
             transport: self.transport.clone(),
             lease_guard,

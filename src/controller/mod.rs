@@ -19,6 +19,7 @@ mod flow;
 mod flow_set;
 mod index;
 mod managed;
+mod object_name;
 mod reconciliation;
 mod secrets;
 mod session;

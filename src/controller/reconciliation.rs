@@ -24,7 +24,7 @@ use crate::telemetry::with_causes;
 
 use super::cluster::{self, Precondition};
 use super::context::Context;
-use super::error::Error;
+use super::error::{Error, settled};
 use super::managed::{Connected, Located, Managed};
 
 /// One reconcile of one resource.
@@ -43,7 +43,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
     pub(super) async fn observe(seen: Arc<K>, context: &'a Context) -> Result<Self, Error> {
         let started = Instant::now();
         let resource = newest(seen, context).await?;
-        let located = resource.locate(context).await?;
+        let located = settled(resource.locate(context).await)?;
         let connected = located.as_ref().ok();
         let related = resource.related(connected, context).await?;
         let latest = connected.and_then(K::latest);

@@ -66,9 +66,8 @@ impl<K: Indexed> Side<K> {
 
 impl World {
     fn new() -> Self {
-        let (secrets, _) = reflector::store();
         Self {
-            index: Index::new(secrets),
+            index: Index::default(),
             connections: Side::new(),
             sets: Side::new(),
             flows: Side::new(),
