@@ -85,9 +85,8 @@ impl Clients {
     ///
     /// If the credentials cannot be used, or if `config` contains a proxy, which is not supported.
     pub fn new(config: &Config, lease_request: Duration) -> kube::Result<Self> {
-        let within = |request: Duration| {
-            client(config, RequestLimits::of(request), Passage::Readable)
-        };
+        let within =
+            |request: Duration| client(config, RequestLimits::of(request), Passage::Readable);
         Ok(Self {
             watches: within(LIST)?,
             cluster: within(REQUEST)?,
@@ -227,8 +226,9 @@ async fn untouched(
     let begun = timeout_at(deadline, answer).await;
     let answer = begun.map_err(|_| ExceededLimit::Answer(limit))??;
     let frames = move |body| {
-        stream::try_unfold((body, MAX_UNTOUCHED), move |(mut body, left): (Incoming, usize)| {
-            async move {
+        stream::try_unfold(
+            (body, MAX_UNTOUCHED),
+            move |(mut body, left): (Incoming, usize)| async move {
                 let frame = timeout_at(deadline, body.frame()).await;
                 let frame = frame.map_err(|_| ExceededLimit::Answer(limit))?;
                 let Some(frame) = frame.transpose()? else {
@@ -238,8 +238,8 @@ async fn untouched(
                 let left = left.checked_sub(length);
                 let left = left.ok_or(ExceededLimit::Size(MAX_UNTOUCHED))?;
                 Ok(Some((frame, (body, left))))
-            }
-        })
+            },
+        )
     };
     Ok(answer.map(|body| StreamBody::new(frames(body)).boxed_unsync()))
 }

@@ -188,7 +188,9 @@ async fn a_request_is_bounded_to_its_last_byte() {
         ..limits()
     };
 
-    let error = ask(&client(&config, limits, Passage::Readable).unwrap()).await.unwrap_err();
+    let error = ask(&client(&config, limits, Passage::Readable).unwrap())
+        .await
+        .unwrap_err();
 
     assert_eq!(
         crate::telemetry::with_causes(&error),
@@ -204,7 +206,10 @@ async fn a_watch_may_take_longer_than_a_request() {
         ..limits()
     };
 
-    assert_eq!(follow(&client(&config, limits, Passage::Readable).unwrap()).await, (6, true));
+    assert_eq!(
+        follow(&client(&config, limits, Passage::Readable).unwrap()).await,
+        (6, true)
+    );
 }
 
 #[tokio::test]
@@ -215,7 +220,10 @@ async fn a_watch_that_falls_silent_ends_with_an_error() {
         ..limits()
     };
 
-    assert_eq!(follow(&client(&config, limits, Passage::Readable).unwrap()).await, (1, false));
+    assert_eq!(
+        follow(&client(&config, limits, Passage::Readable).unwrap()).await,
+        (1, false)
+    );
 }
 
 #[tokio::test]

@@ -86,7 +86,10 @@ impl<K: ResourceExt> ReconcileCache<K> {
     /// Removes the entries of all resources that a complete list lacks. A reconcile that was in progress at a removal
     /// may have left one behind.
     pub fn sweep(&self, listed: &[Arc<K>]) {
-        let uids: HashSet<String> = listed.iter().filter_map(|resource| resource.uid()).collect();
+        let uids: HashSet<String> = listed
+            .iter()
+            .filter_map(|resource| resource.uid())
+            .collect();
         self.lock().retain(|uid, _| uids.contains(uid));
     }
 

@@ -228,7 +228,8 @@ impl Index {
             |connection: &&Arc<GraphConnection>| credential_key(connection) == Some(key);
         let flows = state.flows.with(&FlowKey::Secret(secret.clone()));
         let is_password = |flow: &&Arc<ProvisioningFlow>| {
-            passwords(&flow.spec).any(|(_, reference)| reference.name == *name && reference.key == key)
+            passwords(&flow.spec)
+                .any(|(_, reference)| reference.name == *name && reference.key == key)
         };
         (
             connections.filter(is_credential).cloned().collect(),
@@ -250,8 +251,14 @@ impl Index {
                 used.interval = Some(shortest);
             }
         };
-        for connection in state.connections.with(&ConnectionKey::Secret(secret.clone())) {
-            add(&mut credential_key(connection).into_iter(), Some(connection));
+        for connection in state
+            .connections
+            .with(&ConnectionKey::Secret(secret.clone()))
+        {
+            add(
+                &mut credential_key(connection).into_iter(),
+                Some(connection),
+            );
         }
         for flow in state.flows.with(&FlowKey::Secret(secret.clone())) {
             let through = connection_of(flow, state.set_of(flow).map(|set| &**set))

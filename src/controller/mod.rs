@@ -23,6 +23,8 @@ mod object_name;
 mod reconciliation;
 mod secrets;
 mod session;
+#[cfg(test)]
+mod testing;
 mod triggers;
 mod watch;
 

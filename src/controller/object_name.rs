@@ -17,7 +17,9 @@ pub struct ObjectName(String);
 
 /// Error for a text that cannot be the name of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a name consists of lower-case letters, digits, '-' and '.', and has at most 253 characters")]
+#[error(
+    "a name consists of lower-case letters, digits, '-' and '.', and has at most 253 characters"
+)]
 pub struct InvalidName;
 
 impl ObjectName {
@@ -33,9 +35,7 @@ impl FromStr for ObjectName {
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let is_name = text.len() <= MAX_LENGTH && text.split('.').all(is_label);
-        is_name
-            .then(|| Self(text.to_owned()))
-            .ok_or(InvalidName)
+        is_name.then(|| Self(text.to_owned())).ok_or(InvalidName)
     }
 }
 
@@ -47,7 +47,9 @@ impl fmt::Display for ObjectName {
 
 fn is_label(label: &str) -> bool {
     let is_alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    label.bytes().all(|byte| is_alphanumeric(byte) || byte == b'-')
+    label
+        .bytes()
+        .all(|byte| is_alphanumeric(byte) || byte == b'-')
         && label.bytes().next().is_some_and(is_alphanumeric)
         && label.bytes().next_back().is_some_and(is_alphanumeric)
 }

@@ -31,8 +31,8 @@ use super::session::secret_reference;
 use super::triggers::Triggers;
 
 use fetch::{Contents, fetch};
-use store::{Known, SecretStore};
 pub use store::{ChangeKind, KeyChange};
+use store::{Known, SecretStore};
 pub use value::Value;
 use value::{Flaw, digest_of, misnamed};
 
@@ -123,7 +123,10 @@ impl Secrets {
     /// Returns when the credential of a connection was last seen in the cluster, or `None` if it cannot be used.
     pub fn confirmed(&self, connection: &ObjectRef<GraphConnection>) -> Option<Instant> {
         let namespace = connection.namespace.as_deref().unwrap_or_default();
-        let connection = self.triggers.index.connection(namespace, &connection.name)?;
+        let connection = self
+            .triggers
+            .index
+            .connection(namespace, &connection.name)?;
         let reference = secret_reference(&connection).ok()?;
         let name = Name::new(namespace, &reference.name);
         self.store().confirmed(&name, &reference.key)

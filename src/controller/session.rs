@@ -372,7 +372,9 @@ fn limits(connection: &GraphConnection) -> RateLimits {
 }
 
 /// Returns the reference to the credential of a connection.
-pub(super) fn secret_reference(connection: &GraphConnection) -> Result<&SecretKeyReference, Blocked> {
+pub(super) fn secret_reference(
+    connection: &GraphConnection,
+) -> Result<&SecretKeyReference, Blocked> {
     let secret = connection.spec.credential.client_secret.as_ref();
     secret.map(|secret| &secret.secret_key_ref).ok_or_else(|| {
         Blocked::person(
@@ -381,3 +383,6 @@ pub(super) fn secret_reference(connection: &GraphConnection) -> Result<&SecretKe
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,6 +61,8 @@ mod tests {
     #[test]
     fn a_session_outlives_its_credential_by_an_hour() {
         assert!(is_usable_for_deletion(MINUTE * 60));
-        assert!(!is_usable_for_deletion(MINUTE * 60 + Duration::from_secs(1)));
+        assert!(!is_usable_for_deletion(
+            MINUTE * 60 + Duration::from_secs(1)
+        ));
     }
 }

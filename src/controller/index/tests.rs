@@ -224,6 +224,36 @@ fn a_list_is_taken_over_once_it_is_complete() {
 }
 
 #[test]
+fn what_a_relist_lacks_has_vanished_even_if_its_name_is_used_again() {
+    let (store, mut writer) = reflector::store();
+    let index = Index::default();
+    let mut list = |uids: &[(&str, &str)]| {
+        let listed = uids.iter().map(|(name, uid)| {
+            let mut connection = connection();
+            connection.metadata.name = Some((*name).to_owned());
+            connection.metadata.uid = Some((*uid).to_owned());
+            watcher::Event::InitApply(connection)
+        });
+        let events = [watcher::Event::Init].into_iter().chain(listed);
+        let mut vanished = Vec::new();
+        for event in events.chain([watcher::Event::InitDone]) {
+            writer.apply_watcher_event(&event);
+            vanished.extend(index.apply(&event, &store));
+        }
+        let mut uids: Vec<_> = vanished.iter().filter_map(|one| one.uid()).collect();
+        uids.sort();
+        uids
+    };
+    let none = Vec::<String>::new();
+    assert_eq!(list(&[("a", "1"), ("b", "2"), ("c", "3")]), none);
+    assert_eq!(list(&[("a", "1"), ("b", "4")]), ["2", "3"]);
+    assert_eq!(list(&[("a", "1"), ("b", "4")]), none);
+    let known = index.connection("schools", "b").and_then(|one| one.uid());
+    assert_eq!(known.as_deref(), Some("4"));
+    assert!(index.connection("schools", "c").is_none());
+}
+
+#[test]
 fn a_set_that_gets_its_id_makes_a_flow_a_duplicate_without_giving_away_its_name() {
     let mut world = World::new();
     let index = world.index.clone();

@@ -141,7 +141,10 @@ mod tests {
         assert_eq!(body.metadata.uid, "1");
         assert_eq!(body.metadata.resource_version, "2");
         let values: Vec<_> = body.values.iter().collect();
-        assert_eq!(values, [(&"staff".to_owned(), &Zeroizing::new(b"xyz".to_vec()))]);
+        assert_eq!(
+            values,
+            [(&"staff".to_owned(), &Zeroizing::new(b"xyz".to_vec()))]
+        );
     }
 
     #[test]
@@ -155,7 +158,10 @@ mod tests {
     fn what_is_no_secret_is_refused() {
         for text in ["", "[]", "{", "{}{}", r#"{"data":{"staff":"%"}}"#] {
             let wanted = ["staff".to_owned()].into();
-            assert!(SecretBody::parse(text.as_bytes(), &wanted).is_none(), "{text}");
+            assert!(
+                SecretBody::parse(text.as_bytes(), &wanted).is_none(),
+                "{text}"
+            );
         }
     }
 }

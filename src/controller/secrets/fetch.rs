@@ -6,8 +6,8 @@ use std::pin::pin;
 use futures::{AsyncBufRead, AsyncBufReadExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Resource;
-use kube::core::Request;
 use kube::api::GetParams;
+use kube::core::Request;
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
@@ -47,9 +47,7 @@ pub async fn fetch(
                 Err(failure(namespace, name, kube::Error::Service(unreadable)))
             }
         },
-        Err(kube::Error::Api(status)) if status.is_not_found() => {
-            Ok(without(keys, Flaw::Missing))
-        }
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(without(keys, Flaw::Missing)),
         Err(kube::Error::Api(status)) if status.is_forbidden() => {
             Ok(without(keys, Flaw::Forbidden))
         }

@@ -184,10 +184,7 @@ mod tests {
         Name::new("schools", name)
     }
 
-    fn read<const N: usize>(
-        began: Instant,
-        digests: [(&str, Result<u8, Flaw>); N],
-    ) -> Known {
+    fn read<const N: usize>(began: Instant, digests: [(&str, Result<u8, Flaw>); N]) -> Known {
         let digest = |(key, value): (&str, Result<u8, Flaw>)| {
             (key.to_owned(), value.map(|byte| Digest::new([byte; 32])))
         };
@@ -239,7 +236,12 @@ mod tests {
         assert_eq!(store.record(&name, first), [], "nothing was known before");
         let second = read(
             now,
-            [("a", Ok(1)), ("b", Ok(2)), ("c", Err(Flaw::NoKey)), ("d", Ok(1))],
+            [
+                ("a", Ok(1)),
+                ("b", Ok(2)),
+                ("c", Err(Flaw::NoKey)),
+                ("d", Ok(1)),
+            ],
         );
         let change = |key: &str, kind| {
             let key = key.to_owned();

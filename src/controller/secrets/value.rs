@@ -68,7 +68,9 @@ pub fn misnamed(reference: &SecretKeyReference, error: InvalidName) -> Blocked {
     let name = &reference.name;
     Blocked::person(
         reason::SECRET_NOT_FOUND,
-        format!("{name:?} is not the name of a Secret, and no request was sent for it: {error}; correct the reference"),
+        format!(
+            "{name:?} is not the name of a Secret, and no request was sent for it: {error}; correct the reference"
+        ),
     )
 }
 

@@ -1,0 +1,3 @@
+//! What no tenant can do to another, and what the operator's permissions do not allow it.
+
+mod secrets;
