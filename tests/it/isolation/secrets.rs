@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::conditions::{headline, is_ready, ready, told};
 use crate::faults::{LISTS, open, prepare};
 use crate::manifests::{
-    CLIENT, connection, connection_with, flow, groups, object, objects, passwords, sample, set,
-    users,
+    CLIENT, connection, connection_with, flow, groups, labelled, object, objects, passwords,
+    sample, set, users,
 };
 use crate::oracle::{all_ready, assert_healed};
 use crate::process::{Launch, Process};
@@ -67,10 +67,15 @@ async fn secrets_are_neither_listed_nor_watched_in_any_mode() {
     let all = TestEnv::set_up_for_all_namespaces("secrets-in-all", Options::default()).await;
     for mut env in [one, all] {
         let start = env.audit_position();
-        env.start_operator(&["--watch-selector", "test!=elsewhere"])
-            .await;
-        env.apply_samples().await;
-        env.flow_where("north-users", is_ready).await;
+        // The other tests' resources are not its own.
+        let label = env.namespace.clone();
+        let selector = format!("test={label}");
+        env.start_operator(&["--watch-selector", &selector]).await;
+        let resources = [connection(), set("north"), users("users")];
+        let resources = resources.map(|one| labelled(one, &label));
+        env.apply(passwords("Same-1")).await.unwrap();
+        env.apply_all(resources).await;
+        env.flow_where("users", is_ready).await;
         reads(&env, start, "passwords", 4).await;
         are_reads_by_name(&env, start);
         env.stop_operator().await;
