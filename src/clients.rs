@@ -33,11 +33,16 @@ use kube::client::{Body, ConfigExt};
 use kube::{Client, Config};
 use thiserror::Error;
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
 
 /// Time limit of a request to the cluster.
 const REQUEST: Duration = Duration::from_secs(15);
+
+/// Largest response that is passed on as it arrives: a Secret. etcd stores 1.5 MiB of it, which as JSON is a third more
+/// where it is base64, and up to six times as much where it is an annotation, of which there are 256 KiB: 1.25 MiB ×
+/// 4/3 + 256 KiB × 6 = 3.2 MiB.
+const MAX_UNTOUCHED: usize = 4 * 1024 * 1024;
 
 /// Time limit of a page of a list, and of the start of a watch. The API server itself ends a request after a minute.
 const LIST: Duration = Duration::from_mins(1);
@@ -68,6 +73,8 @@ pub struct Clients {
     pub watches: Client,
     /// Client for all other requests.
     pub cluster: Client,
+    /// Client for reading Secrets. Their contents pass through it without being copied or parsed.
+    pub secrets: Client,
     /// Client for the lease alone.
     pub lease: Client,
 }
@@ -80,12 +87,15 @@ impl Clients {
     ///
     /// If the credentials cannot be used, or if `config` contains a proxy, which is not supported.
     pub fn new(config: &Config, lease_request: Duration, vital: &Handle) -> kube::Result<Self> {
-        let within = |request: Duration| client(config, RequestLimits::of(request));
+        let within =
+            |request: Duration| client(config, RequestLimits::of(request), Passage::Readable);
         let (watches, cluster) = (within(LIST)?, within(REQUEST)?);
+        let secrets = client(config, RequestLimits::of(REQUEST), Passage::Untouched)?;
         let _entered = vital.enter();
         Ok(Self {
             watches,
             cluster,
+            secrets,
             lease: within(lease_request)?,
         })
     }
@@ -112,11 +122,22 @@ impl RequestLimits {
     }
 }
 
-/// Time limit that a request exceeded.
+/// How the body of a response that is not a watch is passed on.
+#[derive(Clone, Copy, Debug)]
+enum Passage {
+    /// As a whole, made readable.
+    Readable,
+    /// As it arrives.
+    Untouched,
+}
+
+/// Limit that a request exceeded.
 #[derive(Debug, Error)]
-enum RequestTimeout {
+enum ExceededLimit {
     #[error("the API server did not answer in full within {0:?}")]
     Answer(Duration),
+    #[error("the API server answered with more than {0} bytes")]
+    Size(usize),
     #[error(
         "the API server was silent on a watch for {0:?}, and should mark its place each minute"
     )]
@@ -125,7 +146,7 @@ enum RequestTimeout {
 
 type ClusterResponse = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
-fn client(config: &Config, limits: RequestLimits) -> kube::Result<Client> {
+fn client(config: &Config, limits: RequestLimits, passage: Passage) -> kube::Result<Client> {
     if let Some(proxy) = &config.proxy_url {
         return Err(kube::Error::ProxyProtocolUnsupported {
             proxy_url: Box::new(proxy.clone()),
@@ -141,10 +162,10 @@ fn client(config: &Config, limits: RequestLimits) -> kube::Result<Client> {
         let is_watch = is_watch(&request);
         let answer = service.clone().oneshot(request).boxed();
         async move {
-            if is_watch {
-                watched(answer, limits).await
-            } else {
-                whole(answer, limits.request).await
+            match passage {
+                _ if is_watch => watched(answer, limits).await,
+                Passage::Readable => whole(answer, limits.request).await,
+                Passage::Untouched => untouched(answer, limits.request).await,
             }
         }
     });
@@ -198,7 +219,34 @@ async fn whole(
         Ok(Response::from_parts(head, body.boxed_unsync()))
     };
     let received = timeout(limit, received).await;
-    received.map_err(|_| RequestTimeout::Answer(limit))?
+    received.map_err(|_| ExceededLimit::Answer(limit))?
+}
+
+/// Returns a response whose body is passed on as it arrives, within `limit` as a whole and up to [`MAX_UNTOUCHED`].
+async fn untouched(
+    answer: BoxFuture<'static, Result<Response<Incoming>, BoxError>>,
+    limit: Duration,
+) -> Result<ClusterResponse, BoxError> {
+    let deadline = Instant::now() + limit;
+    let begun = timeout_at(deadline, answer).await;
+    let answer = begun.map_err(|_| ExceededLimit::Answer(limit))??;
+    let frames = move |body| {
+        stream::try_unfold(
+            (body, MAX_UNTOUCHED),
+            move |(mut body, left): (Incoming, usize)| async move {
+                let frame = timeout_at(deadline, body.frame()).await;
+                let frame = frame.map_err(|_| ExceededLimit::Answer(limit))?;
+                let Some(frame) = frame.transpose()? else {
+                    return Ok::<_, BoxError>(None);
+                };
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                let left = left.checked_sub(length);
+                let left = left.ok_or(ExceededLimit::Size(MAX_UNTOUCHED))?;
+                Ok(Some((frame, (body, left))))
+            },
+        )
+    };
+    Ok(answer.map(|body| StreamBody::new(frames(body)).boxed_unsync()))
 }
 
 /// Returns a response whose body may be unlimited in time, but not silent for longer than the limit.
@@ -207,7 +255,7 @@ async fn watched(
     limits: RequestLimits,
 ) -> Result<ClusterResponse, BoxError> {
     let begun = timeout(limits.request, answer).await;
-    let answer = begun.map_err(|_| RequestTimeout::Answer(limits.request))??;
+    let answer = begun.map_err(|_| ExceededLimit::Answer(limits.request))??;
     Ok(answer.map(|body| StreamBody::new(events(body, limits.silence)).boxed_unsync()))
 }
 
@@ -227,7 +275,7 @@ fn events(
                     return Ok(Some((Frame::data(Bytes::from(event)), (body, rest))));
                 }
                 let heard = timeout(silence, body.frame()).await;
-                match heard.map_err(|_| RequestTimeout::Silent(silence))? {
+                match heard.map_err(|_| ExceededLimit::Silent(silence))? {
                     Some(frame) => begun.extend(frame?.into_data().unwrap_or_default()),
                     None => return Ok(None),
                 }

@@ -9,6 +9,7 @@ use industrydata_operator::settings::{Arguments, Settings};
 use industrydata_operator::{api, failpoint, runtime, telemetry};
 use kube::Config;
 use kube::config::KubeConfigOptions;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +54,7 @@ async fn ready(probe: ReadinessProbe) -> anyhow::Result<()> {
 
 #[tokio::main]
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    disable_core_dumps()?;
     let _failpoints = failpoint::set_up();
     let settings = Settings::from_arguments(arguments)?;
     telemetry::init(settings.log.format, &settings.log.directives)?;
@@ -67,6 +69,15 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     tracing::info!("stopping");
     shutdown.cancel();
     Ok(running.await?)
+}
+
+/// A dump of the memory would contain credentials, passwords and tokens.
+fn disable_core_dumps() -> anyhow::Result<()> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none).context("failed to disable core dumps")
 }
 
 /// Returns the configuration for a context of the kubeconfig or, without a context, for the current context or the

@@ -115,7 +115,8 @@ pub async fn run(
 fn clients(config: &Config, settings: &Settings, vital: &Vital) -> Result<Clients, RuntimeError> {
     let lease = settings.lease.as_ref();
     let lease = lease.map_or(LeaseSettings::MIN_DURATION, LeaseSettings::request_timeout);
-    Clients::new(config, lease, &vital.handle()).map_err(|error| RuntimeError::Cluster(Box::new(error)))
+    Clients::new(config, lease, &vital.handle())
+        .map_err(|error| RuntimeError::Cluster(Box::new(error)))
 }
 
 struct Operator {
@@ -230,6 +231,7 @@ impl Operator {
             selector: self.settings.selector.clone(),
             watches: self.clients.watches.clone(),
             cluster: self.clients.cluster.clone(),
+            secrets: self.clients.secrets.clone(),
             recorder: Recorder::new(self.clients.cluster.clone(), reporter),
             transport: self.transport.clone(),
             lease_guard: lease_guard.clone(),

@@ -110,7 +110,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_watch_that_shows_nothing_for_a_minute_is_in_trouble_until_it_does() {
         let watches = Watches::default();
-        let (watch, other) = (watches.begin("Secret"), watches.begin("Secret"));
+        let (watch, other) = (
+            watches.begin("ProvisioningFlow"),
+            watches.begin("ProvisioningFlow"),
+        );
         other.delivered();
         advance(GRACE).await;
         assert_eq!(healthy(&watches), [true]);
@@ -126,7 +129,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_watch_that_keeps_failing_is_in_trouble_until_it_is_calm() {
         let watches = Watches::default();
-        let watch = watches.begin("Secret");
+        let watch = watches.begin("ProvisioningFlow");
         watch.delivered();
         for _ in 0..3 {
             watch.failed();
@@ -145,7 +148,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_watch_that_has_ended_is_forgotten() {
         let watches = Watches::default();
-        drop(watches.begin("Secret"));
+        drop(watches.begin("ProvisioningFlow"));
         advance(GRACE * 2).await;
         assert!(watches.health().is_empty());
     }

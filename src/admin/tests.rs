@@ -154,7 +154,7 @@ async fn a_watch_that_does_not_deliver_is_named() {
     let readiness = ReadyState::new("waiting");
     readiness.set(ServerState::Leading);
     let (dead, fine) = (
-        readiness.watches().begin("Secret"),
+        readiness.watches().begin("GraphConnection"),
         readiness.watches().begin("ProvisioningFlow"),
     );
     assert_eq!(
@@ -171,5 +171,8 @@ async fn a_watch_that_does_not_deliver_is_named() {
 
     let (status, line) = leading(&readiness);
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(line.contains("from the cluster for: Secret;"), "{line}");
+    assert!(
+        line.contains("from the cluster for: GraphConnection;"),
+        "{line}"
+    );
 }

@@ -54,7 +54,7 @@ words! {
     CONNECTION_NOT_FOUND = "ConnectionNotFound";
     /// `spec.tenantId` is neither a GUID nor a domain name.
     INVALID_TENANT = "InvalidTenant";
-    /// The Secret or its key does not exist, or the value is not text.
+    /// The Secret or its key does not exist, the operator may not read it, or the value is not text.
     SECRET_NOT_FOUND = "SecretNotFound";
     /// The remote object is being deleted.
     DELETING = "Deleting";

@@ -144,7 +144,7 @@ async fn a_connection_may_be_idle_for_longer_than_a_request_may_take() {
         request: SHORT,
         ..limits()
     };
-    let client = client(&config, limits).unwrap();
+    let client = client(&config, limits, Passage::Readable).unwrap();
     ask(&client).await.unwrap();
 
     tokio::time::sleep(SHORT * 2).await;
@@ -160,7 +160,7 @@ async fn no_request_meets_a_connection_that_the_peer_is_about_to_close() {
         idle: SHORT,
         ..limits()
     };
-    let client = client(&config, limits).unwrap();
+    let client = client(&config, limits, Passage::Readable).unwrap();
     ask(&client).await.unwrap();
 
     tokio::time::sleep(SHORT * 2).await;
@@ -172,7 +172,7 @@ async fn no_request_meets_a_connection_that_the_peer_is_about_to_close() {
 #[tokio::test]
 async fn a_request_of_which_a_byte_has_left_is_not_repeated() {
     let (config, seen) = server(Reuse::Closed, Manner::Whole).await;
-    let client = client(&config, limits()).unwrap();
+    let client = client(&config, limits(), Passage::Readable).unwrap();
     ask(&client).await.unwrap();
 
     ask(&client).await.unwrap_err();
@@ -188,7 +188,9 @@ async fn a_request_is_bounded_to_its_last_byte() {
         ..limits()
     };
 
-    let error = ask(&client(&config, limits).unwrap()).await.unwrap_err();
+    let error = ask(&client(&config, limits, Passage::Readable).unwrap())
+        .await
+        .unwrap_err();
 
     assert_eq!(
         crate::telemetry::with_causes(&error),
@@ -204,7 +206,10 @@ async fn a_watch_may_take_longer_than_a_request() {
         ..limits()
     };
 
-    assert_eq!(follow(&client(&config, limits).unwrap()).await, (6, true));
+    assert_eq!(
+        follow(&client(&config, limits, Passage::Readable).unwrap()).await,
+        (6, true)
+    );
 }
 
 #[tokio::test]
@@ -215,7 +220,10 @@ async fn a_watch_that_falls_silent_ends_with_an_error() {
         ..limits()
     };
 
-    assert_eq!(follow(&client(&config, limits).unwrap()).await, (1, false));
+    assert_eq!(
+        follow(&client(&config, limits, Passage::Readable).unwrap()).await,
+        (1, false)
+    );
 }
 
 #[tokio::test]
@@ -223,5 +231,5 @@ async fn a_proxy_is_refused_rather_than_passed_by() {
     let mut config = Config::new("https://127.0.0.1:1".parse().unwrap());
     config.proxy_url = Some("http://127.0.0.1:3128".parse().unwrap());
 
-    assert!(client(&config, limits()).is_err());
+    assert!(client(&config, limits(), Passage::Readable).is_err());
 }

@@ -1,6 +1,6 @@
 //! Memory of this process about each resource, between reconciles.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kube::ResourceExt;
@@ -81,6 +81,16 @@ impl<K: ResourceExt> ReconcileCache<K> {
     pub fn log<T>(&self, resource: &K, work: impl FnOnce(&mut FailureLog) -> T) -> Option<T> {
         let uid = resource.uid().unwrap_or_default();
         self.lock().get_mut(&uid).map(|entry| work(&mut entry.log))
+    }
+
+    /// Removes the entries of all resources that a complete list lacks. A reconcile that was in progress at a removal
+    /// may have left one behind.
+    pub fn sweep(&self, listed: &[Arc<K>]) {
+        let uids: HashSet<String> = listed
+            .iter()
+            .filter_map(|resource| resource.uid())
+            .collect();
+        self.lock().retain(|uid, _| uids.contains(uid));
     }
 
     /// Removes the entry of a resource that no longer exists.

@@ -15,6 +15,7 @@ use crate::plan::{Attempt, Planned};
 
 use super::error::Error;
 use super::index::namespace;
+use super::object_name::ObjectName;
 
 /// The field manager: the name under which the cluster records the operator's writes.
 pub const FIELD_MANAGER: &str = "industrydata-operator";
@@ -219,10 +220,10 @@ pub async fn read<K: Written>(client: &Client, resource: &K) -> Result<Option<K>
 pub async fn labels_of<K: Written>(
     client: &Client,
     namespace: &str,
-    name: &str,
+    name: &ObjectName,
 ) -> Result<Option<BTreeMap<String, String>>, Error> {
     let api: Api<K> = Api::namespaced(client.clone(), namespace);
-    let found = api.get_metadata_opt(name).await;
+    let found = api.get_metadata_opt(name.as_str()).await;
     let found = found.map_err(|source| Error::Cluster {
         operation: "read",
         object: format!("{} {namespace}/{name}", K::kind(&())),

@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
-use kube::ResourceExt;
 use tokio::time::Instant;
 
 use crate::api::{GraphConnection, reason};
@@ -12,14 +12,14 @@ use crate::graph::{Operation, Priority};
 use crate::metrics::ResourceKind;
 use crate::plan::connection::Related;
 use crate::plan::resource::is_deleting;
-use crate::plan::{Action, Blocked, Fetched, Permit, Target};
+use crate::plan::{Action, Blocked, Fetched, Permit, Planned, SharedStatus, Target, secret};
 use crate::poll::Snapshot;
 
 use super::cache::ReconcileCache;
 use super::context::Context;
-use super::error::Error;
+use super::error::{Error, Unavailable};
 use super::index::namespace;
-use super::managed::{Changed, Connected, Located, Managed};
+use super::managed::{Changed, Connected, Managed};
 use super::session::Route;
 use super::triggers::Triggers;
 use super::turns::Turn;
@@ -41,20 +41,23 @@ impl Managed for GraphConnection {
         triggers.connection_seen(seen, gone);
     }
 
-    async fn locate(&self, context: &Context, turn: &Turn) -> Result<Located, Error> {
-        let renewed = context.sessions.renew(self, turn).await?;
-        Ok(renewed.map(|renewed| {
-            let (session, revision) = renewed.revision;
-            let target = Target {
-                set: None,
-                revision,
-            };
-            Connected {
-                session,
-                target,
-                refused: renewed.refused,
-            }
-        }))
+    fn sweep(listed: &[Arc<Self>], context: &Context) {
+        context.sessions.sweep(listed);
+    }
+
+    async fn locate(&self, context: &Context, turn: &Turn) -> Result<Connected, Unavailable> {
+        let max_age = max_age(self, Some(self));
+        let renewed = context.sessions.renew(self, max_age, turn).await?;
+        let (session, revision) = renewed.revision;
+        let target = Target {
+            set: None,
+            revision,
+        };
+        Ok(Connected {
+            session,
+            target,
+            refused: renewed.refused,
+        })
     }
 
     async fn related(
@@ -99,29 +102,44 @@ impl Managed for GraphConnection {
 
 /// Returns the session of the connection `name`, on behalf of `user`.
 ///
-/// A resource that is being deleted may use a credential that no longer exists, and a connection that is suspended.
+/// A resource that is being deleted may for a while use a credential that no longer exists, and a connection that is
+/// suspended.
 pub(super) async fn reach(
-    user: &impl ResourceExt,
+    user: &impl Planned,
     name: &str,
     context: &Context,
     turn: &Turn,
-) -> Result<Result<Route, Blocked>, Error> {
+) -> Result<Route, Unavailable> {
     let Some(connection) = context.index.connection(&namespace(user), name) else {
         let message = format!("the GraphConnection {name} does not exist: create it");
         let message =
             watch::missing::<GraphConnection>(&namespace(user), name, context, message).await?;
-        return Ok(Err(Blocked::missing(reason::CONNECTION_NOT_FOUND, message)));
+        return Err(Blocked::missing(reason::CONNECTION_NOT_FOUND, message).into());
     };
     let deleting = is_deleting(user);
     if connection.spec.suspend && !deleting {
         let message = format!(
             "the GraphConnection {name} is suspended: set its spec.suspend to false to resume"
         );
-        return Ok(Err(Blocked::suspension(reason::SUSPENDED, message)));
+        return Err(Blocked::suspension(reason::SUSPENDED, message).into());
     }
-    let opened = context.sessions.open(&connection, turn).await?;
-    match (opened, deleting) {
-        (Err(blocked), true) => Ok(context.sessions.last(&connection).await.ok_or(blocked)),
-        (opened, _) => Ok(opened),
+    let max_age = max_age(user, Some(&connection));
+    match context.sessions.open(&connection, max_age, turn).await {
+        Err(Unavailable::Blocked(blocked)) if deleting => {
+            let last = context.sessions.last(&connection).await;
+            last.ok_or(Unavailable::Blocked(blocked))
+        }
+        opened => opened,
     }
+}
+
+/// Returns how old what is known of a Secret may be for a reconcile of `user`: as old as what is known of the service,
+/// and of no age if a person has requested a reconciliation.
+pub(super) fn max_age(user: &impl Planned, connection: Option<&GraphConnection>) -> Duration {
+    let status = user.status().cloned().unwrap_or_default();
+    if status.pending_request(user).is_some() {
+        return Duration::ZERO;
+    }
+    let poll_interval = connection.map(|connection| connection.spec.poll_interval.into());
+    secret::interval(poll_interval.unwrap_or(Duration::MAX))
 }

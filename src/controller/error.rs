@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::plan::Blocked;
+
 /// Why a reconcile failed.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -56,6 +58,36 @@ pub enum Error {
         /// The object: `Kind namespace/name`.
         object: String,
     },
+}
+
+/// Why something that a reconcile needs is not available.
+#[derive(Debug)]
+pub enum Unavailable {
+    /// Something else must change first. The plan of the resource reports it.
+    Blocked(Blocked),
+    /// A request to the cluster failed. The reconcile ends, and is retried.
+    Failed(Error),
+}
+
+impl From<Blocked> for Unavailable {
+    fn from(blocked: Blocked) -> Self {
+        Self::Blocked(blocked)
+    }
+}
+
+impl From<Error> for Unavailable {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Separates what a plan reports from what ends a reconcile.
+pub fn settled<T>(result: Result<T, Unavailable>) -> Result<Result<T, Blocked>, Error> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(Unavailable::Blocked(blocked)) => Ok(Err(blocked)),
+        Err(Unavailable::Failed(error)) => Err(error),
+    }
 }
 
 impl Error {

@@ -20,11 +20,11 @@ use crate::plan::{Action, Blocked, Fetched, Password, Permit, Target};
 use crate::poll::Snapshot;
 
 use super::cache::ReconcileCache;
-use super::connection::reach;
+use super::connection::{max_age, reach};
 use super::context::Context;
-use super::error::Error;
+use super::error::{Error, Unavailable, settled};
 use super::index::{Index, namespace};
-use super::managed::{Changed, Connected, Located, Managed, fetched, verdict_on_id};
+use super::managed::{Changed, Connected, Managed, fetched, verdict_on_id};
 use super::triggers::Triggers;
 use super::turns::Turn;
 use super::watch;
@@ -50,27 +50,25 @@ impl Managed for ProvisioningFlow {
         }
     }
 
-    async fn locate(&self, context: &Context, turn: &Turn) -> Result<Located, Error> {
+    async fn locate(&self, context: &Context, turn: &Turn) -> Result<Connected, Unavailable> {
         let set = match remote_set(self, &context.index) {
             Ok(set) => set,
-            Err(blocked) => return Ok(Err(with_selector(self, blocked, context).await?)),
+            Err(blocked) => return Err(with_selector(self, blocked, context).await?.into()),
         };
         let Some(connection) = context.index.connection_of(self) else {
             let blocked = set_missing(self);
-            return Ok(Err(with_selector(self, blocked, context).await?));
+            return Err(with_selector(self, blocked, context).await?.into());
         };
-        let session = reach(self, &connection, context, turn).await?;
-        Ok(session.map(|(session, revision)| {
-            let target = Target {
-                set: Some(set),
-                revision,
-            };
-            Connected {
-                session,
-                target,
-                refused: None,
-            }
-        }))
+        let (session, revision) = reach(self, &connection, context, turn).await?;
+        let target = Target {
+            set: Some(set),
+            revision,
+        };
+        Ok(Connected {
+            session,
+            target,
+            refused: None,
+        })
     }
 
     async fn related(
@@ -80,7 +78,7 @@ impl Managed for ProvisioningFlow {
     ) -> Result<Related, Error> {
         let needed = self.spec.management_policy == ManagementPolicy::Manage && !is_deleting(self);
         let passwords = if needed {
-            passwords_of(self, context).await?
+            settled(passwords_of(self, context).await)?
         } else {
             Ok(Vec::new())
         };
@@ -290,14 +288,15 @@ fn set_missing(flow: &ProvisioningFlow) -> Blocked {
 async fn passwords_of(
     flow: &ProvisioningFlow,
     context: &Context,
-) -> Result<Result<Vec<Password>, Blocked>, Error> {
+) -> Result<Vec<Password>, Unavailable> {
     let namespace = namespace(flow);
+    let connection = context.index.connection_of(flow);
+    let connection = connection.and_then(|name| context.index.connection(&namespace, &name));
+    let max_age = max_age(flow, connection.as_deref());
     let mut found = Vec::new();
     for (role_group, reference) in passwords(&flow.spec) {
-        let value = match context.secrets.value(&namespace, reference).await? {
-            Ok(value) => value,
-            Err(blocked) => return Ok(Err(blocked)),
-        };
+        let value = context.secrets.value(&namespace, reference, max_age);
+        let value = value.await?;
         found.push(Password {
             source: AppliedSecret {
                 role_group: role_group.to_owned(),
@@ -311,7 +310,7 @@ async fn passwords_of(
     }
     found.sort_by(|one, other| one.source.cmp(&other.source));
     found.dedup();
-    Ok(Ok(found))
+    Ok(found)
 }
 
 /// Reads the passwords for a request. A Secret that has been removed since the plan ends the reconcile; the next one
@@ -319,7 +318,7 @@ async fn passwords_of(
 async fn read_passwords(flow: &ProvisioningFlow, context: &Context) -> Result<Passwords, Error> {
     let mut values = Passwords::new();
     for (role_group, reference) in passwords(&flow.spec) {
-        let read = context.secrets.read(&namespace(flow), reference).await?;
+        let read = settled(context.secrets.read(&namespace(flow), reference).await)?;
         let (password, _) = read.map_err(|_| Error::Conflict {
             object: format!("Secret {}/{}", namespace(flow), reference.name),
         })?;

@@ -19,8 +19,8 @@ use crate::poll::Snapshot;
 use super::cache::ReconcileCache;
 use super::connection::reach;
 use super::context::Context;
-use super::error::Error;
-use super::managed::{Changed, Connected, Located, Managed, fetched, verdict_on_id};
+use super::error::{Error, Unavailable};
+use super::managed::{Changed, Connected, Managed, fetched, verdict_on_id};
 use super::triggers::Triggers;
 use super::turns::Turn;
 
@@ -37,19 +37,18 @@ impl Managed for OutboundProvisioningFlowSet {
         triggers.set_seen(seen, gone);
     }
 
-    async fn locate(&self, context: &Context, turn: &Turn) -> Result<Located, Error> {
-        let session = reach(self, &self.spec.connection_ref.name, context, turn).await?;
-        Ok(session.map(|(session, revision)| {
-            let target = Target {
-                set: None,
-                revision,
-            };
-            Connected {
-                session,
-                target,
-                refused: None,
-            }
-        }))
+    async fn locate(&self, context: &Context, turn: &Turn) -> Result<Connected, Unavailable> {
+        let (session, revision) =
+            reach(self, &self.spec.connection_ref.name, context, turn).await?;
+        let target = Target {
+            set: None,
+            revision,
+        };
+        Ok(Connected {
+            session,
+            target,
+            refused: None,
+        })
     }
 
     async fn related(

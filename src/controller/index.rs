@@ -14,62 +14,53 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
-use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use tokio::sync::watch;
 
 use crate::api::condition::RECONCILING;
-use crate::api::{FlowCount, GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
+use crate::api::{
+    FlowCount, GraphConnection, ManagementPolicy, OutboundProvisioningFlowSet, ProvisioningFlow,
+};
 use crate::graph::model::FlowSetId;
 use crate::plan::conditions::is_true;
+use crate::plan::definition::passwords;
 use crate::plan::poll::Cadence;
 use crate::plan::resource::{generation, is_deleting};
 use crate::poll::Interest;
 
-use indexer::Name;
+pub use indexer::Name;
 pub use state::Indexed;
 use state::{ConnectionKey, FlowKey, SetKey, State, connection_of, remote_set_of};
 
 /// The resources of one scope, as the watches show them.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Index {
     /// One lock for all kinds, as the keys of flows depend on sets.
     state: Arc<RwLock<State>>,
-    /// Metadata of all Secrets; never their contents.
-    secrets: Store<PartialObjectMeta<Secret>>,
     /// How many watches have shown all there is.
     shown: watch::Sender<usize>,
 }
 
-/// Which Secret of a name it is, and how it is now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecretVersion {
-    /// `metadata.uid`
-    pub uid: String,
-    /// `metadata.resourceVersion`
-    pub resource_version: String,
+/// How resources use a Secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretUse {
+    /// The keys in use.
+    pub keys: BTreeSet<String>,
+    /// Shortest interval between polls of the connections concerned, or `None` if all that use it are suspended.
+    pub interval: Option<Duration>,
 }
 
 /// One for each kind that is watched.
-const WATCHES: usize = 4;
+const WATCHES: usize = 3;
 
 impl Index {
-    /// An index that holds nothing yet.
-    pub fn new(secrets: Store<PartialObjectMeta<Secret>>) -> Self {
-        Self {
-            state: Arc::default(),
-            secrets,
-            shown: watch::Sender::new(0),
-        }
-    }
-
-    /// Takes over what the store of a watch holds after `event`. What the event causes has to come after this.
-    pub fn apply<K: Indexed>(&self, event: &watcher::Event<K>, store: &Store<K>) {
+    /// Takes over what the store of a watch holds after `event`, and returns what has vanished without an event of its
+    /// own. What the event causes has to come after this.
+    pub fn apply<K: Indexed>(&self, event: &watcher::Event<K>, store: &Store<K>) -> Vec<Arc<K>> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.apply(event, store);
+        state.apply(event, store)
     }
 
     /// Waits until every watch has shown all there is: before that, what has not been seen may well exist.
@@ -105,15 +96,6 @@ impl Index {
     /// The remote set that a flow belongs to, once it is known.
     pub fn remote_set_of(&self, flow: &ProvisioningFlow) -> Option<FlowSetId> {
         remote_set_of(flow, self.set_of(flow).as_deref())
-    }
-
-    /// The version of a Secret.
-    pub fn secret(&self, namespace: &str, name: &str) -> Option<SecretVersion> {
-        let secret = self.secrets.get(&ObjectRef::new(name).within(namespace))?;
-        Some(SecretVersion {
-            uid: secret.uid()?,
-            resource_version: secret.resource_version()?,
-        })
     }
 
     /// The flows that refer to a set.
@@ -226,16 +208,63 @@ impl Index {
         state.sets.with(&key).any(|other| other.uid() != set.uid())
     }
 
-    /// The resources to which a Secret matters: its connections, and the flows that have a password in it.
+    /// The resources to which the value under a key of a Secret matters: the connections whose credential it is, and
+    /// the flows that have a password there.
     pub fn users_of_secret(
         &self,
-        secret: &PartialObjectMeta<Secret>,
+        secret: &Name,
+        key: &str,
     ) -> (Vec<Arc<GraphConnection>>, Vec<Arc<ProvisioningFlow>>) {
-        let (state, name) = (self.state(), Name::of(secret));
-        let key = ConnectionKey::Secret(name.clone());
-        let connections = state.connections.with(&key).cloned().collect();
-        let flows = state.flows.with(&FlowKey::Secret(name)).cloned().collect();
-        (connections, flows)
+        let (state, name) = (self.state(), &secret.name);
+        let connections = state
+            .connections
+            .with(&ConnectionKey::Secret(secret.clone()));
+        let is_credential =
+            |connection: &&Arc<GraphConnection>| credential_key(connection) == Some(key);
+        let flows = state.flows.with(&FlowKey::Secret(secret.clone()));
+        let is_password = |flow: &&Arc<ProvisioningFlow>| {
+            passwords(&flow.spec)
+                .any(|(_, reference)| reference.name == *name && reference.key == key)
+        };
+        (
+            connections.filter(is_credential).cloned().collect(),
+            flows.filter(is_password).cloned().collect(),
+        )
+    }
+
+    /// How a Secret is used, or `None` if no resource refers to it. A suspended resource does not use it, and a flow
+    /// only if it may be sent a password.
+    pub fn use_of_secret(&self, secret: &Name) -> Option<SecretUse> {
+        let state = self.state();
+        let mut used: Option<SecretUse> = None;
+        let mut add = |keys: &mut dyn Iterator<Item = &str>, through: Option<&GraphConnection>| {
+            let used = used.get_or_insert_default();
+            if let Some(connection) = through.filter(|connection| !connection.spec.suspend) {
+                used.keys.extend(keys.map(str::to_owned));
+                let interval = Duration::from(connection.spec.poll_interval);
+                let shortest = used.interval.map_or(interval, |other| other.min(interval));
+                used.interval = Some(shortest);
+            }
+        };
+        for connection in state
+            .connections
+            .with(&ConnectionKey::Secret(secret.clone()))
+        {
+            add(
+                &mut credential_key(connection).into_iter(),
+                Some(connection),
+            );
+        }
+        for flow in state.flows.with(&FlowKey::Secret(secret.clone())) {
+            let through = connection_of(flow, state.set_of(flow).map(|set| &**set))
+                .filter(|_| takes_passwords(flow))
+                .and_then(|name| state.connections.get(&Name::beside(&**flow, &name)));
+            let mut keys = passwords(&flow.spec)
+                .filter(|(_, reference)| reference.name == secret.name)
+                .map(|(_, reference)| reference.key.as_str());
+            add(&mut keys, through.map(|connection| &**connection));
+        }
+        used
     }
 
     /// What is to be looked at through a connection.
@@ -292,6 +321,17 @@ fn display_name(resource: &impl ResourceExt, reader: &impl ResourceExt) -> Strin
     } else {
         "a resource of another namespace".to_owned()
     }
+}
+
+fn credential_key(connection: &GraphConnection) -> Option<&str> {
+    let secret = connection.spec.credential.client_secret.as_ref()?;
+    Some(&secret.secret_key_ref.key)
+}
+
+/// Returns whether the passwords of a flow may be sent to the service.
+fn takes_passwords(flow: &ProvisioningFlow) -> bool {
+    let spec = &flow.spec;
+    spec.management_policy == ManagementPolicy::Manage && !spec.suspend && !is_deleting(flow)
 }
 
 fn cadence(flow: &ProvisioningFlow, interval: Duration) -> Cadence {

@@ -17,7 +17,7 @@ use crate::poll::Snapshot;
 use super::cache::ReconcileCache;
 use super::cluster::Written;
 use super::context::Context;
-use super::error::Error;
+use super::error::{Error, Unavailable};
 use super::index::Indexed;
 use super::session::Session;
 use super::triggers::Triggers;
@@ -48,12 +48,15 @@ pub trait Managed:
     /// Updates the metrics for a change of the status.
     fn count(_known: &Self::Status, _new: &Self::Status, _metrics: &Metrics) {}
 
+    /// Forgets what belongs to resources that a complete list lacks.
+    fn sweep(_listed: &[Arc<Self>], _context: &Context) {}
+
     /// Determines the session and the location of the remote object.
     fn locate(
         &self,
         context: &Context,
         turn: &Turn,
-    ) -> impl Future<Output = Result<Located, Error>> + Send;
+    ) -> impl Future<Output = Result<Connected, Unavailable>> + Send;
 
     /// Collects the further input of the plan.
     fn related(

@@ -22,10 +22,13 @@ mod flow;
 mod flow_set;
 mod index;
 mod managed;
+mod object_name;
 mod reconciliation;
 mod schedule;
 mod secrets;
 mod session;
+#[cfg(test)]
+mod testing;
 mod triggers;
 mod turns;
 mod watch;

@@ -24,7 +24,7 @@ use crate::telemetry::with_causes;
 
 use super::cluster::{self, Precondition};
 use super::context::Context;
-use super::error::Error;
+use super::error::{Error, settled};
 use super::managed::{Connected, Located, Managed};
 use super::turns::Turn;
 
@@ -49,7 +49,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
     ) -> Result<Self, Error> {
         let started = Instant::now();
         let resource = newest(seen, context).await?;
-        let located = Box::pin(resource.locate(context, turn)).await?;
+        let located = settled(Box::pin(resource.locate(context, turn)).await)?;
         let connected = located.as_ref().ok();
         let related = resource.related(connected, context).await?;
         let latest = connected.and_then(K::latest);

@@ -1,207 +1,258 @@
-//! Reader of Secrets. Only the value of a key matters, not the version of the Secret that contains it.
+//! Reader of Secrets: each by its name, never a list or a watch. Only the value under a key matters, not the version of
+//! the Secret that contains it.
+//!
+//! A value is read again once it is older than the interval between polls. Reconciles do so on demand, and
+//! [`keep`](Secrets::keep) for all Secrets in use; whichever read finds a change wakes the resources that use the value.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+mod body;
+mod fetch;
+mod store;
+mod value;
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt;
-use kube::api::Api;
-use ring::digest::{SHA256, digest};
-use secrecy::{ExposeSecret, SecretString};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use crate::api::{SecretKeyReference, reason};
-use crate::plan::{Blocked, Digest};
+use futures::{FutureExt, StreamExt};
+use kube::runtime::reflector::ObjectRef;
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
-use super::error::Error;
-use super::index::{Index, SecretVersion};
+use crate::api::{GraphConnection, SecretKeyReference};
+use crate::failure_log::FailureLog;
+use crate::plan::{Blocked, secret};
+use crate::telemetry::with_causes;
 
-/// Reader of Secrets. It caches the version and the digest of each key in use, never the value.
+use super::error::{Error, Unavailable};
+use super::index::{Name, SecretUse};
+use super::object_name::ObjectName;
+use super::session::secret_reference;
+use super::triggers::Triggers;
+
+use fetch::{Contents, fetch};
+pub use store::{ChangeKind, KeyChange};
+use store::{Known, SecretStore};
+pub use value::Value;
+use value::{Flaw, digest_of, misnamed};
+
+/// Interval between checks for Secrets that are due. 1 s is also the shortest interval between polls.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Number of Secrets that are read at the same time. A response has at most 4 MiB, so that these take at most 16 MiB.
+const MAX_CONCURRENT_READS: usize = 4;
+
+/// Time until the next check of a Secret that is not read at present: everything that uses it is suspended.
+const UNUSED: Duration = Duration::from_mins(5);
+
+/// Reader of Secrets. It remembers the version and the digest of each key in use, never the value.
 pub struct Secrets {
-    cluster: kube::Client,
-    index: Index,
-    known: Mutex<HashMap<Key, Value>>,
-}
-
-/// Namespace, name and key.
-type Key = (String, String, String);
-
-/// The digest of a key's value, and the version of the Secret that contains it.
-#[derive(Clone, Debug)]
-pub struct Value {
-    /// Version of the Secret.
-    pub version: SecretVersion,
-    /// Digest of the value.
-    pub digest: Digest,
+    client: kube::Client,
+    triggers: Triggers,
+    store: Mutex<SecretStore>,
+    reads: Semaphore,
+    failures: Mutex<FailureLog>,
 }
 
 impl Secrets {
-    /// Creates a reader for the Secrets in `index`.
-    pub fn new(cluster: kube::Client, index: Index) -> Self {
+    /// Creates a reader that reads with `client` and reports changes to `triggers`.
+    pub fn new(client: kube::Client, triggers: Triggers) -> Self {
         Self {
-            cluster,
-            index,
-            known: Mutex::default(),
+            client,
+            triggers,
+            store: Mutex::default(),
+            reads: Semaphore::new(MAX_CONCURRENT_READS),
+            failures: Mutex::default(),
         }
     }
 
-    /// Returns the digest of a key's current value. The Secret is read only if its version has changed since the last
-    /// read.
+    /// Returns the digest of a key's value. The Secret is read only if what is known of it is older than `max_age`;
+    /// without any age, it is read in any case.
     ///
     /// # Errors
     ///
-    /// If the request to the cluster failed. A problem that a person must fix is a [`Blocked`] instead.
+    /// If the request to the cluster failed, or if a person must fix something.
     pub async fn value(
         &self,
         namespace: &str,
         reference: &SecretKeyReference,
-    ) -> Result<Result<Value, Blocked>, Error> {
-        let key = key(namespace, reference);
-        let Some(version) = self.index.secret(namespace, &reference.name) else {
-            self.lock().remove(&key);
-            return Ok(Err(missing(reference)));
+        max_age: Duration,
+    ) -> Result<Value, Unavailable> {
+        let called = Instant::now();
+        let object = object_name(reference)?;
+        let name = Name::new(namespace, &reference.name);
+        let known = || {
+            let known = self.store().value(&name, &reference.key, called, max_age);
+            known.map(|value| value.map_err(|flaw| flaw.blocks(reference).into()))
         };
-        let known = self.lock().get(&key).cloned();
-        if let Some(known) = known.filter(|known| known.version == version) {
-            return Ok(Ok(known));
+        if let Some(known) = known() {
+            return known;
         }
-        let read = self.read(namespace, reference).await?;
-        Ok(read.map(|(_, value)| value))
+        let turn = self.store().turn(&name);
+        let _turn = turn.lock().await;
+        // Another caller may have read it in the meantime.
+        if let Some(known) = known() {
+            return known;
+        }
+        let interval = max_age.max(TICK);
+        self.store().schedule(&name, called + interval);
+        let mut contents = self.look(&name, &object, Some(&reference.key)).await?;
+        self.plan_next(&name, interval);
+        let (_, value) = take(&mut contents, reference)?;
+        Ok(value)
     }
 
     /// Reads the value of a key.
     ///
     /// # Errors
     ///
-    /// If the request to the cluster failed. A problem that a person must fix is a [`Blocked`] instead.
+    /// If the request to the cluster failed, or if a person must fix something.
     pub async fn read(
         &self,
         namespace: &str,
         reference: &SecretKeyReference,
-    ) -> Result<Result<(SecretString, Value), Blocked>, Error> {
-        let secrets: Api<Secret> = Api::namespaced(self.cluster.clone(), namespace);
-        let secret = secrets.get_opt(&reference.name).await;
-        let secret = secret.map_err(|source| Error::Cluster {
-            operation: "read",
-            object: format!("Secret {namespace}/{}", reference.name),
-            source: Box::new(source),
-        })?;
-        let Some(secret) = secret else {
-            return Ok(Err(missing(reference)));
-        };
-        let text = match text(&secret, reference) {
-            Ok(text) => text,
-            Err(blocked) => return Ok(Err(blocked)),
-        };
-        let value = Value {
-            version: SecretVersion {
-                uid: secret.uid().unwrap_or_default(),
-                resource_version: secret.resource_version().unwrap_or_default(),
-            },
-            digest: digest_of(&text),
-        };
-        self.lock().insert(key(namespace, reference), value.clone());
-        Ok(Ok((text, value)))
+    ) -> Result<(SecretString, Value), Unavailable> {
+        let object = object_name(reference)?;
+        let name = Name::new(namespace, &reference.name);
+        let turn = self.store().turn(&name);
+        let _turn = turn.lock().await;
+        let mut contents = self.look(&name, &object, Some(&reference.key)).await?;
+        Ok(take(&mut contents, reference)?)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Value>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn key(namespace: &str, reference: &SecretKeyReference) -> Key {
-    let (name, key) = (reference.name.clone(), reference.key.clone());
-    (namespace.to_owned(), name, key)
-}
-
-fn digest_of(text: &SecretString) -> Digest {
-    let hash = digest(&SHA256, text.expose_secret().as_bytes());
-    let mut bytes = [0; 32];
-    // A SHA-256 digest has 32 bytes, so this cannot panic.
-    bytes.copy_from_slice(hash.as_ref());
-    Digest::new(bytes)
-}
-
-/// Returns the text of a key without trailing line ends, which come from files and `echo` and are not part of a
-/// password.
-fn text(secret: &Secret, reference: &SecretKeyReference) -> Result<SecretString, Blocked> {
-    let data = secret.data.as_ref();
-    let Some(value) = data.and_then(|data| data.get(&reference.key)) else {
-        return Err(unusable(reference, "has no key", "add it"));
-    };
-    let Ok(text) = std::str::from_utf8(&value.0) else {
-        return Err(unusable(
-            reference,
-            "does not contain text under the key",
-            "correct it",
-        ));
-    };
-    let text = text.trim_end_matches(['\r', '\n']);
-    if text.is_empty() {
-        return Err(unusable(
-            reference,
-            "has an empty value under the key",
-            "set a value",
-        ));
-    }
-    Ok(SecretString::from(text))
-}
-
-fn missing(reference: &SecretKeyReference) -> Blocked {
-    Blocked::missing(
-        reason::SECRET_NOT_FOUND,
-        format!(
-            "the Secret {} does not exist: create it, with the key {}",
-            reference.name, reference.key
-        ),
-    )
-}
-
-fn unusable(reference: &SecretKeyReference, how: &str, remedy: &str) -> Blocked {
-    let SecretKeyReference { name, key } = reference;
-    let message = format!("the Secret {name} {how} {key}: {remedy}");
-    Blocked::missing(reason::SECRET_NOT_FOUND, message)
-}
-
-#[cfg(test)]
-mod tests {
-    use k8s_openapi::ByteString;
-
-    use super::*;
-
-    fn reading(value: &[u8]) -> Result<String, String> {
-        let reference = SecretKeyReference {
-            name: "passwords".to_owned(),
-            key: "students".to_owned(),
-        };
-        let secret = Secret {
-            data: Some([("students".to_owned(), ByteString(value.to_vec()))].into()),
-            ..Secret::default()
-        };
-        let text = text(&secret, &reference).map_err(|blocked| blocked.cause.message);
-        text.map(|text| text.expose_secret().to_owned())
+    /// Returns when the credential of a connection was last seen in the cluster, or `None` if it cannot be used.
+    pub fn confirmed(&self, connection: &ObjectRef<GraphConnection>) -> Option<Instant> {
+        let namespace = connection.namespace.as_deref().unwrap_or_default();
+        let connection = self
+            .triggers
+            .index
+            .connection(namespace, &connection.name)?;
+        let reference = secret_reference(&connection).ok()?;
+        let name = Name::new(namespace, &reference.name);
+        self.store().confirmed(&name, &reference.key)
     }
 
-    #[test]
-    fn line_ends_are_cut_and_nothing_else() {
-        assert_eq!(reading(b" a b \r\n\n"), Ok(" a b ".to_owned()));
-    }
-
-    #[test]
-    fn what_is_empty_or_no_text_is_refused_with_the_name_of_the_key() {
-        for value in [&b""[..], b"\n", b"\r\n\r\n", b"\xff"] {
-            let message = reading(value).unwrap_err();
-            assert!(
-                message.contains("passwords") && message.contains("students"),
-                "{message}"
-            );
+    /// Reads each Secret in use again when its interval is over. Does not end.
+    pub async fn keep(&self) {
+        loop {
+            tokio::time::sleep(TICK).await;
+            if AssertUnwindSafe(self.round()).catch_unwind().await.is_err() {
+                self.triggers.panicked();
+            }
         }
     }
 
-    #[test]
-    fn a_digest_tells_values_apart_and_shows_nothing() {
-        let digest = |text: &str| digest_of(&SecretString::from(text));
-        assert_eq!(digest("a"), digest("a"));
-        assert_ne!(digest("a"), digest("b"));
-        assert_eq!(format!("{:?}", digest("a")), "Digest");
+    async fn round(&self) {
+        let due = self.store().take_due(Instant::now());
+        futures::stream::iter(due)
+            .for_each_concurrent(MAX_CONCURRENT_READS, |name| async move {
+                self.check(&name).await;
+            })
+            .await;
+    }
+
+    /// Reads a Secret that is due, unless it is not in use or has been read in the meantime.
+    async fn check(&self, name: &Name) {
+        let (Some(used), Ok(object)) = (self.used(name), name.name.parse()) else {
+            return self.store().forget(name);
+        };
+        let now = Instant::now();
+        let Some(interval) = used.interval.map(secret::interval) else {
+            return self.store().schedule(name, now + UNUSED);
+        };
+        let turn = self.store().turn(name);
+        let _turn = turn.lock().await;
+        let valid = self.store().valid_until(name, interval);
+        if let Some(valid) = valid.filter(|valid| *valid > now) {
+            return self.store().schedule(name, valid);
+        }
+        let read = self.look(name, &object, None).await;
+        self.log(read.map(drop));
+        // What could not be read at all is read at the next interval; the reconciles that need it repeat more often.
+        let next = self.store().valid_until(name, interval);
+        let next = next.filter(|next| *next > now);
+        self.store().schedule(name, next.unwrap_or(now + interval));
+    }
+
+    /// Reads the keys of a Secret that are in use, and this one, records the result and wakes whom it concerns.
+    async fn look(
+        &self,
+        name: &Name,
+        object: &ObjectName,
+        key: Option<&str>,
+    ) -> Result<Contents, Error> {
+        let mut keys = self.used(name).map(|used| used.keys).unwrap_or_default();
+        keys.extend(key.map(str::to_owned));
+        // The semaphore is never closed.
+        let _permit = self.reads.acquire().await;
+        let began = Instant::now();
+        let contents = fetch(&self.client, &name.namespace, object, keys).await?;
+        let digest = |(key, value): (&String, &Result<SecretString, Flaw>)| {
+            let digest = value.as_ref().map(digest_of).map_err(|flaw| *flaw);
+            (key.clone(), digest)
+        };
+        let known = Known {
+            began,
+            version: contents.version.clone(),
+            digests: contents.values.iter().map(digest).collect(),
+            flaws: 0,
+        };
+        for change in self.store().record(name, known) {
+            self.triggers.secret_changed(name, &change);
+        }
+        Ok(contents)
+    }
+
+    fn plan_next(&self, name: &Name, interval: Duration) {
+        let mut store = self.store();
+        if let Some(valid) = store.valid_until(name, interval) {
+            store.schedule(name, valid);
+        }
+    }
+
+    fn used(&self, name: &Name) -> Option<SecretUse> {
+        self.triggers.index.use_of_secret(name)
+    }
+
+    fn log(&self, read: Result<(), Error>) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        match read {
+            Ok(()) => {
+                failures.succeeded();
+            }
+            Err(error) => {
+                if let Some(count) = failures.failed(error.class()) {
+                    let error = with_causes(&error);
+                    tracing::warn!(error, count, "failed to check whether a Secret has changed");
+                }
+            }
+        }
+    }
+
+    fn store(&self) -> MutexGuard<'_, SecretStore> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+fn object_name(reference: &SecretKeyReference) -> Result<ObjectName, Blocked> {
+    let name = reference.name.parse();
+    name.map_err(|error| misnamed(reference, error))
+}
+
+/// Takes the value of a key out of the contents of a Secret.
+fn take(
+    contents: &mut Contents,
+    reference: &SecretKeyReference,
+) -> Result<(SecretString, Value), Blocked> {
+    let found = contents.values.remove(&reference.key);
+    let text = found.unwrap_or(Err(Flaw::NoKey));
+    let text = text.map_err(|flaw| flaw.blocks(reference))?;
+    let value = Value {
+        version: contents.version.clone(),
+        digest: digest_of(&text),
+    };
+    Ok((text, value))
+}
+
+#[cfg(test)]
+mod tests;

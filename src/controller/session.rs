@@ -1,22 +1,24 @@
 //! Sessions: for each connection, a client with its credential, and a poller.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use secrecy::SecretString;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
 
 use crate::api::{GraphConnection, SecretKeyReference, reason};
-use crate::graph::verdict::Verdict;
+use crate::graph::verdict::{Reason, Verdict};
 use crate::graph::{Account, Client, DEFAULT_MAX_WAIT, Observer, RateLimits, Tenant, Transport};
-use crate::plan::{Blocked, Digest, resource, retry};
-use crate::poll::Poller;
+use crate::plan::{Blocked, Digest, resource, retry, secret};
+use crate::poll::{Interest, Poller};
 
-use super::error::Error;
+use super::error::Unavailable;
 use super::index::namespace;
 use super::secrets::Secrets;
 use super::triggers::Triggers;
@@ -31,6 +33,8 @@ pub struct Session {
     identity: Identity,
     /// Number of this session among those of its connection in this process.
     number: u32,
+    /// When its credential was last seen in the cluster.
+    seen: Arc<Mutex<Instant>>,
     _stop: DropGuard,
 }
 
@@ -94,37 +98,28 @@ impl Sessions {
         }
     }
 
-    /// Returns the existing session of a connection, or opens one. Only [`renew`](Self::renew) replaces it after a
-    /// change of the credential.
+    /// Returns the existing session of a connection, or opens one, if its credential was in the cluster at most `max_age`
+    /// ago. Only [`renew`](Self::renew) replaces a session after a change of the credential.
     ///
     /// # Errors
     ///
-    /// If the request for the Secret failed. A problem that a person must fix is a [`Blocked`] instead.
+    /// If the request for the Secret failed, or if a person must fix something.
     pub async fn open(
         &self,
         connection: &GraphConnection,
+        max_age: Duration,
         turn: &Turn,
-    ) -> Result<Result<Route, Blocked>, Error> {
-        let reference = match secret_reference(connection) {
-            Ok(reference) => reference,
-            Err(blocked) => return Ok(Err(blocked)),
-        };
-        let namespace = namespace(connection);
-        if let Err(blocked) = self.secrets.value(&namespace, reference).await? {
-            return Ok(Err(blocked));
-        }
+    ) -> Result<Route, Unavailable> {
+        self.confirm(connection, max_age).await?;
         let slot = self.slot(connection);
         let mut session = turn.pause(slot.lock()).await;
         if let Some(open) = session.as_ref() {
-            return Ok(Ok(revision(connection, open)));
+            return Ok(revision(connection, open));
         }
-        let (client, identity) = match self.connect(connection, reference).await? {
-            Ok(connected) => connected,
-            Err(blocked) => return Ok(Err(blocked)),
-        };
+        let (client, identity) = self.connect(connection).await?;
         let opened = self.start(connection, client, identity, 0);
         *session = Some(opened.clone());
-        Ok(Ok(revision(connection, &opened)))
+        Ok(revision(connection, &opened))
     }
 
     /// Returns the session of a connection, for its own reconcile. A new credential replaces the previous one as soon
@@ -132,82 +127,113 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// If the request for the Secret failed. A problem that a person must fix is a [`Blocked`] instead.
+    /// If the request for the Secret failed, or if a person must fix something.
     pub async fn renew(
         &self,
         connection: &GraphConnection,
+        max_age: Duration,
         turn: &Turn,
-    ) -> Result<Result<Renewed, Blocked>, Error> {
-        let (session, known) = match self.open(connection, turn).await? {
-            Ok(revision) => revision,
-            Err(blocked) => return Ok(Err(blocked)),
-        };
+    ) -> Result<Renewed, Unavailable> {
+        let (session, known) = self.open(connection, max_age, turn).await?;
         self.limit(connection);
+        // If the authority has refused the credential since it was read, a person may have replaced it.
+        let interval = secret::interval(connection.spec.poll_interval.into());
+        let max_age = refused_for(&session).unwrap_or(interval);
+        let current = self.confirm(connection, max_age).await?;
         let unchanged = |refused| Renewed {
             revision: (session.clone(), known.clone()),
             refused,
         };
-        let reference = match secret_reference(connection) {
-            Ok(reference) => reference,
-            Err(blocked) => return Ok(Err(blocked)),
-        };
-        let namespace = namespace(connection);
-        let value = match self.secrets.value(&namespace, reference).await? {
-            Ok(value) => value,
-            Err(blocked) => return Ok(Err(blocked)),
-        };
-        if session.identity == identity(connection, value.digest) {
-            return Ok(Ok(unchanged(None)));
+        if session.identity == identity(connection, current) {
+            return Ok(unchanged(None));
         }
-        let (client, identity) = match self.connect(connection, reference).await? {
-            Ok(connected) => connected,
-            Err(blocked) => return Ok(Err(blocked)),
-        };
+        let (client, identity) = self.connect(connection).await?;
         if let Err(error) = turn.pause(Box::pin(client.obtain_token())).await {
-            return Ok(Ok(unchanged(Some(error.verdict()))));
+            return Ok(unchanged(Some(error.verdict())));
         }
         let renewed = self.start(connection, client, identity, session.number + 1);
         *self.slot(connection).lock().await = Some(renewed.clone());
         self.triggers.wake_users(connection);
-        Ok(Ok(Renewed {
+        Ok(Renewed {
             revision: revision(connection, &renewed),
             refused: None,
-        }))
+        })
     }
 
-    /// Returns the last session of a connection, even if its credential no longer exists: deletions may still succeed
-    /// with it.
+    /// Returns the last session of a connection whose credential cannot be used any more, for a deletion. After a while
+    /// it is ended, and the credential forgotten.
     pub async fn last(&self, connection: &GraphConnection) -> Option<Route> {
-        let session = self.slot(connection).lock().await.clone()?;
-        Some(revision(connection, &session))
+        let slot = self.slot(connection);
+        let mut session = slot.lock().await;
+        if !secret::is_usable_for_deletion(session.as_ref()?.unseen_for()) {
+            *session = None;
+            if let Some(account) = self.accounts().get(&account_key(connection)) {
+                account.forget_credentials();
+            }
+        }
+        Some(revision(connection, session.as_ref()?))
     }
 
     /// Ends the session of a removed connection. A pause that the service has requested is kept, because the connection
     /// may be applied again immediately.
     pub fn close(&self, connection: &GraphConnection) {
         let key = account_key(connection);
-        let pauses = |account: &Account| !account.budget().closed_for().is_zero();
-        self.accounts()
-            .retain(|other, account| *other != key || pauses(account));
+        self.retain_accounts(|other| *other != key);
 
         let uid = connection.uid().unwrap_or_default();
-        self.slots
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&uid);
+        self.slots().remove(&uid);
+    }
+
+    /// Ends the sessions of all connections that a complete list lacks.
+    pub fn sweep(&self, listed: &[Arc<GraphConnection>]) {
+        let keys: HashSet<_> = listed.iter().map(|one| account_key(one)).collect();
+        self.retain_accounts(|key| keys.contains(key));
+
+        let uids: HashSet<_> = listed.iter().filter_map(|one| one.uid()).collect();
+        self.slots().retain(|uid, _| uids.contains(uid));
+    }
+
+    /// Drops the accounts of other connections, unless the service has requested a pause: the connection may be applied
+    /// again immediately.
+    fn retain_accounts(&self, is_used: impl Fn(&AccountKey) -> bool) {
+        self.accounts().retain(|key, account| {
+            if is_used(key) {
+                return true;
+            }
+            account.forget_credentials();
+            !account.budget().closed_for().is_zero()
+        });
+    }
+
+    /// Returns the digest of the credential in the cluster, which was read at most `max_age` ago.
+    async fn confirm(
+        &self,
+        connection: &GraphConnection,
+        max_age: Duration,
+    ) -> Result<Digest, Unavailable> {
+        let reference = secret_reference(connection)?;
+        let namespace = namespace(connection);
+        match self.secrets.value(&namespace, reference, max_age).await {
+            Ok(value) => Ok(value.digest),
+            Err(unavailable) => {
+                if matches!(unavailable, Unavailable::Blocked(_)) {
+                    // Ends the session, if its time is over.
+                    self.last(connection).await;
+                }
+                Err(unavailable)
+            }
+        }
     }
 
     /// Creates a client with the current credential in the Secret, and returns it with the identity of its session.
     async fn connect(
         &self,
         connection: &GraphConnection,
-        reference: &SecretKeyReference,
-    ) -> Result<Result<(Client, Identity), Blocked>, Error> {
-        let read = self.secrets.read(&namespace(connection), reference).await?;
-        Ok(read.and_then(|(secret, value)| {
-            let client = self.client(connection, secret)?;
-            Ok((client, identity(connection, value.digest)))
-        }))
+    ) -> Result<(Client, Identity), Unavailable> {
+        let reference = secret_reference(connection)?;
+        let (secret, value) = self.secrets.read(&namespace(connection), reference).await?;
+        let client = self.client(connection, secret)?;
+        Ok((client, identity(connection, value.digest)))
     }
 
     fn start(
@@ -218,13 +244,21 @@ impl Sessions {
         number: u32,
     ) -> Arc<Session> {
         let reference = ObjectRef::from_obj(connection);
-        let (interest, notify) = (self.triggers.clone(), self.triggers.clone());
+        let (index, notify) = (self.triggers.index.clone(), self.triggers.clone());
         let (own, changed) = (reference.clone(), reference);
-        let poller = Arc::new(Poller::new(
-            client.clone(),
-            move || interest.index.interest_in(&own),
-            move |news| notify.tell(&changed, &news),
-        ));
+        let (secrets, seen) = (self.secrets.clone(), Arc::new(Mutex::new(Instant::now())));
+        let last_seen = seen.clone();
+        // Without its credential in the cluster, nothing is polled, and so no token is obtained.
+        let interest = move || match secrets.confirmed(&own) {
+            Some(moment) => {
+                *last_seen.lock().unwrap_or_else(PoisonError::into_inner) = moment;
+                index.interest_in(&own)
+            }
+            None => Interest::default(),
+        };
+        let poller = Arc::new(Poller::new(client.clone(), interest, move |news| {
+            notify.tell(&changed, &news);
+        }));
         let stop = CancellationToken::new();
         let (running, stopped) = (poller.clone(), stop.clone());
         let span = tracing::info_span!(
@@ -240,6 +274,7 @@ impl Sessions {
             poller,
             identity,
             number,
+            seen,
             _stop: stop.drop_guard(),
         })
     }
@@ -277,9 +312,30 @@ impl Sessions {
 
     fn slot(&self, connection: &GraphConnection) -> Arc<Slot> {
         let uid = connection.uid().unwrap_or_default();
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.entry(uid).or_default().clone()
+        self.slots().entry(uid).or_default().clone()
     }
+
+    fn slots(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Session {
+    /// Returns how long ago its credential was last seen in the cluster.
+    fn unseen_for(&self) -> Duration {
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .elapsed()
+    }
+}
+
+/// Returns how long ago a poll began for which the authority refused the credential, or `None` if the last one had a
+/// token.
+fn refused_for(session: &Session) -> Option<Duration> {
+    let latest = session.poller.latest_sets()?;
+    let verdict = latest.outcome.as_ref().err()?;
+    (verdict.reason == Reason::CredentialRefused).then(|| latest.began.elapsed())
 }
 
 /// Returns the session with its fingerprint, which is persisted in statuses. The number of the session represents the
@@ -318,7 +374,10 @@ fn limits(connection: &GraphConnection) -> RateLimits {
     }
 }
 
-fn secret_reference(connection: &GraphConnection) -> Result<&SecretKeyReference, Blocked> {
+/// Returns the reference to the credential of a connection.
+pub(super) fn secret_reference(
+    connection: &GraphConnection,
+) -> Result<&SecretKeyReference, Blocked> {
     let secret = connection.spec.credential.client_secret.as_ref();
     secret.map(|secret| &secret.secret_key_ref).ok_or_else(|| {
         Blocked::person(
@@ -327,3 +386,6 @@ fn secret_reference(connection: &GraphConnection) -> Result<&SecretKeyReference,
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
-use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -15,7 +13,8 @@ use crate::plan::definition::flow_type;
 use crate::plan::resource::{generation, is_deleting};
 use crate::poll::News;
 
-use super::index::Index;
+use super::index::{Index, Name};
+use super::secrets::{ChangeKind, KeyChange};
 
 /// Knows whom a change concerns, and wakes them.
 #[derive(Clone)]
@@ -139,17 +138,22 @@ impl Triggers {
         }
     }
 
-    /// A Secret was seen, or is gone.
-    pub fn secret_seen(&self, secret: &PartialObjectMeta<Secret>, gone: bool) {
-        let version = secret.resource_version().unwrap_or_default();
-        if !self.is_news(secret, gone, &version) {
-            return;
-        }
-        let (connections, flows) = self.index.users_of_secret(secret);
+    /// The value under a key of a Secret has changed.
+    pub fn secret_changed(&self, secret: &Name, change: &KeyChange) {
+        let (connections, flows) = self.index.users_of_secret(secret, &change.key);
         self.wake_flows(flows, TriggerSource::Related);
         for connection in connections {
-            self.wake_users(&connection);
+            match change.kind {
+                // The others follow once the connection has a session with the new credential.
+                ChangeKind::Replaced => self.wake_connection(&connection, TriggerSource::Related),
+                ChangeKind::Availability => self.wake_users(&connection),
+            }
         }
+    }
+
+    /// A task panicked, and goes on.
+    pub fn panicked(&self) {
+        self.metrics.panicked(Component::Task);
     }
 
     /// Queues a connection and all that is reached through it.

@@ -111,6 +111,11 @@ impl Account {
         cache
     }
 
+    /// Forgets all credentials and their tokens. Clients that exist keep theirs.
+    pub fn forget_credentials(&self) {
+        locked(&self.shared.credentials).clear();
+    }
+
     /// Returns the failure with which the authority requested a pause, or `None` if the pause is over.
     pub(super) fn quiet(&self, now: Instant) -> Option<Arc<Failure>> {
         let pause = locked(&self.shared.pause);

@@ -21,6 +21,7 @@ use std::{
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
+pub(super) use self::bucket::MAX_PAUSE;
 use self::{
     bucket::Bucket,
     queue::{Queue, Ticket},

@@ -32,7 +32,7 @@ fn everything_that_is_counted_is_shown() {
     metrics.triggered(ResourceKind::ProvisioningFlow, TriggerSource::Poll);
     metrics.triggered(ResourceKind::GraphConnection, TriggerSource::Related);
     metrics.panicked(Component::Poller);
-    metrics.watches(&BTreeMap::from([("Secret", false)]));
+    metrics.watches(&BTreeMap::from([("ProvisioningFlow", false)]));
     metrics.watches(&BTreeMap::from([("ProvisioningFlow", true)]));
 
     assert_eq!(

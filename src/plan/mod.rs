@@ -41,6 +41,7 @@ pub mod poll;
 pub mod request;
 pub mod resource;
 pub mod retry;
+pub mod secret;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::graph::model::{Flow, FlowSet, FlowSetId, FlowType};
 
 /// Pause before the first poll of an unsettled collection; doubled with each list without a change.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause after failures, reached after 9 of them (1 s << 9 = 512 s). It bounds the time to notice that the service
 /// is available again.
 const MAX_PAUSE_AFTER_FAILURE: Duration = Duration::from_mins(5);
@@ -117,7 +117,8 @@ pub fn ids_and_names_of(sets: &[&FlowSet]) -> (BTreeSet<FlowSetId>, BTreeSet<Str
     (ids, names)
 }
 
-fn doubled(first: Duration, times: u32) -> Duration {
+/// Returns a pause after it was doubled this many times.
+pub(super) fn doubled(first: Duration, times: u32) -> Duration {
     // The limit only prevents an overflow: 1 s << 16 is 18 hours, more than any pause.
     first.saturating_mul(1 << times.min(16))
 }

@@ -132,18 +132,19 @@ async fn a_watch_that_does_not_deliver_shows() {
     let proxy = env.through_proxy().await;
     let rule = Rule::new(ProxyEffect::answer(500, "no"))
         .method("GET")
-        .path_part("/secrets");
-    proxy.inject(rule.always());
+        .path_part("/provisioningflows");
+    // The first asks whether there are definitions.
+    proxy.inject(rule.after(1).always());
     let process = Launch::on(&env).start().await;
     let is_told = async || {
         let (status, line) = process.get("/readyz").await;
-        status == 503 && line.contains("from the cluster for: Secret;")
+        status == 503 && line.contains("from the cluster for: ProvisioningFlow;")
     };
     env.until("readiness to say so", is_told).await;
     let metrics = process.get("/metrics").await.1;
     for line in [
-        "industrydata_operator_watch_healthy{kind=\"Secret\"} 0",
-        "industrydata_operator_watch_healthy{kind=\"ProvisioningFlow\"} 1",
+        "industrydata_operator_watch_healthy{kind=\"ProvisioningFlow\"} 0",
+        "industrydata_operator_watch_healthy{kind=\"GraphConnection\"} 1",
     ] {
         assert!(metrics.contains(line), "{metrics}");
     }

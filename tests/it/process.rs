@@ -224,6 +224,11 @@ impl Process {
         status.lines().filter_map(line).collect()
     }
 
+    /// The resource limits that the kernel enforces on it.
+    pub fn limits(&self) -> String {
+        std::fs::read_to_string(format!("/proc/{}/limits", self.pid)).unwrap()
+    }
+
     /// Ends it at once.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();

@@ -11,12 +11,14 @@
 - apiGroups: [industrydata.dev]
   resources: [graphconnections/status, outboundprovisioningflowsets/status, provisioningflows/status]
   verbs: [patch]
-# Contents of Secrets are read one by one, by the names in specs (get). Changes of Secrets are detected by a watch of
-# metadata only (list, watch): the operator neither requests contents there nor receives any. Kubernetes has no
-# permission for metadata only, so these two verbs allow more than is used. To allow less, set watchNamespaces.
+# Secrets are read one by one, by the names in specs (get), and neither listed nor watched. To allow less, set
+# watchNamespaces, and rbac.secretNames.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, list, watch]
+  {{- with .Values.rbac.secretNames }}
+  resourceNames: {{ toJson . }}
+  {{- end }}
+  verbs: [get]
 # Events are created, and their count is increased while the same one repeats (patch).
 - apiGroups: [events.k8s.io]
   resources: [events]

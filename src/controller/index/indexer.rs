@@ -118,9 +118,10 @@ impl<K: ResourceExt, Key: Clone + Eq + Hash> Indexer<K, Key> {
         Some(&entry.object)
     }
 
-    /// The names of all objects.
-    pub fn names(&self) -> Vec<Name> {
-        self.objects.keys().cloned().collect()
+    /// All objects.
+    pub fn all(&self) -> Vec<Arc<K>> {
+        let objects = self.objects.values();
+        objects.map(|entry| entry.object.clone()).collect()
     }
 
     /// The objects with a key, oldest first.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 
@@ -108,17 +109,21 @@ pub trait Indexed: kube::Resource<DynamicType = ()> + Clone + Send + Sync + 'sta
     /// Removes the object of this name.
     fn remove(name: &Name, state: &mut State);
 
-    /// The names of all objects.
-    fn names(state: &State) -> Vec<Name>;
+    /// All objects.
+    fn all(state: &State) -> Vec<Arc<Self>>;
 }
 
 impl State {
-    /// Takes over what the store holds after `event`.
-    pub fn apply<K: Indexed>(&mut self, event: &watcher::Event<K>, store: &Store<K>) {
+    /// Takes over what the store holds after `event`, and returns what has vanished without an event of its own.
+    pub fn apply<K: Indexed>(
+        &mut self,
+        event: &watcher::Event<K>,
+        store: &Store<K>,
+    ) -> Vec<Arc<K>> {
         match event {
             // The store keeps the objects of a list back until the list is complete.
             watcher::Event::Init | watcher::Event::InitApply(_) => {}
-            watcher::Event::InitDone => self.replace(store.state()),
+            watcher::Event::InitDone => return self.replace(store.state()),
             watcher::Event::Apply(object) | watcher::Event::Delete(object) => {
                 match store.get(&ObjectRef::from_obj(object)) {
                     Some(stored) => K::put(stored, self),
@@ -126,19 +131,24 @@ impl State {
                 }
             }
         }
+        Vec::new()
     }
 
-    /// Takes over a complete list: what it lacks does not exist.
-    fn replace<K: Indexed>(&mut self, objects: Vec<Arc<K>>) {
-        let listed: HashSet<Name> = objects.iter().map(|object| Name::of(&**object)).collect();
-        for name in K::names(self) {
-            if !listed.contains(&name) {
-                K::remove(&name, self);
-            }
+    /// Takes over a complete list: what it lacks does not exist, even if another object has its name now.
+    fn replace<K: Indexed>(&mut self, objects: Vec<Arc<K>>) -> Vec<Arc<K>> {
+        let listed: HashSet<Option<String>> = objects.iter().map(|object| object.uid()).collect();
+        let known = K::all(self);
+        let vanished: Vec<_> = known
+            .into_iter()
+            .filter(|known| !listed.contains(&known.uid()))
+            .collect();
+        for object in &vanished {
+            K::remove(&Name::of(&**object), self);
         }
         for object in objects {
             K::put(object, self);
         }
+        vanished
     }
 }
 
@@ -156,8 +166,8 @@ impl Indexed for GraphConnection {
         state.connections.remove(name);
     }
 
-    fn names(state: &State) -> Vec<Name> {
-        state.connections.names()
+    fn all(state: &State) -> Vec<Arc<Self>> {
+        state.connections.all()
     }
 }
 
@@ -178,8 +188,8 @@ impl Indexed for OutboundProvisioningFlowSet {
         state.put_flows_of(name.clone());
     }
 
-    fn names(state: &State) -> Vec<Name> {
-        state.sets.names()
+    fn all(state: &State) -> Vec<Arc<Self>> {
+        state.sets.all()
     }
 }
 
@@ -192,8 +202,8 @@ impl Indexed for ProvisioningFlow {
         state.flows.remove(name);
     }
 
-    fn names(state: &State) -> Vec<Name> {
-        state.flows.names()
+    fn all(state: &State) -> Vec<Arc<Self>> {
+        state.flows.all()
     }
 }
 

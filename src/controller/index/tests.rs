@@ -66,9 +66,8 @@ impl<K: Indexed> Side<K> {
 
 impl World {
     fn new() -> Self {
-        let (secrets, _) = reflector::store();
         Self {
-            index: Index::new(secrets),
+            index: Index::default(),
             connections: Side::new(),
             sets: Side::new(),
             flows: Side::new(),
@@ -222,6 +221,36 @@ fn a_list_is_taken_over_once_it_is_complete() {
     assert!(index.connection("schools", "contoso").is_some());
     world.connections.list(&index, []);
     assert!(index.connection("schools", "contoso").is_none());
+}
+
+#[test]
+fn what_a_relist_lacks_has_vanished_even_if_its_name_is_used_again() {
+    let (store, mut writer) = reflector::store();
+    let index = Index::default();
+    let mut list = |uids: &[(&str, &str)]| {
+        let listed = uids.iter().map(|(name, uid)| {
+            let mut connection = connection();
+            connection.metadata.name = Some((*name).to_owned());
+            connection.metadata.uid = Some((*uid).to_owned());
+            watcher::Event::InitApply(connection)
+        });
+        let events = [watcher::Event::Init].into_iter().chain(listed);
+        let mut vanished = Vec::new();
+        for event in events.chain([watcher::Event::InitDone]) {
+            writer.apply_watcher_event(&event);
+            vanished.extend(index.apply(&event, &store));
+        }
+        let mut uids: Vec<_> = vanished.iter().filter_map(|one| one.uid()).collect();
+        uids.sort();
+        uids
+    };
+    let none = Vec::<String>::new();
+    assert_eq!(list(&[("a", "1"), ("b", "2"), ("c", "3")]), none);
+    assert_eq!(list(&[("a", "1"), ("b", "4")]), ["2", "3"]);
+    assert_eq!(list(&[("a", "1"), ("b", "4")]), none);
+    let known = index.connection("schools", "b").and_then(|one| one.uid());
+    assert_eq!(known.as_deref(), Some("4"));
+    assert!(index.connection("schools", "c").is_none());
 }
 
 #[test]

@@ -13,9 +13,8 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
-use kube::core::{DeserializeGuard, PartialObjectMeta, Selector};
+use kube::core::{DeserializeGuard, Selector};
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -57,6 +56,8 @@ pub struct Scope {
     pub watches: Client,
     /// For everything else: with time-outs, and without repetitions.
     pub cluster: Client,
+    /// For reading Secrets.
+    pub secrets: Client,
     /// Publishes events.
     pub recorder: Recorder,
     /// The service.
@@ -81,10 +82,11 @@ pub struct Scope {
 pub async fn run(scope: Scope, stop: CancellationToken) {
     let writers = Writers::default();
     let (queues, receivers) = queues();
-    let triggers = Triggers::new(writers.index(), queues, scope.metrics.clone());
+    let triggers = Triggers::new(Index::default(), queues, scope.metrics.clone());
     let context = Arc::new(scope.context(&triggers, &stop));
+    let secrets = context.secrets.clone();
+    (scope.spawn)(Box::pin(async move { secrets.keep().await }));
     tokio::join!(
-        scope.watch_secrets(writers.secrets, triggers.clone(), &stop),
         scope.control(
             writers.connections,
             receivers.connections,
@@ -99,7 +101,7 @@ pub async fn run(scope: Scope, stop: CancellationToken) {
 
 impl Scope {
     fn context(&self, triggers: &Triggers, stop: &CancellationToken) -> Context {
-        let secrets = Arc::new(Secrets::new(self.cluster.clone(), triggers.index.clone()));
+        let secrets = Arc::new(Secrets::new(self.secrets.clone(), triggers.clone()));
         let sessions = Sessions::new(
             secrets.clone(),
             triggers.clone(),
@@ -154,9 +156,12 @@ impl Scope {
         let stored = store.clone();
         let note = move |event: &watcher::Event<K>| {
             // First, so that whatever the event causes finds it in the index.
-            triggers.index.apply(event, &stored);
+            let vanished = triggers.index.apply(event, &stored);
             shows.note(event);
             note(event, &triggers, &seeing);
+            if matches!(event, watcher::Event::InitDone) {
+                swept(&vanished, &stored.state(), &triggers, &seeing);
+            }
         };
         let applied = events.reflect(writer).inspect_ok(note).applied_objects();
         Dispatcher::new(store, context.clone(), self.spawn.clone())
@@ -178,34 +183,6 @@ impl Scope {
                 spawn(Box::pin(selection::let_go(departed, context.clone())));
             }
         }
-    }
-
-    async fn watch_secrets(
-        &self,
-        writer: Writer<PartialObjectMeta<Secret>>,
-        triggers: Triggers,
-        stop: &CancellationToken,
-    ) {
-        let mut shows = First::new(&triggers.index);
-        let api = self.api::<PartialObjectMeta<Secret>>();
-        let config = watcher::Config::default();
-        self.watched("Secret", move || watcher(api.clone(), config.clone()))
-            .default_backoff()
-            // `kubectl apply` keeps what it was given in an annotation, so that this would keep the contents.
-            .modify(|secret| secret.metadata.annotations = None)
-            .reflect(writer)
-            .inspect_ok(|event| shows.note(event))
-            .take_until(stop.clone().cancelled_owned())
-            .for_each(|event| {
-                match event {
-                    Ok(watcher::Event::Apply(secret)) => triggers.secret_seen(&secret, false),
-                    Ok(watcher::Event::Delete(secret)) => triggers.secret_seen(&secret, true),
-                    Ok(_) => {}
-                    Err(error) => tracing::warn!(%error, "could not watch Secrets"),
-                }
-                ready(())
-            })
-            .await;
     }
 
     fn api<K>(&self) -> Api<K>
@@ -284,6 +261,20 @@ fn note<K: Managed>(event: &watcher::Event<K>, triggers: &Triggers, context: &Co
     }
 }
 
+/// Treats what has vanished while there was no watch as deleted, and drops what a reconcile has left behind.
+fn swept<K: Managed>(
+    vanished: &[Arc<K>],
+    listed: &[Arc<K>],
+    triggers: &Triggers,
+    context: &Context,
+) {
+    for gone in vanished {
+        K::note(gone, true, triggers, context);
+    }
+    K::cache(context).sweep(listed);
+    K::sweep(listed, context);
+}
+
 /// Logs why a watch failed. It is retried.
 pub(super) fn log(error: &watcher::Error) {
     if is_undefined(error) {
@@ -308,13 +299,6 @@ struct Writers {
     connections: Writer<GraphConnection>,
     sets: Writer<OutboundProvisioningFlowSet>,
     flows: Writer<ProvisioningFlow>,
-    secrets: Writer<PartialObjectMeta<Secret>>,
-}
-
-impl Writers {
-    fn index(&self) -> Index {
-        Index::new(self.secrets.as_reader())
-    }
 }
 
 struct Receivers {

@@ -132,7 +132,10 @@ pub(in crate::controller) async fn missing<K: Managed>(
     let Some(selector) = &context.selector else {
         return Ok(missing);
     };
-    let there = cluster::labels_of::<K>(&context.cluster, namespace, name).await?;
+    let Ok(object) = name.parse() else {
+        return Ok(missing);
+    };
+    let there = cluster::labels_of::<K>(&context.cluster, namespace, &object).await?;
     Ok(match there {
         Some(labels) if !selector.matches(&labels) => format!(
             "the {} {name} exists but does not match --watch-selector {selector}: label it",

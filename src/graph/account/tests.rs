@@ -120,3 +120,11 @@ fn credentials_of_long_ago_are_forgotten() {
     assert_ne!(known("1"), Arc::as_ptr(&first));
     assert_eq!(locked(&account.shared.credentials).len(), MAX_CREDENTIALS);
 }
+
+#[test]
+fn credentials_can_be_forgotten() {
+    let account = account();
+    account.cache(&"1".into());
+    account.forget_credentials();
+    assert_eq!(locked(&account.shared.credentials).len(), 0);
+}

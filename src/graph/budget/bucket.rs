@@ -19,7 +19,7 @@ const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_OWN_PAUSE: Duration = Duration::from_mins(1);
 /// Upper bound of a requested pause. Microsoft Graph has been observed to request minutes; a header
 /// that requests years must not disable a connection until the next restart.
-const MAX_PAUSE: Duration = Duration::from_hours(1);
+pub(in crate::graph) const MAX_PAUSE: Duration = Duration::from_hours(1);
 /// Tolerance for sums of fractions slightly below one, without which the first waiter would sleep
 /// for another tick.
 const ROUNDING: f64 = 1e-9;

@@ -6,11 +6,11 @@ use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
 use super::{AccessToken, FetchedToken};
-use crate::graph::{failure::Failure, verdict::Disposition};
+use crate::graph::{budget::MAX_PAUSE, failure::Failure, verdict::Disposition};
 
 /// Time before expiry at which a token is replaced, or a tenth of its lifetime if that is shorter.
 const MARGIN: Duration = Duration::from_mins(5);
-/// Upper bound of the lifetime of a token, and of a pause that the authority requests.
+/// Upper bound of the lifetime of a token.
 const MAX_LIFETIME: Duration = Duration::from_hours(24);
 /// Minimum time between two replacements of refused tokens: if the next one is refused, too, the token
 /// is not the cause.
@@ -179,7 +179,7 @@ impl TokenCache {
 }
 
 /// Returns how long a failure is cached: doubled for each consecutive failure, and at least as long as
-/// the authority requests.
+/// the authority requests, up to the longest pause that the service can request.
 fn pause(disposition: Disposition, before: u32) -> Duration {
     let (first, longest) = match disposition {
         Disposition::Retry | Disposition::Throttled { .. } => TRANSIENT,
@@ -187,7 +187,7 @@ fn pause(disposition: Disposition, before: u32) -> Duration {
     };
     let own = first.saturating_mul(1 << before.min(16)).min(longest);
     match disposition {
-        Disposition::Throttled { after: Some(after) } => own.max(after.min(MAX_LIFETIME)),
+        Disposition::Throttled { after: Some(after) } => own.max(after.min(MAX_PAUSE)),
         _ => own,
     }
 }

@@ -132,6 +132,25 @@ fn failures_are_remembered_longer_and_longer() {
 }
 
 #[test]
+fn a_pause_that_the_authority_asks_for_is_bounded() {
+    let now = Instant::now();
+    let throttled = |seconds| {
+        let status = reqwest::StatusCode::TOO_MANY_REQUESTS;
+        let headers = crate::graph::answer::Headers {
+            retry_after: Some(Duration::from_secs(seconds)),
+            ..Default::default()
+        };
+        Failure::Refused(crate::graph::Refusal::read(status, headers, b""))
+    };
+    for (asked, kept) in [(600, 600), (HOUR, HOUR), (HOUR + 1, HOUR), (u64::MAX, HOUR)] {
+        let mut cache = TokenCache::default();
+        assert!(cache.record(Err(throttled(asked)), now).is_err());
+        assert_eq!(recall(&cache, later(now, kept - 1)), "failed", "{asked}");
+        assert_eq!(recall(&cache, later(now, kept)), "ask", "{asked}");
+    }
+}
+
+#[test]
 fn a_refused_token_is_replaced_once_in_a_while() {
     let now = Instant::now();
     let mut cache = TokenCache::default();

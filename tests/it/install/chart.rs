@@ -48,6 +48,10 @@ async fn wrong_values_are_refused_with_a_message_that_names_them() {
             "'/watchNamespaces/0': 'A_b' does not match",
         ),
         (
+            json!({ "rbac": { "secretNames": ["../a"] } }),
+            "'/rbac/secretNames/0': '../a' does not match",
+        ),
+        (
             json!({ "image": { "digest": "abc" } }),
             "'/image/digest': 'abc' does not match",
         ),

@@ -56,13 +56,13 @@ async fn an_operator_for_one_namespace_may_do_nothing_in_others() {
     for (namespace, may) in [(NAMESPACE, true), (ELSEWHERE, false)] {
         for resource in ["secrets", "provisioningflows"] {
             let question = [
-                "auth", "can-i", "list", resource, "-n", namespace, "--as", &user,
+                "auth", "can-i", "get", resource, "-n", namespace, "--as", &user,
             ];
             let answer = run(cluster.plane.kubectl().args(question)).await;
             assert_eq!(
                 answer.is_ok(),
                 may,
-                "list {resource} in {namespace}: {answer:?}"
+                "get {resource} in {namespace}: {answer:?}"
             );
         }
     }

@@ -109,6 +109,7 @@ fn everything() -> Value {
         "image": { "digest": format!("sha256:{}", "0".repeat(64)) },
         "imagePullSecrets": [{ "name": "registry" }],
         "serviceAccount": { "annotations": { "a": "b" } },
+        "rbac": { "secretNames": ["contoso", "passwords"] },
         "watchSelector": "team in (a, b)",
         "ca": { "secretName": "authorities" },
         "proxy": { "https": "http://proxy.example.com:3128", "no": "10.0.0.0/8" },

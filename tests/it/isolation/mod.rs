@@ -1,3 +1,4 @@
-//! What one namespace cannot do to another.
+//! What no tenant can do to another, and what the operator's permissions do not allow it.
 
+mod secrets;
 mod turns;

@@ -147,7 +147,10 @@ async fn hundreds_of_new_flows_in_one_namespace_do_not_delay_another() {
         let flow = |(member, options, _): &(&str, Value, Value)| {
             let reference = json!({ "flowSetRef": null, "flowSetId": set,
                 "connectionRef": { "name": "contoso" }, *member: options });
-            flow(&format!("flood-{place}-{}", member.to_lowercase()), &reference)
+            flow(
+                &format!("flood-{place}-{}", member.to_lowercase()),
+                &reference,
+            )
         };
         [&groups, &units, &users].map(flow)
     };

@@ -1,5 +1,6 @@
 //! Answers each question by a look at every resource, and compares.
 
+use crate::api::SecretKeyReference;
 use crate::plan::definition::{flow_type, passwords};
 
 use super::*;
@@ -118,21 +119,62 @@ impl Scan {
             ("schools", "passwords"),
             ("colleges", "b"),
         ] {
-            let mut secret = PartialObjectMeta::<Secret>::default();
-            secret.metadata.namespace = Some(namespace.to_owned());
-            secret.metadata.name = Some(name.to_owned());
-            let connections = self.connections.iter().filter(|connection| {
-                let reference = connection.spec.credential.client_secret.as_ref();
-                is_beside(&***connection, &secret)
-                    && reference.is_some_and(|reference| reference.secret_key_ref.name == name)
-            });
-            let flows = self.flows.iter().filter(|flow| {
-                is_beside(&***flow, &secret)
-                    && passwords(&flow.spec).any(|(_, reference)| reference.name == name)
-            });
-            let users = index.users_of_secret(&secret);
-            assert_eq!(uids(&users.0), uids(connections));
-            assert_eq!(uids(&users.1), uids(flows));
+            let secret = Name::new(namespace, name);
+            let mut used = None;
+            for key in ["clientSecret", "staff", "students", "another"] {
+                let (connections, flows) = self.users_of_secret(&secret, key);
+                let users = index.users_of_secret(&secret, key);
+                assert_eq!(uids(&users.0), uids(&connections));
+                assert_eq!(uids(&users.1), uids(&flows));
+                self.add_use(&mut used, key, &connections, &flows);
+            }
+            assert_eq!(index.use_of_secret(&secret), used);
+        }
+    }
+
+    fn users_of_secret(
+        &self,
+        secret: &Name,
+        key: &str,
+    ) -> (Vec<Arc<GraphConnection>>, Vec<Arc<ProvisioningFlow>>) {
+        let is = |namespace: Option<String>, reference: &SecretKeyReference| {
+            namespace.as_deref() == Some(&*secret.namespace)
+                && reference.name == secret.name
+                && reference.key == key
+        };
+        let connections = self.connections.iter().filter(|connection| {
+            let reference = connection.spec.credential.client_secret.as_ref().unwrap();
+            is(connection.namespace(), &reference.secret_key_ref)
+        });
+        let flows = self.flows.iter().filter(|flow| {
+            passwords(&flow.spec).any(|(_, reference)| is(flow.namespace(), reference))
+        });
+        (connections.cloned().collect(), flows.cloned().collect())
+    }
+
+    fn add_use(
+        &self,
+        used: &mut Option<SecretUse>,
+        key: &str,
+        connections: &[Arc<GraphConnection>],
+        flows: &[Arc<ProvisioningFlow>],
+    ) {
+        let through = flows.iter().map(|flow| {
+            let name = self.connection_of(flow)?;
+            let mut all = self.connections.iter();
+            let is_sent = flow.spec.management_policy == ManagementPolicy::Manage
+                && !flow.spec.suspend
+                && !is_deleting(&**flow);
+            all.find(|one| is_beside(&***one, &**flow) && one.name_any() == name)
+                .filter(|_| is_sent)
+        });
+        for connection in connections.iter().map(Some).chain(through) {
+            let used = used.get_or_insert_default();
+            if let Some(connection) = connection.filter(|one| !one.spec.suspend) {
+                used.keys.insert(key.to_owned());
+                let interval = Duration::from(connection.spec.poll_interval);
+                used.interval = Some(used.interval.map_or(interval, |one| one.min(interval)));
+            }
         }
     }
 

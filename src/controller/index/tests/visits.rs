@@ -88,9 +88,7 @@ fn visits(resources: usize) -> Vec<(&'static str, usize)> {
     let mut world = world_of(resources);
     let (connection, set, flow) = (connection_of(7), set_of(7, 1), flow_of(7, 6));
     let id: FlowSetId = "id-7-0".parse().unwrap();
-    let mut secret = PartialObjectMeta::<Secret>::default();
-    secret.metadata.namespace = Some("schools".to_owned());
-    secret.metadata.name = Some("secret7".to_owned());
+    let secret = Name::new("schools", "secret7");
     let reference = ObjectRef::from_obj(&connection);
     let mut renamed = set.clone();
     renamed.status.as_mut().unwrap().id = Some("another".to_owned());
@@ -175,8 +173,13 @@ fn visits(resources: usize) -> Vec<(&'static str, usize)> {
     );
     count(
         "users_of_secret",
-        &|index| index.users_of_secret(&secret).1.len(),
+        &|index| index.users_of_secret(&secret, "staff").1.len(),
         2,
+    );
+    count(
+        "use_of_secret",
+        &|index| usize::from(index.use_of_secret(&secret).is_some()),
+        1,
     );
     count(
         "interest_in",

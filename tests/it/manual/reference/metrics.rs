@@ -142,7 +142,6 @@ fn eventful() -> Metrics {
         "GraphConnection",
         "OutboundProvisioningFlowSet",
         "ProvisioningFlow",
-        "Secret",
     ];
     metrics.watches(&kinds.map(|kind| (kind, true)).into());
     let observer = metrics.graph_observer();

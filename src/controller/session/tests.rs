@@ -1,0 +1,81 @@
+use futures::FutureExt;
+
+use super::*;
+use crate::controller::index::Index;
+use crate::controller::testing::{CREDENTIAL, FakeCluster, Woken, show, triggers};
+use crate::graph::{TransportSettings, unobserved};
+use crate::plan::testing::connection;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// Nothing is sent to the service.
+fn transport() -> Transport {
+    let nowhere: url::Url = "http://127.0.0.1:9".parse().unwrap();
+    let settings = TransportSettings {
+        graph_endpoint: nowhere.clone(),
+        authority_endpoint: nowhere,
+        ca_certificates: None,
+        request_timeout: MINUTE,
+        connect_timeout: MINUTE,
+        user_agent: "test".to_owned(),
+    };
+    Transport::new(settings).unwrap()
+}
+
+fn world() -> (FakeCluster, Sessions, Woken) {
+    let (cluster, index) = (FakeCluster::default(), Index::default());
+    cluster.put(CREDENTIAL, [("clientSecret", "one")]);
+    show(&index, [connection()]);
+    let (triggers, woken) = triggers(&index);
+    let secrets = Arc::new(Secrets::new(cluster.client(), triggers.clone()));
+    // A round of each poller, in which it asks what to poll.
+    let spawn: Spawn = Arc::new(|task| {
+        task.now_or_never();
+    });
+    let sessions = Sessions::new(secrets, triggers, transport(), unobserved(), spawn);
+    (cluster, sessions, woken)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_outlives_its_credential_for_deletions_and_for_an_hour() {
+    let (cluster, sessions, _woken) = world();
+    let connection = connection();
+    sessions.open(&connection, MINUTE).await.unwrap();
+    cluster.delete(CREDENTIAL);
+    sessions.open(&connection, MINUTE).await.unwrap();
+
+    tokio::time::advance(MINUTE).await;
+    let blocked = sessions.open(&connection, MINUTE).await;
+    assert!(matches!(blocked, Err(Unavailable::Blocked(_))));
+    assert!(sessions.last(&connection).await.is_some());
+
+    tokio::time::advance(MINUTE * 60).await;
+    let blocked = sessions.open(&connection, MINUTE).await;
+    assert!(matches!(blocked, Err(Unavailable::Blocked(_))));
+    let slot = sessions.slot(&connection);
+    assert!(slot.lock().await.is_none(), "nothing keeps the credential");
+    assert!(sessions.last(&connection).await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_complete_list_lacks_has_neither_a_session_nor_an_account() {
+    let (_cluster, sessions, _woken) = world();
+    let connection = connection();
+    sessions.open(&connection, MINUTE).await.unwrap();
+    sessions.sweep(&[Arc::new(connection.clone())]);
+    assert_eq!(sessions.slots().len(), 1);
+    assert_eq!(sessions.accounts().len(), 1);
+
+    let mut again = connection.clone();
+    again.metadata.uid = Some("again".to_owned());
+    sessions.sweep(&[Arc::new(again)]);
+    assert_eq!(sessions.slots().len(), 0);
+    assert_eq!(
+        sessions.accounts().len(),
+        1,
+        "limits and pauses are those of the name"
+    );
+
+    sessions.sweep(&[]);
+    assert_eq!(sessions.accounts().len(), 0);
+}

@@ -1,0 +1,127 @@
+//! For tests of what reads Secrets: an API server that has nothing else, and a look at who is woken.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use kube::client::Body;
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::watcher;
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tower::service_fn;
+
+use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
+use crate::metrics::Metrics;
+
+use super::index::{Index, Indexed};
+use super::triggers::{Queues, Triggers};
+
+/// The Secret of the connection of [`plan::testing`](crate::plan::testing).
+pub const CREDENTIAL: &str = "/api/v1/namespaces/schools/secrets/contoso";
+
+/// Secrets by path, and what was requested.
+#[derive(Clone, Default)]
+pub struct FakeCluster {
+    secrets: Arc<Mutex<BTreeMap<String, Value>>>,
+    requests: Arc<Mutex<Vec<String>>>,
+    is_down: Arc<Mutex<bool>>,
+}
+
+impl FakeCluster {
+    pub fn client(&self) -> kube::Client {
+        let cluster = self.clone();
+        let service = service_fn(move |request: Request<Body>| {
+            let response = cluster.answer(&request);
+            async move { Ok::<_, Infallible>(response) }
+        });
+        kube::Client::new(service, "default")
+    }
+
+    /// Creates or replaces a Secret with text under its keys.
+    pub fn put<const N: usize>(&self, path: &str, data: [(&str, &str); N]) {
+        let encode = |(key, text): (&str, &str)| {
+            let value = k8s_openapi::ByteString(text.as_bytes().to_vec());
+            (key.to_owned(), json!(value))
+        };
+        let data: BTreeMap<String, Value> = data.into_iter().map(encode).collect();
+        let secret = json!({ "metadata": { "uid": "1", "resourceVersion": "1" }, "data": data });
+        self.secrets.lock().unwrap().insert(path.to_owned(), secret);
+    }
+
+    pub fn delete(&self, path: &str) {
+        self.secrets.lock().unwrap().remove(path);
+    }
+
+    /// From now on, every request fails.
+    pub fn fail(&self) {
+        *self.is_down.lock().unwrap() = true;
+    }
+
+    /// The paths of all requests.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// How many requests there were for a path.
+    pub fn count(&self, path: &str) -> usize {
+        let requests = self.requests.lock().unwrap();
+        requests.iter().filter(|request| *request == path).count()
+    }
+
+    fn answer(&self, request: &Request<Body>) -> Response<Full<Bytes>> {
+        assert_eq!(request.method(), "GET");
+        let path = request.uri().to_string();
+        let path = path.trim_end_matches('?');
+        self.requests.lock().unwrap().push(path.to_owned());
+        let (status, body) = match self.secrets.lock().unwrap().get(path) {
+            _ if *self.is_down.lock().unwrap() => (500, json!({})),
+            Some(secret) => (200, secret.clone()),
+            None => (
+                404,
+                json!({ "kind": "Status", "status": "Failure", "code": 404, "reason": "NotFound" }),
+            ),
+        };
+        let response = Response::builder().status(status);
+        response.body(Full::from(body.to_string())).unwrap()
+    }
+}
+
+/// Shows all objects of a kind to the index.
+pub fn show<K: Indexed>(index: &Index, objects: impl IntoIterator<Item = K>) {
+    let (store, mut writer) = reflector::store();
+    let begun = [watcher::Event::Init];
+    let listed = objects.into_iter().map(watcher::Event::InitApply);
+    let events = begun.into_iter().chain(listed);
+    for event in events.chain([watcher::Event::InitDone]) {
+        writer.apply_watcher_event(&event);
+        index.apply(&event, &store);
+    }
+}
+
+/// Who is woken.
+pub struct Woken {
+    pub connections: UnboundedReceiver<ObjectRef<GraphConnection>>,
+    pub sets: UnboundedReceiver<ObjectRef<OutboundProvisioningFlowSet>>,
+    pub flows: UnboundedReceiver<ObjectRef<ProvisioningFlow>>,
+}
+
+pub fn triggers(index: &Index) -> (Triggers, Woken) {
+    let (connections, woken_connections) = unbounded_channel();
+    let (sets, woken_sets) = unbounded_channel();
+    let (flows, woken_flows) = unbounded_channel();
+    let queues = Queues {
+        connections,
+        sets,
+        flows,
+    };
+    let woken = Woken {
+        connections: woken_connections,
+        sets: woken_sets,
+        flows: woken_flows,
+    };
+    (Triggers::new(index.clone(), queues, Metrics::new()), woken)
+}
