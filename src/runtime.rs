@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{self, ReadyState, ServerState};
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::clients::Clients;
-use crate::controller::{DEFINITIONS_MISSING, FIELD_MANAGER, Scope, Spawn, run_scope};
+use crate::controller::{DEFINITIONS_MISSING, FIELD_MANAGER, Scope, Shared, Spawn, run_scope};
 use crate::graph::{Transport, TransportError};
 use crate::lease::{self, Elector, LeaseGuard, LeaseLost, LeaseSettings};
 use crate::metrics::{Component, Metrics};
@@ -162,11 +162,12 @@ impl Operator {
         let tasks = TaskTracker::new();
         let pollers = CancellationToken::new();
         let spawn = spawner(&tasks, &pollers, &self.metrics);
-        let scopes = self.namespaces().into_iter().map(|namespace| {
-            run_scope(
-                self.scope(namespace, lease_guard.clone(), spawn.clone()),
-                stop.clone(),
-            )
+        let namespaces = self.namespaces();
+        let shared = Shared::of(namespaces.len());
+        let scopes = namespaces.into_iter().map(|namespace| {
+            let (guard, spawn) = (lease_guard.clone(), spawn.clone());
+            let scope = self.scope(namespace, shared.clone(), guard, spawn);
+            run_scope(scope, stop.clone())
         });
         let finished = join_all(scopes);
         tokio::pin!(finished);
@@ -194,13 +195,20 @@ impl Operator {
         }
     }
 
-    fn scope(&self, namespace: Option<String>, lease_guard: LeaseGuard, spawn: Spawn) -> Scope {
+    fn scope(
+        &self,
+        namespace: Option<String>,
+        shared: Shared,
+        lease_guard: LeaseGuard,
+        spawn: Spawn,
+    ) -> Scope {
         let reporter = Reporter {
             controller: FIELD_MANAGER.to_owned(),
             instance: Some(lease::identity()),
         };
         Scope {
             namespace,
+            shared,
             selector: self.settings.selector.clone(),
             watches: self.clients.watches.clone(),
             cluster: self.clients.cluster.clone(),

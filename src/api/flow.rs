@@ -157,6 +157,10 @@ pub struct ProvisioningFlowStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
 
+    /// Whether this resource manages the remote object with this id: then no other resource can.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub owned: bool,
+
     /// The id of the remote set that contains the flow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow_set_id: Option<String>,

@@ -117,6 +117,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         let known = resource.status().cloned().unwrap_or_default();
         let gone = is_deleting(&*resource) && !is_held(&*resource);
         if known != self.input.status && !gone {
+            self.reserve_adopted()?;
             self.write_status(Precondition::SameStatus, Write::Status)
                 .await?;
             K::count(&known, &self.input.status, &self.context.metrics);
@@ -130,6 +131,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         // The entry of a removed resource is kept until the watch reports the removal, because the watch may still
         // contain an old version.
         K::cache(self.context).succeeded(&resource);
+        self.context.index.release(&*resource);
         self.context
             .metrics
             .reconciled(K::LABEL, ReconcileResult::Done);
@@ -165,6 +167,11 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
             self.input.effects.outcome = Some(Outcome::Failed(action, verdict));
             return Ok(());
         }
+        match step {
+            ResourceStep::WriteIntent { .. } => self.reserve()?,
+            ResourceStep::WriteStatus(_) => self.reserve_adopted()?,
+            _ => {}
+        }
         let (client, resource) = (&self.context.cluster, &*self.input.resource);
         let (written, write) = match step {
             ResourceStep::AddFinalizer => (
@@ -197,6 +204,25 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
             self.permit(permit);
         }
         self.wrote(written?, write);
+        Ok(())
+    }
+
+    /// Reserves the remote object, before it is created or changed. If another resource has come first, the reconcile is
+    /// repeated, and reports it.
+    fn reserve(&self) -> Result<(), Error> {
+        let reserved = K::reserve(&self.input, &self.context.index);
+        reserved.then_some(()).ok_or_else(|| Error::Conflict {
+            object: cluster::display_name(&*self.input.resource),
+        })
+    }
+
+    /// Reserves the remote object before the status records for the first time that the resource manages it.
+    fn reserve_adopted(&self) -> Result<(), Error> {
+        let known = self.input.resource.status();
+        let is_owned = known.is_some_and(SharedStatus::is_owned);
+        if self.input.status.is_owned() && !is_owned {
+            return self.reserve();
+        }
         Ok(())
     }
 
@@ -243,6 +269,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
             return Ok(());
         };
         self.covered(connected)?;
+        self.reserve()?;
         let secrets = self.secrets.take().unwrap_or_default();
         let action = K::action(&change);
         let memory = &mut self.input.memory;
@@ -304,6 +331,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
     fn wrote(&mut self, written: K, write: Write) {
         let written = Arc::new(written);
         K::cache(self.context).wrote(&written);
+        self.context.index.wrote(&written);
         self.context.metrics.cluster_write(K::LABEL, write);
         self.input.resource = written;
     }

@@ -1,7 +1,7 @@
 //! Whom a change concerns, and how they hear of it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
@@ -9,10 +9,10 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
+use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow, annotation};
 use crate::metrics::{Component, Metrics, ResourceKind, TriggerSource};
 use crate::plan::definition::flow_type;
-use crate::plan::resource::{generation, is_deleting};
+use crate::plan::resource::{annotated, generation, is_deleting};
 use crate::poll::News;
 
 use super::index::Index;
@@ -22,13 +22,33 @@ use super::index::Index;
 pub struct Triggers {
     /// The resources.
     pub index: Index,
-    queues: Queues,
+    switchboard: Switchboard,
     metrics: Metrics,
     /// What others read of a resource, as it was last seen.
     seen: Arc<Mutex<HashMap<String, String>>>,
 }
 
-/// Where the three controllers listen for resources to look at.
+/// The queues of all scopes, by their namespaces: what is done in one may concern another.
+#[derive(Clone, Default)]
+pub struct Switchboard(Arc<RwLock<HashMap<Option<String>, Queues>>>);
+
+impl Switchboard {
+    /// Adds the queues of the scope that consists of a namespace, or of all.
+    pub fn add(&self, scope: Option<String>, queues: Queues) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(scope, queues);
+    }
+
+    /// The queues for a resource.
+    fn queues(&self, resource: &impl ResourceExt) -> Option<Queues> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(&resource.namespace())
+            .or_else(|| all.get(&None))
+            .cloned()
+    }
+}
+
+/// Where the three controllers of a scope listen for resources to look at.
 #[derive(Clone)]
 pub struct Queues {
     /// Connections.
@@ -42,10 +62,10 @@ pub struct Queues {
 impl Triggers {
     /// Triggers between the resources of `index`.
     #[must_use]
-    pub fn new(index: Index, queues: Queues, metrics: Metrics) -> Self {
+    pub fn new(index: Index, switchboard: Switchboard, metrics: Metrics) -> Self {
         Self {
             index,
-            queues,
+            switchboard,
             metrics,
             seen: Arc::default(),
         }
@@ -94,16 +114,23 @@ impl Triggers {
 
     /// A set was seen, or is `gone`.
     pub fn set_seen(&self, set: &OutboundProvisioningFlowSet, gone: bool) {
-        let id = set
-            .status
-            .as_ref()
-            .and_then(|status| status.id.clone())
-            .unwrap_or_default();
-        let relevant = format!("{}/{id}", generation(set));
+        let status = set.status.as_ref();
+        let id = status.and_then(|status| status.id.clone());
+        let owned = status.is_some_and(|status| status.owned);
+        let allowed = annotated(set, annotation::ALLOWED_NAMESPACES).unwrap_or_default();
+        let relevant = format!(
+            "{}/{}/{owned}/{allowed}",
+            generation(set),
+            id.as_deref().unwrap_or_default()
+        );
         if !self.is_news(set, gone, &relevant) {
             return;
         }
         self.wake_flows(self.index.flows_of(set), TriggerSource::Related);
+        if let Some(id) = id.and_then(|id| id.parse().ok()) {
+            self.wake_flows(self.index.flows_within(&id), TriggerSource::Related);
+            self.wake_sets(self.index.sharers_of(set), TriggerSource::Related);
+        }
         let namespace = set.namespace().unwrap_or_default();
         let connection = self
             .index
@@ -175,17 +202,18 @@ impl Triggers {
         self.metrics
             .triggered(ResourceKind::GraphConnection, source);
         // The receiver is gone only when the controllers have stopped.
-        let _ = self
-            .queues
-            .connections
-            .send(ObjectRef::from_obj(connection));
+        if let Some(queues) = self.switchboard.queues(connection) {
+            let _ = queues.connections.send(ObjectRef::from_obj(connection));
+        }
     }
 
     fn wake_sets(&self, sets: Vec<Arc<OutboundProvisioningFlowSet>>, source: TriggerSource) {
         for set in sets {
             self.metrics
                 .triggered(ResourceKind::OutboundProvisioningFlowSet, source);
-            let _ = self.queues.sets.send(ObjectRef::from_obj(&*set));
+            if let Some(queues) = self.switchboard.queues(&*set) {
+                let _ = queues.sets.send(ObjectRef::from_obj(&*set));
+            }
         }
     }
 
@@ -193,7 +221,9 @@ impl Triggers {
         for flow in flows {
             self.metrics
                 .triggered(ResourceKind::ProvisioningFlow, source);
-            let _ = self.queues.flows.send(ObjectRef::from_obj(&*flow));
+            if let Some(queues) = self.switchboard.queues(&*flow) {
+                let _ = queues.flows.send(ObjectRef::from_obj(&*flow));
+            }
         }
     }
 }

@@ -33,11 +33,11 @@ use crate::watches::Watches;
 
 use super::cache::ReconcileCache;
 use super::context::Context;
-use super::index::Index;
+use super::index::{Index, SharedIndex};
 use super::managed::Managed;
 use super::secrets::Secrets;
 use super::session::{Sessions, Spawn};
-use super::triggers::{Queues, Triggers};
+use super::triggers::{Queues, Switchboard, Triggers};
 use super::{after_error, reconcile};
 
 use selection::Departures;
@@ -47,10 +47,30 @@ use unreadable::ParseGuard;
 /// What to do where the API server does not know the three kinds. The watches are retried, and find them later.
 pub const DEFINITIONS_MISSING: &str = "the cluster does not serve industrydata.dev/v1alpha1, or not to this user: install the CustomResourceDefinitions (`industrydata-operator crds | kubectl apply -f -`) and the operator's role";
 
+/// What all scopes of a process share.
+#[derive(Clone)]
+pub struct Shared {
+    index: SharedIndex,
+    switchboard: Switchboard,
+}
+
+impl Shared {
+    /// What this number of scopes shares.
+    #[must_use]
+    pub fn of(scopes: usize) -> Self {
+        Self {
+            index: SharedIndex::of(scopes),
+            switchboard: Switchboard::default(),
+        }
+    }
+}
+
 /// What the controllers of a scope are given.
 pub struct Scope {
     /// Namespace to watch, or `None` for all.
     pub namespace: Option<String>,
+    /// What all scopes share.
+    pub shared: Shared,
     /// Restricts the three kinds to resources with these labels.
     pub selector: Option<Selector>,
     /// For watches, which may be silent for long.
@@ -81,7 +101,9 @@ pub struct Scope {
 pub async fn run(scope: Scope, stop: CancellationToken) {
     let writers = Writers::default();
     let (queues, receivers) = queues();
-    let triggers = Triggers::new(writers.index(), queues, scope.metrics.clone());
+    let switchboard = scope.shared.switchboard.clone();
+    switchboard.add(scope.namespace.clone(), queues);
+    let triggers = Triggers::new(writers.index(&scope), switchboard, scope.metrics.clone());
     let context = Arc::new(scope.context(&triggers));
     let work = async {
         tokio::join!(
@@ -341,8 +363,9 @@ struct Writers {
 }
 
 impl Writers {
-    fn index(&self) -> Index {
-        Index::new(self.secrets.as_reader())
+    fn index(&self, scope: &Scope) -> Index {
+        let shared = scope.shared.index.clone();
+        Index::new(shared, scope.namespace.as_deref(), self.secrets.as_reader())
     }
 }
 
