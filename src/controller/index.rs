@@ -222,18 +222,6 @@ impl Index {
         self.flows_with(&FlowKey::Remote(Name::of(connection), set.clone()))
     }
 
-    /// The other resources that declare the same flow.
-    pub fn duplicates_of(&self, flow: &ProvisioningFlow) -> Vec<Arc<ProvisioningFlow>> {
-        let state = self.state();
-        let Some(key) = state.declared_by(flow) else {
-            return Vec::new();
-        };
-        let same = state.flows.with(&key);
-        same.filter(|other| other.uid() != flow.uid())
-            .cloned()
-            .collect()
-    }
-
     /// The other resources that declare a set of the same name through the same connection.
     pub fn same_named(
         &self,

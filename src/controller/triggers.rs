@@ -146,6 +146,10 @@ impl Triggers {
         let ready = flow.status.as_ref().is_some_and(|status| {
             crate::plan::conditions::is_true(&status.conditions, crate::api::condition::READY)
         });
+        let owned = flow.status.as_ref().is_some_and(|status| status.owned);
+        if self.is_news_of("owned", flow, gone, &owned.to_string()) {
+            self.wake_flows(self.index.rivals_of(flow), TriggerSource::Related);
+        }
         if !self.is_news(flow, gone, &ready.to_string()) {
             return;
         }
@@ -160,9 +164,6 @@ impl Triggers {
             .map(|reference| &reference.name);
         if let Some(connection) = name.and_then(|name| self.index.connection(&namespace, name)) {
             self.wake_connection(&connection, TriggerSource::Related);
-        }
-        if gone {
-            self.wake_flows(self.index.duplicates_of(flow), TriggerSource::Related);
         }
     }
 
@@ -188,7 +189,18 @@ impl Triggers {
 
     /// Whether what others read of a resource has changed since it was last seen.
     fn is_news(&self, resource: &impl ResourceExt, gone: bool, relevant: &str) -> bool {
-        let uid = resource.uid().unwrap_or_default();
+        self.is_news_of("", resource, gone, relevant)
+    }
+
+    /// Whether one aspect of what others read of a resource has changed since it was last seen.
+    fn is_news_of(
+        &self,
+        aspect: &str,
+        resource: &impl ResourceExt,
+        gone: bool,
+        relevant: &str,
+    ) -> bool {
+        let uid = resource.uid().unwrap_or_default() + aspect;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if gone {
             seen.remove(&uid);

@@ -66,8 +66,6 @@ pub enum FlowKey {
     Connection(Name),
     /// The connection and the remote set.
     Remote(Name, FlowSetId),
-    /// The remote flow that the resource declares.
-    Declares(Option<Tenant>, FlowType, Parent),
     /// The remote set, in whatever tenant.
     Within(FlowSetId),
     /// The remote flow that the resource owns; without a tenant, in whatever tenant.
@@ -76,15 +74,6 @@ pub enum FlowKey {
     Creates(Option<Tenant>, FlowSetId, FlowType),
     /// A Secret that holds a password.
     Secret(Name),
-}
-
-/// The set that a declared flow belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Parent {
-    /// A remote set, by whatever resource or id it is given.
-    Remote(FlowSetId),
-    /// A set resource that has no remote set yet.
-    Resource(Name),
 }
 
 impl SetKey {
@@ -128,18 +117,6 @@ impl State {
         Some(self.access(&self.connection_name(flow)?)?.tenant)
     }
 
-    /// The key of the remote flow that a resource declares: the type, and the set by id or, before it has one, by
-    /// resource.
-    pub fn declared_by(&self, flow: &ProvisioningFlow) -> Option<FlowKey> {
-        let kind = flow_type(&flow.spec)?;
-        let set = self.set_of(flow).map(|set| &**set);
-        let parent = match remote_set_of(flow, set) {
-            Some(id) => Parent::Remote(id),
-            None => Parent::Resource(Name::beside(flow, &flow.spec.flow_set_ref.as_ref()?.name)),
-        };
-        Some(FlowKey::Declares(self.tenant(flow), kind, parent))
-    }
-
     /// The remote set that a flow is in: until it is deleted, that which it declares.
     pub fn place_of(&self, flow: &ProvisioningFlow) -> Option<FlowSetId> {
         let declared = || remote_set_of(flow, self.set_of(flow).map(|set| &**set));
@@ -161,7 +138,7 @@ impl State {
 
     /// The keys of a flow.
     pub fn flow_keys(&self, flow: &ProvisioningFlow) -> Vec<FlowKey> {
-        let mut keys: Vec<FlowKey> = self.declared_by(flow).into_iter().collect();
+        let mut keys = Vec::new();
         if let Some(reference) = &flow.spec.flow_set_ref {
             let set = Name::beside(flow, &reference.name);
             if is_ready(flow) {

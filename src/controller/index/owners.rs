@@ -69,6 +69,17 @@ impl Index {
         Some(display_name(&**owner, flow))
     }
 
+    /// The other resources that declare or record the same flow, in whatever namespace and tenant.
+    pub fn rivals_of(&self, flow: &ProvisioningFlow) -> Vec<Arc<ProvisioningFlow>> {
+        let (state, kind) = (self.state(), flow_type(&flow.spec));
+        let place = state.place_of(flow).map(FlowKey::Within);
+        let within = place.iter().flat_map(|key| state.flows.with(key));
+        let is_rival = |other: &&Arc<ProvisioningFlow>| {
+            other.uid() != flow.uid() && flow_type(&other.spec) == kind
+        };
+        within.filter(is_rival).cloned().collect()
+    }
+
     /// Another resource that owns the set that a resource records.
     pub fn owner_of_set(&self, set: &OutboundProvisioningFlowSet) -> Option<String> {
         let state = self.state();

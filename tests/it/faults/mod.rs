@@ -55,6 +55,20 @@ async fn prepare_for_all(name: &str, label: &str) -> (TestEnv, Vec<String>) {
     (env, flags)
 }
 
+/// An environment without the operator, which is to watch these namespaces, each by itself.
+pub async fn prepare_for_namespaces(name: &str, namespaces: &[&str]) -> (TestEnv, Vec<String>) {
+    let env = TestEnv::set_up_for_all_namespaces(name, lenient(Duration::ZERO)).await;
+    let flags = flags_for(&env, namespaces);
+    (env, flags)
+}
+
+/// The flags of an operator that watches these namespaces, each by itself.
+pub fn flags_for(env: &TestEnv, namespaces: &[&str]) -> Vec<String> {
+    let watch = |namespace: &&str| ["--watch-namespace".to_owned(), (*namespace).to_owned()];
+    let more = namespaces.iter().flat_map(watch);
+    env.flags().into_iter().chain(more).collect()
+}
+
 /// An environment with sets and the one flow in each of them, which are ready, and their names.
 pub async fn with_pairs(name: &str, count: usize) -> (TestEnv, Vec<String>) {
     let (env, names) = (open(name).await, names(count));

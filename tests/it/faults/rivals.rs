@@ -159,6 +159,9 @@ async fn f22_a_flow_of_another_namespace_is_not_taken_over_before_it_is_let_go()
         .await;
     let owner = env.flow_where("owner", is_ready).await;
     let id = remote_id(&owner);
+    let allowed = format!("{}=f22-other", annotation::ALLOWED_NAMESPACES);
+    let allow = ["annotate", "flowset/north", &allowed];
+    env.kubectl(&allow).await.unwrap();
 
     let namespace = ["create", "namespace", "f22-other"];
     env.kubectl(&namespace).await.unwrap();

@@ -26,14 +26,15 @@ impl Scan {
             assert_eq!(index.set_of(&flow), self.set_of(&flow));
             assert_eq!(index.connection_of(&flow), self.connection_of(&flow));
             assert_eq!(index.remote_set_of(&flow), self.remote_set_of(&flow));
-            let key = self.key(&flow);
-            let is_same = |other: &ProvisioningFlow| key.is_some() && self.key(other) == key;
-            let others = uids(
-                self.flows
-                    .iter()
-                    .filter(|other| other.uid() != flow.uid() && is_same(other)),
-            );
-            assert_eq!(uids(&index.duplicates_of(&flow)), others);
+            let place = self.place_of(&flow);
+            let is_rival = |other: &&Arc<ProvisioningFlow>| {
+                other.uid() != flow.uid()
+                    && flow_type(&other.spec) == flow_type(&flow.spec)
+                    && place.is_some()
+                    && [self.remote_set_of(other), recorded_set(other)].contains(&place)
+            };
+            let rivals = uids(self.flows.iter().filter(is_rival));
+            assert_eq!(uids(&index.rivals_of(&flow)), rivals);
             assert_eq!(index.owner_of_flow(&flow), self.owner_of_flow(&flow));
             for id in ids() {
                 let access = self.access(&*flow, self.connection_of(&flow).as_deref());
@@ -269,22 +270,6 @@ impl Scan {
         };
         let first = first(true).or_else(|| first(false))?;
         (first.uid() != set.uid()).then(|| display_name(&**first, set))
-    }
-
-    /// What makes two resources declare the same flow.
-    fn key(&self, flow: &ProvisioningFlow) -> Option<(Option<String>, FlowType, String)> {
-        let tenant = self.access(flow, self.connection_of(flow).as_deref());
-        let tenant = tenant.map(|access| access.0);
-        let kind = flow_type(&flow.spec)?;
-        let set = match self.remote_set_of(flow) {
-            Some(id) => id.to_string().to_lowercase(),
-            None => format!(
-                "{}/{}",
-                namespace(flow),
-                flow.spec.flow_set_ref.as_ref()?.name
-            ),
-        };
-        Some((tenant, kind, set))
     }
 
     fn sets_through(&self, connection: &GraphConnection) -> Vec<Arc<OutboundProvisioningFlowSet>> {
