@@ -16,7 +16,7 @@ use super::indexer::Name;
 use super::keys::{FlowKey, SetKey};
 use super::reservations::Claim;
 use super::state::{State, remote_id};
-use super::{Index, display_name, namespace};
+use super::{Index, Indexed, display_name, namespace};
 
 impl State {
     /// The other resource that owns the flow of this type in this set.
@@ -120,6 +120,9 @@ impl Index {
     /// Reserves a flow for a resource, which `has_listed` its set, or returns `false` if another one owns it.
     pub fn reserve_flow(&self, flow: &ProvisioningFlow, set: &FlowSetId, has_listed: bool) -> bool {
         let mut state = self.change();
+        if !is_known(flow, &state) {
+            return false;
+        }
         if let Some(connection) = state.connection_name(flow).filter(|_| has_listed) {
             state.reach(&connection);
         }
@@ -139,6 +142,9 @@ impl Index {
         has_listed: bool,
     ) -> bool {
         let mut state = self.change();
+        if !is_known(set, &state) {
+            return false;
+        }
         let (connection, name) = named(set);
         if has_listed {
             state.reach(&connection);
@@ -169,6 +175,12 @@ impl Index {
 fn named(set: &OutboundProvisioningFlowSet) -> (Name, String) {
     let connection = Name::beside(set, &set.spec.connection_ref.name);
     (connection, set.spec.display_name.clone())
+}
+
+/// Whether the watches still show a resource: nothing would release what one that is gone has reserved.
+fn is_known<K: Indexed>(resource: &K, state: &State) -> bool {
+    let known = K::get(&Name::of(resource), state);
+    known.is_some_and(|known| known.uid() == resource.uid())
 }
 
 fn uid(resource: &impl ResourceExt) -> String {

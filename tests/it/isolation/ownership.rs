@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use crate::conditions::{advice, is_ready, ready, remote_id, stalled};
-use crate::faults::prepare_for_namespaces;
+use crate::faults::{apply_younger, flags_for, prepare_for_namespaces};
 use crate::manifests::{connection, groups, groups_by_id, set, unit_options, with};
 use crate::oracle::assert_nothing_twice;
 use crate::test_env::TestEnv;
@@ -136,7 +136,8 @@ async fn who_has_only_observed_neither_manages_nor_deletes_what_another_namespac
     let theirs = town.env.apply_ready(groups("theirs")).await;
     town.allow("observer-other").await;
     let observe = json!({ "managementPolicy": "Observe" });
-    let mut seen = with(set("seen"), &observe);
+    let mut seen = with(set("north"), &observe);
+    seen["metadata"]["name"] = json!("seen");
     seen["metadata"]["annotations"] = json!({ annotation::REMOTE_ID: town.set });
     let flow = with(groups_by_id("seen", &town.set), &observe);
     town.env.apply_all([connection(), seen]).await;
@@ -198,7 +199,8 @@ async fn a_copied_attempt_and_a_forged_status_prove_nothing() {
     let mut copy = groups_by_id("copy", &town.set);
     copy["metadata"]["annotations"] = json!({ annotation::CREATE_ATTEMPT: attempt });
     copy["metadata"]["finalizers"] = json!(["industrydata.dev/remote"]);
-    town.env.apply_all([connection(), copy]).await;
+    apply_younger(&town.env, &theirs, &connection()).await;
+    town.env.apply(&copy).await.unwrap();
     let copied = town.env.flow_stalled("copy", "Conflict").await;
     assert_eq!(copied.status.as_ref().unwrap().id, None);
 
@@ -256,7 +258,7 @@ async fn a_restart_changes_no_owner_and_two_newcomers_create_one_flow() {
     let id = remote_id(&town.env.flow(owner).await);
     town.env.stop_operator().await;
     let namespaces = [town.district.as_str(), town.other.as_str()];
-    let flags = crate::faults::flags_for(&town.env, &namespaces);
+    let flags = flags_for(&town.env, &namespaces);
     town.env.start_with(flags).await;
     town.env.remove_flow(other).await;
     assert_eq!(town.deleted(), [0, 0]);

@@ -234,11 +234,15 @@ fn of_two_that_create_or_adopt_at_the_same_time_one_goes_on() {
     let set: FlowSetId = "a1".parse().unwrap();
     let (one, other) = (flow(FlowType::User), squatter());
     let connections = [connection(), in_colleges(connection())];
-    let town = Town::of(connections, [plain_set()], [one.clone(), other.clone()]);
+    let mut town = Town::of(connections, [plain_set()], [one.clone(), other.clone()]);
     assert!(town.index.reserve_flow(&other, &set, true));
     assert!(!town.index.reserve_flow(&one, &set, true));
     town.index.release(&other);
     assert!(town.index.reserve_flow(&one, &set, true));
+    let gone = watcher::Event::Delete(one.clone());
+    town.world.flows.show(&town.index, &gone);
+    assert!(!town.index.reserve_flow(&one, &set, true), "it is gone");
+    assert!(town.index.reserve_flow(&other, &set, true));
 
     let namesake = |name: &str| {
         let mut set = flow_set();
