@@ -27,6 +27,8 @@ use super::context::Context;
 use super::error::Error;
 use super::managed::{Connected, Located, Managed};
 
+mod reserve;
+
 /// One reconcile of one resource.
 pub(super) struct Reconciliation<'a, K: Managed> {
     context: &'a Context,
@@ -204,25 +206,6 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
             self.permit(permit);
         }
         self.wrote(written?, write);
-        Ok(())
-    }
-
-    /// Reserves the remote object, before it is created or changed. If another resource has come first, the reconcile is
-    /// repeated, and reports it.
-    fn reserve(&self) -> Result<(), Error> {
-        let reserved = K::reserve(&self.input, &self.context.index);
-        reserved.then_some(()).ok_or_else(|| Error::Conflict {
-            object: cluster::display_name(&*self.input.resource),
-        })
-    }
-
-    /// Reserves the remote object before the status records for the first time that the resource manages it.
-    fn reserve_adopted(&self) -> Result<(), Error> {
-        let known = self.input.resource.status();
-        let is_owned = known.is_some_and(SharedStatus::is_owned);
-        if self.input.status.is_owned() && !is_owned {
-            return self.reserve();
-        }
         Ok(())
     }
 
