@@ -26,7 +26,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use crate::admin::{self, ReadyState, ServerState};
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::clients::Clients;
-use crate::controller::{DEFINITIONS_MISSING, FIELD_MANAGER, Scope, Spawn, Turns, run_scope};
+use crate::controller::{DEFINITIONS_MISSING, FIELD_MANAGER, Scope, Shared, Spawn, run_scope};
 use crate::graph::{Transport, TransportError};
 use crate::lease::{self, Elector, LeaseGuard, LeaseLost, LeaseSettings};
 use crate::metrics::{Component, Metrics};
@@ -184,9 +184,10 @@ impl Operator {
         let tasks = TaskTracker::new();
         let pollers = CancellationToken::new();
         let spawn = spawner(&tasks, &pollers, &self.metrics);
-        let turns = Turns::new(self.settings.concurrency);
-        let scopes = self.namespaces().into_iter().map(|namespace| {
-            let scope = self.scope(namespace, &lease_guard, &spawn, &turns);
+        let namespaces = self.namespaces();
+        let shared = Shared::of(namespaces.len(), self.settings.concurrency);
+        let scopes = namespaces.into_iter().map(|namespace| {
+            let scope = self.scope(namespace, &shared, &lease_guard, &spawn);
             run_scope(scope, stop.clone())
         });
         let finished = join_all(scopes);
@@ -218,9 +219,9 @@ impl Operator {
     fn scope(
         &self,
         namespace: Option<String>,
+        shared: &Shared,
         lease_guard: &LeaseGuard,
         spawn: &Spawn,
-        turns: &Turns,
     ) -> Scope {
         let reporter = Reporter {
             controller: FIELD_MANAGER.to_owned(),
@@ -228,6 +229,7 @@ impl Operator {
         };
         Scope {
             namespace,
+            shared: shared.clone(),
             selector: self.settings.selector.clone(),
             watches: self.clients.watches.clone(),
             cluster: self.clients.cluster.clone(),
@@ -237,7 +239,6 @@ impl Operator {
             lease_guard: lease_guard.clone(),
             metrics: self.metrics.clone(),
             limits: self.settings.limits(),
-            turns: turns.clone(),
             relist_interval: self.settings.relist_interval,
             spawn: spawn.clone(),
             health: self.readiness.watches().clone(),

@@ -134,6 +134,10 @@ pub struct GraphConnectionStatus {
     #[serde(default = "super::flow::never_observed")]
     pub observed_generation: i64,
 
+    /// Whether the service has ever answered through this connection. Only then do resources that use it own anything.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reached: bool,
+
     /// The last handled value of `industrydata.dev/requested-at` (or of Flux's `reconcile.fluxcd.io/requestedAt`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,

@@ -136,6 +136,11 @@ pub struct OutboundProvisioningFlowSetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
 
+    /// Whether this resource manages the remote object with this id: then no other resource can. Also written if false,
+    /// so that the operator's value replaces that of another writer.
+    #[serde(default)]
+    pub owned: bool,
+
     /// When the service created the set, as the service reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_date_time: Option<String>,

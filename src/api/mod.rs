@@ -59,7 +59,7 @@ pub mod annotation {
     words! {
         /// Set by a user: adopt only the remote object with this id.
         REMOTE_ID = "industrydata.dev/remote-id";
-        /// Written by the operator before it creates a remote object: `<service time>/<uuid>`.
+        /// Written by the operator before it creates a remote object: `<service time>/<uuid>/<uid of the resource>`.
         CREATE_ATTEMPT = "industrydata.dev/create-attempt";
         /// Set by a user, any new value: list from the service and reconcile now.
         REQUESTED_AT = "industrydata.dev/requested-at";
@@ -69,5 +69,8 @@ pub mod annotation {
         RESET_REQUESTED_AT = "industrydata.dev/reset-requested-at";
         /// Set by a user to `"true"` on a resource that is being deleted: release it without a request to the service.
         ABANDON = "industrydata.dev/abandon";
+        /// Set by a user on an `OutboundProvisioningFlowSet`: the other namespaces, separated by commas, that may have
+        /// flows in its remote set.
+        ALLOWED_NAMESPACES = "industrydata.dev/allowed-namespaces";
     }
 }

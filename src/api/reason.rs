@@ -36,7 +36,7 @@ words! {
     REMOTE_ID_NOT_FOUND = "RemoteIdNotFound";
     /// The remote object to observe does not exist.
     NOT_FOUND = "NotFound";
-    /// An older resource declares the same remote object.
+    /// Another resource manages the same remote object, or is about to create it.
     CONFLICT = "Conflict";
     /// The remote object differs from the spec.
     DRIFTED = "Drifted";
@@ -50,6 +50,8 @@ words! {
     FLOW_SET_NOT_FOUND = "FlowSetNotFound";
     /// The referenced flow set does not have a remote set yet.
     FLOW_SET_NOT_READY = "FlowSetNotReady";
+    /// A resource of another namespace manages the remote set, and does not allow flows of this namespace.
+    FLOW_SET_NOT_ALLOWED = "FlowSetNotAllowed";
     /// The referenced connection does not exist.
     CONNECTION_NOT_FOUND = "ConnectionNotFound";
     /// `spec.tenantId` is neither a GUID nor a domain name.

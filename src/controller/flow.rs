@@ -7,7 +7,8 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use crate::api::{
-    AppliedSecret, ManagementPolicy, OutboundProvisioningFlowSet, ProvisioningFlow, reason,
+    AppliedSecret, ManagementPolicy, OutboundProvisioningFlowSet, ProvisioningFlow, annotation,
+    reason,
 };
 use crate::graph::model::{Flow, FlowId, FlowSetId, InvalidId};
 use crate::graph::verdict::Verdict;
@@ -16,7 +17,7 @@ use crate::metrics::{Metrics, ResourceKind};
 use crate::plan::definition::{FlowBody, passwords};
 use crate::plan::flow::{Change, Related, knows_readiness};
 use crate::plan::resource::is_deleting;
-use crate::plan::{Action, Blocked, Fetched, Password, Permit, Target};
+use crate::plan::{Action, Blocked, Fetched, Input, Password, Permit, Planned, Target};
 use crate::poll::Snapshot;
 
 use super::cache::ReconcileCache;
@@ -24,7 +25,7 @@ use super::connection::{max_age, reach};
 use super::context::Context;
 use super::error::{Error, Unavailable, settled};
 use super::index::{Index, namespace};
-use super::managed::{Changed, Connected, Managed, fetched, verdict_on_id};
+use super::managed::{Changed, Connected, Managed, fetched, is_listed, verdict_on_id};
 use super::triggers::Triggers;
 use super::turns::Turn;
 use super::watch;
@@ -82,10 +83,17 @@ impl Managed for ProvisioningFlow {
         } else {
             Ok(Vec::new())
         };
+        let owner = || context.index.owner_of_flow(self);
         Ok(Related {
-            conflict: context.index.older_owner_of_flow(self),
+            conflict: self.is_managed().then(owner).flatten(),
             passwords,
         })
+    }
+
+    fn reserve(input: &Input<Self>, index: &Index) -> bool {
+        let target = input.target.as_ref().ok();
+        let set = target.and_then(|target| target.set.as_ref());
+        set.is_none_or(|set| index.reserve_flow(&input.resource, set, is_listed(input)))
     }
 
     fn latest(connected: &Connected) -> Option<Arc<Snapshot<Flow>>> {
@@ -240,8 +248,26 @@ async fn with_selector(
     Ok(blocked)
 }
 
-/// Returns the remote set of a flow. For a flow that is being deleted, this is the set in which it was created.
+/// Returns the remote set that a flow may be in.
+///
+/// No flow is in a set that a resource of another namespace owns, unless that allows it.
 fn remote_set(flow: &ProvisioningFlow, index: &Index) -> Result<FlowSetId, Blocked> {
+    let set = declared_set(flow, index)?;
+    if !index.refuses(flow, &set) {
+        return Ok(set);
+    }
+    Err(Blocked::person(
+        reason::FLOW_SET_NOT_ALLOWED,
+        format!(
+            "a resource of another namespace manages the set {set} and does not allow flows of this namespace: ask its owner to add this namespace to the annotation {} of the OutboundProvisioningFlowSet, or create another ProvisioningFlow for another set",
+            annotation::ALLOWED_NAMESPACES
+        ),
+    ))
+}
+
+/// Returns the remote set that a flow declares. For a flow that is being deleted, this is the set in which it was
+/// created.
+fn declared_set(flow: &ProvisioningFlow, index: &Index) -> Result<FlowSetId, Blocked> {
     let made_in = flow
         .status
         .as_ref()

@@ -13,14 +13,15 @@ use crate::graph::{Client, FilterDefinition, FlowSetDefinition, Operation, Prior
 use crate::metrics::ResourceKind;
 use crate::plan::definition::FlowSetBody;
 use crate::plan::flow_set::{Change, Related, candidates};
-use crate::plan::{Action, Fetched, Input, Permit, Target};
+use crate::plan::{Action, Fetched, Input, Permit, Planned, Target};
 use crate::poll::Snapshot;
 
 use super::cache::ReconcileCache;
 use super::connection::reach;
 use super::context::Context;
 use super::error::{Error, Unavailable};
-use super::managed::{Changed, Connected, Managed, fetched, verdict_on_id};
+use super::index::Index;
+use super::managed::{Changed, Connected, Managed, fetched, is_listed, verdict_on_id};
 use super::triggers::Triggers;
 use super::turns::Turn;
 
@@ -56,8 +57,11 @@ impl Managed for OutboundProvisioningFlowSet {
         _connected: Option<&Connected>,
         context: &Context,
     ) -> Result<Related, Error> {
+        let index = Some(&context.index).filter(|_| self.is_managed());
         Ok(Related {
-            conflict: context.index.older_owner_of_set(self),
+            conflict: index.and_then(|index| index.namesake_of(self)),
+            owner: index.and_then(|index| index.owner_of_set(self)),
+            is_contested: index.is_some_and(|index| index.is_contested(self)),
             // Depends on the list: see `relate`.
             held: BTreeSet::new(),
             flows: context.index.count_flows(self),
@@ -68,6 +72,11 @@ impl Managed for OutboundProvisioningFlowSet {
         let is_held = |id: &&FlowSetId| context.index.is_held_by_other(&input.resource, id);
         let held = candidates(input).filter(is_held).cloned().collect();
         input.related.held = held;
+    }
+
+    fn reserve(input: &Input<Self>, index: &Index) -> bool {
+        let id = input.status.id.as_deref().and_then(|id| id.parse().ok());
+        index.reserve_set(&input.resource, id.as_ref(), is_listed(input))
     }
 
     fn latest(connected: &Connected) -> Option<Arc<Snapshot<FlowSet>>> {

@@ -1,17 +1,20 @@
-//! What the watches show: the resources of one scope, and how they relate.
+//! What the watches show: the resources of all scopes, and how they relate.
 //!
 //! Maps answer each question, and events of the watches keep them: no question walks all resources. References never
 //! leave a namespace, so neither do the questions here, with one exception that reveals nothing: whether any other
-//! resource declares or manages the same remote object.
+//! resource owns the same remote object, or the set that a flow is in.
 
 mod indexer;
+mod keys;
+mod owners;
+mod reservations;
 mod state;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use kube::ResourceExt;
@@ -31,16 +34,27 @@ use crate::plan::resource::{generation, is_deleting};
 use crate::poll::Interest;
 
 pub use indexer::Name;
+use keys::{ConnectionKey, FlowKey, SetKey};
 pub use state::Indexed;
-use state::{ConnectionKey, FlowKey, SetKey, State, connection_of, remote_set_of};
+use state::{State, connection_of, remote_id, remote_set_of};
 
-/// The resources of one scope, as the watches show them.
-#[derive(Clone, Default)]
-pub struct Index {
+/// What the indexes of all scopes share: who owns a remote object is a question across all of them.
+#[derive(Clone)]
+pub struct SharedIndex {
     /// One lock for all kinds, as the keys of flows depend on sets.
     state: Arc<RwLock<State>>,
     /// How many watches have shown all there is.
     shown: watch::Sender<usize>,
+    /// How many watches there are.
+    watches: usize,
+}
+
+/// The resources of all scopes, as the watches show them, for the watches of one scope to fill.
+#[derive(Clone)]
+pub struct Index {
+    shared: SharedIndex,
+    /// The namespace of the scope, or `None` for all.
+    scope: Option<Arc<str>>,
 }
 
 /// How resources use a Secret.
@@ -52,29 +66,52 @@ pub struct SecretUse {
     pub interval: Option<Duration>,
 }
 
-/// One for each kind that is watched.
+/// One for each kind that is watched in a scope.
 const WATCHES: usize = 3;
 
+impl SharedIndex {
+    /// An index of this number of scopes, which holds nothing yet.
+    pub fn of(scopes: usize) -> Self {
+        Self {
+            state: Arc::default(),
+            shown: watch::Sender::new(0),
+            watches: WATCHES * scopes,
+        }
+    }
+}
+
 impl Index {
+    /// The index of the scope that consists of a namespace, or of all.
+    pub fn new(shared: SharedIndex, scope: Option<&str>) -> Self {
+        let scope = scope.map(Arc::from);
+        Self { shared, scope }
+    }
+
     /// Takes over what the store of a watch holds after `event`, and returns what has vanished without an event of its
     /// own. What the event causes has to come after this.
     pub fn apply<K: Indexed>(&self, event: &watcher::Event<K>, store: &Store<K>) -> Vec<Arc<K>> {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.apply(event, store)
+        self.change().apply(event, store, self.scope.as_deref())
     }
 
-    /// Waits until every watch has shown all there is: before that, what has not been seen may well exist.
+    /// Takes over the answer to a write, so that the next question about another resource counts it.
+    pub fn wrote<K: Indexed>(&self, written: &Arc<K>) {
+        self.change().wrote(written.clone());
+    }
+
+    /// Waits until every watch of every scope has shown all there is: before that, what has not been seen may well exist.
     ///
     /// The stores' own `wait_until_ready` wakes one of several waiting tasks only.
     pub async fn ready(&self) {
-        let mut shown = self.shown.subscribe();
+        let mut shown = self.shared.shown.subscribe();
         // The sender lives as long as this index.
-        let _ = shown.wait_for(|watches| *watches >= WATCHES).await;
+        let _ = shown
+            .wait_for(|watches| *watches >= self.shared.watches)
+            .await;
     }
 
     /// A watch has shown all there is, for the first time.
     pub fn show(&self) {
-        self.shown.send_modify(|watches| *watches += 1);
+        self.shared.shown.send_modify(|watches| *watches += 1);
     }
 
     /// The connection of this name.
@@ -163,32 +200,6 @@ impl Index {
         self.flows_with(&FlowKey::Remote(Name::of(connection), set.clone()))
     }
 
-    /// An older resource that declares the same flow, in words that a user of this namespace may read.
-    pub fn older_owner_of_flow(&self, flow: &ProvisioningFlow) -> Option<String> {
-        let state = self.state();
-        let older = state.flows.older(&state.declared_by(flow)?, flow)?;
-        Some(display_name(&**older, flow))
-    }
-
-    /// The other resources that declare the same flow.
-    pub fn duplicates_of(&self, flow: &ProvisioningFlow) -> Vec<Arc<ProvisioningFlow>> {
-        let state = self.state();
-        let Some(key) = state.declared_by(flow) else {
-            return Vec::new();
-        };
-        let same = state.flows.with(&key);
-        same.filter(|other| other.uid() != flow.uid())
-            .cloned()
-            .collect()
-    }
-
-    /// An older resource that declares a set of the same name through the same connection.
-    pub fn older_owner_of_set(&self, set: &OutboundProvisioningFlowSet) -> Option<String> {
-        let state = self.state();
-        let older = state.sets.older(&display_name_key(set), set)?;
-        Some(display_name(&**older, set))
-    }
-
     /// The other resources that declare a set of the same name through the same connection.
     pub fn same_named(
         &self,
@@ -201,11 +212,24 @@ impl Index {
             .collect()
     }
 
-    /// Whether another resource than `set` manages a remote set.
-    pub fn is_held_by_other(&self, set: &OutboundProvisioningFlowSet, id: &FlowSetId) -> bool {
+    /// The flows of a remote set, in whatever namespace.
+    pub fn flows_within(&self, set: &FlowSetId) -> Vec<Arc<ProvisioningFlow>> {
+        self.flows_with(&FlowKey::Within(set.clone()))
+    }
+
+    /// The other resources that record the same remote set, in whatever namespace.
+    pub fn sharers_of(
+        &self,
+        set: &OutboundProvisioningFlowSet,
+    ) -> Vec<Arc<OutboundProvisioningFlowSet>> {
+        let Some(id) = remote_id(set) else {
+            return Vec::new();
+        };
         let state = self.state();
-        let key = SetKey::Manages(id.clone());
-        state.sets.with(&key).any(|other| other.uid() != set.uid())
+        let same = state.sets.with(&SetKey::Records(id));
+        same.filter(|other| other.uid() != set.uid())
+            .cloned()
+            .collect()
     }
 
     /// The resources to which the value under a key of a Secret matters: the connections whose credential it is, and
@@ -300,7 +324,13 @@ impl Index {
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+        let state = &self.shared.state;
+        state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, State> {
+        let state = &self.shared.state;
+        state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

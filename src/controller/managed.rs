@@ -11,14 +11,14 @@ use crate::graph::model::InvalidId;
 use crate::graph::verdict::{Certainty, Disposition, Reason, Verdict};
 use crate::graph::{Error as GraphError, Operation, Priority};
 use crate::metrics::{Metrics, ResourceKind};
-use crate::plan::{Action, Blocked, Fetched, Input, Permit, Planned, Target};
+use crate::plan::{Action, Blocked, Fetched, Input, Permit, Planned, Read, Target};
 use crate::poll::Snapshot;
 
 use super::cache::ReconcileCache;
 use super::cluster::Written;
 use super::context::Context;
 use super::error::{Error, Unavailable};
-use super::index::Indexed;
+use super::index::{Index, Indexed};
 use super::session::Session;
 use super::triggers::Triggers;
 use super::turns::Turn;
@@ -67,6 +67,12 @@ pub trait Managed:
 
     /// Adds to `input.related` what depends on the list. Called before each plan, as the list may be another by then.
     fn relate(_input: &mut Input<Self>, _context: &Context) {}
+
+    /// Reserves the remote object for the resource before it is created, adopted or changed, or returns `false` if another
+    /// resource owns it.
+    fn reserve(_input: &Input<Self>, _index: &Index) -> bool {
+        true
+    }
 
     /// Returns the last list of the collection, or `None` if there is none.
     fn latest(connected: &Connected) -> Option<Arc<Snapshot<Self::Item>>>;
@@ -150,6 +156,11 @@ pub(super) fn verdict_on_id(error: InvalidId) -> Verdict {
         reason: Reason::InvalidRequest,
         message: format!("the id in the status is invalid: {error}; correct or remove it"),
     }
+}
+
+/// Returns whether the service has listed the collection through the connection of the resource.
+pub(super) fn is_listed<K: Planned>(input: &Input<K>) -> bool {
+    matches!(input.collection, Some(Read::Known(_)))
 }
 
 /// Converts the response to a read by id.

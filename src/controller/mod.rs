@@ -37,8 +37,7 @@ pub use cluster::FIELD_MANAGER;
 pub use context::Context;
 pub use error::Error;
 pub use session::Spawn;
-pub use turns::Turns;
-pub use watch::{DEFINITIONS_MISSING, Scope, run as run_scope};
+pub use watch::{DEFINITIONS_MISSING, Scope, Shared, run as run_scope};
 
 use crate::failpoint;
 use crate::metrics::{Component, ReconcileResult};

@@ -28,6 +28,8 @@ use super::error::{Error, settled};
 use super::managed::{Connected, Located, Managed};
 use super::turns::Turn;
 
+mod reserve;
+
 /// One reconcile of one resource.
 pub(super) struct Reconciliation<'a, K: Managed> {
     context: &'a Context,
@@ -124,6 +126,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         let known = resource.status().cloned().unwrap_or_default();
         let gone = is_deleting(&*resource) && !is_held(&*resource);
         if known != self.input.status && !gone {
+            self.reserve_adopted()?;
             self.write_status(Precondition::SameStatus, Write::Status)
                 .await?;
             K::count(&known, &self.input.status, &self.context.metrics);
@@ -137,6 +140,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         // The entry of a removed resource is kept until the watch reports the removal, because the watch may still
         // contain an old version.
         K::cache(self.context).succeeded(&resource);
+        self.context.index.release(&*resource);
         self.context
             .metrics
             .reconciled(K::LABEL, ReconcileResult::Done);
@@ -180,6 +184,11 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
             let action = permit.action();
             self.input.effects.outcome = Some(Outcome::Failed(action, verdict));
             return Ok(());
+        }
+        match step {
+            ResourceStep::WriteIntent { .. } => self.reserve()?,
+            ResourceStep::WriteStatus(_) => self.reserve_adopted()?,
+            _ => {}
         }
         let (client, resource) = (&self.context.cluster, &*self.input.resource);
         let (written, write) = match step {
@@ -260,6 +269,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
             return Ok(());
         };
         self.covered(connected)?;
+        self.reserve()?;
         let secrets = self.secrets.take().unwrap_or_default();
         let action = K::action(&change);
         let memory = &mut self.input.memory;
@@ -322,6 +332,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
     fn wrote(&mut self, written: K, write: Write) {
         let written = Arc::new(written);
         K::cache(self.context).wrote(&written);
+        self.context.index.wrote(&written);
         self.context.metrics.cluster_write(K::LABEL, write);
         self.input.resource = written;
     }

@@ -102,6 +102,11 @@ pub fn show<K: Indexed>(index: &Index, objects: impl IntoIterator<Item = K>) {
     }
 }
 
+/// An index of one scope, of all namespaces.
+pub fn index() -> Index {
+    Index::new(SharedIndex::of(1), None)
+}
+
 /// Who is woken.
 pub struct Woken {
     pub connections: UnboundedReceiver<ObjectRef<GraphConnection>>,
@@ -123,5 +128,10 @@ pub fn triggers(index: &Index) -> (Triggers, Woken) {
         sets: woken_sets,
         flows: woken_flows,
     };
-    (Triggers::new(index.clone(), queues, Metrics::new()), woken)
+    let switchboard = Switchboard::default();
+    switchboard.add(None, queues);
+    (
+        Triggers::new(index.clone(), switchboard, Metrics::new()),
+        woken,
+    )
 }

@@ -1,16 +1,16 @@
 //! Whom a change concerns, and how they hear of it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
+use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow, annotation};
 use crate::metrics::{Component, Metrics, ResourceKind, TriggerSource};
 use crate::plan::definition::flow_type;
-use crate::plan::resource::{generation, is_deleting};
+use crate::plan::resource::{annotated, generation, is_deleting};
 use crate::poll::News;
 
 use super::index::{Index, Name};
@@ -21,13 +21,33 @@ use super::secrets::{ChangeKind, KeyChange};
 pub struct Triggers {
     /// The resources.
     pub index: Index,
-    queues: Queues,
+    switchboard: Switchboard,
     metrics: Metrics,
     /// What others read of a resource, as it was last seen.
     seen: Arc<Mutex<HashMap<String, String>>>,
 }
 
-/// Where the three controllers listen for resources to look at.
+/// The queues of all scopes, by their namespaces: what is done in one may concern another.
+#[derive(Clone, Default)]
+pub struct Switchboard(Arc<RwLock<HashMap<Option<String>, Queues>>>);
+
+impl Switchboard {
+    /// Adds the queues of the scope that consists of a namespace, or of all.
+    pub fn add(&self, scope: Option<String>, queues: Queues) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(scope, queues);
+    }
+
+    /// The queues for a resource.
+    fn queues(&self, resource: &impl ResourceExt) -> Option<Queues> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(&resource.namespace())
+            .or_else(|| all.get(&None))
+            .cloned()
+    }
+}
+
+/// Where the three controllers of a scope listen for resources to look at.
 #[derive(Clone)]
 pub struct Queues {
     /// Connections.
@@ -41,10 +61,10 @@ pub struct Queues {
 impl Triggers {
     /// Triggers between the resources of `index`.
     #[must_use]
-    pub fn new(index: Index, queues: Queues, metrics: Metrics) -> Self {
+    pub fn new(index: Index, switchboard: Switchboard, metrics: Metrics) -> Self {
         Self {
             index,
-            queues,
+            switchboard,
             metrics,
             seen: Arc::default(),
         }
@@ -93,16 +113,23 @@ impl Triggers {
 
     /// A set was seen, or is `gone`.
     pub fn set_seen(&self, set: &OutboundProvisioningFlowSet, gone: bool) {
-        let id = set
-            .status
-            .as_ref()
-            .and_then(|status| status.id.clone())
-            .unwrap_or_default();
-        let relevant = format!("{}/{id}", generation(set));
+        let status = set.status.as_ref();
+        let id = status.and_then(|status| status.id.clone());
+        let owned = status.is_some_and(|status| status.owned);
+        let allowed = annotated(set, annotation::ALLOWED_NAMESPACES).unwrap_or_default();
+        let relevant = format!(
+            "{}/{}/{owned}/{allowed}",
+            generation(set),
+            id.as_deref().unwrap_or_default()
+        );
         if !self.is_news(set, gone, &relevant) {
             return;
         }
         self.wake_flows(self.index.flows_of(set), TriggerSource::Related);
+        if let Some(id) = id.and_then(|id| id.parse().ok()) {
+            self.wake_flows(self.index.flows_within(&id), TriggerSource::Related);
+            self.wake_sets(self.index.sharers_of(set), TriggerSource::Related);
+        }
         let namespace = set.namespace().unwrap_or_default();
         let connection = self
             .index
@@ -118,6 +145,10 @@ impl Triggers {
         let ready = flow.status.as_ref().is_some_and(|status| {
             crate::plan::conditions::is_true(&status.conditions, crate::api::condition::READY)
         });
+        let owned = flow.status.as_ref().is_some_and(|status| status.owned);
+        if self.is_news_of("owned", flow, gone, &owned.to_string()) {
+            self.wake_flows(self.index.rivals_of(flow), TriggerSource::Related);
+        }
         if !self.is_news(flow, gone, &ready.to_string()) {
             return;
         }
@@ -132,9 +163,6 @@ impl Triggers {
             .map(|reference| &reference.name);
         if let Some(connection) = name.and_then(|name| self.index.connection(&namespace, name)) {
             self.wake_connection(&connection, TriggerSource::Related);
-        }
-        if gone {
-            self.wake_flows(self.index.duplicates_of(flow), TriggerSource::Related);
         }
     }
 
@@ -165,7 +193,18 @@ impl Triggers {
 
     /// Whether what others read of a resource has changed since it was last seen.
     fn is_news(&self, resource: &impl ResourceExt, gone: bool, relevant: &str) -> bool {
-        let uid = resource.uid().unwrap_or_default();
+        self.is_news_of("", resource, gone, relevant)
+    }
+
+    /// Whether one aspect of what others read of a resource has changed since it was last seen.
+    fn is_news_of(
+        &self,
+        aspect: &str,
+        resource: &impl ResourceExt,
+        gone: bool,
+        relevant: &str,
+    ) -> bool {
+        let uid = resource.uid().unwrap_or_default() + aspect;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if gone {
             seen.remove(&uid);
@@ -179,17 +218,18 @@ impl Triggers {
         self.metrics
             .triggered(ResourceKind::GraphConnection, source);
         // The receiver is gone only when the controllers have stopped.
-        let _ = self
-            .queues
-            .connections
-            .send(ObjectRef::from_obj(connection));
+        if let Some(queues) = self.switchboard.queues(connection) {
+            let _ = queues.connections.send(ObjectRef::from_obj(connection));
+        }
     }
 
     fn wake_sets(&self, sets: Vec<Arc<OutboundProvisioningFlowSet>>, source: TriggerSource) {
         for set in sets {
             self.metrics
                 .triggered(ResourceKind::OutboundProvisioningFlowSet, source);
-            let _ = self.queues.sets.send(ObjectRef::from_obj(&*set));
+            if let Some(queues) = self.switchboard.queues(&*set) {
+                let _ = queues.sets.send(ObjectRef::from_obj(&*set));
+            }
         }
     }
 
@@ -197,7 +237,9 @@ impl Triggers {
         for flow in flows {
             self.metrics
                 .triggered(ResourceKind::ProvisioningFlow, source);
-            let _ = self.queues.flows.send(ObjectRef::from_obj(&*flow));
+            if let Some(queues) = self.switchboard.queues(&*flow) {
+                let _ = queues.flows.send(ObjectRef::from_obj(&*flow));
+            }
         }
     }
 }

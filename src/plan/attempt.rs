@@ -1,11 +1,13 @@
 //! The intent to create, as recorded in the annotation `industrydata.dev/create-attempt`.
 //!
 //! It is written before the request is sent and survives a lost status, so that ownership of an object that appears
-//! later can be proved.
+//! later can be proved. It proves nothing for another resource than the one that it was written to: a copy of a manifest
+//! has another uid.
 
 use std::fmt;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
 use uuid::Uuid;
 
 /// Tolerance for timestamps of the service: they have whole seconds, and the clocks of two servers may differ slightly.
@@ -13,7 +15,7 @@ const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
 /// An intent to create.
 ///
-/// The text form is `<time>/<id>`, or `<time>/<id>/<name>` for an object that is found by its name.
+/// The text form is `<time>/<id>/<uid>`, or `<time>/<id>/<uid>/<name>` for an object that is found by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// Service time of the list that proved the object absent; for an attempt that follows an unresolved one, that of
@@ -21,6 +23,8 @@ pub struct Attempt {
     pub time: Timestamp,
     /// Id of the attempt, sent as the `client-request-id` of the request.
     pub id: Uuid,
+    /// The `metadata.uid` of the resource that it was written to.
+    pub uid: String,
     /// The display name in the request, if the object can only be found by name. The spec may contain another name by
     /// the time the outcome is determined.
     pub name: Option<String>,
@@ -31,15 +35,24 @@ impl Attempt {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (time, rest) = text.split_once('/')?;
-        let (id, name) = match rest.split_once('/') {
-            Some((id, name)) => (id, Some(name.to_owned())),
+        let (id, rest) = rest.split_once('/')?;
+        let (uid, name) = match rest.split_once('/') {
+            Some((uid, name)) => (uid, Some(name.to_owned())),
             None => (rest, None),
         };
         Some(Self {
             time: time.parse().ok()?,
             id: id.parse().ok()?,
+            uid: uid.to_owned(),
             name,
         })
+    }
+
+    /// Returns whether the attempt was written to this resource: a restored resource and a copy of a manifest have the
+    /// attempt of another one.
+    #[must_use]
+    pub fn is_of(&self, resource: &impl ResourceExt) -> bool {
+        resource.meta().uid.as_ref() == Some(&self.uid)
     }
 
     /// Returns whether an object created at `created` can be the outcome of this attempt.
@@ -51,7 +64,7 @@ impl Attempt {
 
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.time, self.id)?;
+        write!(f, "{}/{}/{}", self.time, self.id, self.uid)?;
         self.name.iter().try_for_each(|name| write!(f, "/{name}"))
     }
 }
@@ -75,7 +88,7 @@ mod tests {
         }
         assert_eq!(
             attempt(0).to_string(),
-            "2026-11-23T08:00:00Z/00000000-0000-0000-0000-000000000007"
+            "2026-11-23T08:00:00Z/00000000-0000-0000-0000-000000000007/users"
         );
     }
 

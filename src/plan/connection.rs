@@ -68,6 +68,7 @@ fn steps(planner: &mut Planner) -> Control {
     planner.target()?;
     planner.requested_refresh()?;
     planner.listed(is_true(&planner.status.conditions, READY))?;
+    planner.status.reached = true;
     credential_accepted(planner)
 }
 

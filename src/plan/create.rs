@@ -189,6 +189,7 @@ impl<K: Planned> Planner<'_, K> {
                 .unresolved()
                 .map_or(view.listing.date, |earlier| earlier.time),
             id: self.input.uuid,
+            uid: self.input.resource.uid().unwrap_or_default(),
             name: name.map(str::to_owned),
         }
     }

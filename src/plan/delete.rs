@@ -41,11 +41,13 @@ impl<'a, K: Planned> Planner<'a, K> {
     /// Ends planning if the resource is being deleted: deletes the remote object unless it is retained, then removes
     /// the finalizer.
     ///
-    /// `in_use` reports what must be deleted first; `find` searches for the object if a create is unresolved; `change`
+    /// `in_use` reports what must be deleted first; `is_foreign`, whether another resource manages the object, which is then
+    /// left alone; `find` searches for the object if a create is unresolved; `change`
     /// deletes it.
     pub(super) fn deleted(
         &mut self,
         in_use: Option<Summary>,
+        is_foreign: bool,
         find: impl FnOnce(&Self, &View<K::Item>) -> CreateOutcome,
         change: impl FnOnce(String) -> K::Change,
     ) -> Control<K> {
@@ -56,8 +58,9 @@ impl<'a, K: Planned> Planner<'a, K> {
         if !resource::is_held(resource) {
             return Break(Next::wait(Summary::Unchanged));
         }
-        let retained =
-            resource.policies().deletion == DeletionPolicy::Retain || !resource.is_managed();
+        let retained = resource.policies().deletion == DeletionPolicy::Retain
+            || !resource.is_managed()
+            || is_foreign;
         if !resource::is_abandoned(resource) {
             if let Some(in_use) = in_use {
                 return Break(self.wait_a_minute(in_use));
@@ -202,6 +205,7 @@ impl<'a, K: Planned> Planner<'a, K> {
                 // With a stale copy of a resource that no longer exists, the object of another resource could be
                 // mistaken for ours. So the id is recorded under a precondition before the object is changed.
                 self.status.set_object(id, created);
+                self.status.set_owned(true);
                 self.resolve_attempt();
                 Break(Next::write(ResourceStep::WriteStatus(None)).summarized(deleting::<K>()))
             }

@@ -119,6 +119,10 @@ pub trait SharedStatus: Clone + Debug + Default + PartialEq {
     fn set_retry(&mut self, retry: Option<Retry>);
     /// Returns the id of the remote object, or `None` if it is unknown.
     fn id(&self) -> Option<&str>;
+    /// Returns whether the resource manages the remote object with this id.
+    fn is_owned(&self) -> bool;
+    /// Sets whether the resource manages the remote object.
+    fn set_owned(&mut self, owned: bool);
     /// Sets the id of the remote object, and its creation time as the service reports it.
     fn set_object(&mut self, id: String, created: Option<String>);
     /// Returns the create attempt whose outcome is known, or `None` if there is none.
@@ -172,6 +176,14 @@ macro_rules! shared_status {
                 self.id.as_deref()
             }
 
+            fn is_owned(&self) -> bool {
+                self.owned
+            }
+
+            fn set_owned(&mut self, owned: bool) {
+                self.owned = owned;
+            }
+
             fn set_object(&mut self, id: String, created: Option<String>) {
                 self.id = Some(id);
                 self.created_date_time = created;
@@ -212,6 +224,12 @@ impl SharedStatus for GraphConnectionStatus {
     fn id(&self) -> Option<&str> {
         None
     }
+
+    fn is_owned(&self) -> bool {
+        false
+    }
+
+    fn set_owned(&mut self, _owned: bool) {}
 
     fn set_object(&mut self, _id: String, _created: Option<String>) {}
 

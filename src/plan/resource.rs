@@ -50,7 +50,20 @@ pub fn attempt(resource: &impl ResourceExt) -> Option<Attempt> {
     Attempt::parse(annotated(resource, annotation::CREATE_ATTEMPT)?)
 }
 
-/// Returns the intent to create in the resource if its outcome is unknown.
+/// Returns whether the resource has an intent to create of its own whose outcome is unknown.
+pub fn is_creating(resource: &impl ResourceExt, resolved: Option<Uuid>) -> bool {
+    unresolved_attempt(resource, resolved, None).is_some_and(|attempt| attempt.is_of(resource))
+}
+
+/// Returns whether the owner of a set allows flows of another namespace in it.
+pub fn allows_namespace(set: &impl ResourceExt, namespace: &str) -> bool {
+    let allowed = annotated(set, annotation::ALLOWED_NAMESPACES).unwrap_or_default();
+    allowed
+        .split(',')
+        .any(|allowed| allowed.trim() == namespace)
+}
+
+/// Returns the intent to create in the resource if its outcome is unknown, also that of a resource that was backed up.
 ///
 /// An attempt is resolved if the status records it as such, or if this process still has the permit, because then no
 /// request was sent.

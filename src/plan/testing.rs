@@ -54,6 +54,7 @@ pub(crate) fn attempt(seconds: i64) -> Attempt {
     Attempt {
         time: at(seconds),
         id: Uuid::from_u128(7),
+        uid: "users".to_owned(),
         name: None,
     }
 }
@@ -226,9 +227,19 @@ pub(crate) trait Building: ResourceExt + Sized {
         self
     }
 
-    /// Adds an intent to create from `seconds` after the [`start`].
+    /// Adds an intent to create of its own from `seconds` after the [`start`].
     fn attempted(self, seconds: i64) -> Self {
-        self.annotated(annotation::CREATE_ATTEMPT, &attempt(seconds).to_string())
+        let uid = self.uid().unwrap();
+        self.attempted_by(&uid, seconds)
+    }
+
+    /// Adds an intent to create that was written to the resource with this uid.
+    fn attempted_by(self, uid: &str, seconds: i64) -> Self {
+        let attempt = Attempt {
+            uid: uid.to_owned(),
+            ..attempt(seconds)
+        };
+        self.annotated(annotation::CREATE_ATTEMPT, &attempt.to_string())
     }
 }
 

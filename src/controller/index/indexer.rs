@@ -118,6 +118,11 @@ impl<K: ResourceExt, Key: Clone + Eq + Hash> Indexer<K, Key> {
         Some(&entry.object)
     }
 
+    /// The keys of the object of this name.
+    pub fn keys(&self, name: &Name) -> &[Key] {
+        self.objects.get(name).map_or(&[], |entry| &entry.keys)
+    }
+
     /// All objects.
     pub fn all(&self) -> Vec<Arc<K>> {
         let objects = self.objects.values();
@@ -135,12 +140,14 @@ impl<K: ResourceExt, Key: Clone + Eq + Hash> Indexer<K, Key> {
         self.members.get(key).map_or(0, BTreeMap::len)
     }
 
-    /// The oldest object with a key, if it is older than `object` and not a version of it.
-    pub fn older(&self, key: &Key, object: &K) -> Option<&Arc<K>> {
-        let own = age(object);
-        self.with(key)
-            .take_while(|other| age(&***other) < own)
-            .find(|other| other.uid() != own.1)
+    /// The oldest object with a key.
+    pub fn first(&self, key: &Key) -> Option<&Arc<K>> {
+        self.with(key).next()
+    }
+
+    /// The oldest object with a key that is not a version of `object`.
+    pub fn other(&self, key: &Key, object: &K) -> Option<&Arc<K>> {
+        self.with(key).find(|other| other.uid() != object.uid())
     }
 
     #[cfg_attr(

@@ -1,4 +1,4 @@
-//! The keys by which resources are found, and how events of the watches change them.
+//! The resources that are watched, and how events of the watches change them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 
 use crate::api::condition::READY;
-use crate::api::{
-    GraphConnection, ManagementPolicy, OutboundProvisioningFlowSet, ProvisioningFlow,
-};
-use crate::graph::model::{FlowSetId, FlowType};
+use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow, annotation};
+use crate::graph::model::FlowSetId;
 use crate::plan::conditions::is_true;
-use crate::plan::definition::{flow_type, passwords};
+use crate::plan::resource::annotated;
 
 use super::indexer::{Indexer, Name};
+use super::keys::{ConnectionKey, FlowKey, SetKey};
+use super::reservations::Reservations;
 
-/// All resources of one scope.
+/// The resources of all scopes.
 #[derive(Default)]
 pub struct State {
     /// The connections.
@@ -26,52 +26,10 @@ pub struct State {
     pub sets: Indexer<OutboundProvisioningFlowSet, SetKey>,
     /// The flows.
     pub flows: Indexer<ProvisioningFlow, FlowKey>,
-}
-
-/// What connections are found by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum ConnectionKey {
-    /// The Secret that holds the credential.
-    Secret(Name),
-}
-
-/// What sets are found by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum SetKey {
-    /// The connection.
-    Connection(Name),
-    /// The connection and the display name.
-    DisplayName(Name, String),
-    /// The connection and the remote set.
-    Remote(Name, FlowSetId),
-    /// The remote set, where the resource manages it.
-    Manages(FlowSetId),
-}
-
-/// What flows are found by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum FlowKey {
-    /// The set resource that the flow refers to.
-    Set(Name),
-    /// The same, where the flow is ready.
-    Ready(Name),
-    /// The connection, be it the flow's own or that of its set.
-    Connection(Name),
-    /// The connection and the remote set.
-    Remote(Name, FlowSetId),
-    /// The remote flow that the resource declares.
-    Declares(FlowType, Parent),
-    /// A Secret that holds a password.
-    Secret(Name),
-}
-
-/// The set that a declared flow belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Parent {
-    /// A remote set, by whatever resource or id it is given.
-    Remote(FlowSetId),
-    /// A set resource that has no remote set yet.
-    Resource(Name),
+    /// The uids of the connections through which this process has reached the service.
+    pub reached: HashSet<String>,
+    /// What is about to be created or adopted.
+    pub reservations: Reservations,
 }
 
 impl State {
@@ -81,28 +39,92 @@ impl State {
         self.sets.get(&Name::beside(flow, &reference.name))
     }
 
-    /// The key of the remote flow that a resource declares.
-    pub fn declared_by(&self, flow: &ProvisioningFlow) -> Option<FlowKey> {
-        declared(flow, self.set_of(flow).map(|set| &**set))
-    }
-
     fn put_flow(&mut self, flow: Arc<ProvisioningFlow>) {
-        let set = self.set_of(&flow).cloned();
-        let keys = flow_keys(&flow, set.as_deref());
+        let keys = self.flow_keys(&flow);
         self.flows.insert(flow, keys);
     }
 
-    /// Derives the keys of a set's flows again. Several of them depend on the set.
-    fn put_flows_of(&mut self, set: Name) {
-        let flows: Vec<_> = self.flows.with(&FlowKey::Set(set)).cloned().collect();
+    fn put_flows(&mut self, key: &FlowKey) {
+        let flows: Vec<_> = self.flows.with(key).cloned().collect();
         for flow in flows {
             self.put_flow(flow);
         }
+    }
+
+    /// Inserts or removes the set of this name, and derives the keys of flows again that depend on it.
+    fn change_set(&mut self, name: Name, set: Option<Arc<OutboundProvisioningFlowSet>>) {
+        let keys = set
+            .as_deref()
+            .map_or_else(Vec::new, |set| self.set_keys(set));
+        let owned = self.sets.keys(&name).iter().chain(&keys);
+        let owned: HashSet<SetKey> = owned.filter(|key| key.is_ownership()).cloned().collect();
+        let owners = |state: &Self| -> Vec<_> {
+            let terms = |key| state.sets.first(key).map(|owner| terms(owner));
+            owned.iter().map(terms).collect()
+        };
+        let flow_facts = |state: &Self| state.sets.get(&name).map(|set| flow_facts(set));
+        let before = (owners(self), flow_facts(self));
+        match set {
+            Some(set) => self.sets.insert(set, keys),
+            None => self.sets.remove(&name),
+        }
+        let after = (owners(self), flow_facts(self));
+        let is_changed = |place: &usize| before.0.get(*place) != after.0.get(*place);
+        for (_, key) in owned
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| is_changed(place))
+        {
+            if let SetKey::Owns(_, id) = key {
+                self.put_flows(&FlowKey::Within(id.clone()));
+            }
+        }
+        if before.1 != after.1 {
+            self.put_flows(&FlowKey::Set(name));
+        }
+    }
+
+    /// Inserts or removes the connection of this name, and derives the keys of sets and flows again that depend on it.
+    fn change_connection(&mut self, name: &Name, connection: Option<Arc<GraphConnection>>) {
+        let before = self.access(name);
+        match connection {
+            Some(connection) => {
+                let keys = connection_keys(&connection);
+                self.connections.insert(connection, keys);
+            }
+            None => self.connections.remove(name),
+        }
+        if before != self.access(name) {
+            self.put_users(name);
+        }
+    }
+
+    /// Notes that this process has reached the service through a connection.
+    pub fn reach(&mut self, name: &Name) {
+        let uid = self
+            .connections
+            .get(name)
+            .and_then(|connection| connection.uid());
+        if uid.is_some_and(|uid| self.reached.insert(uid)) {
+            self.put_users(name);
+        }
+    }
+
+    fn put_users(&mut self, connection: &Name) {
+        let sets = self.sets.with(&SetKey::Connection(connection.clone()));
+        let sets: Vec<_> = sets.cloned().collect();
+        for set in sets {
+            self.change_set(Name::of(&*set), Some(set));
+        }
+        self.put_flows(&FlowKey::Connection(connection.clone()));
     }
 }
 
 /// A kind that the index holds.
 pub trait Indexed: kube::Resource<DynamicType = ()> + Clone + Send + Sync + 'static {
+    /// The object of this name.
+    fn get(name: &Name, state: &State) -> Option<Arc<Self>>;
+
     /// Inserts or replaces an object.
     fn put(object: Arc<Self>, state: &mut State);
 
@@ -114,96 +136,126 @@ pub trait Indexed: kube::Resource<DynamicType = ()> + Clone + Send + Sync + 'sta
 }
 
 impl State {
-    /// Takes over what the store holds after `event`, and returns what has vanished without an event of its own.
+    /// Takes over what the store of a watch of `namespace`, or of all, holds after `event`, and returns what has vanished
+    /// without an event of its own.
     pub fn apply<K: Indexed>(
         &mut self,
         event: &watcher::Event<K>,
         store: &Store<K>,
+        namespace: Option<&str>,
     ) -> Vec<Arc<K>> {
         match event {
             // The store keeps the objects of a list back until the list is complete.
             watcher::Event::Init | watcher::Event::InitApply(_) => {}
-            watcher::Event::InitDone => return self.replace(store.state()),
+            watcher::Event::InitDone => return self.replace(store.state(), namespace),
             watcher::Event::Apply(object) | watcher::Event::Delete(object) => {
                 match store.get(&ObjectRef::from_obj(object)) {
-                    Some(stored) => K::put(stored, self),
-                    None => K::remove(&Name::of(object), self),
+                    Some(stored) => self.show(stored),
+                    None => self.forget::<K>(&Name::of(object)),
                 }
             }
         }
         Vec::new()
     }
 
+    /// Takes over the answer to a write, before the watch shows it.
+    pub fn wrote<K: Indexed>(&mut self, object: Arc<K>) {
+        let known = K::get(&Name::of(&*object), self);
+        // An object that is not known has been deleted since.
+        if known.is_some_and(|known| precedes(&*known, &*object)) {
+            K::put(object, self);
+        }
+    }
+
     /// Takes over a complete list: what it lacks does not exist, even if another object has its name now.
-    fn replace<K: Indexed>(&mut self, objects: Vec<Arc<K>>) -> Vec<Arc<K>> {
+    fn replace<K: Indexed>(
+        &mut self,
+        objects: Vec<Arc<K>>,
+        namespace: Option<&str>,
+    ) -> Vec<Arc<K>> {
         let listed: HashSet<Option<String>> = objects.iter().map(|object| object.uid()).collect();
-        let known = K::all(self);
+        let is_watched =
+            |known: &Arc<K>| namespace.is_none() || known.namespace().as_deref() == namespace;
+        let known = K::all(self).into_iter().filter(is_watched);
         let vanished: Vec<_> = known
-            .into_iter()
             .filter(|known| !listed.contains(&known.uid()))
             .collect();
         for object in &vanished {
-            K::remove(&Name::of(&**object), self);
+            self.forget::<K>(&Name::of(&**object));
         }
         for object in objects {
-            K::put(object, self);
+            self.show(object);
         }
         vanished
     }
+
+    /// Inserts what a watch shows, unless the answer to a later write is known.
+    fn show<K: Indexed>(&mut self, object: Arc<K>) {
+        let known = K::get(&Name::of(&*object), self);
+        if !known.is_some_and(|known| precedes(&*object, &*known)) {
+            K::put(object, self);
+        }
+    }
+
+    fn forget<K: Indexed>(&mut self, name: &Name) {
+        if let Some(uid) = K::get(name, self).and_then(|known| known.uid()) {
+            self.reservations.release(&uid);
+        }
+        K::remove(name, self);
+    }
+}
+
+/// Whether one object is an earlier version of another.
+fn precedes<K: ResourceExt>(one: &K, other: &K) -> bool {
+    let version = |object: &K| object.resource_version()?.parse::<u64>().ok();
+    one.uid() == other.uid() && version(one) < version(other)
+}
+
+macro_rules! indexed {
+    ($objects:ident) => {
+        fn get(name: &Name, state: &State) -> Option<Arc<Self>> {
+            state.$objects.get(name).cloned()
+        }
+
+        fn all(state: &State) -> Vec<Arc<Self>> {
+            state.$objects.all()
+        }
+    };
 }
 
 impl Indexed for GraphConnection {
+    indexed!(connections);
+
     fn put(object: Arc<Self>, state: &mut State) {
-        let secret = object.spec.credential.client_secret.as_ref();
-        let key = secret.map(|secret| {
-            ConnectionKey::Secret(Name::beside(&*object, &secret.secret_key_ref.name))
-        });
-        let keys = key.into_iter().collect();
-        state.connections.insert(object, keys);
+        state.change_connection(&Name::of(&*object), Some(object));
     }
 
     fn remove(name: &Name, state: &mut State) {
-        state.connections.remove(name);
-    }
-
-    fn all(state: &State) -> Vec<Arc<Self>> {
-        state.connections.all()
+        state.change_connection(name, None);
     }
 }
 
 impl Indexed for OutboundProvisioningFlowSet {
+    indexed!(sets);
+
     fn put(object: Arc<Self>, state: &mut State) {
-        let name = Name::of(&*object);
-        let before = state.sets.get(&name).map(|set| flow_facts(set));
-        let is_same_to_flows = before.is_some_and(|before| before == flow_facts(&object));
-        let keys = set_keys(&object);
-        state.sets.insert(object, keys);
-        if !is_same_to_flows {
-            state.put_flows_of(name);
-        }
+        state.change_set(Name::of(&*object), Some(object));
     }
 
     fn remove(name: &Name, state: &mut State) {
-        state.sets.remove(name);
-        state.put_flows_of(name.clone());
-    }
-
-    fn all(state: &State) -> Vec<Arc<Self>> {
-        state.sets.all()
+        state.change_set(name.clone(), None);
     }
 }
 
 impl Indexed for ProvisioningFlow {
+    indexed!(flows);
+
     fn put(object: Arc<Self>, state: &mut State) {
         state.put_flow(object);
     }
 
     fn remove(name: &Name, state: &mut State) {
         state.flows.remove(name);
-    }
-
-    fn all(state: &State) -> Vec<Arc<Self>> {
-        state.flows.all()
     }
 }
 
@@ -246,49 +298,15 @@ fn flow_facts(set: &OutboundProvisioningFlowSet) -> (String, Option<FlowSetId>) 
     (set.spec.connection_ref.name.clone(), remote_id(set))
 }
 
-/// What makes two flow resources declare the same remote flow: the type, and the set by id or, before it has one, by
-/// resource.
-fn declared(flow: &ProvisioningFlow, set: Option<&OutboundProvisioningFlowSet>) -> Option<FlowKey> {
-    let kind = flow_type(&flow.spec)?;
-    let parent = match remote_set_of(flow, set) {
-        Some(id) => Parent::Remote(id),
-        None => Parent::Resource(Name::beside(flow, &flow.spec.flow_set_ref.as_ref()?.name)),
-    };
-    Some(FlowKey::Declares(kind, parent))
+/// What ownership of flows depends on in the resource that owns their set.
+fn terms(owner: &OutboundProvisioningFlowSet) -> (Name, Option<String>) {
+    let allowed = annotated(owner, annotation::ALLOWED_NAMESPACES);
+    (Name::of(owner), allowed.map(str::to_owned))
 }
 
-fn flow_keys(flow: &ProvisioningFlow, set: Option<&OutboundProvisioningFlowSet>) -> Vec<FlowKey> {
-    let mut keys: Vec<FlowKey> = declared(flow, set).into_iter().collect();
-    if let Some(reference) = &flow.spec.flow_set_ref {
-        let set = Name::beside(flow, &reference.name);
-        if is_ready(flow) {
-            keys.push(FlowKey::Ready(set.clone()));
-        }
-        keys.push(FlowKey::Set(set));
-    }
-    if let Some(connection) = connection_of(flow, set) {
-        let connection = Name::beside(flow, &connection);
-        let remote = remote_set_of(flow, set);
-        keys.extend(remote.map(|id| FlowKey::Remote(connection.clone(), id)));
-        keys.push(FlowKey::Connection(connection));
-    }
-    let secrets = passwords(&flow.spec);
-    keys.extend(secrets.map(|(_, secret)| FlowKey::Secret(Name::beside(flow, &secret.name))));
-    keys
-}
-
-fn set_keys(set: &OutboundProvisioningFlowSet) -> Vec<SetKey> {
-    let connection = Name::beside(set, &set.spec.connection_ref.name);
-    let mut keys = vec![SetKey::DisplayName(
-        connection.clone(),
-        set.spec.display_name.clone(),
-    )];
-    if let Some(id) = remote_id(set) {
-        if set.spec.management_policy == ManagementPolicy::Manage {
-            keys.push(SetKey::Manages(id.clone()));
-        }
-        keys.push(SetKey::Remote(connection.clone(), id));
-    }
-    keys.push(SetKey::Connection(connection));
-    keys
+fn connection_keys(connection: &GraphConnection) -> Vec<ConnectionKey> {
+    let secret = connection.spec.credential.client_secret.as_ref();
+    let key = secret
+        .map(|secret| ConnectionKey::Secret(Name::beside(connection, &secret.secret_key_ref.name)));
+    key.into_iter().collect()
 }

@@ -4,10 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::api::condition::READY;
-use crate::api::{LocalReference, ManagementPolicy};
+use crate::api::{LocalReference, ManagementPolicy, annotation};
 use crate::graph::model::FlowType;
-use crate::plan::testing::{at, connection, flow, flow_set};
+use crate::plan::Attempt;
+use crate::plan::testing::{Building, at, attempt, connection, flow, flow_set};
 
+mod ownership;
 mod scan;
 mod visits;
 
@@ -17,6 +19,8 @@ const NAMESPACES: [&str; 2] = ["schools", "colleges"];
 const NAMES: [&str; 3] = ["a", "b", "c"];
 /// The first two are the same id, and the last one cannot be an id.
 const IDS: [&str; 4] = ["A1", "a1", "b2", "not usable"];
+/// The first two are the same.
+const TENANTS: [&str; 3] = ["contoso.edu", "Contoso.EDU", "fabrikam.edu"];
 
 /// An index with the stores that feed it.
 struct World {
@@ -67,7 +71,7 @@ impl<K: Indexed> Side<K> {
 impl World {
     fn new() -> Self {
         Self {
-            index: Index::default(),
+            index: Index::new(SharedIndex::of(1), None),
             connections: Side::new(),
             sets: Side::new(),
             flows: Side::new(),
@@ -128,8 +132,10 @@ impl Change {
     }
 
     fn connection(&self) -> GraphConnection {
-        let [suspend, secret, ..] = self.picks;
+        let [suspend, secret, tenant, reached] = self.picks;
         let mut connection = self.placed(connection());
+        connection.spec.tenant_id = TENANTS[tenant % 3].to_owned();
+        connection.status.as_mut().unwrap().reached = reached % 4 > 0;
         connection.spec.suspend = suspend % 4 == 0;
         let reference = connection.spec.credential.client_secret.as_mut().unwrap();
         reference.secret_key_ref.name = NAMES[secret % 2].to_owned();
@@ -142,10 +148,15 @@ impl Change {
         set.spec.connection_ref = reference(connection % 2);
         set.spec.display_name = NAMES[display_name % 2].to_owned();
         set.status.as_mut().unwrap().id = IDS.get(id % 6).map(|&id| id.to_owned());
+        set.status.as_mut().unwrap().owned = policy % 2 == 0;
         if policy % 3 == 0 {
             set.spec.management_policy = ManagementPolicy::Observe;
         }
-        set
+        set.spec.suspend = id % 7 == 0;
+        if policy % 5 == 0 {
+            set = set.annotated(annotation::ALLOWED_NAMESPACES, "none, colleges");
+        }
+        self.maybe_attempted(set, id, Some(NAMES[display_name % 3].to_owned()))
     }
 
     /// May refer to a set, or have an id of its own, or both, or neither.
@@ -168,10 +179,38 @@ impl Change {
         let status = flow.status.as_mut().unwrap();
         status.observed_generation = 1;
         status.id = (state % 2 == 0).then(|| "f1".to_owned());
+        status.owned = state % 4 == 0;
+        status.flow_set_id = (connection % 3 > 0).then(|| IDS[connection % 4].to_owned());
         if state % 3 == 0 {
             status.conditions = vec![ready()];
         }
-        flow
+        if kind % 5 == 0 {
+            flow.spec.management_policy = ManagementPolicy::Observe;
+        }
+        if kind % 7 == 0 {
+            flow = flow.deleting();
+        }
+        self.maybe_attempted(flow, parent, None)
+    }
+
+    /// With an intent to create of its own, or of another resource, or without.
+    fn maybe_attempted<K: ResourceExt>(&self, resource: K, pick: usize, name: Option<String>) -> K {
+        let own = resource.uid().unwrap();
+        let uid = if self.incarnation == 0 {
+            own
+        } else {
+            "another".to_owned()
+        };
+        let attempt = Attempt {
+            uid,
+            name,
+            ..attempt(0)
+        };
+        if pick % 3 == 0 {
+            resource.annotated(annotation::CREATE_ATTEMPT, &attempt.to_string())
+        } else {
+            resource
+        }
     }
 }
 
@@ -226,7 +265,7 @@ fn a_list_is_taken_over_once_it_is_complete() {
 #[test]
 fn what_a_relist_lacks_has_vanished_even_if_its_name_is_used_again() {
     let (store, mut writer) = reflector::store();
-    let index = Index::default();
+    let index = Index::new(SharedIndex::of(1), None);
     let mut list = |uids: &[(&str, &str)]| {
         let listed = uids.iter().map(|(name, uid)| {
             let mut connection = connection();
@@ -251,30 +290,4 @@ fn what_a_relist_lacks_has_vanished_even_if_its_name_is_used_again() {
     let known = index.connection("schools", "b").and_then(|one| one.uid());
     assert_eq!(known.as_deref(), Some("4"));
     assert!(index.connection("schools", "c").is_none());
-}
-
-#[test]
-fn a_set_that_gets_its_id_makes_a_flow_a_duplicate_without_giving_away_its_name() {
-    let mut world = World::new();
-    let index = world.index.clone();
-    let mut by_id = flow(FlowType::User);
-    by_id.spec.flow_set_ref = None;
-    by_id.spec.flow_set_id = Some("A1".to_owned());
-    by_id.metadata.namespace = Some("colleges".to_owned());
-    by_id.metadata.uid = Some("0".to_owned());
-    let by_set = flow(FlowType::User);
-    world.flows.list(&index, [by_id.clone(), by_set.clone()]);
-    let mut set = flow_set();
-    world.sets.list(&index, [set.clone()]);
-    assert_eq!(index.older_owner_of_flow(&by_set), None);
-
-    set.status.as_mut().unwrap().id = Some("a1".to_owned());
-    world.sets.show(&index, &watcher::Event::Apply(set.clone()));
-    let older = index.older_owner_of_flow(&by_set);
-    assert_eq!(older.as_deref(), Some("a resource of another namespace"));
-    assert_eq!(index.older_owner_of_flow(&by_id), None);
-    assert_eq!(index.duplicates_of(&by_id).len(), 1);
-
-    world.sets.show(&index, &watcher::Event::Delete(set));
-    assert_eq!(index.older_owner_of_flow(&by_set), None);
 }

@@ -29,7 +29,7 @@ impl World {
         let cluster = FakeCluster::default();
         cluster.put(CREDENTIAL, [("clientSecret", "one")]);
         cluster.put(PASSWORDS, [("staff", "one"), ("students", "two")]);
-        let index = Index::default();
+        let index = index();
         show(&index, [connection()]);
         show(&index, [flow_set()]);
         show(&index, [flow(FlowType::User)]);

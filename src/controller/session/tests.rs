@@ -23,7 +23,7 @@ fn transport() -> Transport {
 }
 
 fn world() -> (FakeCluster, Sessions, Woken) {
-    let (cluster, index) = (FakeCluster::default(), Index::default());
+    let (cluster, index) = (FakeCluster::default(), index());
     cluster.put(CREDENTIAL, [("clientSecret", "one")]);
     show(&index, [connection()]);
     let (triggers, woken) = triggers(&index);
@@ -39,18 +39,18 @@ fn world() -> (FakeCluster, Sessions, Woken) {
 #[tokio::test(start_paused = true)]
 async fn a_session_outlives_its_credential_for_deletions_and_for_an_hour() {
     let (cluster, sessions, _woken) = world();
-    let connection = connection();
-    sessions.open(&connection, MINUTE).await.unwrap();
+    let (connection, turn) = (connection(), Turns::new(1).begin("schools").await);
+    sessions.open(&connection, MINUTE, &turn).await.unwrap();
     cluster.delete(CREDENTIAL);
-    sessions.open(&connection, MINUTE).await.unwrap();
+    sessions.open(&connection, MINUTE, &turn).await.unwrap();
 
     tokio::time::advance(MINUTE).await;
-    let blocked = sessions.open(&connection, MINUTE).await;
+    let blocked = sessions.open(&connection, MINUTE, &turn).await;
     assert!(matches!(blocked, Err(Unavailable::Blocked(_))));
     assert!(sessions.last(&connection).await.is_some());
 
     tokio::time::advance(MINUTE * 60).await;
-    let blocked = sessions.open(&connection, MINUTE).await;
+    let blocked = sessions.open(&connection, MINUTE, &turn).await;
     assert!(matches!(blocked, Err(Unavailable::Blocked(_))));
     let slot = sessions.slot(&connection);
     assert!(slot.lock().await.is_none(), "nothing keeps the credential");
@@ -60,8 +60,8 @@ async fn a_session_outlives_its_credential_for_deletions_and_for_an_hour() {
 #[tokio::test(start_paused = true)]
 async fn what_a_complete_list_lacks_has_neither_a_session_nor_an_account() {
     let (_cluster, sessions, _woken) = world();
-    let connection = connection();
-    sessions.open(&connection, MINUTE).await.unwrap();
+    let (connection, turn) = (connection(), Turns::new(1).begin("schools").await);
+    sessions.open(&connection, MINUTE, &turn).await.unwrap();
     sessions.sweep(&[Arc::new(connection.clone())]);
     assert_eq!(sessions.slots().len(), 1);
     assert_eq!(sessions.accounts().len(), 1);

@@ -32,11 +32,11 @@ use crate::watches::Watches;
 use super::cache::ReconcileCache;
 use super::context::Context;
 use super::dispatch::Dispatcher;
-use super::index::Index;
+use super::index::{Index, SharedIndex};
 use super::managed::Managed;
 use super::secrets::Secrets;
 use super::session::{Sessions, Spawn};
-use super::triggers::{Queues, Triggers};
+use super::triggers::{Queues, Switchboard, Triggers};
 use super::turns::Turns;
 
 use selection::Departures;
@@ -46,10 +46,32 @@ use unreadable::ParseGuard;
 /// What to do where the API server does not know the three kinds. The watches are retried, and find them later.
 pub const DEFINITIONS_MISSING: &str = "the cluster does not serve industrydata.dev/v1alpha1, or not to this user: install the CustomResourceDefinitions (`industrydata-operator crds | kubectl apply -f -`) and the operator's role";
 
+/// What all scopes of a process share.
+#[derive(Clone)]
+pub struct Shared {
+    index: SharedIndex,
+    switchboard: Switchboard,
+    turns: Turns,
+}
+
+impl Shared {
+    /// What this number of scopes shares, with `places` for their reconciles.
+    #[must_use]
+    pub fn of(scopes: usize, places: u16) -> Self {
+        Self {
+            index: SharedIndex::of(scopes),
+            switchboard: Switchboard::default(),
+            turns: Turns::new(places),
+        }
+    }
+}
+
 /// What the controllers of a scope are given.
 pub struct Scope {
     /// Namespace to watch, or `None` for all.
     pub namespace: Option<String>,
+    /// What all scopes share.
+    pub shared: Shared,
     /// Restricts the three kinds to resources with these labels.
     pub selector: Option<Selector>,
     /// For watches, which may be silent for long.
@@ -68,8 +90,6 @@ pub struct Scope {
     pub metrics: Metrics,
     /// Times that the protocols are built on.
     pub limits: Limits,
-    /// Places for reconciles, which all scopes share.
-    pub turns: Turns,
     /// Interval between full relists, which bounds how long a lost event can go unnoticed.
     pub relist_interval: Duration,
     /// Starts pollers.
@@ -82,7 +102,10 @@ pub struct Scope {
 pub async fn run(scope: Scope, stop: CancellationToken) {
     let writers = Writers::default();
     let (queues, receivers) = queues();
-    let triggers = Triggers::new(Index::default(), queues, scope.metrics.clone());
+    let switchboard = scope.shared.switchboard.clone();
+    switchboard.add(scope.namespace.clone(), queues);
+    let index = Index::new(scope.shared.index.clone(), scope.namespace.as_deref());
+    let triggers = Triggers::new(index, switchboard, scope.metrics.clone());
     let context = Arc::new(scope.context(&triggers, &stop));
     let secrets = context.secrets.clone();
     (scope.spawn)(Box::pin(async move { secrets.keep().await }));
@@ -114,7 +137,7 @@ impl Scope {
             index: triggers.index.clone(),
             sessions,
             secrets,
-            turns: self.turns.clone(),
+            turns: self.shared.turns.clone(),
             stop: stop.clone(),
             started: tokio::time::Instant::now(),
             lease_guard: self.lease_guard.clone(),

@@ -8,7 +8,7 @@ use crate::api::{
     OutboundProvisioningFlowSet, ProvisioningFlow, ProvisioningFlowStatus, ResetPhase,
 };
 use crate::graph::model::{Flow, FlowSet};
-use crate::plan::resource::created;
+use crate::plan::resource::{self, created};
 use crate::plan::testing::Simulated;
 use crate::plan::{Planned, SharedStatus, flow, flow_set};
 
@@ -97,7 +97,7 @@ impl Explored for OutboundProvisioningFlowSet {
             .filter(|(other, _)| *other != slot);
         let held = others.filter_map(|(_, other)| {
             let status = Planned::status(other.resource.as_deref()?)?;
-            status.id()?.parse().ok()
+            status.id().filter(|_| status.is_owned())?.parse().ok()
         });
         flow_set::Related {
             conflict: conflict(state, slot),
@@ -117,15 +117,17 @@ impl Explored for OutboundProvisioningFlowSet {
     fn finish(_item: &mut FlowSet) {}
 }
 
-/// Returns the older resource for the same object.
+/// Returns the other resource that owns the object: the oldest that manages it, else the oldest that may be creating it.
 fn conflict<K: Explored>(state: &State<K>, slot: usize) -> Option<String> {
-    let age = |resource: &K| (created(resource), resource.uid());
-    let own = state.resource(slot).map(age)?;
-    let all = state
-        .cluster
-        .iter()
-        .filter_map(|slot| slot.resource.as_deref());
-    all.map(age)
-        .find(|other| *other < own)
-        .and_then(|(_, uid)| uid)
+    let own = state.resource(slot)?.uid();
+    let slots = state.cluster.iter();
+    let all = slots.filter_map(|slot| slot.resource.as_deref());
+    let claim = |resource: &K| {
+        let status = Planned::status(resource).cloned().unwrap_or_default();
+        let manages = status.is_owned() && status.id().is_some();
+        let claims = manages || resource::is_creating(resource, status.resolved_attempt());
+        claims.then(|| (!manages, created(resource), resource.uid()))
+    };
+    let (_, _, owner) = all.filter_map(claim).min()?;
+    if owner == own { None } else { owner }
 }

@@ -17,6 +17,7 @@ pub(super) fn owned(planner: &mut Planner, flow: &Flow) -> Control {
     };
     planner.finalizer()?;
     planner.memory.absent_since = None;
+    planner.status.owned = planner.input.resource.is_managed();
     if ownership != Ownership::Recorded {
         take_over(planner);
         planner.owned(ownership, flow.id.as_str());
@@ -34,8 +35,9 @@ pub(super) fn ownership(planner: &Planner, flow: &Flow) -> Option<Ownership> {
         return Some(Ownership::Recorded);
     }
     // A set has at most one flow of each type, and the list before the attempt did not contain it: the flow in the list
-    // now is the outcome, whatever its creation date.
-    if planner.unresolved().is_some() || planner.just_did(Action::Create) {
+    // now is the outcome, whatever its creation date, unless the attempt is another resource's.
+    let proves = |attempt| planner.proves(&attempt, flow.created_at());
+    if planner.unresolved().is_some_and(proves) || planner.just_did(Action::Create) {
         return Some(Ownership::Attempt);
     }
     let managed = input.resource.is_managed();

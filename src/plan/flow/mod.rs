@@ -67,8 +67,8 @@ pub enum Change {
 /// Further input for the plan of a flow.
 #[derive(Clone, Debug)]
 pub struct Related {
-    /// An older resource that declares the same flow, described without details that users of this namespace may not
-    /// read.
+    /// The resource that manages the same flow, or has an unresolved create for it, described without details that users
+    /// of this namespace may not read. `None` for one that only observes.
     pub conflict: Option<String>,
     /// The current passwords that the spec refers to, or what blocks reading them.
     pub passwords: Result<Vec<Password>, Blocked>,
@@ -127,7 +127,11 @@ impl Planned for ProvisioningFlow {
 
 /// Plans one flow. Each line either ends planning or continues with the next one; at the end, the flow is as declared.
 fn steps(planner: &mut Planner) -> Control {
-    planner.deleted(None, find::create_outcome, |id| Change::Delete { id })?;
+    let is_foreign = planner.input.related.conflict.is_some();
+    planner.deleted(None, is_foreign, find::create_outcome, |id| {
+        Change::Delete { id }
+    })?;
+    planner.yield_to(is_foreign);
     planner.suspended(planner.input.resource.spec.suspend)?;
     conflict(planner)?;
     let target = planner.target()?;
@@ -146,14 +150,14 @@ pub fn knows_readiness(word: &str) -> bool {
     readiness::knows(word)
 }
 
-/// Ends planning if an older resource declares the same flow.
+/// Ends planning if another resource owns the flow.
 fn conflict(planner: &mut Planner) -> Control {
-    let Some(older) = &planner.input.related.conflict else {
+    let Some(owner) = &planner.input.related.conflict else {
         return Continue(());
     };
     let kind = planner.type_name();
     let message = format!(
-        "{older} is older and declares the {kind} flow of the same set; a set can have one flow of each type: delete one of the two resources"
+        "{owner} manages the {kind} flow of this set, and a set can have one flow of each type: delete this resource, which leaves the flow unchanged, or set spec.managementPolicy to Observe"
     );
     Break(planner.wait_a_minute(Summary::stalled(reason::CONFLICT, message)))
 }
@@ -171,6 +175,7 @@ fn enter(planner: &mut Planner, target: &Target) -> Control {
         }
         planner.status = ProvisioningFlowStatus {
             id: None,
+            owned: false,
             created_date_time: None,
             last_modified_date_time: None,
             readiness_status: None,

@@ -10,7 +10,7 @@ use crate::plan::create::Missing;
 use crate::plan::definition::FlowSetBody;
 use crate::plan::delete::CreateOutcome;
 use crate::plan::planner::Next;
-use crate::plan::{Action, Input, Ownership, Planned, Read, View, resource, text};
+use crate::plan::{Action, Attempt, Input, Ownership, Planned, Read, View, resource, text};
 
 use super::{Change, Control, Planner};
 
@@ -96,6 +96,7 @@ fn find(planner: &Planner, sets: &[FlowSet]) -> SetLookup {
     // whatever its creation date. If there are several, the dates may still distinguish them.
     let made = planner.unresolved().map_or_else(Vec::new, |attempt| {
         let mut sets = named(attempt.name.as_deref().unwrap_or(display_name));
+        sets.retain(|set| planner.proves(&attempt, set.created_at()));
         if sets.len() > 1 {
             let by_date = |set: &&FlowSet| attempt.could_have_made(set.created_at());
             let dated: Vec<&FlowSet> = sets.iter().copied().filter(by_date).collect();
@@ -103,8 +104,10 @@ fn find(planner: &Planner, sets: &[FlowSet]) -> SetLookup {
         }
         sets
     });
-    let adopts =
-        resource.spec.adoption_policy == AdoptionPolicy::IfExists || !resource.is_managed();
+    // The set of this name may be the one that another resource is about to find.
+    let permits = resource.spec.adoption_policy == AdoptionPolicy::IfExists
+        && !planner.input.related.is_contested;
+    let adopts = permits || !resource.is_managed();
     match (made.as_slice(), same_named.as_slice()) {
         ([set], _) => SetLookup::Ours((*set).clone(), Ownership::Attempt),
         ([], []) => SetLookup::Absent,
@@ -154,12 +157,14 @@ fn held(planner: &mut Planner, id: &str) -> Next<Change> {
     planner.wait_a_minute(Summary::stalled(reason::CONFLICT, message))
 }
 
-fn undecided(planner: &Planner, ids: &[String]) -> Next<Change> {
+fn undecided(planner: &mut Planner, ids: &[String]) -> Next<Change> {
     if !planner.is_fresh() {
         return Next::refresh();
     }
+    let is_own = |attempt: Attempt| attempt.is_of(&*planner.input.resource);
+    let made_one = planner.unresolved().is_some_and(is_own);
     let ids = text::list_ids(ids);
-    let (reason, message) = if planner.unresolved().is_some() {
+    let (reason, message) = if made_one {
         (
             reason::AMBIGUOUS_CREATE,
             format!(
@@ -174,5 +179,8 @@ fn undecided(planner: &Planner, ids: &[String]) -> Next<Change> {
             ),
         )
     };
+    if planner.input.related.is_contested {
+        return planner.wait_a_minute(Summary::stalled(reason, message));
+    }
     Next::wait(Summary::stalled(reason, message))
 }

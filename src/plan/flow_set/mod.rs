@@ -55,8 +55,13 @@ pub enum Change {
 /// Further input for the plan of a set.
 #[derive(Clone, Debug, Default)]
 pub struct Related {
-    /// An older resource that declares a set with the same name through the same connection.
+    /// The resource that has, or may create, a set with the same name through the same connection.
     pub conflict: Option<String>,
+    /// Another resource that manages the recorded set, described without details that users of this namespace may not
+    /// read. `None` for one that only observes.
+    pub owner: Option<String>,
+    /// Whether another resource has an unresolved create of a set with this name in the same tenant.
+    pub is_contested: bool,
     /// The remote sets that other resources manage, among the [`candidates`] at least.
     pub held: BTreeSet<FlowSetId>,
     /// The flows that refer to this resource.
@@ -101,10 +106,12 @@ impl Planned for OutboundProvisioningFlowSet {
 
 /// Plans one set. Each line either ends planning or continues with the next one; at the end, the set is as declared.
 fn steps(planner: &mut Planner) -> Control {
-    planner.deleted(in_use(planner), find::create_outcome, |id| Change::Delete {
-        id,
-    })?;
+    let is_foreign = planner.input.related.owner.is_some();
+    let change = |id| Change::Delete { id };
+    planner.deleted(in_use(planner), is_foreign, find::create_outcome, change)?;
+    planner.yield_to(is_foreign);
     planner.suspended(planner.input.resource.spec.suspend)?;
+    foreign(planner)?;
     conflict(planner)?;
     planner.target()?;
     planner.requested_refresh()?;
@@ -124,13 +131,24 @@ fn in_use(planner: &Planner) -> Option<Summary> {
     })
 }
 
-/// Ends planning if an older resource declares a set with the same name.
-fn conflict(planner: &mut Planner) -> Control {
-    let Some(older) = &planner.input.related.conflict else {
+/// Ends planning if another resource manages the recorded set.
+fn foreign(planner: &mut Planner) -> Control {
+    let Some(owner) = &planner.input.related.owner else {
         return Continue(());
     };
     let message = format!(
-        "{older} is older and declares a set with the same displayName through the same connection: change the displayName of one of them"
+        "{owner} manages the set in status.id: delete this resource, which leaves the set unchanged, or set spec.managementPolicy to Observe"
+    );
+    Break(planner.wait_a_minute(Summary::stalled(reason::CONFLICT, message)))
+}
+
+/// Ends planning if another resource has, or may create, a set with the same name.
+fn conflict(planner: &mut Planner) -> Control {
+    let Some(other) = &planner.input.related.conflict else {
+        return Continue(());
+    };
+    let message = format!(
+        "{other} declares a set with the same displayName through the same connection and comes first: change the displayName of one of them"
     );
     Break(planner.wait_a_minute(Summary::stalled(reason::CONFLICT, message)))
 }
@@ -142,6 +160,7 @@ fn adopt(planner: &mut Planner, set: &FlowSet, ownership: Ownership) {
     planner.resolve_attempt();
     let status = &mut planner.status;
     status.id = Some(set.id.to_string());
+    status.owned = planner.input.resource.is_managed();
     status.created_date_time.clone_from(&set.created);
     status
         .last_modified_date_time

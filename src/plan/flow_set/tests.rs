@@ -269,6 +269,49 @@ fn a_set_that_another_resource_manages_is_looked_at_but_not_taken() {
 }
 
 #[test]
+fn the_attempt_of_another_resource_proves_nothing_for_an_older_set() {
+    for (seconds, expected) in [(20, Ours(1, "Created")), (22, Stalled("AlreadyExists"))] {
+        let copied = flow_set().held().attempted_by("another", seconds);
+        let input = input(copied, vec![remote_set(1, NAME, 20)]);
+        assert_eq!(becomes(&input), expected);
+    }
+}
+
+#[test]
+fn a_set_that_may_be_what_another_resource_has_created_is_not_adopted_by_its_name() {
+    let adopting = flow_set().held();
+    let adopting = adopting.with(|spec| spec.adoption_policy = AdoptionPolicy::IfExists);
+    let mut input = input(adopting, vec![remote_set(1, NAME, 20)]);
+    input.related.is_contested = true;
+    let plan = plan(&input);
+    assert_eq!(plan.step, None);
+    assert_eq!(
+        condition_text(&plan.status.conditions, STALLED),
+        "True/AlreadyExists"
+    );
+    assert!(plan.requeue_after.is_some());
+}
+
+#[test]
+fn the_set_of_another_resource_is_neither_changed_nor_deleted() {
+    let mut world = owned(flow_set());
+    world.related.owner = Some("a resource of another namespace".to_owned());
+    world.edit(|set| set.with(|spec| spec.display_name = "South".to_owned()));
+    world.live(120);
+    assert_eq!(world.journal, [Effect::Status]);
+    assert!(!world.status().owned);
+    assert_eq!(
+        condition_text(&world.status().conditions, STALLED),
+        "True/Conflict"
+    );
+    world.edit(Building::deleting);
+    world.reconcile();
+    assert_eq!(world.count(DELETE), 0);
+    assert!(world.resource.is_none());
+    assert_eq!(world.service.items().len(), 1);
+}
+
+#[test]
 fn a_namesake_is_adopted_only_if_it_is_the_only_one_and_adoption_is_allowed() {
     let adopting = || {
         flow_set()

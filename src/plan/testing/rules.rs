@@ -54,7 +54,7 @@ fn restraint<K: Simulated>(input: &Input<K>, plan: &Plan<K>) {
     } else if let Some(action) = action(plan) {
         assert_eq!(action, Action::Delete);
     }
-    if K::only_observes(input) {
+    if K::only_observes(input) || K::is_foreign(input) {
         assert_eq!(action(plan), None);
     }
 }

@@ -60,7 +60,9 @@ pub(crate) trait Simulated:
     fn target() -> Target;
     fn surroundings() -> Self::Related;
     fn generation_told(status: &<Self as Planned>::Status) -> i64;
-    /// Returns whether the resource must not change anything: it is suspended or conflicts with an older one.
+    /// Returns whether another resource manages the object.
+    fn is_foreign(input: &Input<Self>) -> bool;
+    /// Returns whether the resource must not change anything: it is suspended or conflicts with another one.
     fn stands_back(input: &Input<Self>) -> bool;
     fn only_observes(input: &Input<Self>) -> bool;
 }
@@ -234,7 +236,11 @@ impl Simulated for ProvisioningFlow {
     }
 
     fn stands_back(input: &Input<Self>) -> bool {
-        input.resource.spec.suspend || input.related.conflict.is_some()
+        input.resource.spec.suspend || Self::is_foreign(input)
+    }
+
+    fn is_foreign(input: &Input<Self>) -> bool {
+        input.related.conflict.is_some()
     }
 
     fn only_observes(input: &Input<Self>) -> bool {
@@ -296,8 +302,13 @@ impl Simulated for OutboundProvisioningFlowSet {
         status.observed_generation
     }
 
+    fn is_foreign(input: &Input<Self>) -> bool {
+        input.related.owner.is_some()
+    }
+
     fn stands_back(input: &Input<Self>) -> bool {
-        input.resource.spec.suspend || input.related.conflict.is_some()
+        let conflict = input.related.conflict.is_some();
+        input.resource.spec.suspend || conflict || Self::is_foreign(input)
     }
 
     fn only_observes(input: &Input<Self>) -> bool {

@@ -13,10 +13,13 @@ mod quirks;
 mod random_walk;
 mod rivals;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use industrydata_operator::api::ProvisioningFlow;
 use industrydata_simulator::{Journal, Operation};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+use serde_json::Value;
 
 use crate::manifests::names;
 use crate::oracle::all_ready;
@@ -53,6 +56,31 @@ pub async fn prepare_for_all(name: &str, label: &str) -> (TestEnv, Vec<String>) 
     let selector = ["--watch-selector".to_owned(), format!("test={label}")];
     let flags = env.flags().into_iter().chain(selector).collect();
     (env, flags)
+}
+
+/// Applies a resource that is younger than another: ages are compared in whole seconds, and then by uid.
+pub async fn apply_younger(env: &TestEnv, elder: &ProvisioningFlow, manifest: &Value) {
+    let born = elder.creation_timestamp().unwrap().0;
+    let second = async || {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        i128::from(now.as_secs()) > i128::from(born.as_second())
+    };
+    env.until("the next second", second).await;
+    env.apply(manifest).await.unwrap();
+}
+
+/// An environment without the operator, which is to watch these namespaces, each by itself.
+pub async fn prepare_for_namespaces(name: &str, namespaces: &[&str]) -> (TestEnv, Vec<String>) {
+    let env = TestEnv::set_up_for_all_namespaces(name, lenient(Duration::ZERO)).await;
+    let flags = flags_for(&env, namespaces);
+    (env, flags)
+}
+
+/// The flags of an operator that watches these namespaces, each by itself.
+pub fn flags_for(env: &TestEnv, namespaces: &[&str]) -> Vec<String> {
+    let watch = |namespace: &&str| ["--watch-namespace".to_owned(), (*namespace).to_owned()];
+    let more = namespaces.iter().flat_map(watch);
+    env.flags().into_iter().chain(more).collect()
 }
 
 /// An environment with sets and the one flow in each of them, which are ready, and their names.

@@ -1,13 +1,13 @@
 //! F4, F15, F22: others who write to the same resource, take its name, or want the same remote object.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use industrydata_operator::api::{ProvisioningFlow, ResetPhase, annotation};
 use industrydata_simulator::{Effect, Operation};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use super::{open, open_shortened, prepare_for_all};
+use super::{apply_younger, open, open_shortened, prepare_for_all};
 use crate::conditions::{advice, is_ready, remote_id, reset_phase};
 use crate::manifests::{
     connection, groups, groups_by_id, groups_in, labelled, names, other_groups, set, with,
@@ -159,6 +159,9 @@ async fn f22_a_flow_of_another_namespace_is_not_taken_over_before_it_is_let_go()
         .await;
     let owner = env.flow_where("owner", is_ready).await;
     let id = remote_id(&owner);
+    let allowed = format!("{}=f22-other", annotation::ALLOWED_NAMESPACES);
+    let allow = ["annotate", "flowset/north", &allowed];
+    env.kubectl(&allow).await.unwrap();
 
     let namespace = ["create", "namespace", "f22-other"];
     env.kubectl(&namespace).await.unwrap();
@@ -191,15 +194,4 @@ async fn f22_a_flow_of_another_namespace_is_not_taken_over_before_it_is_let_go()
     assert_nothing_twice(&env.simulator.journal());
     assert_all_owned(&env).await;
     assert_eq!(env.simulator.journal().updates(&id), 1);
-}
-
-/// Applies a resource that is younger than another: ages are compared in whole seconds, and then by uid.
-async fn apply_younger(env: &TestEnv, elder: &ProvisioningFlow, manifest: &Value) {
-    let born = elder.creation_timestamp().unwrap().0;
-    let second = async || {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        i128::from(now.as_secs()) > i128::from(born.as_second())
-    };
-    env.until("the next second", second).await;
-    env.apply(manifest).await.unwrap();
 }

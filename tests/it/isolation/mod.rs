@@ -1,4 +1,5 @@
 //! What no tenant can do to another, and what the operator's permissions do not allow it.
 
+mod ownership;
 mod secrets;
 mod turns;

@@ -27,18 +27,21 @@ impl Scan {
             assert_eq!(index.set_of(&flow), self.set_of(&flow));
             assert_eq!(index.connection_of(&flow), self.connection_of(&flow));
             assert_eq!(index.remote_set_of(&flow), self.remote_set_of(&flow));
-            let key = self.key(&flow);
-            let is_same = |other: &ProvisioningFlow| key.is_some() && self.key(other) == key;
-            let others = uids(
-                self.flows
-                    .iter()
-                    .filter(|other| other.uid() != flow.uid() && is_same(other)),
-            );
-            assert_eq!(uids(&index.duplicates_of(&flow)), others);
-            let is_older =
-                |other: &&Arc<ProvisioningFlow>| precedes(&***other, &*flow) && is_same(other);
-            let older = oldest(self.flows.iter().filter(is_older), &*flow);
-            assert_eq!(index.older_owner_of_flow(&flow), older);
+            let place = self.place_of(&flow);
+            let is_rival = |other: &&Arc<ProvisioningFlow>| {
+                other.uid() != flow.uid()
+                    && flow_type(&other.spec) == flow_type(&flow.spec)
+                    && place.is_some()
+                    && [self.remote_set_of(other), recorded_set(other)].contains(&place)
+            };
+            let rivals = uids(self.flows.iter().filter(is_rival));
+            assert_eq!(uids(&index.rivals_of(&flow)), rivals);
+            assert_eq!(index.owner_of_flow(&flow), self.owner_of_flow(&flow));
+            for id in ids() {
+                let access = self.access(&*flow, self.connection_of(&flow).as_deref());
+                let refuses = access.is_some_and(|access| !self.allows(&flow, &access.0, &id));
+                assert_eq!(index.refuses(&flow, &id), refuses);
+            }
         }
     }
 
@@ -65,17 +68,27 @@ impl Scan {
             };
             let same = self.sets.iter().filter(is_same);
             assert_eq!(uids(&index.same_named(&set)), uids(same.clone()));
-            let older = same.filter(|other| precedes(&***other, &*set));
-            assert_eq!(index.older_owner_of_set(&set), oldest(older, &*set));
+            assert_eq!(index.namesake_of(&set), self.namesake_of(&set));
+            let tenant = self.access(&*set, Some(&set.spec.connection_ref.name));
+            let tenant = tenant.map(|access| access.0);
             for id in ids() {
-                let holds = |other: &Arc<OutboundProvisioningFlowSet>| {
-                    other.uid() != set.uid()
-                        && other.spec.management_policy == ManagementPolicy::Manage
-                        && id_of(other).as_ref() == Some(&id)
-                };
-                let held = self.sets.iter().any(holds);
+                let owner = tenant
+                    .as_ref()
+                    .and_then(|tenant| self.owner_of_set(tenant, &id));
+                let held = owner.is_some_and(|owner| owner.uid() != set.uid());
                 assert_eq!(index.is_held_by_other(&set, &id), held);
             }
+            let contests = |other: &&Arc<OutboundProvisioningFlowSet>| {
+                let attempt = attempt_of(&***other);
+                other.uid() != set.uid()
+                    && self.serves(&***other, Some(&other.spec.connection_ref.name)) == tenant
+                    && is_managing(other)
+                    && attempt.is_some_and(|attempt| {
+                        attempt.name.as_ref() == Some(&set.spec.display_name)
+                    })
+            };
+            let contested = tenant.is_some() && self.sets.iter().any(|other| contests(&other));
+            assert_eq!(index.is_contested(&set), contested);
         }
     }
 
@@ -199,18 +212,106 @@ impl Scan {
             .ok()
     }
 
-    /// What makes two resources declare the same flow.
-    fn key(&self, flow: &ProvisioningFlow) -> Option<(FlowType, String)> {
-        let kind = flow_type(&flow.spec)?;
-        let set = match self.remote_set_of(flow) {
-            Some(id) => id.to_string().to_lowercase(),
-            None => format!(
-                "{}/{}",
-                namespace(flow),
-                flow.spec.flow_set_ref.as_ref()?.name
-            ),
+    /// The tenant of a connection in lower case, whether it was reached, and whether it is suspended.
+    fn access(
+        &self,
+        beside: &impl ResourceExt,
+        name: Option<&str>,
+    ) -> Option<(String, bool, bool)> {
+        let connection = self.connections.iter().find(|connection| {
+            is_beside(&***connection, beside) && Some(&*connection.name_any()) == name
+        })?;
+        let reached = connection.status.as_ref().unwrap().reached;
+        let tenant = connection.spec.tenant_id.to_lowercase();
+        Some((tenant, reached, connection.spec.suspend))
+    }
+
+    /// The tenant in which a resource can own something.
+    fn serves(&self, resource: &impl ResourceExt, connection: Option<&str>) -> Option<String> {
+        let (tenant, reached, suspended) = self.access(resource, connection)?;
+        (reached && (!suspended || is_deleting(resource))).then_some(tenant)
+    }
+
+    fn owner_of_set(
+        &self,
+        tenant: &str,
+        id: &FlowSetId,
+    ) -> Option<&Arc<OutboundProvisioningFlowSet>> {
+        let owns = |set: &&Arc<OutboundProvisioningFlowSet>| {
+            is_managing(set)
+                && set.status.as_ref().unwrap().owned
+                && id_of(set).as_ref() == Some(id)
+                && self
+                    .serves(&***set, Some(&set.spec.connection_ref.name))
+                    .as_deref()
+                    == Some(tenant)
         };
-        Some((kind, set))
+        self.sets
+            .iter()
+            .filter(owns)
+            .min_by_key(|set| indexer::age(&***set))
+    }
+
+    fn allows(&self, flow: &ProvisioningFlow, tenant: &str, set: &FlowSetId) -> bool {
+        self.owner_of_set(tenant, set).is_none_or(|owner| {
+            let allowed = owner.annotations().get(annotation::ALLOWED_NAMESPACES);
+            is_beside(&**owner, flow) || allowed.is_some_and(|all| all.contains(&namespace(flow)))
+        })
+    }
+
+    fn place_of(&self, flow: &ProvisioningFlow) -> Option<FlowSetId> {
+        let recorded = recorded_set(flow).filter(|_| is_deleting(flow));
+        recorded.or_else(|| self.remote_set_of(flow))
+    }
+
+    /// The tenant of a resource that owns a flow of a type in a set, or may be creating it.
+    fn claims(&self, flow: &ProvisioningFlow, set: &FlowSetId, creates: bool) -> Option<String> {
+        let status = flow.status.as_ref().unwrap();
+        let managing = flow.spec.management_policy == ManagementPolicy::Manage
+            && (!flow.spec.suspend || is_deleting(flow));
+        let claims = if creates {
+            attempt_of(flow).is_some() && self.place_of(flow).as_ref() == Some(set)
+        } else {
+            status.owned && status.id.is_some() && recorded_set(flow).as_ref() == Some(set)
+        };
+        let tenant = self.serves(flow, self.connection_of(flow).as_deref())?;
+        (managing && claims && self.allows(flow, &tenant, set)).then_some(tenant)
+    }
+
+    fn owner_of_flow(&self, flow: &ProvisioningFlow) -> Option<String> {
+        let (kind, set) = (flow_type(&flow.spec)?, self.place_of(flow)?);
+        let tenant = self.access(flow, self.connection_of(flow).as_deref());
+        let first = |creates: bool| {
+            let claims = |other: &&Arc<ProvisioningFlow>| {
+                let claimed = self.claims(other, &set, creates);
+                flow_type(&other.spec) == Some(kind)
+                    && claimed.is_some_and(|claimed| {
+                        tenant.as_ref().is_none_or(|tenant| tenant.0 == claimed)
+                    })
+            };
+            let all = self.flows.iter().filter(claims);
+            all.min_by_key(|other| indexer::age(&***other))
+        };
+        let owner = first(false).or_else(|| first(true))?;
+        (owner.uid() != flow.uid()).then(|| display_name(&**owner, flow))
+    }
+
+    fn namesake_of(&self, set: &OutboundProvisioningFlowSet) -> Option<String> {
+        let first = |must_hold: bool| {
+            let is_same = |other: &&Arc<OutboundProvisioningFlowSet>| {
+                let status = other.status.as_ref().unwrap();
+                let owns = status.owned && status.id.is_some();
+                is_beside(&***other, set)
+                    && other.spec.connection_ref == set.spec.connection_ref
+                    && other.spec.display_name == set.spec.display_name
+                    && is_managing(other)
+                    && (!must_hold || owns || attempt_of(&***other).is_some())
+            };
+            let all = self.sets.iter().filter(is_same);
+            all.min_by_key(|other| indexer::age(&***other))
+        };
+        let first = first(true).or_else(|| first(false))?;
+        (first.uid() != set.uid()).then(|| display_name(&**first, set))
     }
 
     fn sets_through(&self, connection: &GraphConnection) -> Vec<Arc<OutboundProvisioningFlowSet>> {
@@ -256,16 +357,20 @@ fn is_beside(one: &impl ResourceExt, other: &impl ResourceExt) -> bool {
     one.meta().namespace == other.meta().namespace
 }
 
-fn precedes<K: ResourceExt>(one: &K, other: &K) -> bool {
-    one.uid() != other.uid() && indexer::age(one) < indexer::age(other)
+fn is_managing(set: &OutboundProvisioningFlowSet) -> bool {
+    set.spec.management_policy == ManagementPolicy::Manage
+        && (!set.spec.suspend || is_deleting(set))
 }
 
-fn oldest<'a, K: ResourceExt + 'a>(
-    found: impl Iterator<Item = &'a Arc<K>>,
-    reader: &K,
-) -> Option<String> {
-    let oldest = found.min_by_key(|other| indexer::age(&***other))?;
-    Some(display_name(&**oldest, reader))
+fn recorded_set(flow: &ProvisioningFlow) -> Option<FlowSetId> {
+    flow.status.as_ref()?.flow_set_id.as_deref()?.parse().ok()
+}
+
+/// The intent to create of a resource, if it is its own.
+fn attempt_of(resource: &impl ResourceExt) -> Option<Attempt> {
+    let attempt = resource.annotations().get(annotation::CREATE_ATTEMPT)?;
+    let attempt = Attempt::parse(attempt).unwrap();
+    (Some(&attempt.uid) == resource.meta().uid.as_ref()).then_some(attempt)
 }
 
 fn id_of(set: &OutboundProvisioningFlowSet) -> Option<FlowSetId> {

@@ -72,6 +72,49 @@ fn after_an_attempt_the_flow_of_the_type_is_its_outcome_whatever_its_date() {
     }
 }
 
+/// A manifest that was copied or backed up has the attempt of another resource.
+#[test]
+fn the_attempt_of_another_resource_proves_nothing_for_an_older_flow() {
+    for (seconds, expected) in [
+        (19, Ours("Created")),
+        (21, Ours("Created")),
+        (22, Foreign("AlreadyExists")),
+    ] {
+        assert_eq!(becomes(small().attempted_by("another", seconds)), expected);
+    }
+}
+
+#[test]
+fn who_manages_a_flow_is_recorded_with_its_id() {
+    for management in [Manage, Observe] {
+        let resource = small().with(|spec| {
+            spec.management_policy = management;
+            spec.adoption_policy = IfExists;
+        });
+        let remote = remote_flow(1, &resource, 20);
+        let plan = plan(&input(resource.held(), Some(vec![remote])));
+        assert_eq!(plan.status.id, Some(id(1)));
+        assert_eq!(plan.status.owned, management == Manage);
+    }
+}
+
+#[test]
+fn a_flow_that_was_observed_is_not_managed_while_another_resource_owns_it() {
+    let mut world = owned(small());
+    world.related.conflict = Some("the owner".to_owned());
+    world.edit(|flow| flow.with(|spec| spec.reset_token = Some("a".to_owned())));
+    let now = world.now;
+    world.service.meddle(now, Vec::clear);
+    world.live(120);
+    assert_eq!(world.journal, [Effect::Status]);
+    assert!(!world.status().owned);
+    assert_eq!(world.status().id, Some(id(1)));
+    assert_eq!(
+        condition_text(&world.status().conditions, STALLED),
+        "True/Conflict"
+    );
+}
+
 #[test]
 fn a_flow_that_is_there_before_the_request_has_left_is_not_ours() {
     let remote = remote_flow(1, &small(), 20);
@@ -124,7 +167,8 @@ fn a_broken_attempt_proves_nothing() {
         "/",
         "yesterday/7",
         "2026-11-23T08:00:00Z",
-        "2026-11-23T08:00:00Z/seven",
+        "2026-11-23T08:00:00Z/seven/users",
+        "2026-11-23T08:00:00Z/00000000-0000-0000-0000-000000000007",
     ] {
         let resource = small().annotated(annotation::CREATE_ATTEMPT, value);
         assert_eq!(becomes(resource), Foreign("AlreadyExists"), "{value}");

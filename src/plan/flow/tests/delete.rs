@@ -259,10 +259,20 @@ fn an_unreadable_set_does_not_let_an_unresolved_create_go() {
 }
 
 #[test]
-fn suspended_and_conflicting_resources_can_still_be_deleted() {
+fn a_suspended_resource_can_still_be_deleted() {
     let mut world = owned(small());
     world.edit(|flow| flow.with(|spec| spec.suspend = true));
-    world.related.conflict = Some("older".to_owned());
     delete(&mut world);
     assert_eq!(world.journal, [DELETE, Effect::RemoveFinalizer]);
+}
+
+#[test]
+fn the_flow_of_another_resource_is_left_alone_when_one_that_records_it_is_deleted() {
+    let unresolved = World::new(small().held().attempted(0));
+    for mut world in [owned(small()), unresolved] {
+        world.related.conflict = Some("the owner".to_owned());
+        delete(&mut world);
+        assert_eq!(world.journal, [Effect::RemoveFinalizer]);
+        assert!(world.resource.is_none());
+    }
 }

@@ -12,7 +12,7 @@ fn a_conflicting_resource_touches_nothing_and_looks_again_by_itself() {
     assert!(
         plan.status.conditions[0]
             .message
-            .starts_with("students is older")
+            .starts_with("students manages the securityGroup flow")
     );
     assert_eq!(plan.requeue_after, Some(SignedDuration::from_mins(1)));
 }
