@@ -115,7 +115,8 @@ pub async fn run(
 fn clients(config: &Config, settings: &Settings, vital: &Vital) -> Result<Clients, RuntimeError> {
     let lease = settings.lease.as_ref();
     let lease = lease.map_or(LeaseSettings::MIN_DURATION, LeaseSettings::request_timeout);
-    Clients::new(config, lease, &vital.handle()).map_err(|error| RuntimeError::Cluster(Box::new(error)))
+    Clients::new(config, lease, &vital.handle())
+        .map_err(|error| RuntimeError::Cluster(Box::new(error)))
 }
 
 struct Operator {

@@ -18,7 +18,7 @@ use crate::poll::Snapshot;
 use super::cache::ReconcileCache;
 use super::context::Context;
 use super::error::Error;
-use super::index::namespace;
+use super::index::{Index, namespace};
 use super::managed::{Changed, Connected, Located, Managed};
 use super::session::Route;
 use super::triggers::Triggers;
@@ -39,6 +39,10 @@ impl Managed for GraphConnection {
             context.sessions.close(seen);
         }
         triggers.connection_seen(seen, gone);
+    }
+
+    fn connection(&self, _index: &Index) -> Option<String> {
+        Some(self.name_any())
     }
 
     async fn locate(&self, context: &Context, turn: &Turn) -> Result<Located, Error> {

@@ -50,6 +50,10 @@ impl Managed for ProvisioningFlow {
         }
     }
 
+    fn connection(&self, index: &Index) -> Option<String> {
+        index.connection_of(self)
+    }
+
     async fn locate(&self, context: &Context, turn: &Turn) -> Result<Located, Error> {
         let set = match remote_set(self, &context.index) {
             Ok(set) => set,

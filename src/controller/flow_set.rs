@@ -20,6 +20,7 @@ use super::cache::ReconcileCache;
 use super::connection::reach;
 use super::context::Context;
 use super::error::Error;
+use super::index::Index;
 use super::managed::{Changed, Connected, Located, Managed, fetched, verdict_on_id};
 use super::triggers::Triggers;
 use super::turns::Turn;
@@ -35,6 +36,10 @@ impl Managed for OutboundProvisioningFlowSet {
 
     fn note(seen: &Self, gone: bool, triggers: &Triggers, _context: &Context) {
         triggers.set_seen(seen, gone);
+    }
+
+    fn connection(&self, _index: &Index) -> Option<String> {
+        Some(self.spec.connection_ref.name.clone())
     }
 
     async fn locate(&self, context: &Context, turn: &Turn) -> Result<Located, Error> {

@@ -18,7 +18,7 @@ use super::cache::ReconcileCache;
 use super::cluster::Written;
 use super::context::Context;
 use super::error::Error;
-use super::index::Indexed;
+use super::index::{Index, Indexed};
 use super::session::Session;
 use super::triggers::Triggers;
 use super::turns::Turn;
@@ -47,6 +47,9 @@ pub trait Managed:
 
     /// Updates the metrics for a change of the status.
     fn count(_known: &Self::Status, _new: &Self::Status, _metrics: &Metrics) {}
+
+    /// Returns the name of the connection through which the resource reaches the service, or `None` if it is unknown.
+    fn connection(&self, index: &Index) -> Option<String>;
 
     /// Determines the session and the location of the remote object.
     fn locate(
