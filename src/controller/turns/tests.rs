@@ -42,14 +42,14 @@ fn waiters(turns: &Turns, namespaces: &[&'static str]) -> Vec<(&'static str, Wai
     namespaces.iter().map(waiter).collect()
 }
 
-/// Ends the turns that are held, in order, until nobody waits, and returns the namespaces in the order of service.
+/// Ends the turns that are held, in order, until all are served, and returns the namespaces in the order of service.
 fn served(mut waiters: Vec<(&'static str, Waiter)>) -> Vec<&'static str> {
     let mut order = Vec::new();
     while !waiters.is_empty() {
         let polled = waiters.into_iter();
         let polled = polled.map(|(namespace, waiter)| (namespace, waiter.polled()));
         let (holding, waiting): (Vec<_>, Vec<_>) = polled.partition(|(_, waiter)| waiter.holds());
-        assert!(!holding.is_empty(), "nobody is served");
+        assert!(!holding.is_empty(), "no waiter is served");
         order.extend(holding.iter().map(|(namespace, _)| *namespace));
         drop(holding);
         waiters = waiting;
@@ -203,7 +203,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 0..200)
 }
 
-/// One reconcile of the model: it ends, or pauses and resumes, when it is told to.
+/// One reconcile of the model: it ends, or pauses and resumes, as the events determine.
 struct Modelled {
     work: BoxFuture<'static, ()>,
     answer: Option<oneshot::Sender<()>>,
