@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::ResourceExt;
 use tokio::time::Instant;
 
 use crate::api::{GraphConnection, reason};
@@ -18,7 +19,7 @@ use crate::poll::Snapshot;
 use super::cache::ReconcileCache;
 use super::context::Context;
 use super::error::{Error, Unavailable};
-use super::index::namespace;
+use super::index::{Index, namespace};
 use super::managed::{Changed, Connected, Managed};
 use super::session::Route;
 use super::triggers::Triggers;
@@ -43,6 +44,10 @@ impl Managed for GraphConnection {
 
     fn sweep(listed: &[Arc<Self>], context: &Context) {
         context.sessions.sweep(listed);
+    }
+
+    fn connection(&self, _index: &Index) -> Option<String> {
+        Some(self.name_any())
     }
 
     async fn locate(&self, context: &Context, turn: &Turn) -> Result<Connected, Unavailable> {

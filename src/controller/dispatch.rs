@@ -107,13 +107,16 @@ impl<K: Managed> Dispatcher<K> {
     fn start(&self, object: ObjectRef<K>, stop: CancellationToken) {
         let namespace = object.namespace.clone().unwrap_or_default();
         let (store, context) = (self.store.clone(), self.context.clone());
+        let resource = store.get(&object);
+        let connection = resource.and_then(|resource| resource.connection(&context.index));
+        let queue = format!("{}/{}", K::LABEL.as_str(), connection.unwrap_or_default());
         let result = PendingResult {
             object,
             pause: Some(PAUSE_WITHOUT_RESULT),
             endings: self.endings.clone(),
         };
         (self.spawn)(Box::pin(async move {
-            let turn = stop.run_until_cancelled(context.turns.begin(&namespace));
+            let turn = stop.run_until_cancelled(context.turns.begin(&namespace, &queue));
             let Some(turn) = turn.await else {
                 return;
             };

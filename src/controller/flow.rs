@@ -51,6 +51,10 @@ impl Managed for ProvisioningFlow {
         }
     }
 
+    fn connection(&self, index: &Index) -> Option<String> {
+        index.connection_of(self)
+    }
+
     async fn locate(&self, context: &Context, turn: &Turn) -> Result<Connected, Unavailable> {
         let set = match remote_set(self, &context.index) {
             Ok(set) => set,

@@ -38,6 +38,10 @@ impl Managed for OutboundProvisioningFlowSet {
         triggers.set_seen(seen, gone);
     }
 
+    fn connection(&self, _index: &Index) -> Option<String> {
+        Some(self.spec.connection_ref.name.clone())
+    }
+
     async fn locate(&self, context: &Context, turn: &Turn) -> Result<Connected, Unavailable> {
         let (session, revision) =
             reach(self, &self.spec.connection_ref.name, context, turn).await?;

@@ -51,6 +51,9 @@ pub trait Managed:
     /// Forgets what belongs to resources that a complete list lacks.
     fn sweep(_listed: &[Arc<Self>], _context: &Context) {}
 
+    /// Returns the name of the connection through which the resource reaches the service, or `None` if it is unknown.
+    fn connection(&self, index: &Index) -> Option<String>;
+
     /// Determines the session and the location of the remote object.
     fn locate(
         &self,

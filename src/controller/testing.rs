@@ -17,8 +17,8 @@ use tower::service_fn;
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::metrics::Metrics;
 
-use super::index::{Index, Indexed};
-use super::triggers::{Queues, Triggers};
+use super::index::{Index, Indexed, SharedIndex};
+use super::triggers::{Queues, Switchboard, Triggers};
 
 /// The Secret of the connection of [`plan::testing`](crate::plan::testing).
 pub const CREDENTIAL: &str = "/api/v1/namespaces/schools/secrets/contoso";

@@ -2,8 +2,8 @@
 //!
 //! A reconcile holds a place while it computes and while it reads or writes the cluster. It gives the place back while it
 //! waits for the service or for another reconcile, which may take minutes. Places are shared by all kinds and scopes of
-//! the process. Namespaces are served one after the other, so that the number of resources in one of them does not
-//! matter to the next.
+//! the process. Namespaces are served one after the other, and so are the queues within a namespace, one for each
+//! connection and kind: the number of resources in one of them does not matter to the next.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -15,10 +15,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::FutureExt;
 use tokio::sync::oneshot;
 
-/// Maximum number of reconciles of one namespace that have begun and not ended, with and without a place. All others
-/// wait without the memory of a reconcile. 256 reconciles of about 16 KiB, with what they hold of their resource, are
-/// 4 MiB. They are ample: the budget of a connection admits 40 requests at once and 20 a second by default.
-const MAX_BEGUN: usize = 256;
+/// Limits of the reconciles that have begun and not ended, with and without a place. All others wait without the memory
+/// of a reconcile.
+#[derive(Clone, Copy)]
+struct BeginLimits {
+    namespace: usize,
+    queue: usize,
+}
+
+const LIMITS: BeginLimits = BeginLimits {
+    // 256 reconciles of at most 16 KiB each, and what they hold of their resources, are about 5 MiB.
+    namespace: 256,
+    // The flows and the sets of a connection send at most 2 × 16 requests at a time. After a burst these wait
+    // 32 / 20 per second = 1.6 s for the default budget, less than the 2 s after which it refuses them.
+    queue: 16,
+};
 
 /// Places for reconciles. Cheap to clone; clones share the places.
 #[derive(Clone)]
@@ -43,7 +54,7 @@ struct TurnState {
     /// Maximum number of places that one namespace holds: half of them, so that a namespace in which each write to the
     /// cluster is slow, for instance because of a webhook, leaves the other half.
     share: usize,
-    max_begun: usize,
+    limits: BeginLimits,
     namespaces: HashMap<Arc<str>, NamespaceTurns>,
     /// The namespaces of which a waiter may have a place, in the order in which they are served.
     order: VecDeque<Arc<str>>,
@@ -57,23 +68,35 @@ struct NamespaceTurns {
     /// Waiters that have begun. They are served before the others, because what they hold is released sooner, and
     /// because the outcome of a change at the service should be recorded soon.
     resuming: VecDeque<oneshot::Sender<Place>>,
-    beginning: VecDeque<oneshot::Sender<Turn>>,
+    queues: HashMap<Arc<str>, Queue>,
+    /// The queues of which a waiter may begin, in the order in which they are served.
+    order: VecDeque<Arc<str>>,
     /// Whether the namespace is in the order.
+    is_queued: bool,
+}
+
+/// The waiters of one connection and kind that have not begun.
+#[derive(Default)]
+struct Queue {
+    begun: usize,
+    waiting: VecDeque<oneshot::Sender<Turn>>,
+    /// Whether the queue is in the order of its namespace.
     is_queued: bool,
 }
 
 /// One of the places.
 #[derive(Debug)]
-struct Place(Begin);
-
-/// The share of a namespace in the reconciles that have begun.
-#[derive(Debug)]
-struct Begun(Begin);
-
-#[derive(Clone, Debug)]
-struct Begin {
+struct Place {
     turns: Turns,
     namespace: Arc<str>,
+}
+
+/// A reconcile that has begun.
+#[derive(Debug)]
+struct Begun {
+    turns: Turns,
+    namespace: Arc<str>,
+    queue: Arc<str>,
 }
 
 /// A place on its way to a waiter. The waiter may be gone by then: the place is then free again.
@@ -86,29 +109,30 @@ impl Turns {
     /// Creates `places` free places; zero is treated as one.
     #[must_use]
     pub fn new(places: u16) -> Self {
-        Self::with_max_begun(places, MAX_BEGUN)
+        Self::with_limits(places, LIMITS)
     }
 
-    fn with_max_begun(places: u16, max_begun: usize) -> Self {
+    fn with_limits(places: u16, limits: BeginLimits) -> Self {
         let free = usize::from(places.max(1));
         Self(Arc::new(Mutex::new(TurnState {
             free,
             share: free.div_ceil(2),
-            max_begun,
+            limits,
             namespaces: HashMap::new(),
             order: VecDeque::new(),
         })))
     }
 
-    /// Waits for a place, in turn with the other namespaces.
+    /// Waits for a place, in turn with the other namespaces, and with the other queues of this namespace.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future leaves the queue. A place that was granted meanwhile is passed on.
-    pub async fn begin(&self, namespace: &str) -> Turn {
+    pub async fn begin(&self, namespace: &str, queue: &str) -> Turn {
         let (sender, granted) = oneshot::channel();
-        self.wait(&namespace.into(), |waiting| {
-            waiting.beginning.push_back(sender);
+        let enter = |queue: &mut Queue| queue.waiting.push_back(sender);
+        self.change(&namespace.into(), |waiting, limits| {
+            waiting.change(&queue.into(), limits, enter);
         });
         // The sender is dropped without a grant only if the receiver is gone.
         match granted.await {
@@ -117,17 +141,15 @@ impl Turns {
         }
     }
 
-    fn wait(&self, namespace: &Arc<str>, enter: impl FnOnce(&mut NamespaceTurns)) {
-        self.change(namespace, enter);
-        self.serve();
-    }
-
-    /// Changes what a namespace waits for or holds, and its place in the order.
-    fn change(&self, namespace: &Arc<str>, change: impl FnOnce(&mut NamespaceTurns)) {
+    /// Changes what a namespace waits for or holds, and grants what is free.
+    fn change(&self, namespace: &Arc<str>, change: impl FnOnce(&mut NamespaceTurns, BeginLimits)) {
         let mut state = self.lock();
+        let limits = state.limits;
         let entry = state.namespaces.entry(namespace.clone());
-        change(entry.or_default());
+        change(entry.or_default(), limits);
         state.requeue(namespace);
+        drop(state);
+        self.serve();
     }
 
     /// Grants free places to the next waiters.
@@ -145,11 +167,7 @@ impl Turns {
         let mut state = self.lock();
         while state.free > 0 {
             let namespace = state.order.pop_front()?;
-            let begin = Begin {
-                turns: self.clone(),
-                namespace: namespace.clone(),
-            };
-            let grant = state.take_waiter(&namespace, &begin);
+            let grant = state.take_waiter(self, &namespace);
             state.requeue(&namespace);
             if grant.is_some() {
                 return grant;
@@ -165,30 +183,28 @@ impl Turns {
 
 impl TurnState {
     /// Takes the next waiter of a namespace that has just left the order, with what it is granted.
-    fn take_waiter(&mut self, namespace: &Arc<str>, begin: &Begin) -> Option<Grant> {
+    fn take_waiter(&mut self, turns: &Turns, namespace: &Arc<str>) -> Option<Grant> {
         let waiting = self.namespaces.get_mut(namespace)?;
         waiting.is_queued = false;
-        while let Some(waiter) = waiting.resuming.pop_front() {
-            if !waiter.is_closed() {
-                waiting.held += 1;
-                self.free -= 1;
-                return Some(Grant::Resume(waiter, Place(begin.clone())));
-            }
-        }
-        while waiting.begun < self.max_begun {
-            let waiter = waiting.beginning.pop_front()?;
-            if !waiter.is_closed() {
-                waiting.held += 1;
-                waiting.begun += 1;
-                self.free -= 1;
-                let turn = Turn {
-                    place: Mutex::new(Some(Place(begin.clone()))),
-                    begun: Begun(begin.clone()),
-                };
-                return Some(Grant::Begin(waiter, turn));
-            }
-        }
-        None
+        let place = || Place {
+            turns: turns.clone(),
+            namespace: namespace.clone(),
+        };
+        let grant = if let Some(waiter) = open(&mut waiting.resuming) {
+            Grant::Resume(waiter, place())
+        } else {
+            let (queue, waiter) = waiting.take_beginner(self.limits)?;
+            let begun = Begun {
+                turns: turns.clone(),
+                namespace: namespace.clone(),
+                queue,
+            };
+            let place = Mutex::new(Some(place()));
+            Grant::Begin(waiter, Turn { place, begun })
+        };
+        waiting.held += 1;
+        self.free -= 1;
+        Some(grant)
     }
 
     /// Adds a namespace to the end of the order if one of its waiters may have a place, and forgets one without any.
@@ -197,15 +213,52 @@ impl TurnState {
             return;
         };
         let waiting = entry.get_mut();
-        let may_begin = !waiting.beginning.is_empty() && waiting.begun < self.max_begun;
+        let may_begin = !waiting.order.is_empty() && waiting.begun < self.limits.namespace;
         if waiting.held < self.share && (may_begin || !waiting.resuming.is_empty()) {
             if !std::mem::replace(&mut waiting.is_queued, true) {
                 self.order.push_back(namespace.clone());
             }
-        } else if waiting.begun == 0 && waiting.held == 0 && waiting.beginning.is_empty() {
+        } else if waiting.held == 0 && waiting.queues.is_empty() {
             entry.remove();
         }
     }
+}
+
+impl NamespaceTurns {
+    fn take_beginner(&mut self, limits: BeginLimits) -> Option<(Arc<str>, oneshot::Sender<Turn>)> {
+        while self.begun < limits.namespace {
+            let name = self.order.pop_front()?;
+            let mut waiter = None;
+            self.change(&name, limits, |queue| {
+                queue.is_queued = false;
+                waiter = open(&mut queue.waiting);
+                queue.begun += usize::from(waiter.is_some());
+            });
+            if let Some(waiter) = waiter {
+                self.begun += 1;
+                return Some((name, waiter));
+            }
+        }
+        None
+    }
+
+    /// Changes a queue, adds it to the end of the order if one of its waiters may begin, and forgets one without any.
+    fn change(&mut self, name: &Arc<str>, limits: BeginLimits, change: impl FnOnce(&mut Queue)) {
+        let queue = self.queues.entry(name.clone()).or_default();
+        change(queue);
+        if queue.waiting.is_empty() {
+            if queue.begun == 0 && !queue.is_queued {
+                self.queues.remove(name);
+            }
+        } else if queue.begun < limits.queue && !std::mem::replace(&mut queue.is_queued, true) {
+            self.order.push_back(name.clone());
+        }
+    }
+}
+
+/// Takes the first waiter that is still there.
+fn open<T>(waiters: &mut VecDeque<oneshot::Sender<T>>) -> Option<oneshot::Sender<T>> {
+    std::iter::from_fn(|| waiters.pop_front()).find(|waiter| !waiter.is_closed())
 }
 
 impl Turn {
@@ -229,9 +282,11 @@ impl Turn {
         if self.place().is_some() {
             return;
         }
-        let Begin { turns, namespace } = &self.begun.0;
+        let Begun {
+            turns, namespace, ..
+        } = &self.begun;
         let (sender, granted) = oneshot::channel();
-        turns.wait(namespace, |waiting| waiting.resuming.push_back(sender));
+        turns.change(namespace, |waiting, _| waiting.resuming.push_back(sender));
         match granted.await {
             Ok(place) => *self.place() = Some(place),
             Err(_) => pending().await,
@@ -245,16 +300,18 @@ impl Turn {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Begin { turns, namespace } = &self.0;
-        turns.lock().free += 1;
-        turns.wait(namespace, |waiting| waiting.held -= 1);
+        self.turns.lock().free += 1;
+        self.turns
+            .change(&self.namespace, |waiting, _| waiting.held -= 1);
     }
 }
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        let Begin { turns, namespace } = &self.0;
-        turns.wait(namespace, |waiting| waiting.begun -= 1);
+        self.turns.change(&self.namespace, |waiting, limits| {
+            waiting.begun -= 1;
+            waiting.change(&self.queue, limits, |queue| queue.begun -= 1);
+        });
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::*;
 use crate::api::ProvisioningFlow;
 use crate::controller::index::Index;
-use crate::controller::testing::{CREDENTIAL, FakeCluster, Woken, show, triggers};
+use crate::controller::testing::{CREDENTIAL, FakeCluster, Woken, index, show, triggers};
 use crate::graph::model::FlowType;
 use crate::plan::testing::{connection, flow, flow_set};
 

@@ -1,8 +1,8 @@
 use futures::FutureExt;
 
 use super::*;
-use crate::controller::index::Index;
-use crate::controller::testing::{CREDENTIAL, FakeCluster, Woken, show, triggers};
+use crate::controller::testing::{CREDENTIAL, FakeCluster, Woken, index, show, triggers};
+use crate::controller::turns::Turns;
 use crate::graph::{TransportSettings, unobserved};
 use crate::plan::testing::connection;
 
@@ -39,7 +39,10 @@ fn world() -> (FakeCluster, Sessions, Woken) {
 #[tokio::test(start_paused = true)]
 async fn a_session_outlives_its_credential_for_deletions_and_for_an_hour() {
     let (cluster, sessions, _woken) = world();
-    let (connection, turn) = (connection(), Turns::new(1).begin("schools").await);
+    let (connection, turn) = (
+        connection(),
+        Turns::new(1).begin("schools", "contoso").await,
+    );
     sessions.open(&connection, MINUTE, &turn).await.unwrap();
     cluster.delete(CREDENTIAL);
     sessions.open(&connection, MINUTE, &turn).await.unwrap();
@@ -60,7 +63,10 @@ async fn a_session_outlives_its_credential_for_deletions_and_for_an_hour() {
 #[tokio::test(start_paused = true)]
 async fn what_a_complete_list_lacks_has_neither_a_session_nor_an_account() {
     let (_cluster, sessions, _woken) = world();
-    let (connection, turn) = (connection(), Turns::new(1).begin("schools").await);
+    let (connection, turn) = (
+        connection(),
+        Turns::new(1).begin("schools", "contoso").await,
+    );
     sessions.open(&connection, MINUTE, &turn).await.unwrap();
     sessions.sweep(&[Arc::new(connection.clone())]);
     assert_eq!(sessions.slots().len(), 1);

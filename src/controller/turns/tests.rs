@@ -14,8 +14,12 @@ enum Waiter {
 
 impl Waiter {
     fn new(turns: &Turns, namespace: &'static str) -> Self {
+        Self::within(turns, namespace, "flows")
+    }
+
+    fn within(turns: &Turns, namespace: &'static str, queue: &'static str) -> Self {
         let turns = turns.clone();
-        Self::Waiting(Box::pin(async move { turns.begin(namespace).await })).polled()
+        Self::Waiting(Box::pin(async move { turns.begin(namespace, queue).await })).polled()
     }
 
     fn polled(self) -> Self {
@@ -38,14 +42,14 @@ fn waiters(turns: &Turns, namespaces: &[&'static str]) -> Vec<(&'static str, Wai
     namespaces.iter().map(waiter).collect()
 }
 
-/// Ends the turns that are held, in order, until nobody waits, and returns the namespaces in the order of service.
+/// Ends the turns that are held, in order, until all are served, and returns the namespaces in the order of service.
 fn served(mut waiters: Vec<(&'static str, Waiter)>) -> Vec<&'static str> {
     let mut order = Vec::new();
     while !waiters.is_empty() {
         let polled = waiters.into_iter();
         let polled = polled.map(|(namespace, waiter)| (namespace, waiter.polled()));
         let (holding, waiting): (Vec<_>, Vec<_>) = polled.partition(|(_, waiter)| waiter.holds());
-        assert!(!holding.is_empty(), "nobody is served");
+        assert!(!holding.is_empty(), "no waiter is served");
         order.extend(holding.iter().map(|(namespace, _)| *namespace));
         drop(holding);
         waiters = waiting;
@@ -126,43 +130,64 @@ fn a_place_that_is_granted_to_a_waiter_that_has_gone_is_passed_on() {
     assert_eq!(free(&turns), 1);
 }
 
+/// Begins a reconcile that then waits for something without end.
+fn paused(turns: &Turns, namespace: &'static str, queue: &'static str) -> BoxFuture<'static, ()> {
+    let turns = turns.clone();
+    let mut work: BoxFuture<'static, ()> = Box::pin(async move {
+        let turn = turns.begin(namespace, queue).await;
+        turn.pause(pending()).await
+    });
+    assert!(work.as_mut().now_or_never().is_none());
+    work
+}
+
 #[test]
-fn only_so_many_reconciles_of_a_namespace_begin() {
-    let turns = Turns::with_max_begun(8, 2);
-    let mut begun = Vec::new();
-    for _ in 0..2 {
-        let Waiter::Holding(turn) = Waiter::new(&turns, "a") else {
-            unreachable!()
-        };
-        begun.push(turn);
-    }
-    let mut paused: Vec<_> = begun
-        .iter()
-        .map(|turn| Box::pin(turn.pause(pending::<()>())))
-        .collect();
-    for paused in &mut paused {
-        assert!(paused.as_mut().now_or_never().is_none());
-    }
+fn only_so_many_reconciles_of_a_connection_and_of_a_namespace_begin() {
+    let limits = BeginLimits {
+        namespace: 3,
+        queue: 2,
+    };
+    let turns = Turns::with_limits(8, limits);
+    let mut begun: Vec<_> = (0..2).map(|_| paused(&turns, "a", "slow")).collect();
     assert_eq!(free(&turns), 8);
-    let third = Waiter::new(&turns, "a");
-    assert!(!third.holds());
-    assert!(Waiter::new(&turns, "b").holds());
-    drop(paused);
+
+    let slow = Waiter::within(&turns, "a", "slow");
+    assert!(!slow.holds());
+    let other = paused(&turns, "a", "other");
+    let last = Waiter::within(&turns, "a", "last");
+    assert!(!last.holds(), "the limit of the namespace");
+    assert!(Waiter::within(&turns, "b", "slow").holds());
+
+    drop(other);
+    let last = last.polled();
+    assert!(last.holds() && !slow.holds());
+    drop(last);
     begun.pop();
-    assert!(third.polled().holds());
+    assert!(slow.polled().holds());
+    drop(begun);
+    assert!(turns.lock().namespaces.is_empty());
+}
+
+#[test]
+fn the_connections_of_a_namespace_take_turns() {
+    let turns = Turns::new(1);
+    let names = ["one", "one", "one", "two"];
+    let waiter = |queue| (queue, Waiter::within(&turns, "a", queue));
+    let order = served(names.map(waiter).into());
+    assert_eq!(order, ["one", "one", "two", "one"]);
 }
 
 /// The size of a reconcile that waits is what limits how many of them fit into memory.
 #[test]
 fn a_waiter_is_small() {
     let turns = Turns::new(1);
-    let size = std::mem::size_of_val(&turns.begin("a"));
+    let size = std::mem::size_of_val(&turns.begin("a", "flows"));
     assert!(size <= 256, "{size}");
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    Begin(usize),
+    Begin(usize, usize),
     Pause(usize),
     Resume(usize),
     End(usize),
@@ -170,7 +195,7 @@ enum Event {
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
-        (0..4_usize).prop_map(Event::Begin),
+        (0..4_usize, 0..2_usize).prop_map(|(namespace, queue)| Event::Begin(namespace, queue)),
         any::<usize>().prop_map(Event::Pause),
         any::<usize>().prop_map(Event::Resume),
         any::<usize>().prop_map(Event::End),
@@ -178,7 +203,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 0..200)
 }
 
-/// One reconcile of the model: it ends, or pauses and resumes, when it is told to.
+/// One reconcile of the model: it ends, or pauses and resumes, as the events determine.
 struct Modelled {
     work: BoxFuture<'static, ()>,
     answer: Option<oneshot::Sender<()>>,
@@ -186,11 +211,11 @@ struct Modelled {
 
 const NAMESPACES: [&str; 4] = ["a", "b", "c", "d"];
 
-fn modelled(turns: &Turns, namespace: usize) -> Modelled {
+fn modelled(turns: &Turns, namespace: usize, queue: usize) -> Modelled {
     let (answer, answered) = oneshot::channel();
     let turns = turns.clone();
     let work = Box::pin(async move {
-        let turn = turns.begin(NAMESPACES[namespace]).await;
+        let turn = turns.begin(NAMESPACES[namespace], NAMESPACES[queue]).await;
         let _ = turn.pause(answered).await;
         pending::<()>().await;
     });
@@ -204,12 +229,13 @@ proptest! {
         events in events(),
         places in 1..5_u16,
     ) {
-        let turns = Turns::with_max_begun(places, 3);
+        let limits = BeginLimits { namespace: 3, queue: 2 };
+        let turns = Turns::with_limits(places, limits);
         let mut all: Vec<Modelled> = Vec::new();
         for event in events {
             let count = all.len().max(1);
             match event {
-                Event::Begin(namespace) => all.push(modelled(&turns, namespace)),
+                Event::Begin(namespace, queue) => all.push(modelled(&turns, namespace, queue)),
                 Event::Pause(place) => {
                     if let Some(one) = all.get_mut(place % count) {
                         let _ = one.work.as_mut().now_or_never();
@@ -226,11 +252,17 @@ proptest! {
             let state = turns.lock();
             let held: usize = state.namespaces.values().map(|one| one.held).sum();
             prop_assert_eq!(held + state.free, usize::from(places));
-            prop_assert!(state.namespaces.values().all(|one| one.held <= state.share && one.begun <= 3));
+            let within = |one: &NamespaceTurns| {
+                let begun = one.queues.values().map(|queue| queue.begun);
+                one.held <= state.share && one.begun <= 3 && begun.clone().all(|begun| begun <= 2)
+                    && begun.sum::<usize>() == one.begun
+            };
+            prop_assert!(state.namespaces.values().all(within));
             let mut queued = state.namespaces.values().filter(|one| one.is_queued);
             prop_assert!(state.free == 0 || queued.next().is_none());
         }
         drop(all);
         prop_assert_eq!(turns.lock().free, usize::from(places));
+        prop_assert!(turns.lock().order.is_empty());
     }
 }
