@@ -15,13 +15,16 @@ use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, Config};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, ReadyState, ServerState};
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::clients::Clients;
-use crate::controller::{DEFINITIONS_MISSING, FIELD_MANAGER, Scope, Spawn, run_scope};
+use crate::controller::{
+    DEFINITIONS_MISSING, FIELD_MANAGER, MAX_CONCURRENT_READS, Scope, Spawn, run_scope,
+};
 use crate::graph::{Transport, TransportError};
 use crate::lease::{self, Elector, LeaseGuard, LeaseLost, LeaseSettings};
 use crate::metrics::{Component, Metrics};
@@ -90,6 +93,7 @@ pub async fn run(
     let operator = Operator {
         transport: Transport::new(settings.transport()).map_err(RuntimeError::Transport)?,
         clients: clients(&config, &settings)?,
+        reads: Arc::new(Semaphore::new(MAX_CONCURRENT_READS)),
         settings,
         metrics,
         readiness,
@@ -111,6 +115,8 @@ fn clients(config: &Config, settings: &Settings) -> Result<Clients, RuntimeError
 struct Operator {
     settings: Settings,
     clients: Clients,
+    /// How many Secrets are read at the same time, in all scopes.
+    reads: Arc<Semaphore>,
     transport: Transport,
     metrics: Metrics,
     readiness: ReadyState,
@@ -205,6 +211,7 @@ impl Operator {
             watches: self.clients.watches.clone(),
             cluster: self.clients.cluster.clone(),
             secrets: self.clients.secrets.clone(),
+            reads: self.reads.clone(),
             recorder: Recorder::new(self.clients.cluster.clone(), reporter),
             transport: self.transport.clone(),
             lease_guard,

@@ -31,6 +31,7 @@ mod watch;
 pub use cluster::FIELD_MANAGER;
 pub use context::Context;
 pub use error::Error;
+pub use secrets::MAX_CONCURRENT_READS;
 pub use session::Spawn;
 pub use watch::{DEFINITIONS_MISSING, Scope, run as run_scope};
 

@@ -20,6 +20,7 @@ use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource};
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
@@ -58,6 +59,8 @@ pub struct Scope {
     pub cluster: Client,
     /// For reading Secrets.
     pub secrets: Client,
+    /// How many Secrets are read at the same time, in all scopes.
+    pub reads: Arc<Semaphore>,
     /// Publishes events.
     pub recorder: Recorder,
     /// The service.
@@ -115,7 +118,8 @@ async fn stopped_before_ready(index: &Index, stop: &CancellationToken) {
 
 impl Scope {
     fn context(&self, triggers: &Triggers) -> Context {
-        let secrets = Arc::new(Secrets::new(self.secrets.clone(), triggers.clone()));
+        let (client, reads) = (self.secrets.clone(), self.reads.clone());
+        let secrets = Arc::new(Secrets::new(client, reads, triggers.clone()));
         let sessions = Sessions::new(
             secrets.clone(),
             triggers.clone(),
