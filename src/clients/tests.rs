@@ -30,6 +30,8 @@ enum Manner {
     FallingSilent,
     /// A line now and then, and the end.
     Watch,
+    /// This many bytes.
+    Bytes(usize),
 }
 
 #[derive(Clone, Default)]
@@ -90,6 +92,11 @@ async fn answer(stream: &mut TcpStream, manner: Manner) -> std::io::Result<()> {
         return stream
             .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
             .await;
+    }
+    if let Manner::Bytes(length) = manner {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await?;
+        return stream.write_all(&vec![b'x'; length]).await;
     }
     stream
         .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -196,6 +203,29 @@ async fn a_request_is_bounded_to_its_last_byte() {
         crate::telemetry::with_causes(&error),
         "ServiceError: the API server did not answer in full within 300ms: the API server did not answer in full within 300ms"
     );
+}
+
+#[tokio::test]
+async fn what_is_passed_on_untouched_is_bounded_in_time_and_size() {
+    let limits = RequestLimits {
+        request: SHORT,
+        ..limits()
+    };
+    let (config, _) = server(Reuse::Answered, Manner::Trickling).await;
+    let slow = client(&config, limits, Passage::Untouched).unwrap();
+    let error = ask(&slow).await.unwrap_err();
+    let error = crate::telemetry::with_causes(&error);
+    assert!(
+        error.contains("did not answer in full within 300ms"),
+        "{error}"
+    );
+
+    for (length, is_read) in [(MAX_UNTOUCHED, true), (MAX_UNTOUCHED + 1, false)] {
+        let (config, _) = server(Reuse::Answered, Manner::Bytes(length)).await;
+        let client = client(&config, self::limits(), Passage::Untouched).unwrap();
+        let read = ask(&client).await;
+        assert_eq!(read.is_ok_and(|text| text.len() == length), is_read);
+    }
 }
 
 #[tokio::test]

@@ -121,3 +121,21 @@ impl<K: ResourceExt> ReconcileCache<K> {
 fn version(resource: &impl ResourceExt) -> Option<u64> {
     resource.resource_version()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::connection;
+
+    #[test]
+    fn what_a_complete_list_lacks_is_forgotten() {
+        let cache = ReconcileCache::default();
+        let (stays, mut goes) = (Arc::new(connection()), connection());
+        goes.metadata.uid = Some("gone".to_owned());
+        for resource in [&*stays, &goes] {
+            cache.failed(resource);
+        }
+        cache.sweep(std::slice::from_ref(&stays));
+        assert_eq!([cache.failed(&stays), cache.failed(&goes)], [1, 0]);
+    }
+}

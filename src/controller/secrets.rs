@@ -10,7 +10,7 @@ mod store;
 mod value;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
@@ -39,8 +39,9 @@ use value::{Flaw, digest_of, misnamed};
 /// Interval between checks for Secrets that are due. 1 s is also the shortest interval between polls.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Number of Secrets that are read at the same time. A response has at most 4 MiB, so that these take at most 16 MiB.
-const MAX_CONCURRENT_READS: usize = 4;
+/// Number of Secrets that a process reads at the same time. A response has at most 4 MiB, so that these take at most
+/// 16 MiB.
+pub const MAX_CONCURRENT_READS: usize = 4;
 
 /// Time until the next check of a Secret that is not read at present: everything that uses it is suspended.
 const UNUSED: Duration = Duration::from_mins(5);
@@ -50,18 +51,19 @@ pub struct Secrets {
     client: kube::Client,
     triggers: Triggers,
     store: Mutex<SecretStore>,
-    reads: Semaphore,
+    reads: Arc<Semaphore>,
     failures: Mutex<FailureLog>,
 }
 
 impl Secrets {
-    /// Creates a reader that reads with `client` and reports changes to `triggers`.
-    pub fn new(client: kube::Client, triggers: Triggers) -> Self {
+    /// Creates a reader that reads with `client`, as many at a time as `reads` permits, and reports changes to
+    /// `triggers`.
+    pub fn new(client: kube::Client, reads: Arc<Semaphore>, triggers: Triggers) -> Self {
         Self {
             client,
             triggers,
             store: Mutex::default(),
-            reads: Semaphore::new(MAX_CONCURRENT_READS),
+            reads,
             failures: Mutex::default(),
         }
     }

@@ -10,9 +10,9 @@ use super::poll::{FIRST_PAUSE, doubled};
 /// credential that was revoked must not stay in use for a day.
 const MAX_INTERVAL: Duration = Duration::from_mins(5);
 
-/// How long deletions may use the last session after its credential was last seen in the cluster. Whoever removes a
-/// namespace or a release removes the Secret together with the flows, in any order; an hour is enough for their
-/// deletions, with throttling, and about as long as the last token is valid anyway.
+/// How long deletions may use the last session after its credential was last seen in the cluster. The Secret is often
+/// deleted together with the flows, in any order, for instance with their namespace. An hour is enough to delete the
+/// flows at the service, even with throttling, and about as long as the last token is valid.
 const LAST_USE: Duration = Duration::from_hours(1);
 
 /// Returns the time between two reads of a Secret that is used through a connection with this interval between polls.

@@ -40,13 +40,13 @@ pub async fn fetch(
     keys: BTreeSet<String>,
 ) -> Result<Contents, Error> {
     match response(client, namespace, name).await {
-        Ok(text) => match SecretBody::parse(&text, &keys) {
-            Some(body) => Ok(contents(&body, keys)),
-            None => {
+        Ok(text) => {
+            let body = SecretBody::parse(&text, &keys).ok_or_else(|| {
                 let unreadable = "the response is not a Secret".into();
-                Err(failure(namespace, name, kube::Error::Service(unreadable)))
-            }
-        },
+                failure(namespace, name, kube::Error::Service(unreadable))
+            })?;
+            Ok(contents(&body, keys))
+        }
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(without(keys, Flaw::Missing)),
         Err(kube::Error::Api(status)) if status.is_forbidden() => {
             Ok(without(keys, Flaw::Forbidden))

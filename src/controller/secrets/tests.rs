@@ -35,7 +35,11 @@ impl World {
         show(&index, [flow(FlowType::User)]);
         let (triggers, woken) = triggers(&index);
         Self {
-            secrets: Arc::new(Secrets::new(cluster.client(), triggers)),
+            secrets: Arc::new(Secrets::new(
+                cluster.client(),
+                Arc::new(Semaphore::new(MAX_CONCURRENT_READS)),
+                triggers,
+            )),
             cluster,
             index,
             woken,

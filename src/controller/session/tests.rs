@@ -27,7 +27,8 @@ fn world() -> (FakeCluster, Sessions, Woken) {
     cluster.put(CREDENTIAL, [("clientSecret", "one")]);
     show(&index, [connection()]);
     let (triggers, woken) = triggers(&index);
-    let secrets = Arc::new(Secrets::new(cluster.client(), triggers.clone()));
+    let reads = Arc::new(tokio::sync::Semaphore::new(1));
+    let secrets = Arc::new(Secrets::new(cluster.client(), reads, triggers.clone()));
     // A round of each poller, in which it asks what to poll.
     let spawn: Spawn = Arc::new(|task| {
         task.now_or_never();

@@ -19,6 +19,7 @@ use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource};
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +35,7 @@ use super::context::Context;
 use super::dispatch::Dispatcher;
 use super::index::{Index, SharedIndex};
 use super::managed::Managed;
-use super::secrets::Secrets;
+use super::secrets::{MAX_CONCURRENT_READS, Secrets};
 use super::session::{Sessions, Spawn};
 use super::triggers::{Queues, Switchboard, Triggers};
 use super::turns::Turns;
@@ -52,6 +53,8 @@ pub struct Shared {
     index: SharedIndex,
     switchboard: Switchboard,
     turns: Turns,
+    /// How many Secrets are read at the same time, in all scopes.
+    reads: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -62,6 +65,7 @@ impl Shared {
             index: SharedIndex::of(scopes),
             switchboard: Switchboard::default(),
             turns: Turns::new(places),
+            reads: Arc::new(Semaphore::new(MAX_CONCURRENT_READS)),
         }
     }
 }
@@ -124,7 +128,8 @@ pub async fn run(scope: Scope, stop: CancellationToken) {
 
 impl Scope {
     fn context(&self, triggers: &Triggers, stop: &CancellationToken) -> Context {
-        let secrets = Arc::new(Secrets::new(self.secrets.clone(), triggers.clone()));
+        let (client, reads) = (self.secrets.clone(), self.shared.reads.clone());
+        let secrets = Arc::new(Secrets::new(client, reads, triggers.clone()));
         let sessions = Sessions::new(
             secrets.clone(),
             triggers.clone(),
