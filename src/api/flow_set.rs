@@ -136,8 +136,8 @@ pub struct OutboundProvisioningFlowSetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
 
-    /// Whether this resource manages the remote object with this id: then no other resource can. Also written if false,
-    /// so that the operator's value replaces that of another writer.
+    /// Whether this resource manages the remote object with this id: then no other resource can.
+    // Also written if false, so that it replaces the value of another writer.
     #[serde(default)]
     pub owned: bool,
 

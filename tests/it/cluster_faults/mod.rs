@@ -46,7 +46,7 @@ async fn each_create_was_announced(env: &TestEnv) {
     let announced: Vec<&str> = flows
         .iter()
         .filter_map(|flow| flow.annotations().get(annotation::CREATE_ATTEMPT))
-        .filter_map(|attempt| attempt.rsplit('/').next())
+        .filter_map(|attempt| attempt.split('/').nth(1))
         .collect();
     let journal = env.simulator.journal();
     let sent: Vec<_> = journal
