@@ -114,6 +114,10 @@ fn limits() -> RequestLimits {
     }
 }
 
+fn client(config: &Config, limits: RequestLimits) -> kube::Result<Client> {
+    super::client(config, limits, KeptMetadata::All)
+}
+
 fn request(path: &str) -> Request<Vec<u8>> {
     Request::get(path).body(Vec::new()).unwrap()
 }

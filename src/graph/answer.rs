@@ -15,7 +15,7 @@ use crate::clock;
 use super::{
     failure::{ErrorCode, Failure, Refusal, Shape},
     intake::ReadBody,
-    json::{self, Members},
+    json::{self, FoundMembers},
     model::Malformed,
 };
 
@@ -53,7 +53,11 @@ impl Answer {
     /// As for [`Self::json`] and [`success`].
     pub(super) fn done(self) -> Result<(), Failure> {
         let may_be_empty = [StatusCode::ACCEPTED, StatusCode::NO_CONTENT].contains(&self.status);
-        let body = if may_be_empty { self.body? } else { self.json()? };
+        let body = if may_be_empty {
+            self.body?
+        } else {
+            self.json()?
+        };
         if may_be_empty && body.trim_ascii().is_empty() {
             return Ok(());
         }
@@ -69,7 +73,7 @@ impl Answer {
 pub(super) fn success<'a, const N: usize>(
     body: &'a [u8],
     names: [&str; N],
-) -> Result<Members<'a, N>, Malformed> {
+) -> Result<FoundMembers<'a, N>, Malformed> {
     let [error] = json::members(body, ["error"])?;
     match json::non_null(error) {
         None => json::members(body, names),

@@ -14,7 +14,7 @@ use serde_json::{error::Category, value::RawValue};
 use super::model::Malformed;
 
 /// Members of an object by their position in the list of wanted names, or `None` for those that are absent.
-pub(super) type Members<'a, const N: usize> = [Option<&'a RawValue>; N];
+pub(super) type FoundMembers<'a, const N: usize> = [Option<&'a RawValue>; N];
 
 /// Returns the wanted members of an object. Of members with the same name, the last counts.
 ///
@@ -24,9 +24,9 @@ pub(super) type Members<'a, const N: usize> = [Option<&'a RawValue>; N];
 pub(super) fn members<'a, const N: usize>(
     json: &'a [u8],
     names: [&str; N],
-) -> Result<Members<'a, N>, Malformed> {
+) -> Result<FoundMembers<'a, N>, Malformed> {
     let mut json = serde_json::Deserializer::from_slice(json);
-    let found = json.deserialize_map(Wanted(names));
+    let found = json.deserialize_map(MemberVisitor(names));
     let whole = found.and_then(|found| json.end().map(|()| found));
     whole.map_err(|error| match error.classify() {
         Category::Data => Malformed::NotAnObject,
@@ -44,7 +44,7 @@ pub(super) fn each<'a>(
     mut visit: impl FnMut(&'a [u8]) -> bool,
 ) -> Result<(), Malformed> {
     let mut ended = false;
-    let visitor = Items(|item: &'a RawValue| {
+    let visitor = ItemVisitor(|item: &'a RawValue| {
         ended = !visit(item.get().as_bytes());
         !ended
     });
@@ -70,10 +70,10 @@ pub(super) fn non_null(member: Option<&RawValue>) -> Option<&RawValue> {
     member.filter(|member| member.get() != "null")
 }
 
-struct Wanted<'n, const N: usize>([&'n str; N]);
+struct MemberVisitor<'n, const N: usize>([&'n str; N]);
 
-impl<'de, const N: usize> Visitor<'de> for Wanted<'_, N> {
-    type Value = Members<'de, N>;
+impl<'de, const N: usize> Visitor<'de> for MemberVisitor<'_, N> {
+    type Value = FoundMembers<'de, N>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -91,9 +91,9 @@ impl<'de, const N: usize> Visitor<'de> for Wanted<'_, N> {
     }
 }
 
-struct Items<F>(F);
+struct ItemVisitor<F>(F);
 
-impl<'de, F: FnMut(&'de RawValue) -> bool> Visitor<'de> for Items<F> {
+impl<'de, F: FnMut(&'de RawValue) -> bool> Visitor<'de> for ItemVisitor<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -55,10 +55,6 @@ pub(super) trait Listed: Sized {
     type Id: Clone + Eq + Hash;
 
     /// Parses an item.
-    ///
-    /// # Errors
-    ///
-    /// [`Malformed`] if the text is not an object, does not contain a usable id, or is too large.
     fn parse(json: &[u8]) -> Result<Self, Malformed>;
 
     /// Returns the id of the item.
@@ -157,17 +153,7 @@ impl Listed for Flow {
     type Id = FlowId;
 
     fn parse(json: &[u8]) -> Result<Self, Malformed> {
-        let members = json::members(json, FLOW_MEMBERS)?;
-        let [flow_type, id, created, last_modified, readiness, properties @ ..] = members;
-        let flow_type = json::text(flow_type);
-        Ok(Self {
-            id: parse_id(id)?,
-            flow_type: flow_type.as_deref().and_then(FlowType::from_odata_type),
-            created: word(created),
-            last_modified: word(last_modified),
-            readiness: word(readiness),
-            properties: kept(properties)?,
-        })
+        Self::parse(json)
     }
 
     fn id(&self) -> &FlowId {
@@ -182,6 +168,32 @@ impl Listed for Flow {
 }
 
 impl Flow {
+    /// Parses a flow from the JSON of a response. A word of an unexpected JSON type counts as missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if the text is not an object, does not contain a usable id, or is too large.
+    pub fn parse(json: &[u8]) -> Result<Self, Malformed> {
+        let members = json::members(json, FLOW_MEMBERS)?;
+        let [
+            flow_type,
+            id,
+            created,
+            last_modified,
+            readiness,
+            properties @ ..,
+        ] = members;
+        let flow_type = json::text(flow_type);
+        Ok(Self {
+            id: parse_id(id)?,
+            flow_type: flow_type.as_deref().and_then(FlowType::from_odata_type),
+            created: word(created),
+            last_modified: word(last_modified),
+            readiness: word(readiness),
+            properties: kept(properties)?,
+        })
+    }
+
     /// Returns the time of creation, or `None` if it is missing or cannot be parsed.
     #[must_use]
     pub fn created_at(&self) -> Option<Timestamp> {
@@ -208,6 +220,28 @@ impl Listed for FlowSet {
     type Id = FlowSetId;
 
     fn parse(json: &[u8]) -> Result<Self, Malformed> {
+        Self::parse(json)
+    }
+
+    fn id(&self) -> &FlowSetId {
+        &self.id
+    }
+
+    fn weight(&self) -> usize {
+        let words = [&self.created, &self.last_modified];
+        let words: usize = words.into_iter().flatten().map(String::len).sum();
+        let texts = self.id.as_str().len() + self.display_name.len() + words;
+        size_of::<Self>() + texts + self.filter.as_ref().map_or(0, weight_of)
+    }
+}
+
+impl FlowSet {
+    /// Parses a flow set from the JSON of a response. A word of an unexpected JSON type counts as missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if the text is not an object, does not contain a usable id, or is too large.
+    pub fn parse(json: &[u8]) -> Result<Self, Malformed> {
         let [id, name, filter, created, last_modified] = json::members(
             json,
             [
@@ -228,19 +262,6 @@ impl Listed for FlowSet {
         })
     }
 
-    fn id(&self) -> &FlowSetId {
-        &self.id
-    }
-
-    fn weight(&self) -> usize {
-        let words = [&self.created, &self.last_modified];
-        let words: usize = words.into_iter().flatten().map(String::len).sum();
-        let texts = self.id.as_str().len() + self.display_name.len() + words;
-        size_of::<Self>() + texts + self.filter.as_ref().map_or(0, weight_of)
-    }
-}
-
-impl FlowSet {
     /// Returns the time of creation, or `None` if it is missing or cannot be parsed.
     #[must_use]
     pub fn created_at(&self) -> Option<Timestamp> {
@@ -352,7 +373,8 @@ fn weight_of(value: &Value) -> usize {
 }
 
 fn weight_of_members(members: &Map<String, Value>) -> usize {
-    let member = |(name, value): (&String, &Value)| size_of::<String>() + name.len() + weight_of(value);
+    let member =
+        |(name, value): (&String, &Value)| size_of::<String>() + name.len() + weight_of(value);
     members.iter().map(member).sum()
 }
 

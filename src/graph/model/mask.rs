@@ -37,7 +37,8 @@ pub fn without_masks(value: &Value) -> Option<Value> {
     match value {
         Value::String(text) if text == PASSWORD_MASK => None,
         Value::Object(members) if !members.is_empty() => {
-            let left = |(name, value): (&String, &Value)| Some((name.clone(), without_masks(value)?));
+            let left =
+                |(name, value): (&String, &Value)| Some((name.clone(), without_masks(value)?));
             let left: Map<_, _> = members.iter().filter_map(left).collect();
             (!left.is_empty()).then(|| left.into())
         }
@@ -124,7 +125,10 @@ mod tests {
                 json!({ "value": "canary", "deep": [{ "any": "canary" }] }),
             ] {
                 let text = shown(json!({ "a": [{ "b": { name: value } }] }));
-                assert!(!text.contains("canary") && !text.contains("74656"), "{text}");
+                assert!(
+                    !text.contains("canary") && !text.contains("74656"),
+                    "{text}"
+                );
             }
         }
     }

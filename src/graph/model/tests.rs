@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 fn parse<T: Listed>(value: &Value) -> Result<T, Malformed> {
-    T::parse(value.to_string().as_bytes())
+    <T as Listed>::parse(value.to_string().as_bytes())
 }
 
 fn flow(value: &Value) -> Flow {
@@ -28,7 +28,17 @@ fn ids_are_shown_as_written_and_compared_without_case() {
 
 #[test]
 fn text_that_would_name_another_path_is_no_id() {
-    for text in ["", ".", "..", "a b", "a\n", "\u{2003}", "a\u{202E}b", "\u{200B}", &"x".repeat(257)] {
+    for text in [
+        "",
+        ".",
+        "..",
+        "a b",
+        "a\n",
+        "\u{2003}",
+        "a\u{202E}b",
+        "\u{200B}",
+        &"x".repeat(257),
+    ] {
         assert_eq!(text.parse::<FlowSetId>(), Err(InvalidId), "{text:?}");
     }
     assert!("...a".parse::<FlowSetId>().is_ok());
@@ -160,10 +170,16 @@ fn what_is_too_large_to_be_kept_is_an_error() {
     let fits = flow(&json!({"id": "1", "novelty": large}));
     assert!(fits.weight() < 1000, "{}", fits.weight());
     for name in &FLOW_MEMBERS[FIRST_PROPERTY..] {
-        assert_eq!(parse::<Flow>(&json!({"id": "1", *name: large})), Err(Malformed::Size));
+        assert_eq!(
+            parse::<Flow>(&json!({"id": "1", *name: large})),
+            Err(Malformed::Size)
+        );
     }
     let filter = json!({"in": ["x".repeat(MAX_FILTER_BYTES)]});
-    assert_eq!(parse::<FlowSet>(&json!({"id": "1", "filter": filter})), Err(Malformed::Size));
+    assert_eq!(
+        parse::<FlowSet>(&json!({"id": "1", "filter": filter})),
+        Err(Malformed::Size)
+    );
 }
 
 #[test]

@@ -58,7 +58,10 @@ pub fn displayable(text: &str, max: usize) -> String {
 
 /// Returns whether a character is a control or format character.
 pub(super) fn is_unprintable(c: char) -> bool {
-    c.is_control() || FORMAT.iter().any(|(first, last)| (*first..=*last).contains(&c))
+    c.is_control()
+        || FORMAT
+            .iter()
+            .any(|(first, last)| (*first..=*last).contains(&c))
 }
 
 #[cfg(test)]
@@ -69,7 +72,14 @@ mod tests {
 
     #[test]
     fn nothing_that_people_write_is_changed() {
-        for text in ["ready", "Ōsaka 学校 🏫", "e\u{301}", "โรงเรียน", "a\u{A0}b", ""] {
+        for text in [
+            "ready",
+            "Ōsaka 学校 🏫",
+            "e\u{301}",
+            "โรงเรียน",
+            "a\u{A0}b",
+            "",
+        ] {
             assert_eq!(displayable(text, MAX_WORD), text);
         }
     }

@@ -1,0 +1,4 @@
+//! No tenant can hurt another.
+
+mod memory;
+mod words;
