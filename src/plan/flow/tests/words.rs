@@ -82,7 +82,7 @@ fn a_message_about_what_a_user_wrote_is_cut() {
         .annotated(annotation::REMOTE_ID, &"x".repeat(200_000));
     let theirs = remote_flow(1, &resource, 10);
     let plan = plan(&input(resource, Some(vec![theirs])));
-    assert_eq!(stalled(&plan), "RemoteIdNotFound");
+    assert_eq!(stalled(&plan), "True/RemoteIdNotFound");
     for condition in &plan.status.conditions {
         assert!(condition.message.chars().count() <= MAX_MESSAGE);
     }
