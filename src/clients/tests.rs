@@ -24,6 +24,8 @@ enum Reuse {
 #[derive(Clone, Copy, PartialEq)]
 enum Manner {
     Whole,
+    /// An object with more than is used of it.
+    Object,
     /// A byte now and then, and never the last.
     Trickling,
     /// The head, one line and nothing more.
@@ -90,6 +92,11 @@ async fn answer(stream: &mut TcpStream, manner: Manner) -> std::io::Result<()> {
         return stream
             .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
             .await;
+    }
+    if manner == Manner::Object {
+        let body = r#"{"metadata":{"name":"a","annotations":{"theirs":"x"},"labels":{"a":"1"}}}"#;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        return stream.write_all((head + body).as_bytes()).await;
     }
     stream
         .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -198,6 +205,16 @@ async fn a_request_is_bounded_to_its_last_byte() {
         crate::telemetry::with_causes(&error),
         "ServiceError: the API server did not answer in full within 300ms: the API server did not answer in full within 300ms"
     );
+}
+
+#[tokio::test]
+async fn what_is_not_used_of_an_object_never_reaches_the_program() {
+    let (config, _) = server(Reuse::Answered, Manner::Object).await;
+    let labels = Arc::default();
+    let client = super::client(&config, limits(), KeptMetadata::Used { labels }).unwrap();
+
+    let expected = r#"{"metadata":{"annotations":{},"labels":{},"name":"a"}}"#;
+    assert_eq!(ask(&client).await.unwrap(), expected);
 }
 
 #[tokio::test]

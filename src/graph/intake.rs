@@ -27,7 +27,7 @@
 //!   process's. What holds the last of them waits for nothing but its bytes.
 //! * Every wait ends with the deadline of the request.
 
-use std::{ops::Deref, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc};
 
 use reqwest::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -74,12 +74,18 @@ impl Intake {
     }
 }
 
-/// Body of a response, with its places.
-#[derive(Debug, Default)]
+/// Body of a response, with its places. It may contain anything, so `Debug` prints only its length.
+#[derive(Default)]
 pub(super) struct ReadBody {
     bytes: Vec<u8>,
     small: Vec<OwnedSemaphorePermit>,
     large: Vec<OwnedSemaphorePermit>,
+}
+
+impl fmt::Debug for ReadBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReadBody({} bytes)", self.bytes.len())
+    }
 }
 
 impl Deref for ReadBody {
