@@ -88,10 +88,20 @@ struct WholeValue {
     is_kept: bool,
     /// Number of open objects and lists.
     depth: usize,
-    /// Whether the first character of the value was seen.
-    begun: bool,
-    quoted: bool,
-    escaped: bool,
+    position: ValuePosition,
+}
+
+/// Where in a value the filter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ValuePosition {
+    /// Before its first character.
+    Before,
+    /// In it, and not in a text.
+    Bare,
+    /// In a text.
+    Quoted,
+    /// Behind a backslash in a text.
+    Escaped,
 }
 
 /// Whether a byte was used, or belongs to what follows.
@@ -170,7 +180,7 @@ impl AnswerFilter {
                 }
             }
             b'{' if place != FilterPlace::Items => {
-                self.enter(place, FilterState::Member, byte, out)
+                self.enter(place, FilterState::Member, byte, out);
             }
             b'[' if place == FilterPlace::Items => self.enter(place, FilterState::Item, byte, out),
             _ if is_outermost => self.give_up(byte, out),
@@ -314,15 +324,13 @@ impl WholeValue {
         Self {
             is_kept,
             depth: 0,
-            begun: false,
-            quoted: false,
-            escaped: false,
+            position: ValuePosition::Before,
         }
     }
 
     /// Returns the length of the text up to the next character with a meaning, or `None` if that is the first one.
     fn run(&self, rest: &[u8]) -> Option<usize> {
-        if !self.quoted || self.escaped {
+        if self.position != ValuePosition::Quoted {
             return None;
         }
         let special = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'));
@@ -331,15 +339,20 @@ impl WholeValue {
 
     /// Returns what became of the byte, and whether the value ended.
     fn step(&mut self, byte: u8) -> (ByteUse, bool) {
-        if self.quoted {
-            let ends = byte == b'"' && !self.escaped;
-            self.escaped = byte == b'\\' && !self.escaped;
-            self.quoted = !ends;
-            return (ByteUse::Used, ends && self.depth == 0);
-        }
+        self.position = match (self.position, byte) {
+            (ValuePosition::Quoted, b'\\') => ValuePosition::Escaped,
+            (ValuePosition::Quoted, b'"') => {
+                self.position = ValuePosition::Bare;
+                return (ByteUse::Used, self.depth == 0);
+            }
+            (ValuePosition::Quoted | ValuePosition::Escaped, _) => ValuePosition::Quoted,
+            (ValuePosition::Before | ValuePosition::Bare, _) => return self.bare(byte),
+        };
+        (ByteUse::Used, false)
+    }
+
+    fn bare(&mut self, byte: u8) -> (ByteUse, bool) {
         match byte {
-            b'"' => self.quoted = true,
-            b'{' | b'[' => self.depth += 1,
             // The end of a number or word is the character behind it.
             b'}' | b']' | b',' if self.depth == 0 => return (ByteUse::Left, true),
             b'}' | b']' => {
@@ -347,12 +360,17 @@ impl WholeValue {
                 return (ByteUse::Used, self.depth == 0);
             }
             _ if byte.is_ascii_whitespace() => {
-                let ends = self.begun && self.depth == 0;
+                let ends = self.position == ValuePosition::Bare && self.depth == 0;
                 return (ByteUse::Used, ends);
             }
+            b'{' | b'[' => self.depth += 1,
             _ => {}
         }
-        self.begun = true;
+        self.position = if byte == b'"' {
+            ValuePosition::Quoted
+        } else {
+            ValuePosition::Bare
+        };
         (ByteUse::Used, false)
     }
 }

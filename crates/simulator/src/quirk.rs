@@ -121,7 +121,7 @@ fn renumber(item: &mut Value, place: usize) {
     {
         let kept = id.len().saturating_sub(8);
         id.truncate(kept);
-        id.push_str(&format!("{place:08x}"));
+        *id = format!("{id}{place:08x}");
     }
 }
 

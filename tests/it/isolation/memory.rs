@@ -78,6 +78,7 @@ async fn neither_huge_lists_nor_huge_objects_of_one_tenant_fill_the_memory_or_de
         before.into_iter().max().unwrap(),
         during.into_iter().min().unwrap(),
     );
+    println!("until ready: {before:?} before, {during:?} during");
     assert!(
         during < before * 3 / 2 + SLACK,
         "{during:?} instead of {before:?}"
