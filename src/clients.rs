@@ -7,6 +7,7 @@
 //! * A watch has a limit for its start, and then for the time between two events.
 //! * Connections are closed when they have been idle for `IDLE`, long before the peer or an intermediary closes them, so
 //!   that a request never uses a connection that is about to be closed.
+//! * What the operator does not use of an object's metadata is removed while the answer comes in: see `answer_filter`.
 //! * A value that the types here cannot represent does not make the rest of a response unreadable: see `lenient`.
 //! * Requests are not retried. The retries of kube after 429, 503 and 504 would repeat writes whose precondition must be
 //!   checked again, and would hide a failing watch for minutes. Only `retry_canceled_requests` of hyper remains, which
@@ -14,8 +15,11 @@
 //!   sent on another one. hyper returns it only if it has not begun to write it, so it had no effect. A request of
 //!   which one byte was sent is not repeated.
 
+mod answer_filter;
 mod lenient;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -35,6 +39,8 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
+
+use answer_filter::{AnswerFilter, KeptMetadata};
 
 /// Time limit of a request to the cluster.
 const REQUEST: Duration = Duration::from_secs(15);
@@ -81,22 +87,31 @@ pub struct Clients {
 
 impl Clients {
     /// Returns the clients for the cluster of `config`, with `lease_request` as the time limit of the lease client, whose
-    /// tasks run in the runtime `vital`.
+    /// tasks run in the runtime `vital`. Of the labels of objects, these are kept.
     ///
     /// # Errors
     ///
     /// If the credentials cannot be used, or if `config` contains a proxy, which is not supported.
-    pub fn new(config: &Config, lease_request: Duration, vital: &Handle) -> kube::Result<Self> {
-        let within =
-            |request: Duration| client(config, RequestLimits::of(request), Passage::Readable);
-        let (watches, cluster) = (within(LIST)?, within(REQUEST)?);
+    pub fn new(
+        config: &Config,
+        lease_request: Duration,
+        labels: BTreeSet<String>,
+        vital: &Handle,
+    ) -> kube::Result<Self> {
+        let labels = Arc::new(labels);
+        let used = KeptMetadata::Used { labels };
+        let within = |request: Duration, kept: &KeptMetadata| {
+            let passage = Passage::Readable(kept.clone());
+            client(config, RequestLimits::of(request), passage)
+        };
+        let (watches, cluster) = (within(LIST, &used)?, within(REQUEST, &used)?);
         let secrets = client(config, RequestLimits::of(REQUEST), Passage::Untouched)?;
         let _entered = vital.enter();
         Ok(Self {
             watches,
             cluster,
             secrets,
-            lease: within(lease_request)?,
+            lease: within(lease_request, &KeptMetadata::All)?,
         })
     }
 }
@@ -122,11 +137,11 @@ impl RequestLimits {
     }
 }
 
-/// How the body of a response that is not a watch is passed on.
-#[derive(Clone, Copy, Debug)]
+/// How the body of a response is passed on.
+#[derive(Clone, Debug)]
 enum Passage {
-    /// As a whole, made readable.
-    Readable,
+    /// As a whole, made readable, and with this metadata of objects.
+    Readable(KeptMetadata),
     /// As it arrives.
     Untouched,
 }
@@ -161,11 +176,16 @@ fn client(config: &Config, limits: RequestLimits, passage: Passage) -> kube::Res
     let bounded = service_fn(move |request: Request<Body>| {
         let is_watch = is_watch(&request);
         let answer = service.clone().oneshot(request).boxed();
+        let passage = passage.clone();
         async move {
             match passage {
-                _ if is_watch => watched(answer, limits).await,
-                Passage::Readable => whole(answer, limits.request).await,
                 Passage::Untouched => untouched(answer, limits.request).await,
+                Passage::Readable(kept) if is_watch => {
+                    watched(answer, limits, AnswerFilter::new(kept)).await
+                }
+                Passage::Readable(kept) => {
+                    whole(answer, limits.request, AnswerFilter::new(kept)).await
+                }
             }
         }
     });
@@ -211,10 +231,11 @@ fn is_watch(request: &Request<Body>) -> bool {
 async fn whole(
     answer: BoxFuture<'static, Result<Response<Incoming>, BoxError>>,
     limit: Duration,
+    filter: AnswerFilter,
 ) -> Result<ClusterResponse, BoxError> {
     let received = async {
         let (head, body) = answer.await?.into_parts();
-        let bytes = lenient::readable(&body.collect().await?.to_bytes());
+        let bytes = lenient::readable(&filtered(body, filter).await?);
         let body = Full::new(bytes).map_err(|never| match never {});
         Ok(Response::from_parts(head, body.boxed_unsync()))
     };
@@ -249,34 +270,50 @@ async fn untouched(
     Ok(answer.map(|body| StreamBody::new(frames(body)).boxed_unsync()))
 }
 
+/// Returns what is kept of a body.
+async fn filtered(mut body: Incoming, mut filter: AnswerFilter) -> hyper::Result<Bytes> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        filter.pass(&frame?.into_data().unwrap_or_default(), &mut bytes);
+    }
+    Ok(Bytes::from(bytes))
+}
+
 /// Returns a response whose body may be unlimited in time, but not silent for longer than the limit.
 async fn watched(
     answer: BoxFuture<'static, Result<Response<Incoming>, BoxError>>,
     limits: RequestLimits,
+    filter: AnswerFilter,
 ) -> Result<ClusterResponse, BoxError> {
     let begun = timeout(limits.request, answer).await;
     let answer = begun.map_err(|_| ExceededLimit::Answer(limits.request))??;
-    Ok(answer.map(|body| StreamBody::new(events(body, limits.silence)).boxed_unsync()))
+    Ok(answer.map(|body| StreamBody::new(events(body, limits.silence, filter)).boxed_unsync()))
 }
 
 /// Splits the body of a watch into lines, each of which is an event.
 fn events(
     body: Incoming,
     silence: Duration,
+    filter: AnswerFilter,
 ) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send + 'static {
     stream::try_unfold(
-        (body, Vec::new()),
-        move |(mut body, mut begun)| async move {
+        (body, filter, Vec::new()),
+        move |(mut body, mut filter, mut begun)| async move {
             loop {
                 if let Some(end) = begun.iter().position(|byte| *byte == b'\n') {
                     let rest = begun.split_off(end + 1);
                     let mut event = lenient::readable(&Bytes::from(begun)).to_vec();
                     event.push(b'\n');
-                    return Ok(Some((Frame::data(Bytes::from(event)), (body, rest))));
+                    return Ok(Some((
+                        Frame::data(Bytes::from(event)),
+                        (body, filter, rest),
+                    )));
                 }
                 let heard = timeout(silence, body.frame()).await;
                 match heard.map_err(|_| ExceededLimit::Silent(silence))? {
-                    Some(frame) => begun.extend(frame?.into_data().unwrap_or_default()),
+                    Some(frame) => {
+                        filter.pass(&frame?.into_data().unwrap_or_default(), &mut begun);
+                    }
                     None => return Ok(None),
                 }
             }

@@ -30,7 +30,7 @@ use crate::controller::{DEFINITIONS_MISSING, FIELD_MANAGER, Scope, Shared, Spawn
 use crate::graph::{Transport, TransportError};
 use crate::lease::{self, Elector, LeaseGuard, LeaseLost, LeaseSettings};
 use crate::metrics::{Component, Metrics};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Settings, label_names};
 use crate::telemetry::with_causes;
 
 /// Time between two checks for the definitions of the three kinds.
@@ -115,7 +115,8 @@ pub async fn run(
 fn clients(config: &Config, settings: &Settings, vital: &Vital) -> Result<Clients, RuntimeError> {
     let lease = settings.lease.as_ref();
     let lease = lease.map_or(LeaseSettings::MIN_DURATION, LeaseSettings::request_timeout);
-    Clients::new(config, lease, &vital.handle())
+    let labels = settings.selector.iter().flat_map(label_names).collect();
+    Clients::new(config, lease, labels, &vital.handle())
         .map_err(|error| RuntimeError::Cluster(Box::new(error)))
 }
 

@@ -2,13 +2,10 @@
 //!
 //! The API server accepts `9999-12-31T23:59:59Z` and even the year 10000 as a time; the range of `jiff` ends a day
 //! earlier. One such time in one object would make a whole list unreadable, and with it the watch of a kind, for all
-//! tenants. Before a response is parsed:
-//!
-//! * `metadata.managedFields` is removed. The operator does not use it, any client may write times into it, and it is
-//!   the larger part of many objects.
-//! * A time outside the range is replaced with the last one in it: in metadata, in conditions, which other clients may
-//!   write, and in a Lease. No decision depends on these times. All other members of a status belong to the operator; a
-//!   resource in which another client has corrupted them is reported as unreadable.
+//! tenants. Before a response is parsed, a time outside the range is replaced with the last one in it: in metadata, in
+//! conditions, which other clients may write, and in a Lease. No decision depends on these times. All other members of a
+//! status belong to the operator; a resource in which another client has corrupted them is reported as unreadable. The
+//! times in `metadata.managedFields` were removed with it (`answer_filter.rs`).
 //!
 //! Text that is not JSON is passed on unchanged.
 
@@ -37,9 +34,6 @@ pub(super) fn readable(answer: &Bytes) -> Bytes {
 fn object(object: &mut Value) {
     let is_lease = object["kind"] == "Lease";
     if let Some(metadata) = object.get_mut("metadata") {
-        if let Some(members) = metadata.as_object_mut() {
-            members.remove("managedFields");
-        }
         times(metadata, &["creationTimestamp", "deletionTimestamp"]);
     }
     let conditions = object.pointer_mut("/status/conditions");
@@ -98,7 +92,6 @@ mod tests {
             "uid": "1",
             "resourceVersion": "2",
             "creationTimestamp": odd,
-            "managedFields": [{ "manager": "kubectl", "operation": "Update", "time": odd }],
         })
     }
 
@@ -123,7 +116,6 @@ mod tests {
             let read_list: ObjectList<Secret> = read(&list);
             assert_eq!(read_list.items.len(), 2);
             assert_eq!(read_list.items[0].data.as_ref().unwrap()["time"].0, b"x");
-            assert_eq!(read_list.items[0].metadata.managed_fields, None);
 
             let partial: PartialObjectMeta<Secret> = read(&json!({
                 "apiVersion": "meta.k8s.io/v1",
@@ -169,11 +161,6 @@ mod tests {
         whole["spec"]["renewTime"] = json!(ODD[0]);
         whole["metadata"]["annotations"] = json!({ "creationTimestamp": "x" });
         let read: Value = read(&whole);
-
-        whole["metadata"]
-            .as_object_mut()
-            .unwrap()
-            .remove("managedFields");
         assert_eq!(read, whole);
     }
 

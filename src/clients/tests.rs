@@ -24,6 +24,8 @@ enum Reuse {
 #[derive(Clone, Copy, PartialEq)]
 enum Manner {
     Whole,
+    /// An object with more than is used of it.
+    Object,
     /// A byte now and then, and never the last.
     Trickling,
     /// The head, one line and nothing more.
@@ -98,6 +100,11 @@ async fn answer(stream: &mut TcpStream, manner: Manner) -> std::io::Result<()> {
         stream.write_all(head.as_bytes()).await?;
         return stream.write_all(&vec![b'x'; length]).await;
     }
+    if manner == Manner::Object {
+        let body = r#"{"metadata":{"name":"a","annotations":{"theirs":"x"},"labels":{"a":"1"}}}"#;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        return stream.write_all((head + body).as_bytes()).await;
+    }
     stream
         .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         .await?;
@@ -119,6 +126,10 @@ fn limits() -> RequestLimits {
         silence: LONG,
         idle: LONG,
     }
+}
+
+fn client(config: &Config, limits: RequestLimits) -> kube::Result<Client> {
+    super::client(config, limits, Passage::Readable(KeptMetadata::All))
 }
 
 fn request(path: &str) -> Request<Vec<u8>> {
@@ -151,7 +162,7 @@ async fn a_connection_may_be_idle_for_longer_than_a_request_may_take() {
         request: SHORT,
         ..limits()
     };
-    let client = client(&config, limits, Passage::Readable).unwrap();
+    let client = client(&config, limits).unwrap();
     ask(&client).await.unwrap();
 
     tokio::time::sleep(SHORT * 2).await;
@@ -167,7 +178,7 @@ async fn no_request_meets_a_connection_that_the_peer_is_about_to_close() {
         idle: SHORT,
         ..limits()
     };
-    let client = client(&config, limits, Passage::Readable).unwrap();
+    let client = client(&config, limits).unwrap();
     ask(&client).await.unwrap();
 
     tokio::time::sleep(SHORT * 2).await;
@@ -179,7 +190,7 @@ async fn no_request_meets_a_connection_that_the_peer_is_about_to_close() {
 #[tokio::test]
 async fn a_request_of_which_a_byte_has_left_is_not_repeated() {
     let (config, seen) = server(Reuse::Closed, Manner::Whole).await;
-    let client = client(&config, limits(), Passage::Readable).unwrap();
+    let client = client(&config, limits()).unwrap();
     ask(&client).await.unwrap();
 
     ask(&client).await.unwrap_err();
@@ -195,9 +206,7 @@ async fn a_request_is_bounded_to_its_last_byte() {
         ..limits()
     };
 
-    let error = ask(&client(&config, limits, Passage::Readable).unwrap())
-        .await
-        .unwrap_err();
+    let error = ask(&client(&config, limits).unwrap()).await.unwrap_err();
 
     assert_eq!(
         crate::telemetry::with_causes(&error),
@@ -212,7 +221,7 @@ async fn what_is_passed_on_untouched_is_bounded_in_time_and_size() {
         ..limits()
     };
     let (config, _) = server(Reuse::Answered, Manner::Trickling).await;
-    let slow = client(&config, limits, Passage::Untouched).unwrap();
+    let slow = super::client(&config, limits, Passage::Untouched).unwrap();
     let error = ask(&slow).await.unwrap_err();
     let error = crate::telemetry::with_causes(&error);
     assert!(
@@ -222,10 +231,25 @@ async fn what_is_passed_on_untouched_is_bounded_in_time_and_size() {
 
     for (length, is_read) in [(MAX_UNTOUCHED, true), (MAX_UNTOUCHED + 1, false)] {
         let (config, _) = server(Reuse::Answered, Manner::Bytes(length)).await;
-        let client = client(&config, self::limits(), Passage::Untouched).unwrap();
+        let client = super::client(&config, self::limits(), Passage::Untouched).unwrap();
         let read = ask(&client).await;
         assert_eq!(read.is_ok_and(|text| text.len() == length), is_read);
     }
+}
+
+#[tokio::test]
+async fn what_is_not_used_of_an_object_never_reaches_the_program() {
+    let (config, _) = server(Reuse::Answered, Manner::Object).await;
+    let labels = Arc::default();
+    let client = super::client(
+        &config,
+        limits(),
+        Passage::Readable(KeptMetadata::Used { labels }),
+    )
+    .unwrap();
+
+    let expected = r#"{"metadata":{"annotations":{},"labels":{},"name":"a"}}"#;
+    assert_eq!(ask(&client).await.unwrap(), expected);
 }
 
 #[tokio::test]
@@ -236,10 +260,7 @@ async fn a_watch_may_take_longer_than_a_request() {
         ..limits()
     };
 
-    assert_eq!(
-        follow(&client(&config, limits, Passage::Readable).unwrap()).await,
-        (6, true)
-    );
+    assert_eq!(follow(&client(&config, limits).unwrap()).await, (6, true));
 }
 
 #[tokio::test]
@@ -250,10 +271,7 @@ async fn a_watch_that_falls_silent_ends_with_an_error() {
         ..limits()
     };
 
-    assert_eq!(
-        follow(&client(&config, limits, Passage::Readable).unwrap()).await,
-        (1, false)
-    );
+    assert_eq!(follow(&client(&config, limits).unwrap()).await, (1, false));
 }
 
 #[tokio::test]
@@ -261,5 +279,5 @@ async fn a_proxy_is_refused_rather_than_passed_by() {
     let mut config = Config::new("https://127.0.0.1:1".parse().unwrap());
     config.proxy_url = Some("http://127.0.0.1:3128".parse().unwrap());
 
-    assert!(client(&config, limits(), Passage::Readable).is_err());
+    assert!(client(&config, limits()).is_err());
 }

@@ -1,4 +1,7 @@
 //! Writes to the cluster. Each is bounded by the client's time-outs and never retried by the client.
+//!
+//! The resources here lack the metadata that the operator does not use (`clients/answer_filter.rs`), so a write names
+//! what it changes and never replaces an object.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::api::{FINALIZER, GROUP, annotation};
+use crate::api::{FINALIZER, annotation};
 use crate::failpoint;
 use crate::plan::{Attempt, Planned};
 
@@ -159,15 +162,12 @@ async fn persist<K: Written>(
     Err(Error::Conflict { object })
 }
 
-/// Returns the resource without the parts that no plan uses.
+/// Returns the resource without the parts that no plan uses. Most of them the clients have removed already.
 fn essence<K: Written>(resource: &K) -> K {
     let mut essence = resource.clone();
     let metadata = essence.meta_mut();
     metadata.resource_version = None;
-    metadata.managed_fields = None;
     metadata.labels = None;
-    let is_read = |name: &String| name.starts_with(GROUP) || name == annotation::FLUX_REQUESTED_AT;
-    essence.annotations_mut().retain(|name, _| is_read(name));
     essence
 }
 

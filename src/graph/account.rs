@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::{
     budget::{Budget, RateLimits},
     failure::Failure,
+    intake::Intake,
     token::{Tenant, TokenCache},
 };
 
@@ -32,6 +33,7 @@ struct AccountState {
     tenant: Tenant,
     client_id: String,
     budget: Budget,
+    intake: Intake,
     /// In order of last use, most recent last.
     credentials: Mutex<Vec<KnownCredential>>,
     pause: Mutex<Option<AuthorityPause>>,
@@ -70,6 +72,7 @@ impl Account {
                 tenant,
                 client_id: client_id.into(),
                 budget: Budget::new(limits),
+                intake: Intake::of_account(),
                 credentials: Mutex::default(),
                 pause: Mutex::default(),
             }),
@@ -92,6 +95,11 @@ impl Account {
     #[must_use]
     pub fn budget(&self) -> &Budget {
         &self.shared.budget
+    }
+
+    /// Returns the account's share of the bodies that may be read at the same time.
+    pub(super) fn intake(&self) -> &Intake {
+        &self.shared.intake
     }
 
     /// Returns the token cache of a credential.

@@ -14,6 +14,8 @@ use crate::clock;
 
 use super::{
     failure::{ErrorCode, Failure, Refusal, Shape},
+    intake::ReadBody,
+    json::{self, FoundMembers},
     model::Malformed,
 };
 
@@ -23,17 +25,17 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: Headers,
     /// The body, or the failure to read it.
-    pub(super) body: Result<Vec<u8>, Failure>,
+    pub(super) body: Result<ReadBody, Failure>,
 }
 
 impl Answer {
-    /// Returns the object in the body of a 200 or 201, the response to reads and creates.
+    /// Returns the body of a 200 or 201, the response to reads and creates. [`success`] checks what is in it.
     ///
     /// # Errors
     ///
-    /// [`Failure`] for anything else, which a gateway may have sent: another status, another content
-    /// type, an error in the error shape, or a body that is not JSON.
-    pub(super) fn json(self) -> Result<Value, Failure> {
+    /// [`Failure`] for anything else, which a gateway may have sent: another status or another content
+    /// type.
+    pub(super) fn json(self) -> Result<ReadBody, Failure> {
         if ![StatusCode::OK, StatusCode::CREATED].contains(&self.status) {
             return Err(Failure::Malformed(Malformed::Status));
         }
@@ -41,32 +43,40 @@ impl Answer {
         if self.headers.other_than_json {
             return Err(Failure::Malformed(Malformed::ContentType));
         }
-        success(&body).map_err(Failure::Malformed)
+        Ok(body)
     }
 
     /// Checks that a change was accepted: with a 202 or 204, or with a 200 or 201 and an object.
     ///
     /// # Errors
     ///
-    /// As for [`Self::json`].
+    /// As for [`Self::json`] and [`success`].
     pub(super) fn done(self) -> Result<(), Failure> {
-        if ![StatusCode::ACCEPTED, StatusCode::NO_CONTENT].contains(&self.status) {
-            return self.json().map(drop);
-        }
-        let body = self.body?;
-        if body.trim_ascii().is_empty() {
+        let may_be_empty = [StatusCode::ACCEPTED, StatusCode::NO_CONTENT].contains(&self.status);
+        let body = if may_be_empty {
+            self.body?
+        } else {
+            self.json()?
+        };
+        if may_be_empty && body.trim_ascii().is_empty() {
             return Ok(());
         }
-        success(&body).map(drop).map_err(Failure::Malformed)
+        success(&body, []).map(drop).map_err(Failure::Malformed)
     }
 }
 
-/// Parses the body of a success.
-fn success(body: &[u8]) -> Result<Value, Malformed> {
-    let value: Value = serde_json::from_slice(body).map_err(|_| Malformed::Syntax)?;
-    let members = value.as_object().ok_or(Malformed::NotAnObject)?;
-    match members.get("error") {
-        None | Some(Value::Null) => Ok(value),
+/// Returns the wanted members of the body of a success.
+///
+/// # Errors
+///
+/// [`Malformed`] if the body is not a JSON object, or an error in the error shape.
+pub(super) fn success<'a, const N: usize>(
+    body: &'a [u8],
+    names: [&str; N],
+) -> Result<FoundMembers<'a, N>, Malformed> {
+    let [error] = json::members(body, ["error"])?;
+    match json::non_null(error) {
+        None => json::members(body, names),
         Some(_) => Err(Malformed::Error),
     }
 }

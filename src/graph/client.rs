@@ -6,24 +6,22 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use reqwest::Method;
 use secrecy::SecretString;
-use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
 use super::{
     account::Account,
-    answer::Answer,
+    answer::{Answer, success},
     body::{FlowDefinition, FlowSetDefinition},
     budget::Priority,
     error::Error,
     exchange::{Exchange, GraphRequest},
     failure::Failure,
-    model::{Flow, FlowId, FlowSet, FlowSetId, Listing, Malformed},
+    model::{Flow, FlowId, FlowSet, FlowSetId, Listed, Listing, Malformed},
     operation::{Observer, Operation},
     token::TokenSource,
     transport::Transport,
 };
-use list::distinct;
 
 /// Client for one tenant. Cheap to clone; clones share token, budget and connection pool.
 ///
@@ -112,10 +110,7 @@ impl Client {
     /// If any page fails.
     pub async fn list_flow_sets(&self, priority: Priority) -> Result<Listing<FlowSet>, Error> {
         let url = self.url(&[]);
-        let listing = self
-            .list(Operation::ListFlowSets, url, priority, FlowSet::parse)
-            .await?;
-        Ok(distinct(listing, |set| set.id.clone()))
+        self.list(Operation::ListFlowSets, url, priority).await
     }
 
     /// Reads a flow set, or `None` if the service itself reports that it does not exist: a 404 in its
@@ -132,7 +127,7 @@ impl Client {
         let url = self.url(&[id.as_str()]);
         let request = GraphRequest::new(Operation::GetFlowSet, Method::GET, url, priority);
         let read = |answer| {
-            let set = read_one(answer, FlowSet::parse)?;
+            let set: FlowSet = read_one(answer)?;
             only(set.id == *id, set)
         };
         present(self.exchange.call(&request, read).await)
@@ -160,9 +155,7 @@ impl Client {
         )
         .with_id(attempt)
         .with_body(definition.for_create());
-        self.exchange
-            .call(&request, |answer| read_one(answer, FlowSet::parse))
-            .await
+        self.exchange.call(&request, read_one).await
     }
 
     /// Sets the name and filter of a flow set. Without a filter, the existing one is cleared.
@@ -214,10 +207,7 @@ impl Client {
         priority: Priority,
     ) -> Result<Listing<Flow>, Error> {
         let url = self.flows(set, &[]);
-        let listing = self
-            .list(Operation::ListFlows, url, priority, Flow::parse)
-            .await?;
-        Ok(distinct(listing, |flow| flow.id.clone()))
+        self.list(Operation::ListFlows, url, priority).await
     }
 
     /// Reads a flow, or `None` if the service itself reports that it or its set does not exist: a 404 in
@@ -235,7 +225,7 @@ impl Client {
         let url = self.flows(set, &[id.as_str()]);
         let request = GraphRequest::new(Operation::GetFlow, Method::GET, url, priority);
         let read = |answer| {
-            let flow = read_one(answer, Flow::parse)?;
+            let flow: Flow = read_one(answer)?;
             only(flow.id == *id, flow)
         };
         present(self.exchange.call(&request, read).await)
@@ -262,9 +252,7 @@ impl Client {
         let request = GraphRequest::new(Operation::CreateFlow, Method::POST, url, Priority::Change)
             .with_id(attempt)
             .with_body(body);
-        self.exchange
-            .call(&request, |answer| read_one(answer, Flow::parse))
-            .await
+        self.exchange.call(&request, read_one).await
     }
 
     /// Sets the given properties of a flow, each as a whole.
@@ -336,8 +324,11 @@ impl Client {
     }
 }
 
-fn read_one<T>(answer: Answer, parse: fn(Value) -> Result<T, Malformed>) -> Result<T, Failure> {
-    parse(answer.json()?).map_err(Failure::Malformed)
+fn read_one<T: Listed>(answer: Answer) -> Result<T, Failure> {
+    let body = answer.json()?;
+    success(&body, [])
+        .and_then(|[]| T::parse(&body))
+        .map_err(Failure::Malformed)
 }
 
 /// Returns the object if it is the requested one.

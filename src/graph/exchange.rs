@@ -205,7 +205,8 @@ impl Exchange {
                 .header(CONTENT_TYPE, "application/json")
                 .body(body.bytes());
         }
-        let answer = self.transport.send(http, deadline).await;
+        let intake = self.account.intake();
+        let answer = self.transport.send(http, deadline, intake).await;
         self.feed_budget(&answer);
         answer
     }

@@ -27,6 +27,8 @@ mod client;
 mod error;
 mod exchange;
 mod failure;
+mod intake;
+mod json;
 pub mod model;
 mod operation;
 mod page;

@@ -1,24 +1,68 @@
 //! Objects of the service: flow sets, flows and complete lists of them.
 //!
 //! Plain data without IO, so that pure code can depend on it. Parsing is strict about the identity of
-//! an object and lenient about everything else: the interface is beta, and an unknown member must
-//! neither be lost nor make an object unreadable.
+//! an object and lenient about everything else: the interface is beta, and an unknown member must not
+//! make an object unreadable. What is kept is what is used: of the members of a flow those that its
+//! definition can contain, with all that is in them. Words that are shown to people are cut and cleaned
+//! here, and secrets are masked.
 
 mod id;
+mod mask;
+mod words;
 
-use std::{fmt, str::FromStr};
+use std::{fmt, hash::Hash, str::FromStr};
 
 use k8s_openapi::jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use thiserror::Error;
 
-pub use self::id::{FlowId, FlowSetId, InvalidId};
+use super::json;
+use words::{MAX_NAME, MAX_WORD};
 
-/// Mask in place of a password.
-///
-/// The service itself returns fifteen asterisks. Parsing replaces any other value with the same, so that
-/// no [`Flow`] ever contains a password, even if the service returned one.
-pub const PASSWORD_MASK: &str = "***************";
+pub use self::{
+    id::{FlowId, FlowSetId, InvalidId},
+    mask::{PASSWORD_MASK, without_masks},
+    words::displayable,
+};
+
+/// Members of a flow that are kept. From [`FIRST_PROPERTY`] on, they are the properties that its definition can
+/// contain.
+const FLOW_MEMBERS: [&str; 9] = [
+    "@odata.type",
+    "id",
+    "createdDateTime",
+    "lastModifiedDateTime",
+    "readinessStatus",
+    "creationOptions",
+    "configuration",
+    "managementOptions",
+    "createUnmatchedUsers",
+];
+
+const FIRST_PROPERTY: usize = 5;
+
+/// Largest text of the properties of one flow that are kept: about 20 times that of a flow with all role groups and
+/// licences. Their tree may take 16 times as much.
+const MAX_PROPERTIES_BYTES: usize = 128 * 1024;
+
+/// Largest text of the filter of a set: more than the 1,000 values of 256 characters that a spec can declare take with
+/// each character escaped (1,000 × 256 × 6 bytes = 1.5 MB).
+const MAX_FILTER_BYTES: usize = 2 * 1024 * 1024;
+
+/// Item of a list.
+pub(super) trait Listed: Sized {
+    /// Id of the item.
+    type Id: Clone + Eq + Hash;
+
+    /// Parses an item.
+    fn parse(json: &[u8]) -> Result<Self, Malformed>;
+
+    /// Returns the id of the item.
+    fn id(&self) -> &Self::Id;
+
+    /// Returns about how many bytes the item takes in memory.
+    fn weight(&self) -> usize;
+}
 
 /// Type of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,39 +137,61 @@ pub struct Flow {
     pub id: FlowId,
     /// Type of the flow, or `None` if it is unknown to this client.
     pub flow_type: Option<FlowType>,
-    /// When it was created, verbatim.
+    /// When it was created, as the service wrote it; cut and cleaned like all words of the service.
     pub created: Option<String>,
-    /// When its configuration last changed, verbatim. A change of [`Self::readiness`] does not affect
-    /// it.
+    /// When its configuration last changed, as the service wrote it. A change of [`Self::readiness`]
+    /// does not affect it.
     pub last_modified: Option<String>,
-    /// Value of `readinessStatus`, verbatim, even if it is unknown to this client.
+    /// Value of `readinessStatus`, even if it is unknown to this client.
     pub readiness: Option<String>,
-    /// All other members, verbatim except for passwords, which are [masked](PASSWORD_MASK), and without
-    /// the annotations (`@odata.…`) of the flow itself.
+    /// The members that a definition can contain, verbatim except for secrets, which are
+    /// [masked](PASSWORD_MASK).
     pub properties: Map<String, Value>,
 }
 
+impl Listed for Flow {
+    type Id = FlowId;
+
+    fn parse(json: &[u8]) -> Result<Self, Malformed> {
+        Self::parse(json)
+    }
+
+    fn id(&self) -> &FlowId {
+        &self.id
+    }
+
+    fn weight(&self) -> usize {
+        let words = [&self.created, &self.last_modified, &self.readiness];
+        let words: usize = words.into_iter().flatten().map(String::len).sum();
+        size_of::<Self>() + self.id.as_str().len() + words + weight_of_members(&self.properties)
+    }
+}
+
 impl Flow {
-    /// Parses a flow from the JSON of a response.
-    ///
-    /// A date or readiness of an unexpected JSON type stays among the
-    /// [`properties`](Self::properties).
+    /// Parses a flow from the JSON of a response. A word of an unexpected JSON type counts as missing.
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if the value is not an object or does not contain a usable id.
-    pub fn parse(value: Value) -> Result<Self, Malformed> {
-        let mut members = object(value)?;
-        let flow_type = take_text(&mut members, "@odata.type");
-        let flow = Self {
-            id: take_id(&mut members)?,
+    /// [`Malformed`] if the text is not an object, does not contain a usable id, or is too large.
+    pub fn parse(json: &[u8]) -> Result<Self, Malformed> {
+        let members = json::members(json, FLOW_MEMBERS)?;
+        let [
+            flow_type,
+            id,
+            created,
+            last_modified,
+            readiness,
+            properties @ ..,
+        ] = members;
+        let flow_type = json::text(flow_type);
+        Ok(Self {
+            id: parse_id(id)?,
             flow_type: flow_type.as_deref().and_then(FlowType::from_odata_type),
-            created: take_text(&mut members, "createdDateTime"),
-            last_modified: take_text(&mut members, "lastModifiedDateTime"),
-            readiness: take_text(&mut members, "readinessStatus"),
-            properties: without_annotations(members),
-        };
-        Ok(flow)
+            created: word(created),
+            last_modified: word(last_modified),
+            readiness: word(readiness),
+            properties: kept(properties)?,
+        })
     }
 
     /// Returns the time of creation, or `None` if it is missing or cannot be parsed.
@@ -142,30 +208,58 @@ pub struct FlowSet {
     pub id: FlowSetId,
     /// Display name, which need not be unique; empty if the service returned none.
     pub display_name: String,
-    /// Filter of organisations, verbatim, or `None` for all.
+    /// Filter of organisations, with secrets masked, or `None` for all.
     pub filter: Option<Value>,
-    /// When it was created, verbatim.
+    /// When it was created, as the service wrote it.
     pub created: Option<String>,
-    /// When it last changed, verbatim.
+    /// When it last changed, as the service wrote it.
     pub last_modified: Option<String>,
 }
 
+impl Listed for FlowSet {
+    type Id = FlowSetId;
+
+    fn parse(json: &[u8]) -> Result<Self, Malformed> {
+        Self::parse(json)
+    }
+
+    fn id(&self) -> &FlowSetId {
+        &self.id
+    }
+
+    fn weight(&self) -> usize {
+        let words = [&self.created, &self.last_modified];
+        let words: usize = words.into_iter().flatten().map(String::len).sum();
+        let texts = self.id.as_str().len() + self.display_name.len() + words;
+        size_of::<Self>() + texts + self.filter.as_ref().map_or(0, weight_of)
+    }
+}
+
 impl FlowSet {
-    /// Parses a flow set from the JSON of a response.
+    /// Parses a flow set from the JSON of a response. A word of an unexpected JSON type counts as missing.
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if the value is not an object or does not contain a usable id.
-    pub fn parse(value: Value) -> Result<Self, Malformed> {
-        let mut members = object(value)?;
-        let set = Self {
-            id: take_id(&mut members)?,
-            display_name: take_text(&mut members, "displayName").unwrap_or_default(),
-            filter: members.remove("filter").filter(|filter| !filter.is_null()),
-            created: take_text(&mut members, "createdDateTime"),
-            last_modified: take_text(&mut members, "lastModifiedDateTime"),
-        };
-        Ok(set)
+    /// [`Malformed`] if the text is not an object, does not contain a usable id, or is too large.
+    pub fn parse(json: &[u8]) -> Result<Self, Malformed> {
+        let [id, name, filter, created, last_modified] = json::members(
+            json,
+            [
+                "id",
+                "displayName",
+                "filter",
+                "createdDateTime",
+                "lastModifiedDateTime",
+            ],
+        )?;
+        let name = json::text(name).unwrap_or_default();
+        Ok(Self {
+            id: parse_id(id)?,
+            display_name: cut(&name, MAX_NAME),
+            filter: bounded(json::non_null(filter), MAX_FILTER_BYTES)?.map(mask::of_value),
+            created: word(created),
+            last_modified: word(last_modified),
+        })
     }
 
     /// Returns the time of creation, or `None` if it is missing or cannot be parsed.
@@ -211,6 +305,9 @@ pub enum Malformed {
     /// `id` is missing, or cannot be an id.
     #[error("no usable id")]
     Id,
+    /// An object is too large to be kept.
+    #[error("an object that is too large")]
+    Size,
     /// `value` is missing, or not a list.
     #[error("no list of values")]
     Values,
@@ -222,58 +319,63 @@ pub enum Malformed {
     NextLink,
 }
 
-fn object(value: Value) -> Result<Map<String, Value>, Malformed> {
-    match value {
-        Value::Object(members) => Ok(members),
-        _ => Err(Malformed::NotAnObject),
-    }
-}
-
-fn take_id<T: FromStr>(members: &mut Map<String, Value>) -> Result<T, Malformed> {
-    let text = take_text(members, "id").ok_or(Malformed::Id)?;
+fn parse_id<T: FromStr>(id: Option<&RawValue>) -> Result<T, Malformed> {
+    let text = json::text(id).ok_or(Malformed::Id)?;
     text.parse().map_err(|_| Malformed::Id)
 }
 
-/// Removes a member if it is text or null, and returns the text. Any other value is kept.
-fn take_text(members: &mut Map<String, Value>, name: &str) -> Option<String> {
-    match members.get_mut(name)?.take() {
-        Value::String(text) => {
-            members.remove(name);
-            Some(text)
+fn word(member: Option<&RawValue>) -> Option<String> {
+    json::text(member).map(|text| displayable(&text, MAX_WORD))
+}
+
+/// Returns the first characters of a text.
+///
+/// Unlike a word it is not cleaned, because names are compared: it is cleaned where it is shown.
+fn cut(text: &str, max: usize) -> String {
+    text.chars().take(max).collect()
+}
+
+/// Returns the properties by their names in [`FLOW_MEMBERS`].
+fn kept(found: [Option<&RawValue>; 4]) -> Result<Map<String, Value>, Malformed> {
+    let mut properties = Map::new();
+    let mut left = MAX_PROPERTIES_BYTES;
+    for (name, property) in FLOW_MEMBERS[FIRST_PROPERTY..].iter().zip(found) {
+        let size = property.map_or(0, |property| property.get().len());
+        if let Some(value) = bounded(property, left)? {
+            properties.insert((*name).to_owned(), value);
         }
-        Value::Null => {
-            members.remove(name);
-            None
-        }
-        other => {
-            members.insert(name.to_owned(), other);
-            None
-        }
+        left -= size;
     }
+    Ok(mask::masked(properties))
 }
 
-fn without_annotations(members: Map<String, Value>) -> Map<String, Value> {
-    let own = members
-        .into_iter()
-        .filter(|(name, _)| !name.starts_with("@odata."));
-    masked(own.collect())
-}
-
-fn masked(members: Map<String, Value>) -> Map<String, Value> {
-    let mask = |(name, value): (String, Value)| match value {
-        Value::Null => (name, Value::Null),
-        _ if name.eq_ignore_ascii_case("password") => (name, PASSWORD_MASK.into()),
-        value => (name, masked_value(value)),
+/// Returns the value of a member whose text has at most `max` bytes.
+fn bounded(member: Option<&RawValue>, max: usize) -> Result<Option<Value>, Malformed> {
+    let Some(member) = member else {
+        return Ok(None);
     };
-    members.into_iter().map(mask).collect()
+    if member.get().len() > max {
+        return Err(Malformed::Size);
+    }
+    let value = serde_json::from_str(member.get());
+    value.map(Some).map_err(|_| Malformed::Syntax)
 }
 
-fn masked_value(value: Value) -> Value {
-    match value {
-        Value::Object(members) => masked(members).into(),
-        Value::Array(items) => items.into_iter().map(masked_value).collect(),
-        plain => plain,
-    }
+/// Returns about how many bytes a value takes in memory.
+fn weight_of(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::String(text) => text.len(),
+            Value::Array(items) => items.iter().map(weight_of).sum(),
+            Value::Object(members) => weight_of_members(members),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        }
+}
+
+fn weight_of_members(members: &Map<String, Value>) -> usize {
+    let member =
+        |(name, value): (&String, &Value)| size_of::<String>() + name.len() + weight_of(value);
+    members.iter().map(member).sum()
 }
 
 fn time(text: Option<&str>) -> Option<Timestamp> {

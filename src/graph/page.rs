@@ -6,42 +6,46 @@
 use std::collections::HashSet;
 
 use percent_encoding::percent_decode_str;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use url::Url;
 
 use super::{
+    answer::success,
     failure::{Failure, LinkError},
+    json,
     model::Malformed,
 };
 
 /// More pages than the largest tenant needs, at any page size that the service is likely to use:
 /// 100,000 items with 100 per page.
 const MAX_PAGES: usize = 1000;
-/// Largest list that is accepted, as JSON text: eight responses of the maximum size of 8 MiB.
+/// Largest list that is read, as JSON text: eight responses of the maximum size of 8 MiB. How much of it is kept has a
+/// limit of its own, in `client/list.rs`.
 const MAX_LIST_BYTES: usize = 64 * 1024 * 1024;
 
-/// One page as received: its items and the link to the next page.
+/// One page as received: the text of its items and the link to the next page.
 #[derive(Debug)]
-pub(super) struct RawPage {
-    pub(super) items: Vec<Value>,
+pub(super) struct RawPage<'a> {
+    pub(super) items: &'a RawValue,
     pub(super) next: Option<String>,
     bytes: usize,
 }
 
-impl RawPage {
-    /// Parses a page whose JSON text has this many bytes.
-    pub(super) fn read(mut value: Value, bytes: usize) -> Result<Self, Malformed> {
-        let page = value.as_object_mut().ok_or(Malformed::NotAnObject)?;
-        let Some(Value::Array(items)) = page.remove("value") else {
-            return Err(Malformed::Values);
-        };
-        let next = match page.remove("@odata.nextLink") {
-            None | Some(Value::Null) => None,
+impl<'a> RawPage<'a> {
+    /// Finds the parts of a page in the body of a response.
+    pub(super) fn read(body: &'a [u8]) -> Result<Self, Malformed> {
+        let [items, next] = success(body, ["value", "@odata.nextLink"])?;
+        let next = match json::non_null(next) {
+            None => None,
             // Some services write an empty link on the last page.
-            Some(Value::String(link)) => Some(link).filter(|link| !link.trim().is_empty()),
-            Some(_) => return Err(Malformed::NextLink),
+            next => Some(json::text(next).ok_or(Malformed::NextLink)?)
+                .filter(|link| !link.trim().is_empty()),
         };
-        Ok(Self { items, next, bytes })
+        Ok(Self {
+            items: items.ok_or(Malformed::Values)?,
+            next,
+            bytes: body.len(),
+        })
     }
 }
 

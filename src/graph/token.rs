@@ -10,14 +10,15 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use thiserror::Error;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     account::Account,
-    answer::Answer,
+    answer::{Answer, success},
     failure::Failure,
+    json,
     model::Malformed,
     operation::{Observer, Operation, RequestOutcome},
     transport::Transport,
@@ -185,7 +186,8 @@ impl TokenSource {
             ("client_secret", self.secret.expose_secret()),
         ];
         let request = self.transport.http().post(url).form(&form);
-        let answer = self.transport.send(request, deadline).await?;
+        let intake = self.account.intake();
+        let answer = self.transport.send(request, deadline, intake).await?;
         FetchedToken::read(answer)
     }
 }
@@ -208,20 +210,20 @@ impl FetchedToken {
             Failure::Malformed(_) => malformed(),
             other => other,
         })?;
-        let token = body["access_token"]
-            .as_str()
-            .filter(|token| !token.is_empty());
+        let [token, lifetime] =
+            success(&body, ["access_token", "expires_in"]).map_err(|_| malformed())?;
+        let token = json::text(token).filter(|token| !token.is_empty());
         let text = format!("Bearer {}", token.ok_or_else(malformed)?);
         let mut header = HeaderValue::try_from(text).map_err(|_| malformed())?;
         header.set_sensitive(true);
-        let lifetime = seconds(&body["expires_in"]).unwrap_or(Self::ASSUMED_LIFETIME);
+        let lifetime = seconds(lifetime).unwrap_or(Self::ASSUMED_LIFETIME);
         Ok(Self { header, lifetime })
     }
 }
 
 /// Parses a number of seconds, which older endpoints write as text.
-fn seconds(value: &Value) -> Option<Duration> {
-    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+fn seconds(member: Option<&RawValue>) -> Option<Duration> {
+    let number = json::value(member).or_else(|| json::text(member)?.parse().ok());
     number.map(Duration::from_secs)
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use reqwest::{RequestBuilder, Response, redirect, retry};
+use reqwest::{RequestBuilder, redirect, retry};
 use rustls_native_certs::CertificateResult;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
@@ -11,6 +11,7 @@ use url::{Host, Url};
 use super::{
     answer::{Answer, Headers},
     failure::{Failure, Refusal},
+    intake::{Intake, MAX_BODY, MAX_ERROR_BODY, ReadBody},
 };
 
 // Lifetime of pooled connections.
@@ -23,9 +24,6 @@ const MAX_IDLE: Duration = Duration::from_secs(30);
 const TCP_PROBE_AFTER: Duration = Duration::from_secs(15);
 const TCP_PROBE_INTERVAL: Duration = Duration::from_secs(5);
 const TCP_PROBES: u32 = 3;
-
-/// Largest body that is read. A page of Microsoft Graph is far below one megabyte.
-const MAX_BODY: usize = 8 * 1024 * 1024;
 
 /// Settings of a [`Transport`]: endpoints, trust and time-outs.
 #[derive(Clone)]
@@ -69,6 +67,7 @@ pub struct Transport {
     graph: Endpoint,
     authority: Endpoint,
     request_timeout: Duration,
+    intake: Intake,
 }
 
 /// Error of [`Transport::new`].
@@ -209,6 +208,7 @@ impl Transport {
             graph,
             authority,
             request_timeout: settings.request_timeout,
+            intake: Intake::of_process(),
         })
     }
 
@@ -236,7 +236,7 @@ impl Transport {
         &self.authority
     }
 
-    /// Sends a request once and reads the response.
+    /// Sends a request once and reads the response, once the process and the account have a place for its body.
     ///
     /// # Errors
     ///
@@ -245,14 +245,18 @@ impl Transport {
         &self,
         request: RequestBuilder,
         deadline: Instant,
+        account: &Intake,
     ) -> Result<Answer, Failure> {
         let response = timeout_at(deadline, request.send()).await;
         let response = response.map_err(|_| Failure::TimedOut)?.map_err(failure)?;
         let status = response.status();
         let headers = Headers::read(response.headers());
-        let body = timeout_at(deadline, read(response)).await;
+        let is_success = status.is_success();
+        let limit = if is_success { MAX_BODY } else { MAX_ERROR_BODY };
+        let read = ReadBody::read(response, limit, [account, &self.intake]);
+        let body = timeout_at(deadline, read).await;
         let body = body.unwrap_or(Err(Failure::TimedOut));
-        if status.is_success() {
+        if is_success {
             return Ok(Answer {
                 status,
                 headers,
@@ -295,24 +299,7 @@ pub(crate) fn ensure_crypto_provider() {
     }
 }
 
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-
-async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failure)? {
-        if body.len() + chunk.len() > MAX_BODY {
-            return Err(Failure::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    // RFC 8259, section 8.1, allows parsers to ignore a byte order mark; serde_json does not ignore it.
-    if body.starts_with(BYTE_ORDER_MARK) {
-        body.drain(..BYTE_ORDER_MARK.len());
-    }
-    Ok(body)
-}
-
-fn failure(error: reqwest::Error) -> Failure {
+pub(super) fn failure(error: reqwest::Error) -> Failure {
     let error = error.without_url();
     if error.is_connect() {
         Failure::Unconnected(error)

@@ -8,12 +8,11 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::api::{Drift, FilterAttribute, FlowSetFilter};
-use crate::graph::model::FlowSet;
+use crate::graph::model::{FlowSet, displayable};
 
 use super::definition::{FlowSetBody, key};
 
-/// Maximum length of a value in `status.drift`. A status has at most a few differences, so it stays far below the limit
-/// of 1.5 MiB for an object.
+/// Maximum length of a value in `status.drift`.
 const MAX_TEXT_CHARS: usize = 256;
 
 /// The result of comparing a flow with its definition.
@@ -178,7 +177,7 @@ fn unseen(path: &str, desired: &Value) -> Drift {
 }
 
 fn text(value: &Value) -> String {
-    value.to_string().chars().take(MAX_TEXT_CHARS).collect()
+    displayable(&value.to_string(), MAX_TEXT_CHARS)
 }
 
 #[cfg(test)]
@@ -290,7 +289,18 @@ mod tests {
         let desired = json!({ "a": "ä".repeat(1000) });
         let drift = flow(desired.as_object().unwrap(), &Map::new()).drift;
         assert_eq!(drift[0].desired.chars().count(), 256);
+        assert!(drift[0].desired.ends_with("ä…"));
         assert_eq!(drift[0].actual, "null");
+    }
+
+    #[test]
+    fn what_the_service_returns_is_shown_without_characters_that_reorder_it() {
+        let actual = json!({ "a": "x\u{202E}y" });
+        let drift = flow(
+            &Map::from_iter([("a".to_owned(), json!(1))]),
+            actual.as_object().unwrap(),
+        );
+        assert_eq!(drift.drift[0].actual, "\"x\u{FFFD}y\"");
     }
 
     fn values() -> impl Strategy<Value = Value> {

@@ -9,7 +9,7 @@ use crate::api::{
     ClassGroupConfiguration, FlowSetFilter, OutboundProvisioningFlowSetSpec, ProvisioningFlowSpec,
     SecretKeyReference, UserConfiguration, UserFlow,
 };
-use crate::graph::model::FlowType;
+use crate::graph::model::{FlowType, without_masks};
 
 /// Properties of a flow.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,7 +82,9 @@ fn overlay(wanted: &Value, shown: &Value) -> Value {
     match (wanted, shown) {
         (Value::Object(wanted), Value::Object(shown)) => {
             let extra = shown.iter().filter(|(name, _)| is_kept(name));
-            let mut all: Map<_, _> = extra.map(|(n, v)| (n.clone(), v.clone())).collect();
+            let extra =
+                extra.filter_map(|(name, value)| Some((name.clone(), without_masks(value)?)));
+            let mut all: Map<_, _> = extra.collect();
             for (name, value) in wanted {
                 let value = match shown.get(name) {
                     // `roleGroup` is a reference: its other members belong to the role group itself.
@@ -118,7 +120,7 @@ pub(super) fn key(item: &Value) -> String {
 }
 
 /// Returns whether an undeclared member is sent back. Annotations are not, except for the type of polymorphic objects,
-/// and neither are passwords, because the service returns them masked.
+/// and neither are passwords. Of what is, other secrets are left out, because they are masked.
 fn is_kept(name: &str) -> bool {
     let annotation = name.contains("@odata.") && name != "@odata.type";
     !annotation && !name.eq_ignore_ascii_case("defaultPasswordSettings")
@@ -212,6 +214,7 @@ fn user_configuration(configuration: &UserConfiguration) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::model::PASSWORD_MASK;
     use crate::plan::testing::{flow, flow_of};
 
     #[test]
@@ -295,7 +298,7 @@ mod tests {
             "managementOptions": {
                 "@odata.context": "somewhere", "@odata.type": "#kind", "unheardOf": [1],
                 "additionalAttributes": ["userNumber"],
-                "additionalOptions": { "studentAgeGroup": "adult", "more": true },
+                "additionalOptions": { "studentAgeGroup": "adult", "more": true, "apiKey": PASSWORD_MASK },
             },
             "creationOptions": { "configurations": [
                 { "roleGroup": { "id": "STUDENTS", "displayName": "Students" }, "extra": 1,

@@ -15,7 +15,7 @@ use crate::api::{
 use crate::graph::model::FlowSetId;
 
 use super::request::{Request, pending_request};
-use super::{Blocked, Effects, Limits, Memory, Plan, Read};
+use super::{Blocked, Effects, Limits, Memory, Plan, Read, text};
 
 /// A kind of resource that has plans.
 pub trait Planned: ResourceExt + Clone + Debug + PartialEq + Sized {
@@ -131,6 +131,8 @@ pub trait SharedStatus: Clone + Debug + Default + PartialEq {
     fn set_resolved_attempt(&mut self, attempt: Option<Uuid>);
     /// Replaces the differences between the remote object and the spec.
     fn set_drift(&mut self, drift: Vec<Drift>);
+    /// Shortens the differences to what fits into a status.
+    fn cut_drift(&mut self);
     /// Returns when the service created the remote object, or `None` if that is unknown.
     fn made_at(&self) -> Option<Timestamp>;
 }
@@ -201,6 +203,10 @@ macro_rules! shared_status {
                 self.drift = drift;
             }
 
+            fn cut_drift(&mut self) {
+                text::cut_drift(&mut self.drift);
+            }
+
             fn made_at(&self) -> Option<Timestamp> {
                 self.created_date_time.as_deref()?.parse().ok()
             }
@@ -240,6 +246,8 @@ impl SharedStatus for GraphConnectionStatus {
     fn set_resolved_attempt(&mut self, _attempt: Option<Uuid>) {}
 
     fn set_drift(&mut self, _drift: Vec<Drift>) {}
+
+    fn cut_drift(&mut self) {}
 
     fn made_at(&self) -> Option<Timestamp> {
         None

@@ -300,6 +300,7 @@ impl<'a, K: Planned> Planner<'a, K> {
         if summary != Summary::Unchanged {
             self.summarize(summary, readiness);
         }
+        self.status.cut_drift();
         Plan {
             requeue_after: self.requeue_after,
             step: next.step,

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use crate::api::Drift;
+
 /// Maximum length of an event note. Kubernetes rejects notes of more than 1,024 bytes; 24 bytes are left for additions
 /// by clients.
 pub const MAX_NOTE: usize = 1000;
@@ -10,6 +12,15 @@ pub const MAX_NOTE: usize = 1000;
 /// Maximum number of ids in a message. Ten ids of 36 characters are about 400 bytes, so the remedy after them fits into
 /// a note.
 const MAX_IDS: usize = 10;
+
+/// Maximum length of the message of a condition, in characters: ten ids of the maximum length of 256, the state and the
+/// remedy.
+pub const MAX_MESSAGE: usize = 4096;
+
+/// Maximum number of differences in a status. With 32 of about 3 KiB (a path of up to 300 characters, and two values of
+/// up to 256, of up to four bytes each), four conditions of up to 16 KiB and ten readiness words, a status has at most
+/// 200 KiB, far below the limit of 1.5 MiB for an object.
+pub const MAX_DRIFT: usize = 32;
 
 const ELLIPSIS: &str = "…";
 
@@ -41,6 +52,19 @@ pub fn list_ids<T: AsRef<str>>(ids: impl IntoIterator<Item = T>) -> String {
     text
 }
 
+/// Keeps the first differences, and replaces the others with their number.
+pub fn cut_drift(drift: &mut Vec<Drift>) {
+    let Some(more) = drift.len().checked_sub(MAX_DRIFT).filter(|more| *more > 0) else {
+        return;
+    };
+    drift.truncate(MAX_DRIFT - 1);
+    drift.push(Drift {
+        path: ELLIPSIS.to_owned(),
+        desired: format!("{} more", more + 1),
+        actual: ELLIPSIS.to_owned(),
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +92,30 @@ mod tests {
         let cut = cut_bytes(&"ä".repeat(2000), MAX_NOTE).into_owned();
         assert_eq!(cut.len(), 999);
         assert!(cut.ends_with("ä…"));
+    }
+
+    #[test]
+    fn of_many_differences_the_first_are_shown_and_the_others_counted() {
+        let drift = |count: usize| -> Vec<Drift> {
+            let one = |place: usize| Drift {
+                path: place.to_string(),
+                desired: String::new(),
+                actual: String::new(),
+            };
+            (0..count).map(one).collect()
+        };
+        for (count, last) in [(1, "0"), (MAX_DRIFT, "31"), (MAX_DRIFT + 1, "…")] {
+            let mut cut = drift(count);
+            cut_drift(&mut cut);
+            assert_eq!(cut.len(), count.min(MAX_DRIFT));
+            assert_eq!(cut.last().unwrap().path, last);
+        }
+        let mut cut = drift(10_000);
+        cut_drift(&mut cut);
+        assert_eq!(cut.last().unwrap().desired, "9969 more");
+        let once = cut.clone();
+        cut_drift(&mut cut);
+        assert_eq!(cut, once);
     }
 
     #[test]

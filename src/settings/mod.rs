@@ -21,7 +21,11 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
 pub(crate) use self::arguments::duration;
-pub use self::{arguments::Arguments, error::SettingsError, selector::InvalidSelector};
+pub use self::{
+    arguments::Arguments,
+    error::SettingsError,
+    selector::{InvalidSelector, label_names},
+};
 use crate::{
     graph::{DEFAULT_MAX_WAIT, TransportSettings, check_endpoint},
     lease::{self, LeaseSettings},

@@ -30,6 +30,18 @@ pub(super) fn parse(text: &str) -> Result<Selector, InvalidSelector> {
     Ok(selector)
 }
 
+/// Returns the names of the labels that a selector looks at.
+pub fn label_names(selector: &Selector) -> impl Iterator<Item = String> + use<> {
+    selector.clone().into_iter().map(|part| match part {
+        Expression::In(name, _)
+        | Expression::NotIn(name, _)
+        | Expression::Equal(name, _)
+        | Expression::NotEqual(name, _)
+        | Expression::Exists(name)
+        | Expression::DoesNotExist(name) => name,
+    })
+}
+
 /// Splits a selector at commas that are not in parentheses.
 fn requirements(text: &str) -> impl Iterator<Item = &str> {
     let mut is_list = false;
@@ -127,6 +139,13 @@ mod tests {
                 "{text:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_labels_of_each_part_are_named() {
+        let selector = parse("a=b,c!=d,e in (f),g notin (h),i,!j/k").unwrap();
+        let names: Vec<String> = label_names(&selector).collect();
+        assert_eq!(names, ["a", "c", "e", "g", "i", "j/k"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -128,6 +128,14 @@ impl Launch {
     pub fn inside(mut self, root: &Root) -> Self {
         self.program = root.command("/industrydata-operator");
         self.without("--lease-namespace").kubeconfig("")
+    }
+
+    /// In a control group of the kernel, of which this file lists the processes.
+    pub fn within(mut self, processes: &Path) -> Self {
+        let enter = r#"echo $$ > "$0" && exec "$@""#;
+        self.program = Command::new("sh");
+        self.program.args(["-c", enter]).arg(processes).arg(PROGRAM);
+        self
     }
 
     /// What it logs is added to this.

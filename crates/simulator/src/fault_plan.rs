@@ -92,7 +92,7 @@ impl Effect {
             Self::NextLink(link) => format!("nextLink {link:?}"),
             Self::PageSize(size) => format!("pageSize {size}"),
             Self::EmptyPages => "emptyPages".to_owned(),
-            Self::Quirk(quirk) => format!("surprise {quirk:?}"),
+            Self::Quirk(quirk) => format!("surprise {}", quirk.summary()),
             Self::Stale(age) => format!("stale {age:?}"),
             Self::AsOf(writes) => format!("asOf {writes}"),
             Self::Date(seconds) => format!("date {seconds}"),

@@ -22,6 +22,12 @@ pub enum Quirk {
     Emptied,
     /// A list has items that nobody can understand: a number, null, an object without an id, one whose id is a number.
     Garbage,
+    /// A property of every set and flow has this value, be it one of its own or one that nobody has heard of.
+    Member(String, Value),
+    /// Each item of a list is there this many times.
+    Repeated(usize),
+    /// Each item of a list is there this many times, each time with another id.
+    Copied(usize),
     /// `createdDateTime` and `lastModifiedDateTime` are this many seconds ahead of the service's clock, or behind it.
     Dates(i64),
 }
@@ -41,6 +47,8 @@ impl Quirk {
                 }
             }
             Self::Emptied => emptied(body),
+            Self::Repeated(times) => multiply(body, *times, &|_, _| {}),
+            Self::Copied(times) => multiply(body, *times, &renumber),
             _ => each_resource(body, &mut |object| self.change(object)),
         }
     }
@@ -65,6 +73,7 @@ impl Quirk {
                 }
             }
             Self::Missing(name) => _ = object.remove(name),
+            Self::Member(name, value) => _ = object.insert(name.clone(), value.clone()),
             Self::Dates(seconds) => {
                 for name in ["createdDateTime", "lastModifiedDateTime"] {
                     if let Some(date) = object.get_mut(name) {
@@ -72,8 +81,47 @@ impl Quirk {
                     }
                 }
             }
-            Self::Reordered | Self::Garbage | Self::Emptied => {}
+            Self::Reordered
+            | Self::Garbage
+            | Self::Emptied
+            | Self::Repeated(_)
+            | Self::Copied(_) => {}
         }
+    }
+
+    /// Describes the change, shortly.
+    pub(crate) fn summary(&self) -> String {
+        match self {
+            Self::Member(name, _) => format!("Member({name:?})"),
+            Self::Readiness(word) if word.len() > 64 => format!("Readiness({} bytes)", word.len()),
+            short => format!("{short:?}"),
+        }
+    }
+}
+
+/// Replaces each item of the list that is the answer with this many.
+fn multiply(body: &mut Value, times: usize, alter: &impl Fn(&mut Value, usize)) {
+    let Some(Value::Array(items)) = body.get_mut("value") else {
+        return;
+    };
+    let copies = |item: Value| {
+        (0..times).map(move |place| {
+            let mut copy = item.clone();
+            alter(&mut copy, place);
+            copy
+        })
+    };
+    *items = std::mem::take(items).into_iter().flat_map(copies).collect();
+}
+
+/// Gives all copies but the first another id, in the form of a GUID.
+fn renumber(item: &mut Value, place: usize) {
+    if let Some(Value::String(id)) = item.get_mut("id")
+        && place > 0
+    {
+        let kept = id.len().saturating_sub(8);
+        id.truncate(kept);
+        *id = format!("{id}{place:08x}");
     }
 }
 

@@ -1,14 +1,12 @@
 //! Complete lists: all pages, each id once, and the number of items that cannot be parsed.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
-    hash::Hash,
+    collections::{HashMap, HashSet, hash_map::Entry},
+    hash::{BuildHasher, RandomState},
     time::Duration,
 };
 
-use k8s_openapi::jiff::Timestamp;
 use reqwest::Method;
-use serde_json::Value;
 use tokio::time::timeout;
 use url::Url;
 
@@ -19,7 +17,8 @@ use crate::graph::{
     error::Error,
     exchange::GraphRequest,
     failure::Failure,
-    model::{Listing, Malformed},
+    json,
+    model::{Listed, Listing},
     operation::Operation,
     page::{PageCursor, RawPage},
 };
@@ -33,45 +32,48 @@ use super::Client;
 /// three hours at 10 s. All who need the list wait for it, and it would describe the collection as it was hours before.
 const LIST_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// Largest number of items in a list. A district has some hundred sets, and a set four flows.
+const MAX_ITEMS: usize = 100_000;
+
+/// Memory that the items of one list may take: 100,000 sets at about 300 bytes.
+const MAX_KEPT_BYTES: usize = 32 * 1024 * 1024;
+
 impl Client {
     /// Reads all pages, within the time limit of a list.
-    pub(super) async fn list<T>(
+    pub(super) async fn list<T: Listed>(
         &self,
         operation: Operation,
         start: Url,
         priority: Priority,
-        parse: fn(Value) -> Result<T, Malformed>,
     ) -> Result<Listing<T>, Error> {
-        in_time(operation, self.pages(operation, start, priority, parse)).await
+        in_time(operation, self.pages(operation, start, priority)).await
     }
 
-    async fn pages<T>(
+    async fn pages<T: Listed>(
         &self,
         operation: Operation,
         start: Url,
         priority: Priority,
-        parse: fn(Value) -> Result<T, Malformed>,
     ) -> Result<Listing<T>, Error> {
         let mut cursor = PageCursor::new(start.clone());
         let asked = clock::now();
-        let (mut items, mut unread) = (Vec::new(), 0);
+        let mut list = Gathered::default();
         let mut date = None;
         let mut next = Some(start);
         while let Some(url) = next {
             let request = GraphRequest::new(operation, Method::GET, url, priority);
-            let read = |answer| read_page(answer, parse, &mut cursor);
-            let page = self.exchange.call(&request, read).await?;
-            items.extend(page.items);
-            unread += page.unread;
-            date.get_or_insert(page.date.unwrap_or(asked));
-            next = page.next;
+            let read = |answer: Answer| {
+                date.get_or_insert(answer.headers.date.unwrap_or(asked));
+                list.read(answer, &mut cursor)
+            };
+            next = self.exchange.call(&request, read).await?;
         }
-        if unread > 0 {
-            tracing::debug!(%operation, unread, "items of a list cannot be understood");
+        if list.unread > 0 {
+            tracing::debug!(%operation, unread = list.unread, "items of a list cannot be understood");
         }
         Ok(Listing {
-            items,
-            unread,
+            items: distinct(list.items),
+            unread: list.unread,
             date: date.unwrap_or(asked),
         })
     }
@@ -85,56 +87,127 @@ async fn in_time<T>(
     timeout(LIST_TIMEOUT, pages).await.unwrap_or_else(overdue)
 }
 
-/// Page with parsed items and a checked link.
-struct ParsedPage<T> {
+/// Items of the pages so far.
+struct Gathered<T> {
     items: Vec<T>,
     unread: usize,
-    next: Option<Url>,
-    date: Option<Timestamp>,
+    weight: usize,
 }
 
-fn read_page<T>(
-    answer: Answer,
-    parse: fn(Value) -> Result<T, Malformed>,
-    cursor: &mut PageCursor,
-) -> Result<ParsedPage<T>, Failure> {
-    let date = answer.headers.date;
-    let bytes = answer.body.as_ref().map_or(0, Vec::len);
-    let page = RawPage::read(answer.json()?, bytes).map_err(Failure::Malformed)?;
-    let next = cursor.next(&page)?;
-    let shown = page.items.len();
-    let items: Vec<T> = page.items.into_iter().flat_map(parse).collect();
-    Ok(ParsedPage {
-        unread: shown - items.len(),
-        items,
-        next,
-        date,
-    })
+impl<T> Default for Gathered<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            unread: 0,
+            weight: 0,
+        }
+    }
+}
+
+impl<T: Listed> Gathered<T> {
+    /// Adds the items of a page, and returns the URL of the next one.
+    fn read(&mut self, answer: Answer, cursor: &mut PageCursor) -> Result<Option<Url>, Failure> {
+        let body = answer.json()?;
+        let page = RawPage::read(&body).map_err(Failure::Malformed)?;
+        let next = cursor.next(&page)?;
+        json::each(page.items, |item| self.add(item)).map_err(Failure::Malformed)?;
+        if self.is_full() {
+            return Err(Failure::TooLarge);
+        }
+        Ok(next)
+    }
+
+    /// Adds an item, and returns whether there is room for more.
+    fn add(&mut self, item: &[u8]) -> bool {
+        match T::parse(item) {
+            Ok(item) => {
+                self.weight += item.weight();
+                self.items.push(item);
+            }
+            Err(_) => self.unread += 1,
+        }
+        !self.is_full()
+    }
+
+    fn is_full(&self) -> bool {
+        self.items.len() > MAX_ITEMS || self.weight > MAX_KEPT_BYTES
+    }
 }
 
 /// Removes duplicate ids: an object may move to a later page while the pages are being read. The last
 /// occurrence is kept, because it is the most recent.
-pub(super) fn distinct<T, K: Hash + Eq>(listing: Listing<T>, id: impl Fn(&T) -> K) -> Listing<T> {
+fn distinct<T: Listed>(items: Vec<T>) -> Vec<T> {
+    // Nearly no list has duplicates, and to move a large one would take its memory twice.
+    let state = RandomState::new();
+    let hashes: HashSet<u64> = items.iter().map(|item| state.hash_one(item.id())).collect();
+    if hashes.len() == items.len() {
+        return items;
+    }
     let mut places = HashMap::new();
-    let mut items: Vec<T> = Vec::with_capacity(listing.items.len());
-    for item in listing.items {
-        match places.entry(id(&item)) {
-            Entry::Occupied(place) => items[*place.get()] = item,
+    let mut kept: Vec<T> = Vec::new();
+    for item in items {
+        match places.entry(item.id().clone()) {
+            Entry::Occupied(place) => kept[*place.get()] = item,
             Entry::Vacant(place) => {
-                place.insert(items.len());
-                items.push(item);
+                place.insert(kept.len());
+                kept.push(item);
             }
         }
     }
-    Listing { items, ..listing }
+    kept
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
     use tokio::time::{Instant, sleep};
 
     use super::*;
+    use crate::graph::model::{Flow, FlowSet};
     use crate::graph::verdict::{Certainty, Reason};
+
+    fn gathered<T: Listed>(item: &str, count: usize) -> (Gathered<T>, usize) {
+        let mut list = Gathered::default();
+        let added = (0..count).take_while(|_| list.add(item.as_bytes())).count();
+        (list, added)
+    }
+
+    #[test]
+    fn a_list_may_have_a_hundred_thousand_sets_and_no_more() {
+        let set = json!({
+            "@odata.type": "#microsoft.graph.industryData.outboundProvisioningFlowSet",
+            "id": "0b2dca8c-4b27-4e5f-9dcb-08dd25d5cb6f",
+            "displayName": "District of the North, secondary schools",
+            "filter": null,
+            "createdDateTime": "2026-01-05T08:00:00.1234567Z",
+            "lastModifiedDateTime": "2026-01-05T08:00:00.1234567Z",
+        });
+        let (list, added) = gathered::<FlowSet>(&set.to_string(), 2 * MAX_ITEMS);
+        assert_eq!(added, MAX_ITEMS);
+        assert!(list.weight < MAX_KEPT_BYTES, "{}", list.weight);
+    }
+
+    #[test]
+    fn a_list_of_large_items_is_refused_before_it_fills_the_memory() {
+        let options = vec![1; 50_000];
+        let flow = json!({ "id": "1", "creationOptions": options }).to_string();
+        let (list, added) = gathered::<Flow>(&flow, MAX_ITEMS);
+        assert!(list.is_full());
+        assert!(added * flow.len() < MAX_KEPT_BYTES / 10, "{added}");
+        let (list, _) = gathered::<Flow>(r#"{"id":"1","theirs":[1,1,1,1,1,1,1,1]}"#, 1000);
+        assert!(list.weight < 1000 * 300, "{}", list.weight);
+    }
+
+    #[test]
+    fn of_ten_thousand_duplicates_the_last_is_kept() {
+        let parse = |date: u32| {
+            let set = json!({ "id": "SAME", "createdDateTime": date.to_string() });
+            FlowSet::parse(set.to_string().as_bytes()).unwrap()
+        };
+        let kept = distinct((0..10_000).map(parse).collect());
+        assert_eq!(kept.len(), 1);
+        assert_eq!(kept[0].created.as_deref(), Some("9999"));
+    }
 
     async fn pages(count: u32, each: Duration) -> Result<u32, Error> {
         for _ in 0..count {

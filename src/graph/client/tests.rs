@@ -7,7 +7,7 @@ use std::{
     iter::successors,
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::clock;

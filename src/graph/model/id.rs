@@ -9,6 +9,8 @@ use std::{
 
 use thiserror::Error;
 
+use super::words::is_unprintable;
+
 const MAX_ID_LEN: usize = 256;
 
 /// Id that the service gave a flow, unique within its set.
@@ -46,7 +48,7 @@ macro_rules! id {
             /// # Errors
             ///
             /// [`InvalidId`] if the text is empty, longer than 256 bytes, made of dots only, or
-            /// contains a space or control character.
+            /// contains a space, control or format character.
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 check_id(text).map(|()| Self(text.to_owned()))
             }
@@ -94,7 +96,7 @@ fn folded(text: &str) -> impl Iterator<Item = u8> {
 }
 
 fn check_id(text: &str) -> Result<(), InvalidId> {
-    let odd = |c: char| c.is_control() || c.is_whitespace();
+    let odd = |c: char| is_unprintable(c) || c.is_whitespace();
     let usable =
         text.len() <= MAX_ID_LEN && !text.contains(odd) && !text.bytes().all(|byte| byte == b'.');
     usable.then_some(()).ok_or(InvalidId)

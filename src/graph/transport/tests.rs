@@ -15,7 +15,10 @@ async fn send_within(limit: Duration, reply: Reply) -> Result<Answer, Failure> {
     let server = Server::start([reply]).await;
     let transport = server.transport(limit);
     let request = transport.http().get(transport.graph().at(["x"]));
-    transport.send(request, Instant::now() + limit).await
+    let account = Intake::of_account();
+    transport
+        .send(request, Instant::now() + limit, &account)
+        .await
 }
 
 #[test]
@@ -149,6 +152,22 @@ async fn a_body_beyond_the_limit_is_not_read() {
 }
 
 #[tokio::test]
+async fn of_a_large_refusal_only_the_status_counts() {
+    let refusal = async |padding: usize| {
+        let message = "x".repeat(padding);
+        let error = serde_json::json!({"error": {"code": "Forbidden", "message": message}});
+        let reply = Reply::json(403, &error);
+        let failure = send_within(Duration::from_mins(1), reply).await;
+        match failure.err().unwrap() {
+            Failure::Refused(refusal) => refusal.to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(refusal(MAX_ERROR_BODY / 2).await, "HTTP 403, Forbidden");
+    assert_eq!(refusal(MAX_ERROR_BODY).await, "HTTP 403");
+}
+
+#[tokio::test]
 async fn what_was_never_sent_differs_from_what_may_have_been() {
     let cut = send(Reply::Cut).await.err().unwrap();
     assert!(matches!(cut, Failure::Interrupted(_)));
@@ -158,7 +177,7 @@ async fn what_was_never_sent_differs_from_what_may_have_been() {
     tokio::task::yield_now().await;
     let request = transport.http().get(transport.graph().at(["x"]));
     let failure = transport
-        .send(request, Instant::now() + TIMEOUT)
+        .send(request, Instant::now() + TIMEOUT, &Intake::of_account())
         .await
         .err()
         .unwrap();

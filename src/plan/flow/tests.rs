@@ -13,6 +13,7 @@ mod readiness;
 mod reset;
 mod summary;
 mod update;
+mod words;
 
 const CREATE: Effect = Effect::Remote(Action::Create);
 const UPDATE: Effect = Effect::Remote(Action::Update);

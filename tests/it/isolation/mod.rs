@@ -1,5 +1,7 @@
 //! What no tenant can do to another, and what the operator's permissions do not allow it.
 
+mod memory;
 mod ownership;
 mod secrets;
 mod turns;
+mod words;

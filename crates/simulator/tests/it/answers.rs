@@ -195,6 +195,31 @@ async fn a_list_can_be_emptied_or_littered() {
 }
 
 #[tokio::test]
+async fn items_of_a_list_can_be_multiplied_and_their_members_replaced() {
+    let bench = Bench::new().await;
+    bench.set("one").await;
+    let read = async |quirk| {
+        bench.simulator.inject(Rule::new(Effect::Quirk(quirk)));
+        bench.get(SETS).await.json()["value"].clone()
+    };
+    let ids = |list: &Value| {
+        let items = list.as_array().unwrap().iter();
+        let ids: std::collections::HashSet<&str> =
+            items.map(|item| item["id"].as_str().unwrap()).collect();
+        (list.as_array().unwrap().len(), ids.len())
+    };
+    assert_eq!(ids(&read(Quirk::Repeated(3)).await), (3, 1));
+    let copied = read(Quirk::Copied(3)).await;
+    assert_eq!(ids(&copied), (3, 3));
+    assert_eq!(
+        copied[0]["id"].as_str().unwrap().len(),
+        copied[2]["id"].as_str().unwrap().len()
+    );
+    let word = Quirk::Member("displayName".to_owned(), json!(["odd"]));
+    assert_eq!(read(word).await[0]["displayName"], json!(["odd"]));
+}
+
+#[tokio::test]
 async fn two_replicas_can_disagree_about_a_change() {
     let bench = Bench::new().await;
     let flow = bench.lone_flow().await;
