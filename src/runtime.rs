@@ -82,11 +82,7 @@ pub async fn run(
         readiness.clone(),
         serving.clone(),
     );
-    tasks.spawn(async move {
-        if let Err(error) = server.await {
-            tracing::error!(%error, "the administration server has ended");
-        }
-    });
+    tasks.spawn(server);
     let operator = Operator {
         transport: Transport::new(settings.transport()).map_err(RuntimeError::Transport)?,
         clients: clients(&config, &settings)?,
