@@ -23,6 +23,8 @@ mod generated;
 #[cfg(test)]
 mod install;
 #[cfg(test)]
+mod isolation;
+#[cfg(test)]
 mod log_assertions;
 #[cfg(test)]
 mod main_job;
