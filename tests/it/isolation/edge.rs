@@ -16,7 +16,7 @@ const PROBE: Duration = Duration::from_secs(1);
 /// Connections that are kept open by their client, with nearly as much of a head as the operator reads.
 const CONNECTIONS: usize = 3000;
 
-/// Two thousand heads of 7 KiB would be more.
+/// All heads together would be 21 MiB.
 const GROWTH_KIB: u64 = 8 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
