@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Two probes, a few scrapes and a person need five. With a head of 8 KiB and a page of metrics of
 /// 100 KiB each, 16 connections hold 2 MiB.
-pub(super) const MAX_CONNECTIONS: usize = 16;
+const MAX_CONNECTIONS: usize = 16;
 
 /// A probe of the kubelet has one second for everything.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
