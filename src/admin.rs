@@ -9,25 +9,22 @@
 //! Its responses contain nothing confidential, because any client that can reach its address can read
 //! them: no names of resources, no settings.
 
-use std::{future::IntoFuture, io, time::Duration};
+mod connections;
 
-use axum::{
-    Router,
-    http::{StatusCode, header::CONTENT_TYPE},
-    response::IntoResponse,
-    routing::get,
+use http::{
+    Method, Request, Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE, HeaderValue},
 };
-use tokio::{net::TcpListener, select, sync::watch, time::sleep};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 use crate::watches::Watches;
 
+const TEXT: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// How long responses in progress may take after shutdown was requested. A client that reads slowly
-/// must not delay the exit of the process.
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// State of the process, as reported by `/readyz`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,41 +79,54 @@ impl ReadyState {
 ///
 /// Cancel `shutdown` last: the server must still report [`ServerState::Stopping`] while the process
 /// stops.
-///
-/// # Errors
-///
-/// An [`io::Error`] if the listener fails permanently.
 pub async fn serve(
     listener: TcpListener,
     metrics: Metrics,
     readiness: ReadyState,
     shutdown: CancellationToken,
-) -> io::Result<()> {
-    let overdue = async {
-        shutdown.cancelled().await;
-        sleep(LAST_ANSWERS).await;
-    };
-    let server = axum::serve(listener, router(metrics, readiness))
-        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    select! {
-        ended = server.into_future() => ended,
-        () = overdue => Ok(()),
+) {
+    let answer = |request: &Request<_>| answer(request, &metrics, &readiness);
+    connections::answer_all(listener, answer, shutdown).await;
+}
+
+fn answer<B>(
+    request: &Request<B>,
+    metrics: &Metrics,
+    readiness: &ReadyState,
+) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
+    if !["/livez", "/readyz", "/metrics"].contains(&path) {
+        return page(StatusCode::NOT_FOUND, TEXT, "not found\n".to_owned());
+    }
+    // hyper leaves out the body of a response to HEAD.
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
+        let mut response = page(StatusCode::METHOD_NOT_ALLOWED, TEXT, String::new());
+        let allowed = HeaderValue::from_static("GET, HEAD");
+        response.headers_mut().insert(ALLOW, allowed);
+        return response;
+    }
+    match path {
+        "/livez" => page(StatusCode::OK, TEXT, "alive\n".to_owned()),
+        "/readyz" => {
+            let (status, line) = ready(readiness);
+            page(status, TEXT, line)
+        }
+        _ => {
+            metrics.watches(&readiness.watches().health());
+            page(StatusCode::OK, OPEN_METRICS, metrics.encode())
+        }
     }
 }
 
-fn router(metrics: Metrics, readiness: ReadyState) -> Router {
-    let watches = readiness.watches().clone();
-    let page = async move || {
-        metrics.watches(&watches.health());
-        ([(CONTENT_TYPE, OPEN_METRICS)], metrics.encode())
-    };
-    Router::new()
-        .route("/livez", get(async || "alive\n"))
-        .route("/readyz", get(async move || ready(&readiness)))
-        .route("/metrics", get(page))
+fn page(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    let content_type = HeaderValue::from_static(content_type);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
 }
 
-fn ready(readiness: &ReadyState) -> impl IntoResponse + use<> {
+fn ready(readiness: &ReadyState) -> (StatusCode, String) {
     match readiness.state() {
         ServerState::Starting(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
         ServerState::Standby => (StatusCode::OK, "standby\n".to_owned()),

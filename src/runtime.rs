@@ -91,11 +91,7 @@ pub async fn run(
         readiness.clone(),
         serving.clone(),
     );
-    tasks.spawn(vital.run(async move {
-        if let Err(error) = server.await {
-            tracing::error!(%error, "the administration server has ended");
-        }
-    }));
+    tasks.spawn(vital.run(server));
     let operator = Operator {
         transport: Transport::new(settings.transport()).map_err(RuntimeError::Transport)?,
         clients: clients(&config, &settings, &vital)?,

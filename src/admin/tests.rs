@@ -1,4 +1,7 @@
+mod bounds;
+
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -7,6 +10,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+use super::connections::LAST_ANSWERS;
 use super::*;
 
 struct Server {
@@ -14,7 +18,7 @@ struct Server {
     metrics: Metrics,
     readiness: ReadyState,
     shutdown: CancellationToken,
-    task: JoinHandle<io::Result<()>>,
+    task: JoinHandle<()>,
 }
 
 impl Server {
@@ -52,7 +56,7 @@ impl Server {
     async fn stop(self) {
         self.shutdown.cancel();
         let stopped = timeout(Duration::from_secs(10), self.task).await;
-        stopped.expect("it stops").unwrap().unwrap();
+        stopped.expect("it stops").unwrap();
     }
 }
 

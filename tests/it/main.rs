@@ -47,6 +47,8 @@ mod role;
 #[cfg(test)]
 mod shell;
 #[cfg(test)]
+mod shown;
+#[cfg(test)]
 mod style;
 #[cfg(test)]
 mod test_env;

@@ -1,6 +1,5 @@
 //! What must stay true of the source tree itself: who may use whom, how long a file may be, where links lead.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -50,60 +49,6 @@ fn graph_knows_nothing_of_kubernetes() -> io::Result<()> {
         file.uses_only(&["graph", "clock"]);
         // The clock of k8s-openapi is jiff: one type for a time everywhere.
         file.follows("k8s_openapi::", &["jiff"]);
-    }
-    Ok(())
-}
-
-/// `docs/reliability.md` says of each fault what shows that it is survived.
-#[test]
-fn every_fault_is_shown_by_a_test_and_every_test_of_a_fault_is_told() -> io::Result<()> {
-    let document = fs::read_to_string(root().join("docs/reliability.md"))?;
-    let is_of_a_fault = |name: &&str| {
-        let number = name.strip_prefix('f').and_then(|rest| rest.get(..3));
-        number.is_some_and(|number| number.ends_with('_') && number[..2].parse::<u8>().is_ok())
-    };
-    let mut tests = Vec::new();
-    let mut all = BTreeSet::new();
-    let files = files_under(Path::new("tests/it"), "rs")?;
-    for path in files
-        .into_iter()
-        .chain(files_under(Path::new("src"), "rs")?)
-    {
-        let text = fs::read_to_string(root().join(path))?;
-        let name = |line: &str| {
-            let line = line.trim_start();
-            let line = line.strip_prefix("async ").unwrap_or(line);
-            line.strip_prefix("fn ")?
-                .split('(')
-                .next()
-                .map(str::to_owned)
-        };
-        let names: Vec<String> = text.lines().filter_map(name).collect();
-        tests.extend(
-            names
-                .iter()
-                .filter(|name| is_of_a_fault(&name.as_str()))
-                .cloned(),
-        );
-        all.extend(names);
-    }
-    for test in &tests {
-        let broken = test.contains("_broken_variant_");
-        assert!(
-            broken || document.contains(&format!("`{test}`")),
-            "{test} is not told"
-        );
-    }
-    for number in (1..=24).chain(27..=32) {
-        let start = format!("| F{number} |");
-        let row = document.lines().find(|line| line.starts_with(&start));
-        let row = row.unwrap_or_else(|| panic!("F{number} is not described"));
-        let shown_by = row.rsplit('|').nth(1).unwrap();
-        let names: Vec<&str> = shown_by.split('`').skip(1).step_by(2).collect();
-        assert!(!names.is_empty(), "nothing shows F{number}");
-        for name in names {
-            assert!(all.contains(name), "there is no test {name}");
-        }
     }
     Ok(())
 }

@@ -60,6 +60,22 @@ capabilities:
 {{- $total }}
 {{- end }}
 
+{{- /* Ports of the proxies, as JSON: of the values, or of the proxies' URLs. Empty without a proxy. */}}
+{{- define "industrydata-operator.proxyPorts" -}}
+{{- $proxies := list }}
+{{- range list .Values.proxy.https .Values.proxy.http }}
+{{- with . }}
+{{- $port := regexFind ":[0-9]+/?$" . | trimPrefix ":" | trimSuffix "/" }}
+{{- $proxies = append $proxies ($port | default (hasPrefix "https:" . | ternary "443" "80") | int) }}
+{{- end }}
+{{- end }}
+{{- $ports := .Values.networkPolicy.egress.proxy.ports }}
+{{- if or (not $proxies) (not $ports) }}
+{{- $ports = uniq $proxies }}
+{{- end }}
+{{- toJson $ports }}
+{{- end }}
+
 {{- /* What would only show when the operator has been installed, or never. */}}
 {{- define "industrydata-operator.check" -}}
 {{- $values := .Values }}
@@ -78,6 +94,29 @@ capabilities:
 {{- $sum := add (include "industrydata-operator.seconds" $lease) (mul 2 (include "industrydata-operator.seconds" $values.graph.requestTimeout)) }}
 {{- if le (include "industrydata-operator.seconds" $values.graph.visibilityWindow | int) (int $sum) }}
 {{- fail (printf "graph.visibilityWindow is %s: it has to be more than leaderElection.leaseDuration and twice graph.requestTimeout, together %ds" $values.graph.visibilityWindow $sum) }}
+{{- end }}
+{{- include "industrydata-operator.checkNetworkPolicy" . }}
+{{- end }}
+
+{{- /* Rules are a union: one for all addresses would undo the exceptions of another for the same port. */}}
+{{- define "industrydata-operator.checkNetworkPolicy" -}}
+{{- $policy := .Values.networkPolicy }}
+{{- $graph := list }}
+{{- range $policy.egress.graph.ports }}
+{{- $graph = append $graph (int .) }}
+{{- end }}
+{{- $ports := dict "apiServer" $policy.egress.apiServer.ports "proxy" (include "industrydata-operator.proxyPorts" . | fromJsonArray) }}
+{{- range $name, $ports := $policy.enabled | ternary $ports dict }}
+{{- range $port := $ports }}
+{{- range (get $policy.egress $name).to }}
+{{- if and (has (int $port) $graph) (has (dig "ipBlock" "cidr" "" .) (list "0.0.0.0/0" "::/0")) }}
+{{- fail (printf "networkPolicy.egress.%s.to is all addresses, and their port %d is also one of networkPolicy.egress.graph.ports, whose exceptions for private addresses would be void. Set networkPolicy.egress.%s.to to the addresses that are meant" $name (int $port) $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and $policy.enabled .Values.serviceMonitor.enabled (not $policy.ingress.namespaces) (not $policy.ingress.from) }}
+{{- fail "serviceMonitor.enabled is true, but no namespace may reach the metrics. Set networkPolicy.ingress.namespaces to the namespace of Prometheus" }}
 {{- end }}
 {{- end }}
 

@@ -124,6 +124,32 @@ async fn the_pods_are_admitted_where_only_restricted_ones_are() {
     }
 }
 
+/// A token in a pod is a way to the API server for whatever gets into the pod.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_pods_of_the_operator_get_a_token() {
+    for values in [json!({}), everything()] {
+        let objects = objects(&render(plane().await, &values).await.unwrap());
+        let mounts = |object: &Value| {
+            let template = &object["spec"]["template"]["spec"];
+            let spec = [template, &object["spec"], object];
+            let of_pod = spec.map(|one| one["automountServiceAccountToken"].clone());
+            of_pod.into_iter().find(|one| !one.is_null())
+        };
+        for (kind, expected) in [
+            ("Deployment", true),
+            ("Pod", false),
+            ("ServiceAccount", false),
+        ] {
+            let found = mounts(of_kind(&objects, kind));
+            assert_eq!(found, Some(json!(expected)), "{kind}");
+        }
+        let with_pods = |object: &&Value| {
+            !object["spec"]["containers"].is_null() || !object["spec"]["template"].is_null()
+        };
+        assert_eq!(objects.iter().filter(with_pods).count(), 2);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_other_values_the_operator_is_started_with_its_own_defaults() {
     let objects = objects(&render(plane().await, &json!({})).await.unwrap());

@@ -6,6 +6,7 @@ mod flux;
 mod image;
 mod manifests;
 mod metadata;
+mod network;
 pub mod node;
 mod olm;
 mod policies;
@@ -28,7 +29,7 @@ use crate::role::CHART;
 /// The name of the release, and so of all its objects.
 const RELEASE: &str = "industrydata-operator";
 
-const NAMESPACE: &str = "industrydata-system";
+pub const NAMESPACE: &str = "industrydata-system";
 
 /// A control plane with nothing installed, for what concerns a whole cluster.
 async fn empty_plane() -> &'static ControlPlane {
@@ -57,7 +58,7 @@ async fn helm(plane: &ControlPlane, arguments: &[&str]) -> Result<String, String
 }
 
 /// The objects of the chart with these values, in YAML.
-async fn render(plane: &ControlPlane, values: &Value) -> Result<String, String> {
+pub async fn render(plane: &ControlPlane, values: &Value) -> Result<String, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&file, values.to_string()).unwrap();
     let values = file.path().display().to_string();
@@ -134,7 +135,7 @@ fn everything() -> Value {
 }
 
 /// A file or directory of the workspace.
-fn path(name: &str) -> String {
+pub fn path(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     path.display().to_string()
 }

@@ -1,7 +1,9 @@
 //! What no tenant can do to another, and what the operator's permissions do not allow it.
 
+mod edge;
 mod memory;
 mod ownership;
+mod policies;
 mod secrets;
 mod turns;
 mod words;

@@ -55,6 +55,7 @@ pages! {
     the_guide_to_credentials_does_what_it_says: Samples, "docs/guides/credentials.md";
     the_guide_to_flux_does_what_it_says: Samples, "docs/guides/flux.md";
     the_guide_to_networks_does_what_it_says: Installed, "docs/guides/networks.md";
+    the_guide_to_admission_does_what_it_says: Installed, "docs/guides/admission.md";
     the_guide_to_backups_does_what_it_says: Samples, "docs/guides/backup.md";
     the_guide_to_upgrades_does_what_it_says: Installed, "docs/guides/upgrade.md";
     the_guide_to_uninstalling_does_what_it_says: Installed, "docs/guides/uninstall.md";
