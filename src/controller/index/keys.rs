@@ -127,7 +127,7 @@ impl State {
         }
     }
 
-    /// Whether flows of a namespace may be in a remote set: nobody owns it, or a resource of this namespace, or one that
+    /// Whether flows of a namespace may be in a remote set: no resource owns it, or one of this namespace, or one that
     /// allows it.
     pub fn allows(&self, namespace: &str, tenant: &Tenant, set: &FlowSetId) -> bool {
         let owner = self.sets.first(&SetKey::Owns(tenant.clone(), set.clone()));

@@ -2,7 +2,7 @@
 //!
 //! A resource owns an object if the operator may write to the service for it, the service has answered through its
 //! connection, and its status records that it manages the object, or else its create of the object is unresolved. Mere
-//! knowledge of an id blocks nobody. Of several owners, which only restored statuses can bring about, the oldest counts.
+//! knowledge of an id blocks no other. Of several owners, which only restored statuses can bring about, the oldest counts.
 
 use std::sync::Arc;
 
