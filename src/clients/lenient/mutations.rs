@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::*;
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
+use crate::clients::answer_filter::{AnswerFilter, KeptMetadata};
 use crate::plan::testing::{connection, flow, flow_set};
 
 /// What any member can be, if no schema forbids it.
@@ -88,8 +89,9 @@ fn replace(value: &mut Value, picks: &[usize], with: Value) {
 }
 
 fn read<T: DeserializeOwned>(value: &Value) -> T {
-    let text = Bytes::from(value.to_string());
-    serde_json::from_slice(&readable(&text)).unwrap()
+    let mut kept = Vec::new();
+    AnswerFilter::new(KeptMetadata::All).pass(value.to_string().as_bytes(), &mut kept);
+    serde_json::from_slice(&readable(&Bytes::from(kept))).unwrap()
 }
 
 /// Whether the operator reads a list and an event with an odd object.

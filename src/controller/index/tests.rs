@@ -206,7 +206,7 @@ impl Change {
             name,
             ..attempt(0)
         };
-        if pick % 3 == 0 {
+        if pick.is_multiple_of(3) {
             resource.annotated(annotation::CREATE_ATTEMPT, &attempt.to_string())
         } else {
             resource

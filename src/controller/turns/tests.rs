@@ -28,7 +28,7 @@ impl Waiter {
                 Some(turn) => Self::Holding(turn),
                 None => Self::Waiting(waiting),
             },
-            holding => holding,
+            holding @ Self::Holding(_) => holding,
         }
     }
 
@@ -135,7 +135,7 @@ fn paused(turns: &Turns, namespace: &'static str, queue: &'static str) -> BoxFut
     let turns = turns.clone();
     let mut work: BoxFuture<'static, ()> = Box::pin(async move {
         let turn = turns.begin(namespace, queue).await;
-        turn.pause(pending()).await
+        turn.pause(pending::<()>()).await;
     });
     assert!(work.as_mut().now_or_never().is_none());
     work

@@ -110,7 +110,7 @@ async fn a_squatter_without_a_credential_is_told_and_the_district_is_served() {
         .apply(groups_by_id("squatter", &town.set))
         .await
         .unwrap();
-    let seen = |flow: &ProvisioningFlow| ready(flow) != "";
+    let seen = |flow: &ProvisioningFlow| !ready(flow).is_empty();
     town.env.flow_where("squatter", seen).await;
 
     town.go_home();

@@ -191,7 +191,7 @@ fn adopting(name: &str, spec: &Value, id: Option<&str>) -> Value {
     set
 }
 
-/// Lists sets for a namespace in the ConfigMap of the policy, or in none.
+/// Lists sets for a namespace in the `ConfigMap` of the policy, or in none.
 async fn list_sets(plane: &ControlPlane, namespace: &str, sets: Option<&str>) {
     let patch = json!({ "data": { namespace: sets } });
     let map = "configmap/industrydata-flow-sets";
