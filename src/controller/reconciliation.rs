@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::SignedDuration;
-use kube::runtime::events::{Event as ClusterEvent, EventType};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -13,14 +11,13 @@ use crate::failpoint;
 use crate::graph::Priority;
 use crate::graph::verdict::{Certainty, Verdict};
 use crate::metrics::{ReconcileResult, Write};
-use crate::plan::event::{self, Event, Severity};
+use crate::plan::event::Event;
 use crate::plan::resource::{is_deleting, is_held};
 use crate::plan::{
     self, Action, Input, Memory, Outcome, Permit, Plan, Read, ResourceStep, SharedStatus, Step,
-    Unreadable, View, text,
+    Unreadable, View,
 };
 use crate::poll::Snapshot;
-use crate::telemetry::with_causes;
 
 use super::cluster::{self, Precondition};
 use super::context::Context;
@@ -28,6 +25,7 @@ use super::error::{Error, settled};
 use super::managed::{Connected, Located, Managed};
 use super::turns::Turn;
 
+mod publish;
 mod reserve;
 
 /// One reconcile of one resource.
@@ -335,54 +333,6 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         self.context.index.wrote(&written);
         self.context.metrics.cluster_write(K::LABEL, write);
         self.input.resource = written;
-    }
-
-    async fn publish_transition(&self, known: &K::Status) {
-        let (old, new) = (known.conditions(), self.input.status.conditions());
-        if let Some((severity, reason, message)) = event::of_transition(old, new) {
-            self.publish(severity, &reason, message).await;
-        }
-    }
-
-    /// Logs a problem of the resource when it begins, changes, lasts or ends.
-    fn log_trouble(&self) {
-        let cache = K::cache(self.context);
-        let trouble = event::trouble(self.input.status.conditions());
-        cache.log(&self.input.resource, |log| match trouble {
-            Some(trouble) => {
-                let Condition {
-                    reason, message, ..
-                } = trouble;
-                if let Some(count) = log.failed(reason) {
-                    tracing::warn!(reason, message, count, "resource needs attention");
-                }
-            }
-            None => {
-                if log.succeeded() {
-                    tracing::info!("resource has recovered");
-                }
-            }
-        });
-    }
-
-    /// Publishes an event. A failure is only logged: it must not cause another reconcile.
-    async fn publish(&self, severity: Severity, reason: &str, message: String) {
-        let event = ClusterEvent {
-            type_: match severity {
-                Severity::Normal => EventType::Normal,
-                Severity::Warning => EventType::Warning,
-            },
-            reason: reason.to_owned(),
-            note: Some(text::cut_bytes(&message, text::MAX_NOTE).into_owned()),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
-        let about = self.input.resource.object_ref(&());
-        let publishing = self.context.recorder.publish(&event, &about);
-        match failpoint::around(publishing).await {
-            Ok(()) => self.context.metrics.cluster_write(K::LABEL, Write::Event),
-            Err(error) => tracing::warn!(error = with_causes(&error), "failed to publish an event"),
-        }
     }
 }
 
