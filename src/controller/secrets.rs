@@ -98,10 +98,15 @@ impl Secrets {
         }
         let interval = max_age.max(TICK);
         self.store().schedule(&name, called + interval);
-        let mut contents = self.look(&name, &object, Some(&reference.key)).await?;
-        self.plan_next(&name, interval);
-        let (_, value) = take(&mut contents, reference)?;
-        Ok(value)
+        match self.look(&name, &object, Some(&reference.key)).await {
+            Ok(mut contents) => {
+                self.plan_next(&name, interval);
+                let (_, value) = take(&mut contents, reference)?;
+                Ok(value)
+            }
+            // Until it can be read again, what is known stays valid, for reconciles as for polls.
+            Err(error) => known().unwrap_or_else(|| Err(error.into())),
+        }
     }
 
     /// Reads the value of a key.
@@ -188,7 +193,8 @@ impl Secrets {
         // The semaphore is never closed.
         let _permit = self.reads.acquire().await;
         let began = Instant::now();
-        let contents = fetch(&self.client, &name.namespace, object, keys).await?;
+        let contents = fetch(&self.client, &name.namespace, object, keys).await;
+        let contents = contents.inspect_err(|_| self.store().failed(name, began))?;
         let digest = |(key, value): (&String, &Result<SecretString, Flaw>)| {
             let digest = value.as_ref().map(digest_of).map_err(|flaw| *flaw);
             (key.clone(), digest)

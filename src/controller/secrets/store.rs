@@ -22,6 +22,8 @@ pub struct SecretStore {
 #[derive(Default)]
 struct SecretSlot {
     known: Option<Known>,
+    /// When the last read began, if it failed.
+    failed: Option<Instant>,
     due: Option<Instant>,
     /// Held while the Secret is being read, so that concurrent callers share one request.
     turn: Arc<tokio::sync::Mutex<()>>,
@@ -67,7 +69,8 @@ impl SecretStore {
     /// Returns the value under a key, or why it cannot be used; or `None` if a read is needed, because nothing is known
     /// or because what is known is older than `max_age`.
     ///
-    /// Without any age, the read must have begun after the call.
+    /// Without any age, the read must have begun after the call. After a read that failed, what is known stays valid
+    /// until another one is due, whatever its age: otherwise each caller would wait for the time limit of a request.
     pub fn value(
         &mut self,
         name: &Name,
@@ -75,17 +78,19 @@ impl SecretStore {
         called: Instant,
         max_age: Duration,
     ) -> Option<Result<Value, Flaw>> {
-        let known = self.slots.get(name)?.known.as_ref()?;
+        let slot = self.slots.get(name)?;
+        let known = slot.known.as_ref()?;
         let digest = *known.digests.get(key)?;
         let valid_until = known.began + secret::validity(max_age, known.flaws);
-        if known.began < called && valid_until <= called {
+        let is_failing = slot.failed.is_some_and(|failed| failed + max_age > called);
+        if known.began < called && valid_until <= called && (!is_failing || max_age.is_zero()) {
             return None;
         }
         let value = digest.map(|digest| Value {
             version: known.version.clone(),
             digest,
         });
-        if !max_age.is_zero() {
+        if !max_age.is_zero() && !is_failing {
             self.schedule(name, valid_until);
         }
         Some(value)
@@ -108,7 +113,13 @@ impl SecretStore {
         }
         let changes = before.map_or_else(Vec::new, |before| changes(&before, &read));
         slot.known = Some(read);
+        slot.failed = None;
         changes
+    }
+
+    /// Records a read that began at this moment and failed.
+    pub fn failed(&mut self, name: &Name, began: Instant) {
+        self.slot(name).failed = Some(began);
     }
 
     /// Plans the next read for `moment`, unless an earlier one is planned.
