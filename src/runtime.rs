@@ -208,8 +208,8 @@ impl Operator {
 
     fn namespaces(&self) -> Vec<Option<String>> {
         match &self.settings.scope {
-            settings::Scope::AllNamespaces => vec![None],
-            settings::Scope::Namespaces(names) => names.iter().cloned().map(Some).collect(),
+            settings::WatchedNamespaces::All => vec![None],
+            settings::WatchedNamespaces::Only(names) => names.iter().cloned().map(Some).collect(),
         }
     }
 

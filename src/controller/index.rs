@@ -36,13 +36,13 @@ use crate::poll::Interest;
 pub use indexer::Name;
 use keys::{ConnectionKey, FlowKey, SetKey};
 pub use state::Indexed;
-use state::{State, connection_of, remote_id, remote_set_of};
+use state::{IndexState, connection_of, remote_id, remote_set_of};
 
 /// What the indexes of all scopes share: who owns a remote object is a question across all of them.
 #[derive(Clone)]
 pub struct SharedIndex {
     /// One lock for all kinds, as the keys of flows depend on sets.
-    state: Arc<RwLock<State>>,
+    state: Arc<RwLock<IndexState>>,
     /// How many watches have shown all there is.
     shown: watch::Sender<usize>,
     /// How many watches there are.
@@ -323,12 +323,12 @@ impl Index {
         self.state().flows.with(key).cloned().collect()
     }
 
-    fn state(&self) -> RwLockReadGuard<'_, State> {
+    fn state(&self) -> RwLockReadGuard<'_, IndexState> {
         let state = &self.shared.state;
         state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self) -> RwLockWriteGuard<'_, State> {
+    fn change(&self) -> RwLockWriteGuard<'_, IndexState> {
         let state = &self.shared.state;
         state.write().unwrap_or_else(PoisonError::into_inner)
     }

@@ -68,7 +68,7 @@ struct NamespaceTurns {
     /// Waiters that have begun. They are served before the others, because what they hold is released sooner, and
     /// because the outcome of a change at the service should be recorded soon.
     resuming: VecDeque<oneshot::Sender<Place>>,
-    queues: HashMap<Arc<str>, Queue>,
+    queues: HashMap<Arc<str>, TurnQueue>,
     /// The queues of which a waiter may begin, in the order in which they are served.
     order: VecDeque<Arc<str>>,
     /// Whether the namespace is in the order.
@@ -77,7 +77,7 @@ struct NamespaceTurns {
 
 /// The waiters of one connection and kind that have not begun.
 #[derive(Default)]
-struct Queue {
+struct TurnQueue {
     begun: usize,
     waiting: VecDeque<oneshot::Sender<Turn>>,
     /// Whether the queue is in the order of its namespace.
@@ -130,7 +130,7 @@ impl Turns {
     /// Dropping the future leaves the queue. A place that was granted meanwhile is passed on.
     pub async fn begin(&self, namespace: &str, queue: &str) -> Turn {
         let (sender, granted) = oneshot::channel();
-        let enter = |queue: &mut Queue| queue.waiting.push_back(sender);
+        let enter = |queue: &mut TurnQueue| queue.waiting.push_back(sender);
         self.change(&namespace.into(), |waiting, limits| {
             waiting.change(&queue.into(), limits, enter);
         });
@@ -243,7 +243,12 @@ impl NamespaceTurns {
     }
 
     /// Changes a queue, adds it to the end of the order if one of its waiters may begin, and forgets one without any.
-    fn change(&mut self, name: &Arc<str>, limits: BeginLimits, change: impl FnOnce(&mut Queue)) {
+    fn change(
+        &mut self,
+        name: &Arc<str>,
+        limits: BeginLimits,
+        change: impl FnOnce(&mut TurnQueue),
+    ) {
         let queue = self.queues.entry(name.clone()).or_default();
         change(queue);
         if queue.waiting.is_empty() {

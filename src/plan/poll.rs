@@ -52,7 +52,7 @@ pub fn pause(cadence: Cadence, history: History, spread: f64) -> Duration {
 /// The comparison of two lists of objects with unique ids, in parts, so that the caller can do other work in between.
 /// Each item is visited once. The order of the items does not matter.
 #[derive(Debug)]
-pub struct Comparison<'a, T, Id> {
+pub struct ListComparison<'a, T, Id> {
     id: fn(&T) -> &Id,
     old: Iter<'a, T>,
     new: Iter<'a, T>,
@@ -61,7 +61,7 @@ pub struct Comparison<'a, T, Id> {
     changed: Vec<&'a T>,
 }
 
-impl<'a, T: PartialEq, Id: Eq + Hash> Comparison<'a, T, Id> {
+impl<'a, T: PartialEq, Id: Eq + Hash> ListComparison<'a, T, Id> {
     /// Begins the comparison of `old` and `new`.
     #[must_use]
     pub fn new(old: &'a [T], new: &'a [T], id: fn(&T) -> &Id) -> Self {
@@ -188,7 +188,7 @@ mod tests {
     }
 
     fn changed_types(old: &[Flow], new: &[Flow]) -> Vec<FlowType> {
-        types_of(&Comparison::new(old, new, |flow| &flow.id).changed())
+        types_of(&ListComparison::new(old, new, |flow| &flow.id).changed())
     }
 
     #[test]
@@ -246,7 +246,7 @@ mod tests {
             remote_set(1, "Nord", 0),
         ];
         let of = |old, new| {
-            let comparison = Comparison::<FlowSet, FlowSetId>::new(old, new, |set| &set.id);
+            let comparison = ListComparison::<FlowSet, FlowSetId>::new(old, new, |set| &set.id);
             ids_and_names_of(&comparison.changed())
         };
         let (ids, names) = of(&old, &new);
@@ -273,7 +273,7 @@ mod tests {
         let old: Vec<Counted<'_>> = (0..COUNT).map(|item| Counted(item, &compared)).collect();
         let new = (1..=COUNT).rev().map(|item| Counted(item, &compared));
         let new: Vec<Counted<'_>> = new.collect();
-        let mut comparison = Comparison::new(&old, &new, |item| &item.0);
+        let mut comparison = ListComparison::new(&old, &new, |item| &item.0);
         let mut parts = 0;
         loop {
             let before = compared.get();

@@ -34,13 +34,13 @@ pub struct Snapshot<T> {
 
 /// The last list of a collection, and the history of its polls.
 pub(super) struct Collection<T> {
-    state: RwLock<State<T>>,
+    state: RwLock<CollectionState<T>>,
     /// Held while a list is in progress, so that concurrent requests wait for it and share it.
     turn: tokio::sync::Mutex<()>,
     failures: Mutex<FailureLog>,
 }
 
-struct State<T> {
+struct CollectionState<T> {
     latest: Option<Arc<Snapshot<T>>>,
     history: History,
     /// Whether the next poll is due now because something was changed.
@@ -50,7 +50,7 @@ struct State<T> {
 impl<T> Default for Collection<T> {
     fn default() -> Self {
         Self {
-            state: RwLock::new(State {
+            state: RwLock::new(CollectionState {
                 latest: None,
                 history: History::default(),
                 nudged: false,
@@ -167,11 +167,11 @@ impl<T: Clone> Collection<T> {
         self.latest().filter(|latest| latest.began >= moment)
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, State<T>> {
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, CollectionState<T>> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, State<T>> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, CollectionState<T>> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,7 +15,7 @@ use crate::clock;
 use crate::failpoint;
 use crate::graph::model::{Flow, FlowSet, FlowSetId, FlowType, Listing};
 use crate::graph::{Client, Error, Priority};
-use crate::plan::poll::{Cadence, Comparison, ids_and_names_of, types_of};
+use crate::plan::poll::{Cadence, ListComparison, ids_and_names_of, types_of};
 use crate::plan::{Container, REPORTED_FAILURES};
 
 use super::collection::{Collection, Snapshot};
@@ -346,7 +346,7 @@ async fn difference<'a, T: PartialEq, Id: Eq + Hash + 'a>(
     let same_container = before.is_some_and(|before| before.container == now.container);
     match (before.map(|before| &before.outcome), &now.outcome) {
         (Some(Ok(old)), Ok(new)) if same_container => {
-            let mut comparison = Comparison::new(&old.items, &new.items, id);
+            let mut comparison = ListComparison::new(&old.items, &new.items, id);
             while comparison.go_on(MAX_COMPARED_AT_ONCE) {
                 tokio::task::yield_now().await;
             }

@@ -62,7 +62,7 @@ pub struct Settings {
     /// Context of the kubeconfig, or `None` for the current one or the pod's service account.
     pub context: Option<String>,
     /// The namespaces to watch.
-    pub scope: Scope,
+    pub scope: WatchedNamespaces,
     /// Label selector for the resources to watch, or `None` for all resources.
     pub selector: Option<Selector>,
     /// Number of resources that are reconciled at the same time. Not zero.
@@ -81,11 +81,11 @@ pub struct Settings {
 
 /// The namespaces to watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum WatchedNamespaces {
     /// All namespaces, including future ones.
-    AllNamespaces,
+    All,
     /// The given namespaces: at least one, sorted and without duplicates.
-    Namespaces(Vec<String>),
+    Only(Vec<String>),
 }
 
 /// Log settings. They are validated by [`telemetry::init`](crate::telemetry::init).
@@ -202,18 +202,20 @@ fn certificates(path: PathBuf) -> Result<Vec<u8>, SettingsError> {
     }
 }
 
-fn scope(mut namespaces: Vec<String>) -> Result<Scope, SettingsError> {
+fn scope(mut namespaces: Vec<String>) -> Result<WatchedNamespaces, SettingsError> {
     // An empty environment variable results in one empty name.
     namespaces.retain(|namespace| !namespace.is_empty());
     if namespaces.is_empty() {
-        return Ok(Scope::AllNamespaces);
+        return Ok(WatchedNamespaces::All);
     }
     namespaces.sort();
     namespaces.dedup();
     let namespaces = namespaces
         .into_iter()
         .map(|value| name("--watch-namespace", value));
-    namespaces.collect::<Result<_, _>>().map(Scope::Namespaces)
+    namespaces
+        .collect::<Result<_, _>>()
+        .map(WatchedNamespaces::Only)
 }
 
 /// Validates the name of a namespace or Lease.

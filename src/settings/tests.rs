@@ -50,7 +50,7 @@ fn the_defaults_are_usable() {
     assert_eq!(settings.request_timeout, Duration::from_secs(10));
     assert_eq!(settings.visibility_window, Duration::from_secs(45));
     assert_eq!(settings.context, None);
-    assert_eq!(settings.scope, Scope::AllNamespaces);
+    assert_eq!(settings.scope, WatchedNamespaces::All);
     assert_eq!(settings.selector, None);
     assert_eq!(settings.concurrency, 16);
     assert_eq!(settings.relist_interval, Duration::from_hours(1));
@@ -95,7 +95,7 @@ fn every_flag_counts() {
     assert_eq!(settings.visibility_window, Duration::from_secs(90));
     assert_eq!(settings.context.as_deref(), Some("kind"));
     let namespaces = vec!["north".to_owned(), "south".to_owned()];
-    assert_eq!(settings.scope, Scope::Namespaces(namespaces));
+    assert_eq!(settings.scope, WatchedNamespaces::Only(namespaces));
     assert_eq!(settings.selector.unwrap().to_string(), "team in (a,b)");
     assert_eq!(settings.concurrency, 2);
     assert_eq!(settings.relist_interval, Duration::from_mins(10));
@@ -276,7 +276,7 @@ fn what_is_set_to_nothing_is_not_set() {
     ])
     .unwrap();
 
-    assert_eq!(settings.scope, Scope::AllNamespaces);
+    assert_eq!(settings.scope, WatchedNamespaces::All);
     assert_eq!(settings.selector, None);
     assert_eq!(settings.context, None);
     assert!(!settings.lease.unwrap().namespace.is_empty());

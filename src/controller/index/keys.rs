@@ -11,17 +11,17 @@ use crate::plan::definition::{flow_type, passwords};
 use crate::plan::resource::{allows_namespace, attempt, is_creating, is_deleting};
 
 use super::indexer::Name;
-use super::state::{State, connection_of, is_ready, remote_id, remote_set_of};
+use super::state::{IndexState, connection_of, is_ready, remote_id, remote_set_of};
 
 /// A tenant as connections give it, in lower case. Two tenants never share an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Tenant(String);
+pub struct TenantKey(String);
 
 /// What resources can do through a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
     /// The tenant.
-    pub tenant: Tenant,
+    pub tenant: TenantKey,
     /// Whether the service has ever answered through the connection.
     is_reached: bool,
     is_suspended: bool,
@@ -50,9 +50,9 @@ pub enum SetKey {
     /// The remote set that the resource records, in whatever tenant.
     Records(FlowSetId),
     /// The remote set that the resource owns.
-    Owns(Tenant, FlowSetId),
+    Owns(TenantKey, FlowSetId),
     /// The display name of the set that the resource may be creating.
-    Creates(Tenant, String),
+    Creates(TenantKey, String),
 }
 
 /// What flows are found by.
@@ -69,9 +69,9 @@ pub enum FlowKey {
     /// The remote set, in whatever tenant.
     Within(FlowSetId),
     /// The remote flow that the resource owns; without a tenant, in whatever tenant.
-    Owns(Option<Tenant>, FlowSetId, FlowType),
+    Owns(Option<TenantKey>, FlowSetId, FlowType),
     /// The remote flow that the resource may be creating; without a tenant, in whatever tenant.
-    Creates(Option<Tenant>, FlowSetId, FlowType),
+    Creates(Option<TenantKey>, FlowSetId, FlowType),
     /// A Secret that holds a password.
     Secret(Name),
 }
@@ -90,7 +90,7 @@ impl Access {
     }
 }
 
-impl State {
+impl IndexState {
     /// What resources can do through the connection of this name, if it exists.
     pub fn access(&self, connection: &Name) -> Option<Access> {
         let connection = self.connections.get(connection)?;
@@ -113,7 +113,7 @@ impl State {
     }
 
     /// The tenant of a flow, if its connection exists.
-    pub fn tenant(&self, flow: &ProvisioningFlow) -> Option<Tenant> {
+    pub fn tenant(&self, flow: &ProvisioningFlow) -> Option<TenantKey> {
         Some(self.access(&self.connection_name(flow)?)?.tenant)
     }
 
@@ -129,7 +129,7 @@ impl State {
 
     /// Whether flows of a namespace may be in a remote set: no resource owns it, or one of this namespace, or one that
     /// allows it.
-    pub fn allows(&self, namespace: &str, tenant: &Tenant, set: &FlowSetId) -> bool {
+    pub fn allows(&self, namespace: &str, tenant: &TenantKey, set: &FlowSetId) -> bool {
         let owner = self.sets.first(&SetKey::Owns(tenant.clone(), set.clone()));
         owner.is_none_or(|owner| {
             owner.namespace().as_deref() == Some(namespace) || allows_namespace(&**owner, namespace)
@@ -218,8 +218,8 @@ impl State {
 }
 
 /// The tenant of a connection.
-pub fn tenant_of(connection: &GraphConnection) -> Tenant {
-    Tenant(connection.spec.tenant_id.to_ascii_lowercase())
+pub fn tenant_of(connection: &GraphConnection) -> TenantKey {
+    TenantKey(connection.spec.tenant_id.to_ascii_lowercase())
 }
 
 /// The remote set in which the status records a flow.

@@ -15,10 +15,10 @@ use crate::plan::definition::flow_type;
 use super::indexer::Name;
 use super::keys::{FlowKey, SetKey};
 use super::reservations::Claim;
-use super::state::{State, remote_id};
+use super::state::{IndexState, remote_id};
 use super::{Index, Indexed, display_name, namespace};
 
-impl State {
+impl IndexState {
     /// The other resource that owns the flow of this type in this set.
     fn owner_of_flow(
         &self,
@@ -178,7 +178,7 @@ fn named(set: &OutboundProvisioningFlowSet) -> (Name, String) {
 }
 
 /// Whether the watches still show a resource: nothing would release what one that is gone has reserved.
-fn is_known<K: Indexed>(resource: &K, state: &State) -> bool {
+fn is_known<K: Indexed>(resource: &K, state: &IndexState) -> bool {
     let known = K::get(&Name::of(resource), state);
     known.is_some_and(|known| known.uid() == resource.uid())
 }

@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use crate::graph::model::{FlowSetId, FlowType};
 
 use super::indexer::Name;
-use super::keys::Tenant;
+use super::keys::TenantKey;
 
 /// A remote object that only one resource may create or adopt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Claim {
     /// The flow of a type in a remote set.
-    Flow(Tenant, FlowSetId, FlowType),
+    Flow(TenantKey, FlowSetId, FlowType),
     /// A remote set.
-    Set(Tenant, FlowSetId),
+    Set(TenantKey, FlowSetId),
     /// A set of a display name, through a connection.
     Named(Name, String),
 }

@@ -19,7 +19,7 @@ use super::reservations::Reservations;
 
 /// The resources of all scopes.
 #[derive(Default)]
-pub struct State {
+pub struct IndexState {
     /// The connections.
     pub connections: Indexer<GraphConnection, ConnectionKey>,
     /// The sets.
@@ -32,7 +32,7 @@ pub struct State {
     pub reservations: Reservations,
 }
 
-impl State {
+impl IndexState {
     /// The set that a flow refers to.
     pub fn set_of(&self, flow: &ProvisioningFlow) -> Option<&Arc<OutboundProvisioningFlowSet>> {
         let reference = flow.spec.flow_set_ref.as_ref()?;
@@ -123,19 +123,19 @@ impl State {
 /// A kind that the index holds.
 pub trait Indexed: kube::Resource<DynamicType = ()> + Clone + Send + Sync + 'static {
     /// The object of this name.
-    fn get(name: &Name, state: &State) -> Option<Arc<Self>>;
+    fn get(name: &Name, state: &IndexState) -> Option<Arc<Self>>;
 
     /// Inserts or replaces an object.
-    fn put(object: Arc<Self>, state: &mut State);
+    fn put(object: Arc<Self>, state: &mut IndexState);
 
     /// Removes the object of this name.
-    fn remove(name: &Name, state: &mut State);
+    fn remove(name: &Name, state: &mut IndexState);
 
     /// All objects.
-    fn all(state: &State) -> Vec<Arc<Self>>;
+    fn all(state: &IndexState) -> Vec<Arc<Self>>;
 }
 
-impl State {
+impl IndexState {
     /// Takes over what the store of a watch of `namespace`, or of all, holds after `event`, and returns what has vanished
     /// without an event of its own.
     pub fn apply<K: Indexed>(
@@ -213,11 +213,11 @@ fn precedes<K: ResourceExt>(one: &K, other: &K) -> bool {
 
 macro_rules! indexed {
     ($objects:ident) => {
-        fn get(name: &Name, state: &State) -> Option<Arc<Self>> {
+        fn get(name: &Name, state: &IndexState) -> Option<Arc<Self>> {
             state.$objects.get(name).cloned()
         }
 
-        fn all(state: &State) -> Vec<Arc<Self>> {
+        fn all(state: &IndexState) -> Vec<Arc<Self>> {
             state.$objects.all()
         }
     };
@@ -226,11 +226,11 @@ macro_rules! indexed {
 impl Indexed for GraphConnection {
     indexed!(connections);
 
-    fn put(object: Arc<Self>, state: &mut State) {
+    fn put(object: Arc<Self>, state: &mut IndexState) {
         state.change_connection(&Name::of(&*object), Some(object));
     }
 
-    fn remove(name: &Name, state: &mut State) {
+    fn remove(name: &Name, state: &mut IndexState) {
         state.change_connection(name, None);
     }
 }
@@ -238,11 +238,11 @@ impl Indexed for GraphConnection {
 impl Indexed for OutboundProvisioningFlowSet {
     indexed!(sets);
 
-    fn put(object: Arc<Self>, state: &mut State) {
+    fn put(object: Arc<Self>, state: &mut IndexState) {
         state.change_set(Name::of(&*object), Some(object));
     }
 
-    fn remove(name: &Name, state: &mut State) {
+    fn remove(name: &Name, state: &mut IndexState) {
         state.change_set(name.clone(), None);
     }
 }
@@ -250,11 +250,11 @@ impl Indexed for OutboundProvisioningFlowSet {
 impl Indexed for ProvisioningFlow {
     indexed!(flows);
 
-    fn put(object: Arc<Self>, state: &mut State) {
+    fn put(object: Arc<Self>, state: &mut IndexState) {
         state.put_flow(object);
     }
 
-    fn remove(name: &Name, state: &mut State) {
+    fn remove(name: &Name, state: &mut IndexState) {
         state.flows.remove(name);
     }
 }
