@@ -11,7 +11,7 @@ use crate::api::{GraphConnection, reason};
 use crate::graph::model::FlowSet;
 use crate::graph::{Operation, Priority};
 use crate::metrics::ResourceKind;
-use crate::plan::connection::Related;
+use crate::plan::connection::ConnectionRelations;
 use crate::plan::resource::is_deleting;
 use crate::plan::{Action, Blocked, Fetched, Permit, Planned, SharedStatus, Target, secret};
 use crate::poll::Snapshot;
@@ -69,10 +69,10 @@ impl Managed for GraphConnection {
         &self,
         connected: Option<&Connected>,
         context: &Context,
-    ) -> Result<Related, Error> {
+    ) -> Result<ConnectionRelations, Error> {
         let users = context.index.count_users(self);
         let refused = connected.and_then(|connected| connected.refused.clone());
-        Ok(Related { users, refused })
+        Ok(ConnectionRelations { users, refused })
     }
 
     fn latest(connected: &Connected) -> Option<Arc<Snapshot<FlowSet>>> {

@@ -15,7 +15,7 @@ use crate::graph::verdict::Verdict;
 use crate::graph::{Client, FlowDefinition, Operation, Priority};
 use crate::metrics::{Metrics, ResourceKind};
 use crate::plan::definition::{FlowBody, passwords};
-use crate::plan::flow::{Change, Related, knows_readiness};
+use crate::plan::flow::{FlowChange, FlowRelations, knows_readiness};
 use crate::plan::resource::is_deleting;
 use crate::plan::{Action, Blocked, Fetched, Input, Password, Permit, Planned, Target};
 use crate::poll::Snapshot;
@@ -80,7 +80,7 @@ impl Managed for ProvisioningFlow {
         &self,
         _connected: Option<&Connected>,
         context: &Context,
-    ) -> Result<Related, Error> {
+    ) -> Result<FlowRelations, Error> {
         let needed = self.spec.management_policy == ManagementPolicy::Manage && !is_deleting(self);
         let passwords = if needed {
             settled(passwords_of(self, context).await)?
@@ -88,7 +88,7 @@ impl Managed for ProvisioningFlow {
             Ok(Vec::new())
         };
         let owner = || context.index.owner_of_flow(self);
-        Ok(Related {
+        Ok(FlowRelations {
             conflict: self.is_managed().then(owner).flatten(),
             passwords,
         })
@@ -146,16 +146,20 @@ impl Managed for ProvisioningFlow {
         }
     }
 
-    fn action(change: &Change) -> Action {
+    fn action(change: &FlowChange) -> Action {
         match change {
-            Change::Create { .. } => Action::Create,
-            Change::Update { .. } => Action::Update,
-            Change::Reset { .. } => Action::Reset,
-            Change::Delete { .. } => Action::Delete,
+            FlowChange::Create { .. } => Action::Create,
+            FlowChange::Update { .. } => Action::Update,
+            FlowChange::Reset { .. } => Action::Reset,
+            FlowChange::Delete { .. } => Action::Delete,
         }
     }
 
-    async fn change(change: Change, connected: &Connected, passwords: Passwords) -> Changed<Flow> {
+    async fn change(
+        change: FlowChange,
+        connected: &Connected,
+        passwords: Passwords,
+    ) -> Changed<Flow> {
         let action = Self::action(&change);
         let Some(set) = &connected.target.set else {
             return Changed::of(action, Err(verdict_on_id(InvalidId)));
@@ -165,13 +169,15 @@ impl Managed for ProvisioningFlow {
             set,
         };
         let outcome = match change {
-            Change::Create { attempt, body } => {
+            FlowChange::Create { attempt, body } => {
                 let created = remote.create(attempt.id, body, passwords).await;
                 created.map(Some)
             }
-            Change::Update { id, body } => remote.update(&id, body, passwords).await.map(|()| None),
-            Change::Reset { id } => remote.reset(&id).await.map(|()| None),
-            Change::Delete { id } => remote.delete(&id).await.map(|()| None),
+            FlowChange::Update { id, body } => {
+                remote.update(&id, body, passwords).await.map(|()| None)
+            }
+            FlowChange::Reset { id } => remote.reset(&id).await.map(|()| None),
+            FlowChange::Delete { id } => remote.delete(&id).await.map(|()| None),
         };
         let changed = Changed::of(action, outcome);
         let created = changed.created().cloned();

@@ -12,7 +12,7 @@ use crate::graph::verdict::Verdict;
 use crate::graph::{Client, FilterDefinition, FlowSetDefinition, Operation, Priority};
 use crate::metrics::ResourceKind;
 use crate::plan::definition::FlowSetBody;
-use crate::plan::flow_set::{Change, Related, candidates};
+use crate::plan::flow_set::{FlowSetChange, FlowSetRelations, candidates};
 use crate::plan::{Action, Fetched, Input, Permit, Planned, Target};
 use crate::poll::Snapshot;
 
@@ -60,9 +60,9 @@ impl Managed for OutboundProvisioningFlowSet {
         &self,
         _connected: Option<&Connected>,
         context: &Context,
-    ) -> Result<Related, Error> {
+    ) -> Result<FlowSetRelations, Error> {
         let index = Some(&context.index).filter(|_| self.is_managed());
-        Ok(Related {
+        Ok(FlowSetRelations {
             conflict: index.and_then(|index| index.namesake_of(self)),
             owner: index.and_then(|index| index.owner_of_set(self)),
             is_contested: index.is_some_and(|index| index.is_contested(self)),
@@ -112,26 +112,26 @@ impl Managed for OutboundProvisioningFlowSet {
         Operation::CreateFlowSet
     }
 
-    fn action(change: &Change) -> Action {
+    fn action(change: &FlowSetChange) -> Action {
         match change {
-            Change::Create { .. } => Action::Create,
-            Change::Update { .. } => Action::Update,
-            Change::Delete { .. } => Action::Delete,
+            FlowSetChange::Create { .. } => Action::Create,
+            FlowSetChange::Update { .. } => Action::Update,
+            FlowSetChange::Delete { .. } => Action::Delete,
         }
     }
 
-    async fn change(change: Change, connected: &Connected, (): ()) -> Changed<FlowSet> {
+    async fn change(change: FlowSetChange, connected: &Connected, (): ()) -> Changed<FlowSet> {
         let client = &connected.session.client;
         let changed = match change {
-            Change::Create { attempt, body } => {
+            FlowSetChange::Create { attempt, body } => {
                 let created = create(client, attempt.id, body).await;
                 Changed::of(Action::Create, created.map(Some))
             }
-            Change::Update { id, body } => {
+            FlowSetChange::Update { id, body } => {
                 let updated = update(client, &id, body).await;
                 Changed::of(Action::Update, updated.map(|()| None))
             }
-            Change::Delete { id } => {
+            FlowSetChange::Delete { id } => {
                 let deleted = delete(client, &id).await;
                 Changed::of(Action::Delete, deleted.map(|()| None))
             }

@@ -18,12 +18,12 @@ use super::{Blocked, Input, Plan, Planned, Policies, ResourceStep, resource};
 /// the authority is limited where tokens are fetched.
 const RETRY_CREDENTIAL: SignedDuration = SignedDuration::from_secs(10);
 
-type Planner<'a> = planner::Planner<'a, GraphConnection>;
-type Control<T = ()> = planner::Control<GraphConnection, T>;
+type ConnectionPlanner<'a> = planner::Planner<'a, GraphConnection>;
+type ConnectionControl<T = ()> = planner::Control<GraphConnection, T>;
 
 /// Further input for the plan of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Related {
+pub struct ConnectionRelations {
     /// Number of sets and flows that refer to the connection.
     pub users: usize,
     /// Why the authority refuses a new credential while the previous one is still in use, or `None` if it does not.
@@ -34,7 +34,7 @@ impl Planned for GraphConnection {
     type Status = GraphConnectionStatus;
     type Item = FlowSet;
     type Change = Infallible;
-    type Related = Related;
+    type Related = ConnectionRelations;
 
     const NOUN: &'static str = "connection";
 
@@ -52,7 +52,7 @@ impl Planned for GraphConnection {
     }
 
     fn plan(input: &Input<Self>) -> Plan<Self> {
-        let mut planner = Planner::new(input);
+        let mut planner = ConnectionPlanner::new(input);
         let control = steps(&mut planner);
         let readiness = Readiness::of_existence("the service accepts this credential");
         planner.finish(control, &readiness)
@@ -61,7 +61,7 @@ impl Planned for GraphConnection {
 
 /// Plans one connection. Each line either ends planning or continues with the next one; at the end, the connection is
 /// as declared.
-fn steps(planner: &mut Planner) -> Control {
+fn steps(planner: &mut ConnectionPlanner) -> ConnectionControl {
     deleted(planner)?;
     planner.finalizer()?;
     suspended(planner)?;
@@ -73,7 +73,7 @@ fn steps(planner: &mut Planner) -> Control {
 }
 
 /// Ends planning if the connection is being deleted.
-fn deleted(planner: &mut Planner) -> Control {
+fn deleted(planner: &mut ConnectionPlanner) -> ConnectionControl {
     let resource = &*planner.input.resource;
     if !resource::is_deleting(resource) {
         return Continue(());
@@ -90,7 +90,7 @@ fn deleted(planner: &mut Planner) -> Control {
     Break(Next::write(ResourceStep::RemoveFinalizer))
 }
 
-fn suspended(planner: &mut Planner) -> Control {
+fn suspended(planner: &mut ConnectionPlanner) -> ConnectionControl {
     if !planner.input.resource.spec.suspend {
         return Continue(());
     }
@@ -102,7 +102,7 @@ fn suspended(planner: &mut Planner) -> Control {
 
 /// Reports a new credential that the authority refuses. The authority may need a minute until it accepts a new
 /// credential, and work with the previous one must continue until then.
-fn credential_accepted(planner: &mut Planner) -> Control {
+fn credential_accepted(planner: &mut ConnectionPlanner) -> ConnectionControl {
     let Some(verdict) = &planner.input.related.refused else {
         return Continue(());
     };

@@ -16,7 +16,7 @@ fn input(resource: GraphConnection) -> Input<GraphConnection> {
             revision: String::new(),
         }),
         collection: Some(listed(Vec::new(), 30)),
-        related: Related::default(),
+        related: ConnectionRelations::default(),
         memory: Memory::default(),
         effects: Effects::default(),
         limits: Limits { ..limits() },

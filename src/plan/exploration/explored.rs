@@ -39,8 +39,8 @@ pub(super) trait Explored: Simulated<Item: Debug, Change: Debug> {
 }
 
 impl Explored for ProvisioningFlow {
-    fn related(state: &State<Self>, slot: usize) -> flow::Related {
-        flow::Related {
+    fn related(state: &State<Self>, slot: usize) -> flow::FlowRelations {
+        flow::FlowRelations {
             conflict: conflict(state, slot),
             ..Self::surroundings()
         }
@@ -89,7 +89,7 @@ impl Explored for ProvisioningFlow {
 }
 
 impl Explored for OutboundProvisioningFlowSet {
-    fn related(state: &State<Self>, slot: usize) -> flow_set::Related {
+    fn related(state: &State<Self>, slot: usize) -> flow_set::FlowSetRelations {
         let others = state
             .cluster
             .iter()
@@ -99,7 +99,7 @@ impl Explored for OutboundProvisioningFlowSet {
             let status = Planned::status(other.resource.as_deref()?)?;
             status.id().filter(|_| status.is_owned())?.parse().ok()
         });
-        flow_set::Related {
+        flow_set::FlowSetRelations {
             conflict: conflict(state, slot),
             held: held.collect(),
             ..Self::surroundings()

@@ -8,10 +8,10 @@ use crate::plan::conditions::Summary;
 use crate::plan::planner::Next;
 use crate::plan::{Action, Ownership, Planned, resource};
 
-use super::{Change, Control, Planner, reset};
+use super::{FlowChange, FlowControl, FlowPlanner, reset};
 
 /// Ends planning unless the flow is ours or may be adopted, and the resource has the finalizer.
-pub(super) fn owned(planner: &mut Planner, flow: &Flow) -> Control {
+pub(super) fn owned(planner: &mut FlowPlanner, flow: &Flow) -> FlowControl {
     let Some(ownership) = ownership(planner, flow) else {
         return Break(not_ours(planner, flow));
     };
@@ -27,7 +27,7 @@ pub(super) fn owned(planner: &mut Planner, flow: &Flow) -> Control {
 }
 
 /// Returns why `flow` is ours, or `None` if it is not.
-pub(super) fn ownership(planner: &Planner, flow: &Flow) -> Option<Ownership> {
+pub(super) fn ownership(planner: &FlowPlanner, flow: &Flow) -> Option<Ownership> {
     let input = planner.input;
     let recorded = planner.status.id.as_deref();
     let is = |id: &str| id.eq_ignore_ascii_case(flow.id.as_str());
@@ -52,7 +52,7 @@ pub(super) fn ownership(planner: &Planner, flow: &Flow) -> Option<Ownership> {
     })
 }
 
-fn not_ours(planner: &Planner, flow: &Flow) -> Next<Change> {
+fn not_ours(planner: &FlowPlanner, flow: &Flow) -> Next<FlowChange> {
     if !planner.is_fresh() {
         return Next::refresh();
     }
@@ -73,7 +73,7 @@ fn not_ours(planner: &Planner, flow: &Flow) -> Next<Change> {
 }
 
 /// Removes from the status what it records about another flow.
-fn take_over(planner: &mut Planner) {
+fn take_over(planner: &mut FlowPlanner) {
     planner.memory.passwords.applied = None;
     planner.status = ProvisioningFlowStatus {
         drift: Vec::new(),

@@ -11,7 +11,7 @@ use crate::plan::delete::CreateOutcome;
 use crate::plan::planner::Next;
 use crate::plan::{Container, View, text};
 
-use super::{Change, Control, Planner, adopt};
+use super::{FlowChange, FlowControl, FlowPlanner, adopt};
 
 /// The result of the lookup in a complete list.
 enum FlowLookup {
@@ -22,7 +22,7 @@ enum FlowLookup {
 }
 
 /// Returns the existing flow. Ends planning if it must be created or cannot be determined.
-pub(super) fn find_or_create(planner: &mut Planner) -> Control<Flow> {
+pub(super) fn find_or_create(planner: &mut FlowPlanner) -> FlowControl<Flow> {
     let view = planner.listed(planner.status.id.is_some())?;
     if view.container == Container::Gone {
         return Break(set_gone(planner, view)?);
@@ -35,7 +35,7 @@ pub(super) fn find_or_create(planner: &mut Planner) -> Control<Flow> {
 }
 
 /// Returns the outcome of an unresolved create.
-pub(super) fn create_outcome(planner: &Planner, view: &View<Flow>) -> CreateOutcome {
+pub(super) fn create_outcome(planner: &FlowPlanner, view: &View<Flow>) -> CreateOutcome {
     match find(planner, view) {
         FlowLookup::Present(flow) if adopt::ownership(planner, &flow).is_some() => {
             CreateOutcome::Ours {
@@ -52,7 +52,7 @@ pub(super) fn create_outcome(planner: &Planner, view: &View<Flow>) -> CreateOutc
 
 /// Finds the flow of our type in our set, which can contain at most one, or the flow that is known to be ours, even if
 /// the service does not return its type.
-fn find(planner: &Planner, view: &View<Flow>) -> FlowLookup {
+fn find(planner: &FlowPlanner, view: &View<Flow>) -> FlowLookup {
     let recorded = planner.status.id.as_deref();
     let mine = |flow: &&Flow| match flow.flow_type {
         Some(_) => flow.flow_type == planner.flow_type(),
@@ -66,7 +66,7 @@ fn find(planner: &Planner, view: &View<Flow>) -> FlowLookup {
     }
 }
 
-fn create(planner: &mut Planner, view: &View<Flow>) -> Control<std::convert::Infallible> {
+fn create(planner: &mut FlowPlanner, view: &View<Flow>) -> FlowControl<std::convert::Infallible> {
     let input = planner.input;
     let missing = Missing {
         what: "the set has no flow of this type",
@@ -75,14 +75,14 @@ fn create(planner: &mut Planner, view: &View<Flow>) -> Control<std::convert::Inf
     };
     planner.create(view, &missing, |attempt| {
         let body = FlowBody::of(&input.resource.spec)?;
-        Some(Change::Create { attempt, body })
+        Some(FlowChange::Create { attempt, body })
     })
 }
 
 /// Handles a set that does not exist: it cannot contain a flow, and a flow cannot be created in it.
 ///
 /// If the flow existed before, all lists within the visibility window must agree.
-fn set_gone(planner: &mut Planner, view: &View<Flow>) -> Control<Next<Change>> {
+fn set_gone(planner: &mut FlowPlanner, view: &View<Flow>) -> FlowControl<Next<FlowChange>> {
     if !view.fresh {
         return Break(Next::refresh());
     }
@@ -104,7 +104,7 @@ fn set_gone(planner: &mut Planner, view: &View<Flow>) -> Control<Next<Change>> {
     Continue(planner.wait_a_minute(summary))
 }
 
-fn several(planner: &Planner, ids: &[String]) -> Next<Change> {
+fn several(planner: &FlowPlanner, ids: &[String]) -> Next<FlowChange> {
     let message = format!(
         "the set contains {} {} flows ({}) but can have only one: delete the others at the service",
         ids.len(),

@@ -32,12 +32,12 @@ mod update;
 #[cfg(test)]
 mod tests;
 
-type Planner<'a> = planner::Planner<'a, ProvisioningFlow>;
-type Control<T = ()> = planner::Control<ProvisioningFlow, T>;
+type FlowPlanner<'a> = planner::Planner<'a, ProvisioningFlow>;
+type FlowControl<T = ()> = planner::Control<ProvisioningFlow, T>;
 
 /// A change of a flow at the service.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
+pub enum FlowChange {
     /// Create the flow.
     Create {
         /// The recorded intent.
@@ -45,7 +45,7 @@ pub enum Change {
         /// The flow to create.
         body: FlowBody,
     },
-    /// Change properties of the flow.
+    /// FlowChange properties of the flow.
     Update {
         /// Id of the flow.
         id: String,
@@ -66,7 +66,7 @@ pub enum Change {
 
 /// Further input for the plan of a flow.
 #[derive(Clone, Debug)]
-pub struct Related {
+pub struct FlowRelations {
     /// The resource that manages the same flow, or has an unresolved create for it, described without details that users
     /// of this namespace may not read. `None` for one that only observes.
     pub conflict: Option<String>,
@@ -77,8 +77,8 @@ pub struct Related {
 impl Planned for ProvisioningFlow {
     type Status = ProvisioningFlowStatus;
     type Item = Flow;
-    type Change = Change;
-    type Related = Related;
+    type Change = FlowChange;
+    type Related = FlowRelations;
 
     const NOUN: &'static str = "flow";
 
@@ -108,7 +108,7 @@ impl Planned for ProvisioningFlow {
     }
 
     fn plan(input: &Input<Self>) -> Plan<Self> {
-        let mut planner = Planner::new(input);
+        let mut planner = FlowPlanner::new(input);
         planner.note_passwords();
         let control = steps(&mut planner);
         let spec = &input.resource.spec;
@@ -126,10 +126,10 @@ impl Planned for ProvisioningFlow {
 }
 
 /// Plans one flow. Each line either ends planning or continues with the next one; at the end, the flow is as declared.
-fn steps(planner: &mut Planner) -> Control {
+fn steps(planner: &mut FlowPlanner) -> FlowControl {
     let is_foreign = planner.input.related.conflict.is_some();
     planner.deleted(None, is_foreign, find::create_outcome, |id| {
-        Change::Delete { id }
+        FlowChange::Delete { id }
     })?;
     planner.yield_to(is_foreign);
     planner.suspended(planner.input.resource.spec.suspend)?;
@@ -151,7 +151,7 @@ pub fn knows_readiness(word: &str) -> bool {
 }
 
 /// Ends planning if another resource owns the flow.
-fn conflict(planner: &mut Planner) -> Control {
+fn conflict(planner: &mut FlowPlanner) -> FlowControl {
     let Some(owner) = &planner.input.related.conflict else {
         return Continue(());
     };
@@ -163,7 +163,7 @@ fn conflict(planner: &mut Planner) -> Control {
 }
 
 /// Resets the status if the target is another set: it describes a flow in a set that no longer exists.
-fn enter(planner: &mut Planner, target: &Target) -> Control {
+fn enter(planner: &mut FlowPlanner, target: &Target) -> FlowControl {
     let (known, set) = (known_set(planner), target.set.as_ref());
     if known.as_ref() == set {
         return Continue(());
@@ -190,11 +190,11 @@ fn enter(planner: &mut Planner, target: &Target) -> Control {
 }
 
 /// Returns the set that the status records, or `None` if there is none.
-fn known_set(planner: &Planner) -> Option<FlowSetId> {
+fn known_set(planner: &FlowPlanner) -> Option<FlowSetId> {
     planner.status.flow_set_id.as_deref()?.parse().ok()
 }
 
-impl Planner<'_> {
+impl FlowPlanner<'_> {
     /// Resets the backoff if a password has changed since the last reconcile, as it may be what caused the failures.
     /// The change is only tracked in memory: the inputs in the status must not reveal anything about a password.
     fn note_passwords(&mut self) {

@@ -19,7 +19,7 @@ use crate::plan::event::Event;
 use crate::plan::planner::Next;
 use crate::plan::{Action, Permit, Planned, ResourceStep, View, resource};
 
-use super::{Change, Control, Planner};
+use super::{FlowChange, FlowControl, FlowPlanner};
 
 /// Precision of times in a status, which are whole seconds.
 const STATUS_TIME_PRECISION: SignedDuration = SignedDuration::from_secs(1);
@@ -38,7 +38,7 @@ pub(super) fn note(flow: &ProvisioningFlow) -> Option<Reset> {
 }
 
 /// Ends planning if a reset is due or its outcome unknown, or if drift remains.
-pub(super) fn plan(planner: &mut Planner, flow: &Flow, drifted: Drifted) -> Control {
+pub(super) fn plan(planner: &mut FlowPlanner, flow: &Flow, drifted: Drifted) -> FlowControl {
     let reset = if planner.input.resource.is_managed() {
         decide(planner, flow)
     } else {
@@ -53,13 +53,13 @@ pub(super) fn plan(planner: &mut Planner, flow: &Flow, drifted: Drifted) -> Cont
 }
 
 /// Records a request while the operator only observes, so that it does not cause a reset once writes are allowed.
-fn observe(planner: &mut Planner) {
+fn observe(planner: &mut FlowPlanner) {
     if is_new(planner) {
         planner.status.reset = note(&planner.input.resource);
     }
 }
 
-fn decide(planner: &mut Planner, flow: &Flow) -> Control {
+fn decide(planner: &mut FlowPlanner, flow: &Flow) -> FlowControl {
     if let Some(verdict) = planner.failure_of(Action::Reset) {
         return Break(failed(planner, &verdict));
     }
@@ -78,7 +78,7 @@ fn decide(planner: &mut Planner, flow: &Flow) -> Control {
         Some(ResetPhase::Accepted) => settling(planner),
         Some(ResetPhase::Sending) if is_unsent(planner) => {
             let id = flow.id.to_string();
-            Break(Next::change(Change::Reset { id }))
+            Break(Next::change(FlowChange::Reset { id }))
         }
         Some(ResetPhase::Sending) => Break(lost(planner)),
         Some(ResetPhase::Refused) if is_withdrawn(planner) => Continue(()),
@@ -91,7 +91,7 @@ fn decide(planner: &mut Planner, flow: &Flow) -> Control {
 }
 
 /// Ends planning until the flows have been listed after the reset: earlier lists do not reflect it.
-fn settling(planner: &mut Planner) -> Control {
+fn settling(planner: &mut FlowPlanner) -> FlowControl {
     let reset = planner.status.reset.as_ref();
     let Some(accepted) = reset.and_then(|reset| Some(reset.time.as_ref()?.0)) else {
         return Continue(());
@@ -116,7 +116,7 @@ fn settling(planner: &mut Planner) -> Control {
 }
 
 /// Returns whether the resource requests a reset that the status does not record.
-fn is_new(planner: &Planner) -> bool {
+fn is_new(planner: &FlowPlanner) -> bool {
     let asked = asked(&planner.input.resource);
     let known = planner.status.reset.clone().unwrap_or_default();
     let token = asked.token.is_some() && asked.token != known.token;
@@ -124,12 +124,12 @@ fn is_new(planner: &Planner) -> bool {
 }
 
 /// Returns whether the user withdrew the request of a refused reset.
-fn is_withdrawn(planner: &Planner) -> bool {
+fn is_withdrawn(planner: &FlowPlanner) -> bool {
     asked(&planner.input.resource) == Reset::default()
 }
 
 /// Begins a newly requested reset.
-fn begin(planner: &mut Planner) -> Next<Change> {
+fn begin(planner: &mut FlowPlanner) -> Next<FlowChange> {
     let asked = asked(&planner.input.resource);
     let known = planner.status.reset.take().unwrap_or_default();
     planner.status.retry = None;
@@ -143,18 +143,18 @@ fn begin(planner: &mut Planner) -> Next<Change> {
 }
 
 /// Records that the reset is about to be sent.
-fn send(planner: &mut Planner) -> Next<Change> {
+fn send(planner: &mut FlowPlanner) -> Next<FlowChange> {
     enter(planner, ResetPhase::Sending);
     Next::write(ResourceStep::WriteStatus(permit(planner)))
 }
 
 /// Returns whether this process wrote the intent in the status, and is certain that no request was sent for it.
-fn is_unsent(planner: &Planner) -> bool {
+fn is_unsent(planner: &FlowPlanner) -> bool {
     planner.memory.permit.is_some() && planner.memory.permit == permit(planner)
 }
 
 /// Returns the permit that the intent in the status grants once it is written.
-fn permit(planner: &Planner) -> Option<Permit> {
+fn permit(planner: &FlowPlanner) -> Option<Permit> {
     let reset = planner.status.reset.clone()?;
     Some(Permit::Reset {
         token: reset.token,
@@ -163,14 +163,14 @@ fn permit(planner: &Planner) -> Option<Permit> {
 }
 
 /// Handles a `Sending` whose process ended before it recorded the outcome.
-fn lost(planner: &mut Planner) -> Next<Change> {
+fn lost(planner: &mut FlowPlanner) -> Next<FlowChange> {
     enter(planner, ResetPhase::Unknown);
     // The reset is not retried, so its failures are irrelevant.
     planner.status.retry = None;
     in_doubt()
 }
 
-fn failed(planner: &mut Planner, verdict: &Verdict) -> Next<Change> {
+fn failed(planner: &mut FlowPlanner, verdict: &Verdict) -> Next<FlowChange> {
     match verdict.certainty {
         Certainty::NotSent | Certainty::Refused | Certainty::Throttled => {
             enter(planner, ResetPhase::Refused);
@@ -183,13 +183,13 @@ fn failed(planner: &mut Planner, verdict: &Verdict) -> Next<Change> {
     }
 }
 
-fn in_doubt() -> Next<Change> {
+fn in_doubt() -> Next<FlowChange> {
     Next::wait(Summary::Synced {
         progress: Progress::stalled(reason::RESET_UNKNOWN, UNKNOWN),
     })
 }
 
-fn enter(planner: &mut Planner, phase: ResetPhase) {
+fn enter(planner: &mut FlowPlanner, phase: ResetPhase) {
     let reset = planner.status.reset.get_or_insert_default();
     reset.phase = Some(phase);
     reset.time = Some(Time(planner.input.now));

@@ -10,9 +10,9 @@ use crate::plan::definition::FlowBody;
 use crate::plan::planner::Next;
 use crate::plan::{Planned, compare, password};
 
-use super::{Change, Control, Planner};
+use super::{FlowChange, FlowControl, FlowPlanner};
 
-pub(super) fn plan(planner: &mut Planner, flow: &Flow) -> Control<Drifted> {
+pub(super) fn plan(planner: &mut FlowPlanner, flow: &Flow) -> FlowControl<Drifted> {
     if planner.input.effects.written {
         return Continue(written(planner, flow));
     }
@@ -45,12 +45,12 @@ pub(super) fn plan(planner: &mut Planner, flow: &Flow) -> Control<Drifted> {
     planner.differs(|planner| send(planner, flow, &body))
 }
 
-fn reports(planner: &Planner) -> bool {
+fn reports(planner: &FlowPlanner) -> bool {
     planner.input.resource.spec.drift_policy == DriftPolicy::Report
 }
 
 /// Returns the changes of the spec that cannot be compared because lists do not contain them. They are sent once.
-fn invisible(planner: &mut Planner, unseen: &[Drift], fingerprint: &str) -> Vec<Drift> {
+fn invisible(planner: &mut FlowPlanner, unseen: &[Drift], fingerprint: &str) -> Vec<Drift> {
     let mut invisible = Vec::new();
     if planner.status.applied_definition.as_deref() != Some(fingerprint) {
         invisible.extend_from_slice(unseen);
@@ -60,7 +60,7 @@ fn invisible(planner: &mut Planner, unseen: &[Drift], fingerprint: &str) -> Vec<
 }
 
 /// Records that this reconcile created or updated the flow: the service has just accepted the declared state.
-fn written(planner: &mut Planner, flow: &Flow) -> Drifted {
+fn written(planner: &mut FlowPlanner, flow: &Flow) -> Drifted {
     if let Ok(passwords) = &planner.input.related.passwords {
         planner.status.applied_secrets = password::sources(passwords);
         planner.memory.passwords.applied = Some(password::digests(passwords));
@@ -75,7 +75,7 @@ fn written(planner: &mut Planner, flow: &Flow) -> Drifted {
 ///
 /// Only the value matters, but the value that was sent is known only in memory. A process that has just started has
 /// only the recorded version of the Secret, and treats another version as another value, once.
-fn outdated_passwords(planner: &mut Planner) -> Option<Drift> {
+fn outdated_passwords(planner: &mut FlowPlanner) -> Option<Drift> {
     // Passwords that were never sent cannot be compared, and under Report they are never sent.
     if reports(planner) && planner.status.applied_secrets.is_empty() {
         return None;
@@ -94,11 +94,11 @@ fn outdated_passwords(planner: &mut Planner) -> Option<Drift> {
 }
 
 /// Sends the properties that differ, each on top of the values that the service returned.
-fn send(planner: &Planner, flow: &Flow, body: &FlowBody) -> Next<Change> {
+fn send(planner: &FlowPlanner, flow: &Flow, body: &FlowBody) -> Next<FlowChange> {
     let id = flow.id.to_string();
     let differs = |name: &str| planner.status.drift.iter().any(|drift| top(drift) == name);
     let body = body.over(&flow.properties, differs);
-    Next::change(Change::Update { id, body })
+    Next::change(FlowChange::Update { id, body })
 }
 
 /// Returns the top-level property that contains the difference. It is sent in full, because how the service merges

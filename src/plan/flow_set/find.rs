@@ -12,7 +12,7 @@ use crate::plan::delete::CreateOutcome;
 use crate::plan::planner::Next;
 use crate::plan::{Action, Attempt, Input, Ownership, Planned, Read, View, resource, text};
 
-use super::{Change, Control, Planner};
+use super::{FlowSetChange, FlowSetControl, FlowSetPlanner};
 
 /// The result of the lookup in a complete list.
 enum SetLookup {
@@ -25,7 +25,7 @@ enum SetLookup {
 }
 
 /// Returns the existing set, and why it is ours. Ends planning if it must be created or cannot be determined.
-pub(super) fn find_or_create(planner: &mut Planner) -> Control<(FlowSet, Ownership)> {
+pub(super) fn find_or_create(planner: &mut FlowSetPlanner) -> FlowSetControl<(FlowSet, Ownership)> {
     let view = planner.listed(planner.status.id.is_some())?;
     match find(planner, &view.listing.items) {
         SetLookup::Ours(set, ownership) => Continue((set, ownership)),
@@ -36,7 +36,7 @@ pub(super) fn find_or_create(planner: &mut Planner) -> Control<(FlowSet, Ownersh
 }
 
 /// Returns the outcome of an unresolved create.
-pub(super) fn create_outcome(planner: &Planner, view: &View<FlowSet>) -> CreateOutcome {
+pub(super) fn create_outcome(planner: &FlowSetPlanner, view: &View<FlowSet>) -> CreateOutcome {
     match find(planner, &view.listing.items) {
         SetLookup::Ours(set, _) => CreateOutcome::Ours {
             id: set.id.to_string(),
@@ -49,7 +49,7 @@ pub(super) fn create_outcome(planner: &Planner, view: &View<FlowSet>) -> CreateO
     }
 }
 
-fn create(planner: &mut Planner, view: &View<FlowSet>) -> Control<Infallible> {
+fn create(planner: &mut FlowSetPlanner, view: &View<FlowSet>) -> FlowSetControl<Infallible> {
     let spec = &planner.input.resource.spec;
     let missing = Missing {
         what: "the service has no set with this displayName",
@@ -58,11 +58,11 @@ fn create(planner: &mut Planner, view: &View<FlowSet>) -> Control<Infallible> {
     };
     planner.create(view, &missing, |attempt| {
         let body = FlowSetBody::of(spec);
-        Some(Change::Create { attempt, body })
+        Some(FlowSetChange::Create { attempt, body })
     })
 }
 
-fn find(planner: &Planner, sets: &[FlowSet]) -> SetLookup {
+fn find(planner: &FlowSetPlanner, sets: &[FlowSet]) -> SetLookup {
     let by_id = |id: &str| {
         sets.iter()
             .find(|set| set.id.as_str().eq_ignore_ascii_case(id))
@@ -137,12 +137,12 @@ pub fn candidates(input: &Input<OutboundProvisioningFlowSet>) -> impl Iterator<I
 }
 
 /// Returns whether another resource manages the set. A resource that only observes may use the set nevertheless.
-fn is_held_by_other(planner: &Planner, set: &FlowSet) -> bool {
+fn is_held_by_other(planner: &FlowSetPlanner, set: &FlowSet) -> bool {
     planner.input.resource.is_managed() && planner.input.related.held.contains(&set.id)
 }
 
 /// Returns why a set is ours that the user selected, or allowed to be adopted.
-fn adopted(planner: &Planner) -> Ownership {
+fn adopted(planner: &FlowSetPlanner) -> Ownership {
     if planner.input.resource.is_managed() {
         Ownership::Permission
     } else {
@@ -150,14 +150,14 @@ fn adopted(planner: &Planner) -> Ownership {
     }
 }
 
-fn held(planner: &mut Planner, id: &str) -> Next<Change> {
+fn held(planner: &mut FlowSetPlanner, id: &str) -> Next<FlowSetChange> {
     let message = format!(
         "another resource manages the set {id} in the annotation industrydata.dev/remote-id: correct the id, or delete the other resource with spec.deletionPolicy Retain"
     );
     planner.wait_a_minute(Summary::stalled(reason::CONFLICT, message))
 }
 
-fn undecided(planner: &mut Planner, ids: &[String]) -> Next<Change> {
+fn undecided(planner: &mut FlowSetPlanner, ids: &[String]) -> Next<FlowSetChange> {
     if !planner.is_fresh() {
         return Next::refresh();
     }

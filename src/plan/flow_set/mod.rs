@@ -25,12 +25,12 @@ pub use find::candidates;
 #[cfg(test)]
 mod tests;
 
-type Planner<'a> = planner::Planner<'a, OutboundProvisioningFlowSet>;
-type Control<T = ()> = planner::Control<OutboundProvisioningFlowSet, T>;
+type FlowSetPlanner<'a> = planner::Planner<'a, OutboundProvisioningFlowSet>;
+type FlowSetControl<T = ()> = planner::Control<OutboundProvisioningFlowSet, T>;
 
 /// A change of a set at the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum FlowSetChange {
     /// Create the set.
     Create {
         /// The recorded intent.
@@ -54,7 +54,7 @@ pub enum Change {
 
 /// Further input for the plan of a set.
 #[derive(Clone, Debug, Default)]
-pub struct Related {
+pub struct FlowSetRelations {
     /// The resource that has, or may create, a set with the same name through the same connection.
     pub conflict: Option<String>,
     /// Another resource that manages the recorded set, described without details that users of this namespace may not
@@ -71,8 +71,8 @@ pub struct Related {
 impl Planned for OutboundProvisioningFlowSet {
     type Status = OutboundProvisioningFlowSetStatus;
     type Item = FlowSet;
-    type Change = Change;
-    type Related = Related;
+    type Change = FlowSetChange;
+    type Related = FlowSetRelations;
 
     const NOUN: &'static str = "set";
 
@@ -94,7 +94,7 @@ impl Planned for OutboundProvisioningFlowSet {
     }
 
     fn plan(input: &Input<Self>) -> Plan<Self> {
-        let mut planner = Planner::new(input);
+        let mut planner = FlowSetPlanner::new(input);
         let control = steps(&mut planner);
         if planner.status.id.is_some() {
             planner.status.flows = Some(input.related.flows);
@@ -105,9 +105,9 @@ impl Planned for OutboundProvisioningFlowSet {
 }
 
 /// Plans one set. Each line either ends planning or continues with the next one; at the end, the set is as declared.
-fn steps(planner: &mut Planner) -> Control {
+fn steps(planner: &mut FlowSetPlanner) -> FlowSetControl {
     let is_foreign = planner.input.related.owner.is_some();
-    let change = |id| Change::Delete { id };
+    let change = |id| FlowSetChange::Delete { id };
     planner.deleted(in_use(planner), is_foreign, find::create_outcome, change)?;
     planner.yield_to(is_foreign);
     planner.suspended(planner.input.resource.spec.suspend)?;
@@ -122,7 +122,7 @@ fn steps(planner: &mut Planner) -> Control {
 }
 
 /// Returns what delays the deletion of the set: its flows must be deleted first.
-fn in_use(planner: &Planner) -> Option<Summary> {
+fn in_use(planner: &FlowSetPlanner) -> Option<Summary> {
     (planner.input.related.flows.total > 0).then(|| {
         Summary::reconciling(
             reason::IN_USE,
@@ -132,7 +132,7 @@ fn in_use(planner: &Planner) -> Option<Summary> {
 }
 
 /// Ends planning if another resource manages the recorded set.
-fn foreign(planner: &mut Planner) -> Control {
+fn foreign(planner: &mut FlowSetPlanner) -> FlowSetControl {
     let Some(owner) = &planner.input.related.owner else {
         return Continue(());
     };
@@ -143,7 +143,7 @@ fn foreign(planner: &mut Planner) -> Control {
 }
 
 /// Ends planning if another resource has, or may create, a set with the same name.
-fn conflict(planner: &mut Planner) -> Control {
+fn conflict(planner: &mut FlowSetPlanner) -> FlowSetControl {
     let Some(other) = &planner.input.related.conflict else {
         return Continue(());
     };
@@ -154,7 +154,7 @@ fn conflict(planner: &mut Planner) -> Control {
 }
 
 /// Adopts the set and mirrors its properties in the status.
-fn adopt(planner: &mut Planner, set: &FlowSet, ownership: Ownership) {
+fn adopt(planner: &mut FlowSetPlanner, set: &FlowSet, ownership: Ownership) {
     planner.memory.absent_since = None;
     planner.owned(ownership, set.id.as_str());
     planner.resolve_attempt();

@@ -348,7 +348,7 @@ fn the_set_that_is_named_is_adopted_whatever_it_is_called() {
     let recorded = named(1).knowing(|status| *status = first.status);
     let then = plan(&input(recorded, sets()));
     assert!(
-        matches!(then.step, Some(Step::Remote(Change::Update { .. }))),
+        matches!(then.step, Some(Step::Remote(FlowSetChange::Update { .. }))),
         "it is renamed"
     );
     assert_eq!(

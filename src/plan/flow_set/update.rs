@@ -8,17 +8,17 @@ use crate::plan::definition::FlowSetBody;
 use crate::plan::planner::Next;
 use crate::plan::{ResourceStep, compare};
 
-use super::{Change, Control, Planner};
+use super::{FlowSetChange, FlowSetControl, FlowSetPlanner};
 
 /// Ends planning if the set must be updated, or if drift remains.
-pub(super) fn plan(planner: &mut Planner, set: &FlowSet) -> Control {
+pub(super) fn plan(planner: &mut FlowSetPlanner, set: &FlowSet) -> FlowSetControl {
     match drifted(planner, set)? {
         Some(drifted) => Break(Next::wait(drifted)),
         None => Continue(()),
     }
 }
 
-fn drifted(planner: &mut Planner, set: &FlowSet) -> Control<Drifted> {
+fn drifted(planner: &mut FlowSetPlanner, set: &FlowSet) -> FlowSetControl<Drifted> {
     if planner.input.effects.written {
         return Continue(planner.written(set.id.as_str()));
     }
@@ -33,10 +33,10 @@ fn drifted(planner: &mut Planner, set: &FlowSet) -> Control<Drifted> {
 
 /// Updates the set, after its id is recorded: until then, the set is only identified by its name, and an update could
 /// change the name.
-fn send(planner: &Planner, set: &FlowSet, body: FlowSetBody) -> Next<Change> {
+fn send(planner: &FlowSetPlanner, set: &FlowSet, body: FlowSetBody) -> Next<FlowSetChange> {
     if !planner.records(set.id.as_str()) {
         return Next::write(ResourceStep::WriteStatus(None));
     }
     let id = set.id.to_string();
-    Next::change(Change::Update { id, body })
+    Next::change(FlowSetChange::Update { id, body })
 }

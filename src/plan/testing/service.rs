@@ -175,42 +175,44 @@ impl<Item: Clone> Service<Item> {
 }
 
 impl Simulated for ProvisioningFlow {
-    fn refusal(change: &flow::Change, items: &[Flow]) -> Option<Verdict> {
-        let flow::Change::Create { body, .. } = change else {
+    fn refusal(change: &flow::FlowChange, items: &[Flow]) -> Option<Verdict> {
+        let flow::FlowChange::Create { body, .. } = change else {
             return None;
         };
         let twin = |flow: &Flow| flow.flow_type == Some(body.flow_type);
         items.iter().any(twin).then(conflicting)
     }
-    fn action(change: &flow::Change) -> Action {
+    fn action(change: &flow::FlowChange) -> Action {
         match change {
-            flow::Change::Create { .. } => Action::Create,
-            flow::Change::Update { .. } => Action::Update,
-            flow::Change::Reset { .. } => Action::Reset,
-            flow::Change::Delete { .. } => Action::Delete,
+            flow::FlowChange::Create { .. } => Action::Create,
+            flow::FlowChange::Update { .. } => Action::Update,
+            flow::FlowChange::Reset { .. } => Action::Reset,
+            flow::FlowChange::Delete { .. } => Action::Delete,
         }
     }
 
     fn carry_out(
-        change: &flow::Change,
+        change: &flow::FlowChange,
         items: &mut Vec<Flow>,
         serial: u32,
         clock: Timestamp,
     ) -> Result<Option<Flow>, Verdict> {
         let index = |id: &str| items.iter().position(|flow| flow.id.as_str() == id);
         match change {
-            flow::Change::Create { body, .. } => {
+            flow::FlowChange::Create { body, .. } => {
                 let created = remote_flow(serial, body, clock);
                 items.push(created.clone());
                 Ok(Some(without_groups(created)))
             }
-            flow::Change::Update { id, body } => {
+            flow::FlowChange::Update { id, body } => {
                 let index = index(id).ok_or(refused(Reason::NotFound))?;
                 items[index].properties.extend(shown(body));
                 Ok(None)
             }
-            flow::Change::Reset { id } => index(id).map(|_| None).ok_or(refused(Reason::NotFound)),
-            flow::Change::Delete { id } => {
+            flow::FlowChange::Reset { id } => {
+                index(id).map(|_| None).ok_or(refused(Reason::NotFound))
+            }
+            flow::FlowChange::Delete { id } => {
                 items.retain(|flow| flow.id.as_str() != id);
                 Ok(None)
             }
@@ -224,8 +226,8 @@ impl Simulated for ProvisioningFlow {
         }
     }
 
-    fn surroundings() -> flow::Related {
-        flow::Related {
+    fn surroundings() -> flow::FlowRelations {
+        flow::FlowRelations {
             conflict: None,
             passwords: Ok(Vec::new()),
         }
@@ -249,27 +251,27 @@ impl Simulated for ProvisioningFlow {
 }
 
 impl Simulated for OutboundProvisioningFlowSet {
-    fn action(change: &flow_set::Change) -> Action {
+    fn action(change: &flow_set::FlowSetChange) -> Action {
         match change {
-            flow_set::Change::Create { .. } => Action::Create,
-            flow_set::Change::Update { .. } => Action::Update,
-            flow_set::Change::Delete { .. } => Action::Delete,
+            flow_set::FlowSetChange::Create { .. } => Action::Create,
+            flow_set::FlowSetChange::Update { .. } => Action::Update,
+            flow_set::FlowSetChange::Delete { .. } => Action::Delete,
         }
     }
 
     fn carry_out(
-        change: &flow_set::Change,
+        change: &flow_set::FlowSetChange,
         items: &mut Vec<FlowSet>,
         serial: u32,
         clock: Timestamp,
     ) -> Result<Option<FlowSet>, Verdict> {
         match change {
-            flow_set::Change::Create { body, .. } => {
+            flow_set::FlowSetChange::Create { body, .. } => {
                 let created = remote_set(serial, body, clock);
                 items.push(created.clone());
                 Ok(Some(created))
             }
-            flow_set::Change::Update { id, body } => {
+            flow_set::FlowSetChange::Update { id, body } => {
                 let set = items.iter_mut().find(|set| set.id.as_str() == id);
                 let set = set.ok_or(refused(Reason::NotFound))?;
                 let FlowSet {
@@ -280,7 +282,7 @@ impl Simulated for OutboundProvisioningFlowSet {
                 (set.display_name, set.filter) = (display_name, filter);
                 Ok(None)
             }
-            flow_set::Change::Delete { id } => {
+            flow_set::FlowSetChange::Delete { id } => {
                 items.retain(|set| set.id.as_str() != id);
                 Ok(None)
             }
@@ -294,8 +296,8 @@ impl Simulated for OutboundProvisioningFlowSet {
         }
     }
 
-    fn surroundings() -> flow_set::Related {
-        flow_set::Related::default()
+    fn surroundings() -> flow_set::FlowSetRelations {
+        flow_set::FlowSetRelations::default()
     }
 
     fn generation_told(status: &OutboundProvisioningFlowSetStatus) -> i64 {

@@ -251,7 +251,7 @@ fn a_conflict_after_a_lost_answer_is_ambiguous() {
 }
 
 /// Something that happens to the world.
-type Change = fn(&mut World<ProvisioningFlow>);
+type Edit = fn(&mut World<ProvisioningFlow>);
 
 #[test]
 fn a_second_request_that_was_never_sent_says_nothing_about_the_first() {
@@ -311,7 +311,7 @@ fn a_refused_create_is_repeated_slowly_and_at_once_when_something_changes() {
     patient.live(10);
     assert_eq!(patient.count(CREATE), 1);
 
-    let changes: [(&str, Change); 4] = [
+    let changes: [(&str, Edit); 4] = [
         ("spec", |world| {
             world.edit(|flow| flow.with(|spec| spec.reset_token = Some("a".into())));
         }),

@@ -6,9 +6,9 @@ use crate::api::DriftPolicy;
 use crate::api::DriftPolicy::{Correct, Report};
 use crate::plan::Password;
 
-fn update(step: Option<Step<Change>>) -> Vec<String> {
+fn update(step: Option<Step<FlowChange>>) -> Vec<String> {
     match step {
-        Some(Step::Remote(Change::Update { body, .. })) => {
+        Some(Step::Remote(FlowChange::Update { body, .. })) => {
             body.properties.keys().cloned().collect()
         }
         None => Vec::new(),
