@@ -16,7 +16,7 @@ use crate::api::{FINALIZER, annotation};
 use crate::failpoint;
 use crate::plan::{Attempt, Planned};
 
-use super::error::Error;
+use super::error::ReconcileError;
 use super::index::namespace;
 use super::object_name::ObjectName;
 
@@ -68,7 +68,7 @@ enum Section {
 }
 
 /// Adds the finalizer, unless the resource has changed in a way that affects plans.
-pub async fn add_finalizer<K: Written>(client: &Client, resource: &K) -> Result<K, Error> {
+pub async fn add_finalizer<K: Written>(client: &Client, resource: &K) -> Result<K, ReconcileError> {
     let metadata = json!({ "finalizers": with_finalizer(resource) });
     patch_metadata(client, resource, metadata, "add the finalizer to").await
 }
@@ -78,7 +78,7 @@ pub async fn write_intent<K: Written>(
     client: &Client,
     resource: &K,
     attempt: &Attempt,
-) -> Result<K, Error> {
+) -> Result<K, ReconcileError> {
     if failpoint::skips_intents() {
         let mut pretended = resource.clone();
         pretended.meta_mut().finalizers = Some(with_finalizer(resource));
@@ -94,7 +94,7 @@ pub async fn write_intent<K: Written>(
 }
 
 /// Removes the intent to create, unless the resource has changed in a way that affects plans.
-pub async fn clear_intent<K: Written>(client: &Client, resource: &K) -> Result<K, Error> {
+pub async fn clear_intent<K: Written>(client: &Client, resource: &K) -> Result<K, ReconcileError> {
     let metadata = json!({ "annotations": { annotation::CREATE_ATTEMPT: null } });
     patch_metadata(
         client,
@@ -106,7 +106,10 @@ pub async fn clear_intent<K: Written>(client: &Client, resource: &K) -> Result<K
 }
 
 /// Removes the finalizer, unless the resource has changed in a way that affects plans.
-pub async fn remove_finalizer<K: Written>(client: &Client, resource: &K) -> Result<K, Error> {
+pub async fn remove_finalizer<K: Written>(
+    client: &Client,
+    resource: &K,
+) -> Result<K, ReconcileError> {
     let mut finalizers = resource.finalizers().to_vec();
     finalizers.retain(|name| name != FINALIZER);
     let metadata = json!({ "finalizers": finalizers });
@@ -119,7 +122,7 @@ pub async fn write_status<K: Written, S: Serialize>(
     resource: &K,
     status: &S,
     precondition: Precondition,
-) -> Result<K, Error> {
+) -> Result<K, ReconcileError> {
     let status = Section::Status(json!(status));
     persist(
         client,
@@ -141,7 +144,7 @@ async fn persist<K: Written>(
     precondition: Precondition,
     section: &Section,
     operation: &'static str,
-) -> Result<K, Error> {
+) -> Result<K, ReconcileError> {
     let holds = |newest: &K| match precondition {
         Precondition::SameStatus => {
             newest.uid() == resource.uid() && newest.status() == resource.status()
@@ -151,15 +154,17 @@ async fn persist<K: Written>(
     let mut base = resource.clone();
     for _ in 0..MAX_CONFLICTS {
         match send(client, &base, section, operation).await {
-            Err(Error::Conflict { .. }) => match read(client, resource).await?.filter(&holds) {
-                Some(newest) => base = newest,
-                None => break,
-            },
+            Err(ReconcileError::Conflict { .. }) => {
+                match read(client, resource).await?.filter(&holds) {
+                    Some(newest) => base = newest,
+                    None => break,
+                }
+            }
             written => return written,
         }
     }
     let object = display_name(resource);
-    Err(Error::Conflict { object })
+    Err(ReconcileError::Conflict { object })
 }
 
 /// Returns the resource without the parts that no plan uses. Most of them the clients have removed already.
@@ -177,7 +182,7 @@ async fn send<K: Written>(
     base: &K,
     section: &Section,
     operation: &'static str,
-) -> Result<K, Error> {
+) -> Result<K, ReconcileError> {
     let (api, name) = (api::<K>(client, base), base.name_any());
     let mut metadata = match section {
         Section::Metadata(metadata) => metadata.clone(),
@@ -209,7 +214,7 @@ async fn send<K: Written>(
 }
 
 /// Reads the current resource from the cluster, or returns `None` if it no longer exists.
-pub async fn read<K: Written>(client: &Client, resource: &K) -> Result<Option<K>, Error> {
+pub async fn read<K: Written>(client: &Client, resource: &K) -> Result<Option<K>, ReconcileError> {
     let read = api::<K>(client, resource)
         .get_opt(&resource.name_any())
         .await;
@@ -221,10 +226,10 @@ pub async fn labels_of<K: Written>(
     client: &Client,
     namespace: &str,
     name: &ObjectName,
-) -> Result<Option<BTreeMap<String, String>>, Error> {
+) -> Result<Option<BTreeMap<String, String>>, ReconcileError> {
     let api: Api<K> = Api::namespaced(client.clone(), namespace);
     let found = api.get_metadata_opt(name.as_str()).await;
-    let found = found.map_err(|source| Error::Cluster {
+    let found = found.map_err(|source| ReconcileError::Cluster {
         operation: "read",
         object: format!("{} {namespace}/{name}", K::kind(&())),
         source: Box::new(source),
@@ -247,7 +252,7 @@ async fn patch_metadata<K: Written>(
     resource: &K,
     metadata: Value,
     operation: &'static str,
-) -> Result<K, Error> {
+) -> Result<K, ReconcileError> {
     let section = Section::Metadata(metadata);
     persist(
         client,
@@ -272,11 +277,17 @@ fn api<K: Written>(client: &Client, resource: &K) -> Api<K> {
 }
 
 /// Converts an error. A conflict and a missing object both mean that the base version was stale.
-fn failure<K: Written>(operation: &'static str, resource: &K, error: kube::Error) -> Error {
+fn failure<K: Written>(
+    operation: &'static str,
+    resource: &K,
+    error: kube::Error,
+) -> ReconcileError {
     let object = display_name(resource);
     match error {
-        kube::Error::Api(status) if [404, 409].contains(&status.code) => Error::Conflict { object },
-        error => Error::Cluster {
+        kube::Error::Api(status) if [404, 409].contains(&status.code) => {
+            ReconcileError::Conflict { object }
+        }
+        error => ReconcileError::Cluster {
             operation,
             object,
             source: Box::new(error),

@@ -18,7 +18,7 @@ use crate::poll::Snapshot;
 
 use super::cache::ReconcileCache;
 use super::context::Context;
-use super::error::{Error, Unavailable};
+use super::error::{ReconcileError, Unavailable};
 use super::index::{Index, namespace};
 use super::managed::{Changed, Connected, Managed};
 use super::session::Route;
@@ -69,7 +69,7 @@ impl Managed for GraphConnection {
         &self,
         connected: Option<&Connected>,
         context: &Context,
-    ) -> Result<ConnectionRelations, Error> {
+    ) -> Result<ConnectionRelations, ReconcileError> {
         let users = context.index.count_users(self);
         let refused = connected.and_then(|connected| connected.refused.clone());
         Ok(ConnectionRelations { users, refused })

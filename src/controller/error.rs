@@ -8,7 +8,7 @@ use crate::plan::Blocked;
 
 /// Why a reconcile failed.
 #[derive(Debug, Error)]
-pub enum Error {
+pub enum ReconcileError {
     /// A request to the cluster failed.
     #[error("failed to {operation} {object}")]
     Cluster {
@@ -66,7 +66,7 @@ pub enum Unavailable {
     /// Something else must change first. The plan of the resource reports it.
     Blocked(Blocked),
     /// A request to the cluster failed. The reconcile ends, and is retried.
-    Failed(Error),
+    Failed(ReconcileError),
 }
 
 impl From<Blocked> for Unavailable {
@@ -75,14 +75,14 @@ impl From<Blocked> for Unavailable {
     }
 }
 
-impl From<Error> for Unavailable {
-    fn from(error: Error) -> Self {
+impl From<ReconcileError> for Unavailable {
+    fn from(error: ReconcileError) -> Self {
         Self::Failed(error)
     }
 }
 
 /// Separates what a plan reports from what ends a reconcile.
-pub fn settled<T>(result: Result<T, Unavailable>) -> Result<Result<T, Blocked>, Error> {
+pub fn settled<T>(result: Result<T, Unavailable>) -> Result<Result<T, Blocked>, ReconcileError> {
     match result {
         Ok(value) => Ok(Ok(value)),
         Err(Unavailable::Blocked(blocked)) => Ok(Err(blocked)),
@@ -90,7 +90,7 @@ pub fn settled<T>(result: Result<T, Unavailable>) -> Result<Result<T, Blocked>, 
     }
 }
 
-impl Error {
+impl ReconcileError {
     /// Returns the class of the error, which stays the same from one failure to the next.
     pub(super) const fn class(&self) -> &'static str {
         match self {
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_run_on_an_old_picture_is_repeated_soon_and_then_ever_more_slowly() {
         let object = "ProvisioningFlow north/users".to_owned();
-        let conflict = Error::Conflict { object };
+        let conflict = ReconcileError::Conflict { object };
         let pauses = [0, 1, 2, 8, u32::MAX].map(|failures| conflict.pause(failures).as_millis());
         assert_eq!(pauses, [200, 400, 800, 51_200, 51_200]);
     }

@@ -23,7 +23,7 @@ use crate::poll::Snapshot;
 use super::cache::ReconcileCache;
 use super::connection::{max_age, reach};
 use super::context::Context;
-use super::error::{Error, Unavailable, settled};
+use super::error::{ReconcileError, Unavailable, settled};
 use super::index::{Index, namespace};
 use super::managed::{Changed, Connected, Managed, fetched, is_listed, verdict_on_id};
 use super::triggers::Triggers;
@@ -80,7 +80,7 @@ impl Managed for ProvisioningFlow {
         &self,
         _connected: Option<&Connected>,
         context: &Context,
-    ) -> Result<FlowRelations, Error> {
+    ) -> Result<FlowRelations, ReconcileError> {
         let needed = self.spec.management_policy == ManagementPolicy::Manage && !is_deleting(self);
         let passwords = if needed {
             settled(passwords_of(self, context).await)?
@@ -135,7 +135,7 @@ impl Managed for ProvisioningFlow {
         )
     }
 
-    async fn secrets(&self, context: &Context) -> Result<Passwords, Error> {
+    async fn secrets(&self, context: &Context) -> Result<Passwords, ReconcileError> {
         read_passwords(self, context).await
     }
 
@@ -244,7 +244,7 @@ async fn with_selector(
     flow: &ProvisioningFlow,
     mut blocked: Blocked,
     context: &Context,
-) -> Result<Blocked, Error> {
+) -> Result<Blocked, ReconcileError> {
     if let (Some(reference), None) = (&flow.spec.flow_set_ref, context.index.set_of(flow)) {
         let message = blocked.cause.message;
         blocked.cause.message = watch::missing::<OutboundProvisioningFlowSet>(
@@ -351,11 +351,14 @@ async fn passwords_of(
 
 /// Reads the passwords for a request. A Secret that has been removed since the plan ends the reconcile; the next one
 /// reports it.
-async fn read_passwords(flow: &ProvisioningFlow, context: &Context) -> Result<Passwords, Error> {
+async fn read_passwords(
+    flow: &ProvisioningFlow,
+    context: &Context,
+) -> Result<Passwords, ReconcileError> {
     let mut values = Passwords::new();
     for (role_group, reference) in passwords(&flow.spec) {
         let read = settled(context.secrets.read(&namespace(flow), reference).await)?;
-        let (password, _) = read.map_err(|_| Error::Conflict {
+        let (password, _) = read.map_err(|_| ReconcileError::Conflict {
             object: format!("Secret {}/{}", namespace(flow), reference.name),
         })?;
         values.insert(role_group.to_owned(), password);

@@ -19,7 +19,7 @@ use crate::poll::Snapshot;
 use super::cache::ReconcileCache;
 use super::connection::reach;
 use super::context::Context;
-use super::error::{Error, Unavailable};
+use super::error::{ReconcileError, Unavailable};
 use super::index::Index;
 use super::managed::{Changed, Connected, Managed, fetched, is_listed, verdict_on_id};
 use super::triggers::Triggers;
@@ -60,7 +60,7 @@ impl Managed for OutboundProvisioningFlowSet {
         &self,
         _connected: Option<&Connected>,
         context: &Context,
-    ) -> Result<FlowSetRelations, Error> {
+    ) -> Result<FlowSetRelations, ReconcileError> {
         let index = Some(&context.index).filter(|_| self.is_managed());
         Ok(FlowSetRelations {
             conflict: index.and_then(|index| index.namesake_of(self)),

@@ -17,7 +17,7 @@ use crate::poll::Snapshot;
 use super::cache::ReconcileCache;
 use super::cluster::Written;
 use super::context::Context;
-use super::error::{Error, Unavailable};
+use super::error::{ReconcileError, Unavailable};
 use super::index::{Index, Indexed};
 use super::session::Session;
 use super::triggers::Triggers;
@@ -66,7 +66,7 @@ pub trait Managed:
         &self,
         connected: Option<&Connected>,
         context: &Context,
-    ) -> impl Future<Output = Result<Self::Related, Error>> + Send;
+    ) -> impl Future<Output = Result<Self::Related, ReconcileError>> + Send;
 
     /// Adds to `input.related` what depends on the list. Called before each plan, as the list may be another by then.
     fn relate(_input: &mut Input<Self>, _context: &Context) {}
@@ -95,7 +95,7 @@ pub trait Managed:
     fn secrets(
         &self,
         _context: &Context,
-    ) -> impl Future<Output = Result<Self::Secrets, Error>> + Send {
+    ) -> impl Future<Output = Result<Self::Secrets, ReconcileError>> + Send {
         ready(Ok(Self::Secrets::default()))
     }
 

@@ -35,7 +35,7 @@ mod watch;
 
 pub use cluster::FIELD_MANAGER;
 pub use context::Context;
-pub use error::Error;
+pub use error::ReconcileError;
 pub use session::Spawn;
 pub use watch::{DEFINITIONS_MISSING, Scope, Shared, run as run_scope};
 
@@ -84,7 +84,7 @@ async fn reconcile_unspanned<K: Managed>(
     resource: Arc<K>,
     context: &Context,
     turn: &Turn,
-) -> Result<Option<Duration>, Error> {
+) -> Result<Option<Duration>, ReconcileError> {
     let _timer = context.metrics.reconciling(K::LABEL);
     let object = cluster::display_name(&*resource);
     // A panic leaves the same state as a crash: intents are in the cluster, and the locks and permits of the reconcile
@@ -92,10 +92,10 @@ async fn reconcile_unspanned<K: Managed>(
     let steps = timeout(MAX_DURATION, run_steps(resource, context, turn));
     match AssertUnwindSafe(steps).catch_unwind().await {
         Ok(Ok(ended)) => ended,
-        Ok(Err(_)) => Err(Error::Overdue { object }),
+        Ok(Err(_)) => Err(ReconcileError::Overdue { object }),
         Err(_) => {
             context.metrics.panicked(Component::Reconcile);
-            Err(Error::Panicked { object })
+            Err(ReconcileError::Panicked { object })
         }
     }
 }
@@ -105,7 +105,7 @@ async fn run_steps<K: Managed>(
     resource: Arc<K>,
     context: &Context,
     turn: &Turn,
-) -> Result<Option<Duration>, Error> {
+) -> Result<Option<Duration>, ReconcileError> {
     failpoint::panic_in_run();
     let mut reconciliation = Reconciliation::observe(resource, context, turn).await?;
     for _ in 0..MAX_STEPS {
@@ -120,13 +120,16 @@ async fn run_steps<K: Managed>(
 }
 
 /// Handles a failed reconcile: counts it, logs it and returns the pause before the next one.
-fn after_error<K: Managed>(resource: &K, error: &Error, context: &Context) -> Duration {
+fn after_error<K: Managed>(resource: &K, error: &ReconcileError, context: &Context) -> Duration {
     let failures = K::cache(context).failed(resource);
     context
         .metrics
         .reconciled(K::LABEL, ReconcileResult::Failed);
     let object = cluster::display_name(resource);
-    if matches!(error, Error::Conflict { .. } | Error::Stopping { .. }) {
+    if matches!(
+        error,
+        ReconcileError::Conflict { .. } | ReconcileError::Stopping { .. }
+    ) {
         tracing::debug!(object, %error, "reconcile will be retried");
     } else if let Some(Some(count)) =
         K::cache(context).log(resource, |log| log.failed(error.class()))

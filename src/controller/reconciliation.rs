@@ -21,7 +21,7 @@ use crate::poll::Snapshot;
 
 use super::cluster::{self, Precondition};
 use super::context::Context;
-use super::error::{Error, settled};
+use super::error::{ReconcileError, settled};
 use super::managed::{Connected, Located, Managed};
 use super::turns::Turn;
 
@@ -46,7 +46,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         seen: Arc<K>,
         context: &'a Context,
         turn: &'a Turn,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, ReconcileError> {
         let started = Instant::now();
         let resource = newest(seen, context).await?;
         let located = settled(Box::pin(resource.locate(context, turn)).await)?;
@@ -108,7 +108,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
     /// - After an update, the next process compares the object in a list and repeats the update if necessary.
     /// - After a delete, the finalizer is still there, so the next process verifies the deletion with a list.
     /// - After `ClearIntent` or `RemoveFinalizer`, the write is complete and there is nothing more to do.
-    pub(super) async fn execute(&mut self, step: Step<K::Change>) -> Result<(), Error> {
+    pub(super) async fn execute(&mut self, step: Step<K::Change>) -> Result<(), ReconcileError> {
         match step {
             Step::Refresh => self.refresh().await?,
             Step::Fetch => self.fetch().await,
@@ -119,7 +119,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
     }
 
     /// Writes the status if it differs from the one in the cluster, and publishes the events.
-    pub(super) async fn report(mut self) -> Result<(), Error> {
+    pub(super) async fn report(mut self) -> Result<(), ReconcileError> {
         let resource = self.input.resource.clone();
         let known = resource.status().cloned().unwrap_or_default();
         let gone = is_deleting(&*resource) && !is_held(&*resource);
@@ -145,21 +145,21 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         Ok(())
     }
 
-    pub(super) fn step_limit(&self) -> Error {
-        Error::StepLimit {
+    pub(super) fn step_limit(&self) -> ReconcileError {
+        ReconcileError::StepLimit {
             object: cluster::display_name(&*self.input.resource),
         }
     }
 
     /// Lists the collection. A list may take minutes, so it is not awaited while the operator stops.
-    async fn refresh(&mut self) -> Result<(), Error> {
+    async fn refresh(&mut self) -> Result<(), ReconcileError> {
         let Ok(connected) = &self.located else {
             return Ok(());
         };
         let listed = Box::pin(K::refresh(connected, self.started, Priority::Change));
         let listed = self.context.stop.run_until_cancelled(listed);
         let snapshot = self.turn.pause(listed).await;
-        let snapshot = snapshot.ok_or_else(|| Error::Stopping {
+        let snapshot = snapshot.ok_or_else(|| ReconcileError::Stopping {
             object: cluster::display_name(&*self.input.resource),
         })?;
         self.input.collection =
@@ -174,7 +174,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         }
     }
 
-    async fn write(&mut self, step: ResourceStep) -> Result<(), Error> {
+    async fn write(&mut self, step: ResourceStep) -> Result<(), ReconcileError> {
         let permit = step.grants();
         if let Some(permit) = &permit
             && let Err(verdict) = self.prepare(permit).await?
@@ -215,7 +215,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         };
         // A write whose response was lost may have succeeded: if the next reconcile finds the intent, it is this one,
         // and no request was sent for it.
-        let may_be_written = !matches!(written, Err(Error::Conflict { .. }));
+        let may_be_written = !matches!(written, Err(ReconcileError::Conflict { .. }));
         if may_be_written && permit.is_some() {
             self.permit(permit);
         }
@@ -225,7 +225,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
 
     /// Checks everything that can fail before the first byte of a request is sent, so that no intent is written for a
     /// request that cannot be sent.
-    async fn prepare(&mut self, permit: &Permit) -> Result<Result<(), Verdict>, Error> {
+    async fn prepare(&mut self, permit: &Permit) -> Result<Result<(), Verdict>, ReconcileError> {
         self.read_secrets(permit.action()).await?;
         let Ok(connected) = &self.located else {
             return Ok(Ok(()));
@@ -239,7 +239,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
     }
 
     /// Reads the Secrets that a create or an update needs, once per reconcile.
-    async fn read_secrets(&mut self, action: Action) -> Result<(), Error> {
+    async fn read_secrets(&mut self, action: Action) -> Result<(), ReconcileError> {
         let needed = matches!(action, Action::Create | Action::Update);
         if needed && self.secrets.is_none() {
             let secrets = self.input.resource.secrets(self.context);
@@ -248,20 +248,22 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         Ok(())
     }
 
-    fn covered(&self, connected: &Connected) -> Result<(), Error> {
+    fn covered(&self, connected: &Connected) -> Result<(), ReconcileError> {
         let covers = self
             .context
             .lease_guard
             .covers(connected.session.client.longest_call());
         let covers = covers && !failpoint::is_not_covered();
-        covers.then_some(()).ok_or_else(|| Error::NotLeading {
-            object: cluster::display_name(&*self.input.resource),
-        })
+        covers
+            .then_some(())
+            .ok_or_else(|| ReconcileError::NotLeading {
+                object: cluster::display_name(&*self.input.resource),
+            })
     }
 
     /// Sends a change to the service. The permit is kept if the reconcile ends before the request is sent, so that the
     /// next reconcile of this process continues.
-    async fn change(&mut self, change: K::Change) -> Result<(), Error> {
+    async fn change(&mut self, change: K::Change) -> Result<(), ReconcileError> {
         self.read_secrets(K::action(&change)).await?;
         let Ok(connected) = &self.located else {
             return Ok(());
@@ -319,7 +321,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         &mut self,
         precondition: Precondition,
         write: Write,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReconcileError> {
         let (client, resource) = (&self.context.cluster, &*self.input.resource);
         let status = &self.input.status;
         let written = cluster::write_status(client, resource, status, precondition).await?;
@@ -338,7 +340,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
 
 /// Returns the newest version of a resource: from the watch, from the result of our last write, or, if a plan on a
 /// stale version would be wrong, from the cluster itself.
-async fn newest<K: Managed>(seen: Arc<K>, context: &Context) -> Result<Arc<K>, Error> {
+async fn newest<K: Managed>(seen: Arc<K>, context: &Context) -> Result<Arc<K>, ReconcileError> {
     let newest = K::cache(context).newest(&seen);
     if !newest.is_in_doubt() {
         return Ok(newest);
@@ -346,7 +348,7 @@ async fn newest<K: Managed>(seen: Arc<K>, context: &Context) -> Result<Arc<K>, E
     let read = cluster::read(&context.cluster, &*newest).await?;
     // A removed resource needs no further work, even if the watch still contains it.
     let same = read.filter(|read| read.uid() == newest.uid());
-    same.map(Arc::new).ok_or_else(|| Error::Conflict {
+    same.map(Arc::new).ok_or_else(|| ReconcileError::Conflict {
         object: cluster::display_name(&*newest),
     })
 }

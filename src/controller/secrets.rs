@@ -24,7 +24,7 @@ use crate::failure_log::FailureLog;
 use crate::plan::{Blocked, secret};
 use crate::telemetry::with_causes;
 
-use super::error::{Error, Unavailable};
+use super::error::{ReconcileError, Unavailable};
 use super::index::{Name, SecretUse};
 use super::object_name::ObjectName;
 use super::session::secret_reference;
@@ -187,7 +187,7 @@ impl Secrets {
         name: &Name,
         object: &ObjectName,
         key: Option<&str>,
-    ) -> Result<Contents, Error> {
+    ) -> Result<Contents, ReconcileError> {
         let mut keys = self.used(name).map(|used| used.keys).unwrap_or_default();
         keys.extend(key.map(str::to_owned));
         // The semaphore is never closed.
@@ -222,7 +222,7 @@ impl Secrets {
         self.triggers.index.use_of_secret(name)
     }
 
-    fn log(&self, read: Result<(), Error>) {
+    fn log(&self, read: Result<(), ReconcileError>) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         match read {
             Ok(()) => {

@@ -11,7 +11,7 @@ use kube::core::Request;
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
-use crate::controller::error::Error;
+use crate::controller::error::ReconcileError;
 use crate::controller::object_name::ObjectName;
 
 use super::body::SecretBody;
@@ -38,7 +38,7 @@ pub async fn fetch(
     namespace: &str,
     name: &ObjectName,
     keys: BTreeSet<String>,
-) -> Result<Contents, Error> {
+) -> Result<Contents, ReconcileError> {
     match response(client, namespace, name).await {
         Ok(text) => {
             let body = SecretBody::parse(&text, &keys).ok_or_else(|| {
@@ -126,8 +126,8 @@ fn text(value: &[u8]) -> Result<SecretString, Flaw> {
     Ok(SecretString::from(text))
 }
 
-fn failure(namespace: &str, name: &ObjectName, source: kube::Error) -> Error {
-    Error::Cluster {
+fn failure(namespace: &str, name: &ObjectName, source: kube::Error) -> ReconcileError {
+    ReconcileError::Cluster {
         operation: "read",
         object: format!("Secret {namespace}/{name}"),
         source: Box::new(source),

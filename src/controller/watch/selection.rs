@@ -13,7 +13,7 @@ use kube::runtime::watcher;
 use crate::api::FINALIZER;
 use crate::controller::cluster;
 use crate::controller::context::Context;
-use crate::controller::error::Error;
+use crate::controller::error::ReconcileError;
 use crate::controller::managed::Managed;
 use crate::failpoint;
 use crate::metrics::Write;
@@ -75,7 +75,7 @@ pub(super) async fn let_go<K: Managed>(seen: K, context: Arc<Context>) {
     }
 }
 
-async fn release<K: Managed>(seen: &K, context: &Context) -> Result<(), Error> {
+async fn release<K: Managed>(seen: &K, context: &Context) -> Result<(), ReconcileError> {
     let Some(selector) = &context.selector else {
         return Ok(());
     };
@@ -90,7 +90,7 @@ async fn release<K: Managed>(seen: &K, context: &Context) -> Result<(), Error> {
     }
     let object = cluster::display_name(&newest);
     if !context.lease_guard.covers(Duration::ZERO) {
-        return Err(Error::NotLeading { object });
+        return Err(ReconcileError::NotLeading { object });
     }
     cluster::remove_finalizer(&context.cluster, &newest).await?;
     context
@@ -128,7 +128,7 @@ pub(in crate::controller) async fn missing<K: Managed>(
     name: &str,
     context: &Context,
     missing: String,
-) -> Result<String, Error> {
+) -> Result<String, ReconcileError> {
     let Some(selector) = &context.selector else {
         return Ok(missing);
     };
