@@ -194,7 +194,18 @@ impl Secrets {
         let _permit = self.reads.acquire().await;
         let began = Instant::now();
         let contents = fetch(&self.client, &name.namespace, object, keys).await;
-        let contents = contents.inspect_err(|_| self.store().failed(name, began))?;
+        let contents = match contents {
+            Ok(contents) if contents.is_refused() => {
+                let failing = self.store().failed(name, began);
+                let is_believed = failing.is_none_or(secret::is_refusal_believed);
+                is_believed
+                    .then_some(contents)
+                    .ok_or_else(|| refusal(name))?
+            }
+            contents => contents.inspect_err(|_| {
+                self.store().failed(name, began);
+            })?,
+        };
         let digest = |(key, value): (&String, &Result<SecretString, Flaw>)| {
             let digest = value.as_ref().map(digest_of).map_err(|flaw| *flaw);
             (key.clone(), digest)
@@ -245,6 +256,14 @@ impl Secrets {
 fn object_name(reference: &SecretKeyReference) -> Result<ObjectName, Blocked> {
     let name = reference.name.parse();
     name.map_err(|error| misnamed(reference, error))
+}
+
+fn refusal(name: &Name) -> Error {
+    Error::Cluster {
+        operation: "read",
+        object: format!("Secret {}/{}", name.namespace, name.name),
+        source: Box::new(kube::Error::Service("the API server refuses it".into())),
+    }
 }
 
 /// Takes the value of a key out of the contents of a Secret.

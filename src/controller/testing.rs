@@ -28,7 +28,7 @@ pub const CREDENTIAL: &str = "/api/v1/namespaces/schools/secrets/contoso";
 pub struct FakeCluster {
     secrets: Arc<Mutex<BTreeMap<String, Value>>>,
     requests: Arc<Mutex<Vec<String>>>,
-    is_down: Arc<Mutex<bool>>,
+    refusal: Arc<Mutex<Option<u16>>>,
 }
 
 impl FakeCluster {
@@ -56,9 +56,9 @@ impl FakeCluster {
         self.secrets.lock().unwrap().remove(path);
     }
 
-    /// From now on, every request fails.
-    pub fn fail(&self) {
-        *self.is_down.lock().unwrap() = true;
+    /// From now on, every request is answered with this status, or as usual.
+    pub fn refuse(&self, status: Option<u16>) {
+        *self.refusal.lock().unwrap() = status;
     }
 
     /// The paths of all requests.
@@ -77,8 +77,20 @@ impl FakeCluster {
         let path = request.uri().to_string();
         let path = path.trim_end_matches('?');
         self.requests.lock().unwrap().push(path.to_owned());
+        let refusal = *self.refusal.lock().unwrap();
         let (status, body) = match self.secrets.lock().unwrap().get(path) {
-            _ if *self.is_down.lock().unwrap() => (500, json!({})),
+            _ if refusal.is_some() => {
+                let status = refusal.unwrap();
+                let reason = if status == 403 {
+                    "Forbidden"
+                } else {
+                    "InternalError"
+                };
+                (
+                    status,
+                    json!({ "kind": "Status", "status": "Failure", "code": status, "reason": reason }),
+                )
+            }
             Some(secret) => (200, secret.clone()),
             None => (
                 404,

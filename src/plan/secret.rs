@@ -31,6 +31,16 @@ pub fn validity(interval: Duration, flaws: u32) -> Duration {
     }
 }
 
+/// How long a refusal to read a Secret that could be read before is taken for a failure of the API server. One that has
+/// just started refuses everything until it has read the roles, which takes seconds.
+const REFUSED_AFTER_START: Duration = Duration::from_mins(1);
+
+/// Returns whether a refusal to read a Secret is a matter of permissions, after reads have failed for this long.
+#[must_use]
+pub fn is_refusal_believed(failing: Duration) -> bool {
+    failing >= REFUSED_AFTER_START
+}
+
 /// Returns whether deletions may still use a session whose credential was last seen in the cluster this long ago.
 #[must_use]
 pub fn is_usable_for_deletion(unseen: Duration) -> bool {
@@ -56,6 +66,12 @@ mod tests {
             [0, 1, 2, 3, 6, 7, u32::MAX].map(seconds),
             [60, 1, 2, 4, 32, 60, 60]
         );
+    }
+
+    #[test]
+    fn a_refusal_is_believed_after_a_minute() {
+        assert!(!is_refusal_believed(Duration::from_secs(59)));
+        assert!(is_refusal_believed(MINUTE));
     }
 
     #[test]

@@ -28,6 +28,14 @@ pub struct Contents {
     pub values: BTreeMap<String, Result<SecretString, Flaw>>,
 }
 
+impl Contents {
+    /// Returns whether the operator may not read the Secret.
+    pub fn is_refused(&self) -> bool {
+        let mut values = self.values.values();
+        values.any(|value| matches!(value, Err(Flaw::Forbidden)))
+    }
+}
+
 /// Reads the values under these keys of a Secret. No other request is ever sent for Secrets.
 ///
 /// # Errors

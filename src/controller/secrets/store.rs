@@ -22,8 +22,8 @@ pub struct SecretStore {
 #[derive(Default)]
 struct SecretSlot {
     known: Option<Known>,
-    /// When the last read began, if it failed.
-    failed: Option<Instant>,
+    /// When the first and the last of consecutive reads that failed began.
+    failed: Option<(Instant, Instant)>,
     due: Option<Instant>,
     /// Held while the Secret is being read, so that concurrent callers share one request.
     turn: Arc<tokio::sync::Mutex<()>>,
@@ -82,7 +82,7 @@ impl SecretStore {
         let known = slot.known.as_ref()?;
         let digest = *known.digests.get(key)?;
         let valid_until = known.began + secret::validity(max_age, known.flaws);
-        let is_failing = slot.failed.is_some_and(|failed| failed + max_age > called);
+        let is_failing = slot.failed.is_some_and(|(_, last)| last + max_age > called);
         if known.began < called && valid_until <= called && (!is_failing || max_age.is_zero()) {
             return None;
         }
@@ -117,9 +117,15 @@ impl SecretStore {
         changes
     }
 
-    /// Records a read that began at this moment and failed.
-    pub fn failed(&mut self, name: &Name, began: Instant) {
-        self.slot(name).failed = Some(began);
+    /// Records a read that began at this moment and failed. Returns for how long reads have failed, or `None` if there
+    /// was no read before that could be used.
+    pub fn failed(&mut self, name: &Name, began: Instant) -> Option<Duration> {
+        let slot = self.slot(name);
+        let (first, last) = slot.failed.get_or_insert((began, began));
+        *last = began;
+        let failing = began.duration_since(*first);
+        let known = slot.known.as_ref()?;
+        known.digests.values().any(Result::is_ok).then_some(failing)
     }
 
     /// Plans the next read for `moment`, unless an earlier one is planned.

@@ -168,7 +168,7 @@ async fn concurrent_callers_share_a_read_and_a_request_of_a_person_reads_again()
 async fn while_the_api_server_fails_what_is_known_stays_and_reads_are_rare() {
     let mut world = World::new();
     world.begin().await;
-    world.cluster.fail();
+    world.cluster.refuse(Some(500));
     pass(MINUTE * 10).await;
     let counts = world.counts();
     assert!(counts.iter().all(|count| *count <= 12), "{counts:?}");
@@ -193,6 +193,41 @@ async fn while_the_api_server_fails_what_is_known_stays_and_reads_are_rare() {
     );
     let asked = world.value("contoso", "clientSecret", Duration::ZERO).await;
     assert!(matches!(asked, Err(Unavailable::Failed(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_a_failure_until_it_has_lasted_for_a_minute() {
+    let mut world = World::new();
+    world.begin().await;
+    world.cluster.refuse(Some(403));
+    pass(MINUTE + SECOND * 30).await;
+    world
+        .value("contoso", "clientSecret", MINUTE)
+        .await
+        .unwrap();
+    assert_eq!(
+        world.woken(),
+        [0; 3],
+        "the API server may just have started"
+    );
+    pass(MINUTE).await;
+    assert_eq!(world.woken(), [1, 1, 3]);
+    let value = world.value("contoso", "clientSecret", MINUTE).await;
+    assert!(matches!(value, Err(Unavailable::Blocked(_))));
+    world.cluster.refuse(None);
+    pass(MINUTE).await;
+    world
+        .value("contoso", "clientSecret", MINUTE)
+        .await
+        .unwrap();
+
+    let world = World::new();
+    world.cluster.refuse(Some(403));
+    let value = world.value("contoso", "clientSecret", MINUTE).await;
+    assert!(
+        matches!(value, Err(Unavailable::Blocked(_))),
+        "never read before"
+    );
 }
 
 #[tokio::test]
