@@ -258,8 +258,8 @@ fn object_name(reference: &SecretKeyReference) -> Result<ObjectName, Blocked> {
     name.map_err(|error| misnamed(reference, error))
 }
 
-fn refusal(name: &Name) -> Error {
-    Error::Cluster {
+fn refusal(name: &Name) -> ReconcileError {
+    ReconcileError::Cluster {
         operation: "read",
         object: format!("Secret {}/{}", name.namespace, name.name),
         source: Box::new(kube::Error::Service("the API server refuses it".into())),
