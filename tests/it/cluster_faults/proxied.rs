@@ -243,7 +243,7 @@ async fn live_in(env: &mut TestEnv, past: String) -> Proxy {
             .method("GET")
             .path_part("/provisioningflows")
     };
-    let past = of_flows(ProxyEffect::answer(200, past)).query("limit=500");
+    let past = of_flows(ProxyEffect::answer(200, past)).query("limit=50");
     proxy.inject(past.always());
     proxy.inject(of_flows(ProxyEffect::Hold).query("watch="));
     proxy
@@ -281,7 +281,7 @@ async fn f20_an_operator_can_be_stopped_before_it_has_seen_everything() {
     env.apply_ready(groups("groups")).await;
     env.stop_operator().await;
     // The pages of a list have this size, and the question whether the kinds are known has another.
-    let lists = Rule::new(ProxyEffect::Hold).query("limit=500");
+    let lists = Rule::new(ProxyEffect::Hold).query("limit=50");
     proxy.inject(lists.path_part("provisioningflows"));
     env.start_operator(&[]).await;
     hits(&env, &proxy, &ProxyEffect::Hold, 1).await;
