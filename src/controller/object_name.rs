@@ -15,7 +15,7 @@ const MAX_LENGTH: usize = 253;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectName(String);
 
-/// ReconcileError for a text that cannot be the name of an object.
+/// Error for a text that cannot be the name of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "a name consists of lower-case letters, digits, '-' and '.', and has at most 253 characters"

@@ -45,7 +45,7 @@ pub enum FlowChange {
         /// The flow to create.
         body: FlowBody,
     },
-    /// FlowChange properties of the flow.
+    /// Change properties of the flow.
     Update {
         /// Id of the flow.
         id: String,
