@@ -28,8 +28,8 @@ const FLAKY: f64 = 0.03;
 const LIFE: std::ops::Range<u64> = 500..2000;
 
 /// How long the others live. What became of a create whose answer was lost is only believed by a process that
-/// has watched for a whole visibility window itself.
-const LONG_LIFE: Duration = Duration::from_millis(6500);
+/// has watched for a whole visibility window itself, and on a busy machine it takes seconds until a process has seen all.
+const LONG_LIFE: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_flows_survive_kill_9_in_a_loop_and_a_flaky_network() {
