@@ -4,7 +4,7 @@
 //! controllers (reconciles in progress are finished), the pollers, the lease, the administration server. The lease is
 //! released only after all writers have stopped, because otherwise two replicas could write.
 //!
-//! The administration server and the lease run in a runtime of their own: see [`Vital`].
+//! The administration server and the lease run in a runtime of their own: see `Vital`.
 
 use std::future::pending;
 use std::net::SocketAddr;
