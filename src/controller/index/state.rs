@@ -87,12 +87,15 @@ impl IndexState {
     /// Inserts or removes the connection of this name, and derives the keys of sets and flows again that depend on it.
     fn change_connection(&mut self, name: &Name, connection: Option<Arc<GraphConnection>>) {
         let before = self.access(name);
-        match connection {
-            Some(connection) => {
-                let keys = connection_keys(&connection);
-                self.connections.insert(connection, keys);
+        if let Some(connection) = connection {
+            let keys = connection_keys(&connection);
+            self.connections.insert(connection, keys);
+        } else {
+            let gone = self.connections.get(name);
+            if let Some(uid) = gone.and_then(|gone| gone.uid()) {
+                self.reached.remove(&uid);
             }
-            None => self.connections.remove(name),
+            self.connections.remove(name);
         }
         if before != self.access(name) {
             self.put_users(name);
