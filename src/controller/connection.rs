@@ -13,7 +13,7 @@ use crate::graph::{Operation, Priority};
 use crate::metrics::ResourceKind;
 use crate::plan::connection::ConnectionRelations;
 use crate::plan::resource::is_deleting;
-use crate::plan::{Action, Blocked, Fetched, Permit, Planned, SharedStatus, Target, secret};
+use crate::plan::{Action, Blocked, Fetched, Permit, Planned, SharedStatus, secret};
 use crate::poll::Snapshot;
 
 use super::cache::ReconcileCache;
@@ -53,15 +53,9 @@ impl Managed for GraphConnection {
     async fn locate(&self, context: &Context, turn: &Turn) -> Result<Connected, Unavailable> {
         let max_age = max_age(self, Some(self));
         let renewed = context.sessions.renew(self, max_age, turn).await?;
-        let (session, revision) = renewed.revision;
-        let target = Target {
-            set: None,
-            revision,
-        };
         Ok(Connected {
-            session,
-            target,
             refused: renewed.refused,
+            ..Connected::through(renewed.revision, None)
         })
     }
 

@@ -17,7 +17,7 @@ use crate::metrics::{Metrics, ResourceKind};
 use crate::plan::definition::{FlowBody, passwords};
 use crate::plan::flow::{FlowChange, FlowRelations, knows_readiness};
 use crate::plan::resource::is_deleting;
-use crate::plan::{Action, Blocked, Fetched, Input, Password, Permit, Planned, Target};
+use crate::plan::{Action, Blocked, Fetched, Input, Password, Permit, Planned};
 use crate::poll::Snapshot;
 
 use super::cache::ReconcileCache;
@@ -64,16 +64,8 @@ impl Managed for ProvisioningFlow {
             let blocked = set_missing(self);
             return Err(with_selector(self, blocked, context).await?.into());
         };
-        let (session, revision) = reach(self, &connection, context, turn).await?;
-        let target = Target {
-            set: Some(set),
-            revision,
-        };
-        Ok(Connected {
-            session,
-            target,
-            refused: None,
-        })
+        let route = reach(self, &connection, context, turn).await?;
+        Ok(Connected::through(route, Some(set)))
     }
 
     async fn related(

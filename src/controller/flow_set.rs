@@ -13,7 +13,7 @@ use crate::graph::{Client, FilterDefinition, FlowSetDefinition, Operation, Prior
 use crate::metrics::ResourceKind;
 use crate::plan::definition::FlowSetBody;
 use crate::plan::flow_set::{FlowSetChange, FlowSetRelations, candidates};
-use crate::plan::{Action, Fetched, Input, Permit, Planned, Target};
+use crate::plan::{Action, Fetched, Input, Permit, Planned};
 use crate::poll::Snapshot;
 
 use super::cache::ReconcileCache;
@@ -43,17 +43,8 @@ impl Managed for OutboundProvisioningFlowSet {
     }
 
     async fn locate(&self, context: &Context, turn: &Turn) -> Result<Connected, Unavailable> {
-        let (session, revision) =
-            reach(self, &self.spec.connection_ref.name, context, turn).await?;
-        let target = Target {
-            set: None,
-            revision,
-        };
-        Ok(Connected {
-            session,
-            target,
-            refused: None,
-        })
+        let route = reach(self, &self.spec.connection_ref.name, context, turn).await?;
+        Ok(Connected::through(route, None))
     }
 
     async fn related(

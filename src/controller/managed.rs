@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::failpoint;
-use crate::graph::model::InvalidId;
+use crate::graph::model::{FlowSetId, InvalidId};
 use crate::graph::verdict::{Certainty, Disposition, Reason, Verdict};
 use crate::graph::{Error as GraphError, Operation, Priority};
 use crate::metrics::{Metrics, ResourceKind};
@@ -19,7 +19,7 @@ use super::cluster::Written;
 use super::context::Context;
 use super::error::{ReconcileError, Unavailable};
 use super::index::{Index, Indexed};
-use super::session::Session;
+use super::session::{Route, Session};
 use super::triggers::Triggers;
 use super::turns::Turn;
 
@@ -124,6 +124,18 @@ pub struct Connected {
     pub target: Target,
     /// Why a new credential of the connection cannot be used yet, or `None` if there is no such credential.
     pub refused: Option<Verdict>,
+}
+
+impl Connected {
+    /// Returns the location in a remote set, or among the sets, that is reached by `route`.
+    pub(super) fn through(route: Route, set: Option<FlowSetId>) -> Self {
+        let (session, revision) = route;
+        Self {
+            session,
+            target: Target { set, revision },
+            refused: None,
+        }
+    }
 }
 
 /// The result of a change at the service.

@@ -8,17 +8,15 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use kube::client::Body;
-use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::reflector;
 use kube::runtime::watcher;
 use serde_json::{Value, json};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tower::service_fn;
 
-use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::metrics::Metrics;
 
 use super::index::{Index, Indexed, SharedIndex};
-use super::triggers::{Queues, Switchboard, Triggers};
+use super::triggers::{Queues, Receivers, Switchboard, Triggers};
 
 /// The Secret of the connection of [`plan::testing`](crate::plan::testing).
 pub const CREDENTIAL: &str = "/api/v1/namespaces/schools/secrets/contoso";
@@ -119,27 +117,9 @@ pub fn index() -> Index {
     Index::new(SharedIndex::of(1), None)
 }
 
-/// Who is woken.
-pub struct Woken {
-    pub connections: UnboundedReceiver<ObjectRef<GraphConnection>>,
-    pub sets: UnboundedReceiver<ObjectRef<OutboundProvisioningFlowSet>>,
-    pub flows: UnboundedReceiver<ObjectRef<ProvisioningFlow>>,
-}
-
-pub fn triggers(index: &Index) -> (Triggers, Woken) {
-    let (connections, woken_connections) = unbounded_channel();
-    let (sets, woken_sets) = unbounded_channel();
-    let (flows, woken_flows) = unbounded_channel();
-    let queues = Queues {
-        connections,
-        sets,
-        flows,
-    };
-    let woken = Woken {
-        connections: woken_connections,
-        sets: woken_sets,
-        flows: woken_flows,
-    };
+/// Triggers between the resources of `index`, and who is woken.
+pub fn triggers(index: &Index) -> (Triggers, Receivers) {
+    let (queues, woken) = Queues::open();
     let switchboard = Switchboard::default();
     switchboard.add(None, queues);
     (

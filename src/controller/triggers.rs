@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow, annotation};
 use crate::metrics::{Component, Metrics, ResourceKind, TriggerSource};
@@ -56,6 +56,36 @@ pub struct Queues {
     pub sets: UnboundedSender<ObjectRef<OutboundProvisioningFlowSet>>,
     /// Flows.
     pub flows: UnboundedSender<ObjectRef<ProvisioningFlow>>,
+}
+
+/// The other ends of [`Queues`].
+pub struct Receivers {
+    /// Connections.
+    pub connections: UnboundedReceiver<ObjectRef<GraphConnection>>,
+    /// Sets.
+    pub sets: UnboundedReceiver<ObjectRef<OutboundProvisioningFlowSet>>,
+    /// Flows.
+    pub flows: UnboundedReceiver<ObjectRef<ProvisioningFlow>>,
+}
+
+impl Queues {
+    /// Creates empty queues, and returns them with their other ends.
+    pub fn open() -> (Self, Receivers) {
+        let (connections, woken_connections) = unbounded_channel();
+        let (sets, woken_sets) = unbounded_channel();
+        let (flows, woken_flows) = unbounded_channel();
+        let queues = Self {
+            connections,
+            sets,
+            flows,
+        };
+        let receivers = Receivers {
+            connections: woken_connections,
+            sets: woken_sets,
+            flows: woken_flows,
+        };
+        (queues, receivers)
+    }
 }
 
 impl Triggers {

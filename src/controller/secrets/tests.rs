@@ -8,7 +8,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::*;
 use crate::api::ProvisioningFlow;
 use crate::controller::index::Index;
-use crate::controller::testing::{CREDENTIAL, FakeCluster, Woken, index, show, triggers};
+use crate::controller::testing::{CREDENTIAL, FakeCluster, index, show, triggers};
+use crate::controller::triggers::Receivers;
 use crate::graph::model::FlowType;
 use crate::plan::testing::{connection, flow, flow_set};
 
@@ -20,7 +21,7 @@ struct World {
     cluster: FakeCluster,
     secrets: Arc<Secrets>,
     index: Index,
-    woken: Woken,
+    woken: Receivers,
 }
 
 impl World {

@@ -1,7 +1,8 @@
 use futures::FutureExt;
 
 use super::*;
-use crate::controller::testing::{CREDENTIAL, FakeCluster, Woken, index, show, triggers};
+use crate::controller::testing::{CREDENTIAL, FakeCluster, index, show, triggers};
+use crate::controller::triggers::Receivers;
 use crate::controller::turns::Turns;
 use crate::graph::{TransportSettings, unobserved};
 use crate::plan::testing::connection;
@@ -22,7 +23,7 @@ fn transport() -> Transport {
     Transport::new(settings).unwrap()
 }
 
-fn world() -> (FakeCluster, Sessions, Woken) {
+fn world() -> (FakeCluster, Sessions, Receivers) {
     let (cluster, index) = (FakeCluster::default(), index());
     cluster.put(CREDENTIAL, [("clientSecret", "one")]);
     show(&index, [connection()]);

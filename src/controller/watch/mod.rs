@@ -20,7 +20,7 @@ use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource};
 use tokio::sync::Semaphore;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
@@ -110,7 +110,7 @@ pub struct Scope {
 /// Runs the controllers of one scope until `stop`. Reconciles in progress are finished.
 pub async fn run(scope: Scope, stop: CancellationToken) {
     let writers = Writers::default();
-    let (queues, receivers) = queues();
+    let (queues, receivers) = Queues::open();
     let switchboard = scope.shared.switchboard.clone();
     switchboard.add(scope.namespace.clone(), queues);
     let index = Index::new(scope.shared.index.clone(), scope.namespace.as_deref());
@@ -334,27 +334,4 @@ struct Writers {
     connections: Writer<GraphConnection>,
     sets: Writer<OutboundProvisioningFlowSet>,
     flows: Writer<ProvisioningFlow>,
-}
-
-struct Receivers {
-    connections: UnboundedReceiver<ObjectRef<GraphConnection>>,
-    sets: UnboundedReceiver<ObjectRef<OutboundProvisioningFlowSet>>,
-    flows: UnboundedReceiver<ObjectRef<ProvisioningFlow>>,
-}
-
-fn queues() -> (Queues, Receivers) {
-    let (connections, woken_connections) = unbounded_channel();
-    let (sets, woken_sets) = unbounded_channel();
-    let (flows, woken_flows) = unbounded_channel();
-    let queues = Queues {
-        connections,
-        sets,
-        flows,
-    };
-    let receivers = Receivers {
-        connections: woken_connections,
-        sets: woken_sets,
-        flows: woken_flows,
-    };
-    (queues, receivers)
 }
