@@ -17,7 +17,8 @@ use super::{
     budget::{Budget, RateLimits},
     failure::Failure,
     intake::Intake,
-    token::{Tenant, TokenCache},
+    tenant::Tenant,
+    token_cache::TokenCache,
 };
 
 /// Number of credentials kept: the current one, the previous one, and one that is being tried.

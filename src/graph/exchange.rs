@@ -19,7 +19,8 @@ use super::{
     error::Error,
     failure::{Failure, Refusal, Shape},
     operation::{Observer, Operation, RequestOutcome},
-    token::{AccessToken, TokenSource},
+    token::TokenSource,
+    token_cache::AccessToken,
     transport::Transport,
 };
 

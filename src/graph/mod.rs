@@ -32,9 +32,11 @@ mod json;
 pub mod model;
 mod operation;
 mod page;
+mod tenant;
 #[cfg(test)]
 mod testing;
 mod token;
+mod token_cache;
 mod transport;
 pub mod verdict;
 
@@ -48,7 +50,7 @@ pub use self::{
     failure::{ErrorCode, Failure, LinkError, Refusal, Shape},
     model::{Flow, FlowId, FlowSet, FlowSetId, FlowType, InvalidId, Listing, Malformed},
     operation::{Observer, Operation, RequestOutcome, unobserved},
-    token::{InvalidTenant, Tenant},
+    tenant::{InvalidTenant, Tenant},
     transport::{EndpointError, Transport, TransportError, TransportSettings, check_endpoint},
     verdict::{Certainty, Disposition, Reason, Verdict},
 };

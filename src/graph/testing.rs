@@ -21,7 +21,7 @@ use super::{
     budget::RateLimits,
     client::Client,
     operation::{Observer, Operation, RequestOutcome, unobserved},
-    token::Tenant,
+    tenant::Tenant,
     transport::{Transport, TransportSettings},
 };
 

@@ -4,84 +4,18 @@
 //! for longer each time it repeats, so that hundreds of resources with a wrong secret cause only an
 //! occasional request to the authority.
 
-mod cache;
+use std::sync::Arc;
 
-use std::{fmt, sync::Arc, time::Duration};
-
-use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::value::RawValue;
-use thiserror::Error;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     account::Account,
-    answer::{Answer, success},
     failure::Failure,
-    json,
-    model::Malformed,
     operation::{Observer, Operation, RequestOutcome},
+    token_cache::{AccessToken, FetchedToken, TokenCache},
     transport::Transport,
 };
-pub(super) use cache::TokenCache;
-
-/// Tenant, by its id (a GUID) or one of its domains.
-///
-/// It is validated, because it becomes part of the URL to which the secret is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tenant(String);
-
-/// Error for a text that is neither a GUID nor a domain name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a tenant is a GUID or a domain name")]
-pub struct InvalidTenant;
-
-impl Tenant {
-    /// Returns the tenant for a GUID or for a domain name of at least two labels.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidTenant`] for anything else, including `common`, `organizations` and `consumers`, which
-    /// do not identify a single tenant.
-    pub fn new(text: &str) -> Result<Self, InvalidTenant> {
-        let guid = text.len() == 36 && uuid::Uuid::try_parse(text).is_ok();
-        (guid || is_domain(text))
-            .then(|| Self(text.to_owned()))
-            .ok_or(InvalidTenant)
-    }
-
-    /// Returns the GUID or domain name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Tenant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-fn is_domain(text: &str) -> bool {
-    text.len() <= 253 && text.contains('.') && text.split('.').all(is_label)
-}
-
-fn is_label(label: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    (1..=63).contains(&label.len())
-        && label.bytes().all(plain)
-        && !label.starts_with('-')
-        && !label.ends_with('-')
-}
-
-/// Token as a header value, marked as sensitive so that `Debug` does not print it.
-#[derive(Clone, Debug)]
-pub(super) struct AccessToken {
-    pub(super) header: HeaderValue,
-    /// Serial number among the tokens obtained so far.
-    generation: u64,
-}
 
 /// Source of the tokens of a client.
 pub(super) struct TokenSource {
@@ -190,41 +124,6 @@ impl TokenSource {
         let answer = self.transport.send(request, deadline, intake).await?;
         FetchedToken::read(answer)
     }
-}
-
-/// Token as received from the authority.
-#[derive(Debug)]
-struct FetchedToken {
-    header: HeaderValue,
-    lifetime: Duration,
-}
-
-impl FetchedToken {
-    /// Lifetime if the response does not contain one: short, because a later refresh costs one request
-    /// and an expired token a failure.
-    const ASSUMED_LIFETIME: Duration = Duration::from_mins(5);
-
-    fn read(answer: Answer) -> Result<Self, Failure> {
-        let malformed = || Failure::Malformed(Malformed::Token);
-        let body = answer.json().map_err(|failure| match failure {
-            Failure::Malformed(_) => malformed(),
-            other => other,
-        })?;
-        let [token, lifetime] =
-            success(&body, ["access_token", "expires_in"]).map_err(|_| malformed())?;
-        let token = json::text(token).filter(|token| !token.is_empty());
-        let text = format!("Bearer {}", token.ok_or_else(malformed)?);
-        let mut header = HeaderValue::try_from(text).map_err(|_| malformed())?;
-        header.set_sensitive(true);
-        let lifetime = seconds(lifetime).unwrap_or(Self::ASSUMED_LIFETIME);
-        Ok(Self { header, lifetime })
-    }
-}
-
-/// Parses a number of seconds, which older endpoints write as text.
-fn seconds(member: Option<&RawValue>) -> Option<Duration> {
-    let number = json::value(member).or_else(|| json::text(member)?.parse().ok());
-    number.map(Duration::from_secs)
 }
 
 #[cfg(test)]

@@ -1,12 +1,19 @@
-//! Cache of the last token and of the last failure to obtain one. Pure; times are passed in.
+//! Tokens, and a cache of the last one and of the last failure to obtain one. Pure; times are passed in.
 
 use std::{sync::Arc, time::Duration};
 
 use reqwest::header::HeaderValue;
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::{AccessToken, FetchedToken};
-use crate::graph::{budget::MAX_PAUSE, failure::Failure, verdict::Disposition};
+use super::{
+    answer::{Answer, success},
+    budget::MAX_PAUSE,
+    failure::Failure,
+    json,
+    model::Malformed,
+    verdict::Disposition,
+};
 
 /// Time before expiry at which a token is replaced, or a tenth of its lifetime if that is shorter.
 const MARGIN: Duration = Duration::from_mins(5);
@@ -29,8 +36,51 @@ const OUTDATED: Duration = Duration::from_secs(50);
 const TRANSIENT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 const PERSISTENT: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(5));
 
+/// Token as a header value, marked as sensitive so that `Debug` does not print it.
+#[derive(Clone, Debug)]
+pub(super) struct AccessToken {
+    pub(super) header: HeaderValue,
+    /// Serial number among the tokens obtained so far.
+    pub(super) generation: u64,
+}
+
+/// Token as received from the authority.
+#[derive(Debug)]
+pub(super) struct FetchedToken {
+    header: HeaderValue,
+    lifetime: Duration,
+}
+
+impl FetchedToken {
+    /// Lifetime if the response does not contain one: short, because a later refresh costs one request
+    /// and an expired token a failure.
+    const ASSUMED_LIFETIME: Duration = Duration::from_mins(5);
+
+    pub(super) fn read(answer: Answer) -> Result<Self, Failure> {
+        let malformed = || Failure::Malformed(Malformed::Token);
+        let body = answer.json().map_err(|failure| match failure {
+            Failure::Malformed(_) => malformed(),
+            other => other,
+        })?;
+        let [token, lifetime] =
+            success(&body, ["access_token", "expires_in"]).map_err(|_| malformed())?;
+        let token = json::text(token).filter(|token| !token.is_empty());
+        let text = format!("Bearer {}", token.ok_or_else(malformed)?);
+        let mut header = HeaderValue::try_from(text).map_err(|_| malformed())?;
+        header.set_sensitive(true);
+        let lifetime = seconds(lifetime).unwrap_or(Self::ASSUMED_LIFETIME);
+        Ok(Self { header, lifetime })
+    }
+}
+
+/// Parses a number of seconds, which older endpoints write as text.
+fn seconds(member: Option<&RawValue>) -> Option<Duration> {
+    let number = json::value(member).or_else(|| json::text(member)?.parse().ok());
+    number.map(Duration::from_secs)
+}
+
 #[derive(Debug, Default)]
-pub(in crate::graph) struct TokenCache {
+pub(super) struct TokenCache {
     token: Option<CachedToken>,
     /// Number of tokens obtained so far.
     generation: u64,
@@ -191,3 +241,6 @@ fn pause(disposition: Disposition, before: u32) -> Duration {
         _ => own,
     }
 }
+
+#[cfg(test)]
+mod tests;
