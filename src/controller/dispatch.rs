@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::watcher;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -53,7 +52,7 @@ impl<K: Managed> Dispatcher<K> {
     /// all watches have shown all there is.
     pub(super) async fn run(
         mut self,
-        seen: impl Stream<Item = watcher::Result<K>>,
+        seen: impl Stream<Item = K>,
         mut triggered: UnboundedReceiver<ObjectRef<K>>,
         stop: &CancellationToken,
     ) {
@@ -70,7 +69,9 @@ impl<K: Managed> Dispatcher<K> {
                 () = stop.cancelled() => break,
                 Some((object, pause)) = self.ended.recv() => self.end(&object, pause),
                 Some(object) = triggered.recv() => self.schedule.request(object, Instant::now()),
-                Some(event) = seen.next() => self.see(event),
+                Some(object) = seen.next() => {
+                    self.schedule.request(ObjectRef::from_obj(&object), Instant::now());
+                }
                 () = &mut ready, if !is_ready => is_ready = true,
                 () = until(due) => {}
             }
@@ -79,15 +80,6 @@ impl<K: Managed> Dispatcher<K> {
             && let Some((object, _)) = self.ended.recv().await
         {
             self.schedule.end(&object, None);
-        }
-    }
-
-    fn see(&mut self, event: watcher::Result<K>) {
-        match event {
-            Ok(object) => self
-                .schedule
-                .request(ObjectRef::from_obj(&object), Instant::now()),
-            Err(error) => super::watch::log(&error),
         }
     }
 

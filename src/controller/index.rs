@@ -4,6 +4,7 @@
 //! leave a namespace, so neither do the questions here, with one exception that reveals nothing: whether any other
 //! resource owns the same remote object, or the set that a flow is in.
 
+mod derivation;
 mod indexer;
 mod keys;
 mod owners;

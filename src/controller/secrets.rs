@@ -6,7 +6,7 @@
 
 mod body;
 mod fetch;
-mod store;
+pub(super) mod store;
 mod value;
 
 use std::panic::AssertUnwindSafe;
@@ -27,11 +27,9 @@ use crate::telemetry::with_causes;
 use super::error::{ReconcileError, Unavailable};
 use super::index::{Name, SecretUse};
 use super::object_name::ObjectName;
-use super::session::secret_reference;
 use super::triggers::Triggers;
 
 use fetch::{Contents, fetch};
-pub use store::{ChangeKind, KeyChange};
 use store::{Known, SecretStore};
 pub use value::Value;
 use value::{Flaw, digest_of, misnamed};
@@ -134,7 +132,7 @@ impl Secrets {
             .triggers
             .index
             .connection(namespace, &connection.name)?;
-        let reference = secret_reference(&connection).ok()?;
+        let reference = secret::credential(&connection).ok()?;
         let name = Name::new(namespace, &reference.name);
         self.store().confirmed(&name, &reference.key)
     }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
 
-use crate::api::{GraphConnection, SecretKeyReference, reason};
+use crate::api::{GraphConnection, reason};
 use crate::graph::verdict::{Reason, Verdict};
 use crate::graph::{Account, Client, DEFAULT_MAX_WAIT, Observer, RateLimits, Tenant, Transport};
 use crate::plan::{Blocked, Digest, resource, retry, secret};
@@ -211,7 +211,7 @@ impl Sessions {
         connection: &GraphConnection,
         max_age: Duration,
     ) -> Result<Digest, Unavailable> {
-        let reference = secret_reference(connection)?;
+        let reference = secret::credential(connection)?;
         let namespace = namespace(connection);
         match self.secrets.value(&namespace, reference, max_age).await {
             Ok(value) => Ok(value.digest),
@@ -230,7 +230,7 @@ impl Sessions {
         &self,
         connection: &GraphConnection,
     ) -> Result<(Client, Identity), Unavailable> {
-        let reference = secret_reference(connection)?;
+        let reference = secret::credential(connection)?;
         let (secret, value) = self.secrets.read(&namespace(connection), reference).await?;
         let client = self.client(connection, secret)?;
         Ok((client, identity(connection, value.digest)))
@@ -372,19 +372,6 @@ fn limits(connection: &GraphConnection) -> RateLimits {
         burst: u32::try_from(budget.burst).unwrap_or(1),
         max_wait: DEFAULT_MAX_WAIT,
     }
-}
-
-/// Returns the reference to the credential of a connection.
-pub(super) fn secret_reference(
-    connection: &GraphConnection,
-) -> Result<&SecretKeyReference, Blocked> {
-    let secret = connection.spec.credential.client_secret.as_ref();
-    secret.map(|secret| &secret.secret_key_ref).ok_or_else(|| {
-        Blocked::person(
-            reason::SECRET_NOT_FOUND,
-            "spec.credential is empty: set spec.credential.clientSecret",
-        )
-    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::plan::resource::{annotated, generation, is_deleting};
 use crate::poll::News;
 
 use super::index::{Index, Name};
-use super::secrets::{ChangeKind, KeyChange};
+use super::secrets::store::{ChangeKind, KeyChange};
 
 /// Knows whom a change concerns, and wakes them.
 #[derive(Clone)]

@@ -16,7 +16,7 @@ use super::{
     failure::{ErrorCode, Failure, Refusal, Shape},
     intake::ReadBody,
     json::{self, FoundMembers},
-    model::Malformed,
+    malformed::Malformed,
 };
 
 /// Response with a 2xx status. [`Self::json`] and [`Self::done`] check whether its body is a success,

@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 
 use thiserror::Error;
 
-use super::model::Malformed;
+use super::malformed::Malformed;
 
 /// Failure of one exchange with the service or the authority.
 #[derive(Debug, Error)]
@@ -36,6 +36,17 @@ pub enum Failure {
     /// The link to the next page must not, or cannot, be followed.
     #[error("unusable link to the next page")]
     Link(#[source] LinkError),
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        if error.is_connect() {
+            Self::Unconnected(error)
+        } else {
+            Self::Interrupted(error)
+        }
+    }
 }
 
 /// Response with a status other than 2xx.

@@ -32,7 +32,7 @@ use std::{fmt, ops::Deref, sync::Arc};
 use reqwest::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{failure::Failure, transport::failure};
+use super::failure::Failure;
 
 /// Largest body that is read. A page of Microsoft Graph is far below one megabyte.
 pub(super) const MAX_BODY: usize = 8 * 1024 * 1024;
@@ -106,7 +106,7 @@ impl ReadBody {
         intakes: [&Intake; 2],
     ) -> Result<Self, Failure> {
         let mut body = Self::default();
-        while let Some(chunk) = response.chunk().await.map_err(failure)? {
+        while let Some(chunk) = response.chunk().await? {
             let size = body.bytes.len() + chunk.len();
             if size > limit {
                 return Err(Failure::TooLarge);

@@ -11,7 +11,7 @@ use serde::{
 };
 use serde_json::{error::Category, value::RawValue};
 
-use super::model::Malformed;
+use super::malformed::Malformed;
 
 /// Members of an object by their position in the list of wanted names, or `None` for those that are absent.
 pub(super) type FoundMembers<'a, const N: usize> = [Option<&'a RawValue>; N];

@@ -29,6 +29,7 @@ mod exchange;
 mod failure;
 mod intake;
 mod json;
+mod malformed;
 pub mod model;
 mod operation;
 mod page;
@@ -48,7 +49,8 @@ pub use self::{
     client::Client,
     error::Error,
     failure::{ErrorCode, Failure, LinkError, Refusal, Shape},
-    model::{Flow, FlowId, FlowSet, FlowSetId, FlowType, InvalidId, Listing, Malformed},
+    malformed::Malformed,
+    model::{Flow, FlowId, FlowSet, FlowSetId, FlowType, InvalidId, Listing},
     operation::{Observer, Operation, RequestOutcome, unobserved},
     tenant::{InvalidTenant, Tenant},
     transport::{EndpointError, Transport, TransportError, TransportSettings, check_endpoint},

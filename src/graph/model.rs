@@ -14,9 +14,8 @@ use std::{fmt, hash::Hash, str::FromStr};
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, value::RawValue};
-use thiserror::Error;
 
-use super::json;
+use super::{json, malformed::Malformed};
 use words::{MAX_NAME, MAX_WORD};
 
 pub use self::{
@@ -282,41 +281,6 @@ pub struct Listing<T> {
     /// (truncated, not rounded), or the local time at the start of the request if the header is missing
     /// or unreadable.
     pub date: Timestamp,
-}
-
-/// Reason why a response could not be parsed. It does not contain the text of the response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Malformed {
-    /// A 2xx status that is not documented for this request.
-    #[error("an unexpected status of success")]
-    Status,
-    /// The content type is not that of JSON.
-    #[error("not sent as JSON")]
-    ContentType,
-    /// An error body with a 2xx status.
-    #[error("an error under a status of success")]
-    Error,
-    /// Not JSON at all.
-    #[error("not JSON")]
-    Syntax,
-    /// JSON, but not an object.
-    #[error("not a JSON object")]
-    NotAnObject,
-    /// `id` is missing, or cannot be an id.
-    #[error("no usable id")]
-    Id,
-    /// An object is too large to be kept.
-    #[error("an object that is too large")]
-    Size,
-    /// `value` is missing, or not a list.
-    #[error("no list of values")]
-    Values,
-    /// The response of the authority contains no usable token.
-    #[error("no access token")]
-    Token,
-    /// `@odata.nextLink` is not text.
-    #[error("@odata.nextLink is not text")]
-    NextLink,
 }
 
 fn parse_id<T: FromStr>(id: Option<&RawValue>) -> Result<T, Malformed> {

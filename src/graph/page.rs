@@ -13,7 +13,7 @@ use super::{
     answer::success,
     failure::{Failure, LinkError},
     json,
-    model::Malformed,
+    malformed::Malformed,
 };
 
 /// More pages than the largest tenant needs, at any page size that the service is likely to use:

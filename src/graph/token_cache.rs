@@ -11,7 +11,7 @@ use super::{
     budget::MAX_PAUSE,
     failure::Failure,
     json,
-    model::Malformed,
+    malformed::Malformed,
     verdict::Disposition,
 };
 

@@ -248,7 +248,9 @@ impl Transport {
         account: &Intake,
     ) -> Result<Answer, Failure> {
         let response = timeout_at(deadline, request.send()).await;
-        let response = response.map_err(|_| Failure::TimedOut)?.map_err(failure)?;
+        let response = response
+            .map_err(|_| Failure::TimedOut)?
+            .map_err(Failure::from)?;
         let status = response.status();
         let headers = Headers::read(response.headers());
         let is_success = status.is_success();
@@ -296,15 +298,6 @@ pub(crate) fn ensure_crypto_provider() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Fails only if another thread installed a provider first, which is fine.
         drop(rustls::crypto::ring::default_provider().install_default());
-    }
-}
-
-pub(super) fn failure(error: reqwest::Error) -> Failure {
-    let error = error.without_url();
-    if error.is_connect() {
-        Failure::Unconnected(error)
-    } else {
-        Failure::Interrupted(error)
     }
 }
 

@@ -199,6 +199,7 @@ impl Scope {
             }
         };
         let applied = events.reflect(writer).inspect_ok(note).applied_objects();
+        let applied = applied.inspect_err(log).filter_map(|seen| ready(seen.ok()));
         Dispatcher::new(store, context.clone(), self.spawn.clone())
             .run(applied, queue, stop)
             .await;
@@ -311,7 +312,7 @@ fn swept<K: Managed>(
 }
 
 /// Logs why a watch failed. It is retried.
-pub(super) fn log(error: &watcher::Error) {
+fn log(error: &watcher::Error) {
     if is_undefined(error) {
         tracing::error!(%error, "{DEFINITIONS_MISSING}");
     } else {

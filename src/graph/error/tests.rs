@@ -4,7 +4,7 @@ use super::*;
 use crate::graph::answer::Headers;
 use crate::graph::{
     failure::{ErrorCode, LinkError},
-    model::Malformed,
+    malformed::Malformed,
 };
 
 const PAUSE: Duration = Duration::from_secs(10);
