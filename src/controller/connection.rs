@@ -5,16 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt;
-use tokio::time::Instant;
 
 use crate::api::{GraphConnection, reason};
+use crate::graph::Operation;
 use crate::graph::model::FlowSet;
-use crate::graph::{Operation, Priority};
 use crate::metrics::ResourceKind;
 use crate::plan::connection::ConnectionRelations;
 use crate::plan::resource::is_deleting;
 use crate::plan::{Action, Blocked, Fetched, Permit, Planned, SharedStatus, secret};
-use crate::poll::Snapshot;
+use crate::poll::{ListRequest, Snapshot};
 
 use super::cache::ReconcileCache;
 use super::context::Context;
@@ -75,10 +74,9 @@ impl Managed for GraphConnection {
 
     async fn refresh(
         connected: &Connected,
-        moment: Instant,
-        priority: Priority,
+        request: ListRequest,
     ) -> Option<Arc<Snapshot<FlowSet>>> {
-        Some(connected.session.poller.sets_since(moment, priority).await)
+        Some(connected.session.poller.sets_since(request).await)
     }
 
     /// A connection does not have a remote object.

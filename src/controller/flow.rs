@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use tokio::time::Instant;
 
 use crate::api::{
     AppliedSecret, ManagementPolicy, OutboundProvisioningFlowSet, ProvisioningFlow, annotation,
@@ -18,7 +17,7 @@ use crate::plan::definition::{FlowBody, passwords};
 use crate::plan::flow::{FlowChange, FlowRelations, knows_readiness};
 use crate::plan::resource::is_deleting;
 use crate::plan::{Action, Blocked, Fetched, Input, Password, Permit, Planned};
-use crate::poll::Snapshot;
+use crate::poll::{ListRequest, Snapshot};
 
 use super::cache::ReconcileCache;
 use super::connection::{max_age, reach};
@@ -99,19 +98,9 @@ impl Managed for ProvisioningFlow {
             .latest_flows(connected.target.set.as_ref()?)
     }
 
-    async fn refresh(
-        connected: &Connected,
-        moment: Instant,
-        priority: Priority,
-    ) -> Option<Arc<Snapshot<Flow>>> {
+    async fn refresh(connected: &Connected, request: ListRequest) -> Option<Arc<Snapshot<Flow>>> {
         let set = connected.target.set.as_ref()?;
-        Some(
-            connected
-                .session
-                .poller
-                .flows_since(set, moment, priority)
-                .await,
-        )
+        Some(connected.session.poller.flows_since(set, request).await)
     }
 
     async fn fetch(connected: &Connected, id: &str) -> Fetched {

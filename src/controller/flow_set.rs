@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::api::{FilterAttribute, OutboundProvisioningFlowSet};
@@ -14,7 +13,7 @@ use crate::metrics::ResourceKind;
 use crate::plan::definition::FlowSetBody;
 use crate::plan::flow_set::{FlowSetChange, FlowSetRelations, candidates};
 use crate::plan::{Action, Fetched, Input, Permit, Planned};
-use crate::poll::Snapshot;
+use crate::poll::{ListRequest, Snapshot};
 
 use super::cache::ReconcileCache;
 use super::connection::reach;
@@ -80,10 +79,9 @@ impl Managed for OutboundProvisioningFlowSet {
 
     async fn refresh(
         connected: &Connected,
-        moment: Instant,
-        priority: Priority,
+        request: ListRequest,
     ) -> Option<Arc<Snapshot<FlowSet>>> {
-        Some(connected.session.poller.sets_since(moment, priority).await)
+        Some(connected.session.poller.sets_since(request).await)
     }
 
     async fn fetch(connected: &Connected, id: &str) -> Fetched {

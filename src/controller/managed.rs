@@ -4,15 +4,14 @@ use std::future::ready;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::time::Instant;
 
 use crate::failpoint;
 use crate::graph::model::{FlowSetId, InvalidId};
 use crate::graph::verdict::{Certainty, Disposition, Reason, Verdict};
-use crate::graph::{Error as GraphError, Operation, Priority};
+use crate::graph::{Error as GraphError, Operation};
 use crate::metrics::{Metrics, ResourceKind};
 use crate::plan::{Action, Blocked, Fetched, Input, Permit, Planned, Read, Target};
-use crate::poll::Snapshot;
+use crate::poll::{ListRequest, Snapshot};
 
 use super::cache::ReconcileCache;
 use super::cluster::Written;
@@ -80,11 +79,10 @@ pub trait Managed:
     /// Returns the last list of the collection, or `None` if there is none.
     fn latest(connected: &Connected) -> Option<Arc<Snapshot<Self::Item>>>;
 
-    /// Returns a list of the collection that began after `moment`.
+    /// Returns a list of the collection as requested.
     fn refresh(
         connected: &Connected,
-        moment: Instant,
-        priority: Priority,
+        request: ListRequest,
     ) -> impl Future<Output = Option<Arc<Snapshot<Self::Item>>>> + Send;
 
     /// Reads the object with this id, independently of lists.

@@ -12,12 +12,12 @@ use crate::graph::Priority;
 use crate::graph::verdict::{Certainty, Verdict};
 use crate::metrics::{ReconcileResult, Write};
 use crate::plan::event::Event;
-use crate::plan::resource::{is_deleting, is_held};
+use crate::plan::resource::{is_deleting, is_held, unresolved_attempt};
 use crate::plan::{
     self, Action, Input, Memory, Outcome, Permit, Plan, Read, ResourceStep, SharedStatus, Step,
     Unreadable, View,
 };
-use crate::poll::Snapshot;
+use crate::poll::{ListRequest, ListSource, Snapshot};
 
 use super::cluster::{self, Precondition};
 use super::context::Context;
@@ -156,7 +156,12 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         let Ok(connected) = &self.located else {
             return Ok(());
         };
-        let listed = Box::pin(K::refresh(connected, self.started, Priority::Change));
+        let request = ListRequest {
+            since: self.started,
+            priority: Priority::Change,
+            source: self.source(),
+        };
+        let listed = Box::pin(K::refresh(connected, request));
         let listed = self.context.stop.run_until_cancelled(listed);
         let snapshot = self.turn.pause(listed).await;
         let snapshot = snapshot.ok_or_else(|| ReconcileError::Stopping {
@@ -165,6 +170,23 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         self.input.collection =
             snapshot.map(|snapshot| read(&snapshot, self.started, self.context));
         Ok(())
+    }
+
+    /// Returns which list the plan may rely on. While it is uncertain whether a create took effect, only a documented
+    /// one may prove that it did not.
+    fn source(&self) -> ListSource {
+        let Input {
+            resource,
+            status,
+            memory,
+            ..
+        } = &self.input;
+        let permit = memory.permit.as_ref();
+        let uncertain = unresolved_attempt(&**resource, status.resolved_attempt(), permit);
+        match uncertain {
+            Some(_) => ListSource::Set,
+            None => ListSource::Any,
+        }
     }
 
     async fn fetch(&mut self) {

@@ -1,6 +1,7 @@
 //! Requests of the operator to Microsoft Graph, with one method each.
 
 mod list;
+mod sweep;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -23,6 +24,8 @@ use super::{
     token::TokenSource,
     transport::Transport,
 };
+
+pub use sweep::Sweep;
 
 /// Client for one tenant. Cheap to clone; clones share token, budget and connection pool.
 ///

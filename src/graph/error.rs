@@ -85,6 +85,20 @@ impl Error {
             .is_some_and(|refusal| refusal.status == 404 && refusal.shape == Shape::Graph)
     }
 
+    /// Returns whether the request would fail again however often it was repeated: the service does not support it, or
+    /// the response is too large or takes too long.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        let Self::Request { source, .. } = self else {
+            return false;
+        };
+        match &**source {
+            Failure::Refused(refusal) => [400, 404, 405, 422, 501].contains(&refusal.status),
+            Failure::TooLarge | Failure::Overdue => true,
+            _ => false,
+        }
+    }
+
     /// Returns the response with a status other than 2xx, or `None` if there was no such response.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {

@@ -46,7 +46,7 @@ pub use self::{
     account::Account,
     body::{FilterDefinition, FlowDefinition, FlowSetDefinition},
     budget::{Budget, Closed, DEFAULT_MAX_WAIT, Priority, RateLimits},
-    client::Client,
+    client::{Client, Sweep},
     error::Error,
     failure::{ErrorCode, Failure, LinkError, Refusal, Shape},
     malformed::Malformed,

@@ -8,6 +8,7 @@
 
 mod id;
 mod mask;
+mod swept;
 mod words;
 
 use std::{fmt, hash::Hash, str::FromStr};
@@ -23,6 +24,8 @@ pub use self::{
     mask::{PASSWORD_MASK, without_masks},
     words::displayable,
 };
+
+pub(super) use self::swept::SweptSet;
 
 /// Members of a flow that are kept. From [`FIRST_PROPERTY`] on, they are the properties that its definition can
 /// contain.

@@ -11,6 +11,8 @@ pub enum Operation {
     FetchToken,
     /// List flow sets (one page).
     ListFlowSets,
+    /// List flow sets with their flows (one page).
+    ListFlowSetsWithFlows,
     /// Read one flow set.
     GetFlowSet,
     /// Create a flow set.
@@ -40,6 +42,7 @@ impl Operation {
         match self {
             Self::FetchToken => "FetchToken",
             Self::ListFlowSets => "ListFlowSets",
+            Self::ListFlowSetsWithFlows => "ListFlowSetsWithFlows",
             Self::GetFlowSet => "GetFlowSet",
             Self::CreateFlowSet => "CreateFlowSet",
             Self::UpdateFlowSet => "UpdateFlowSet",
@@ -59,6 +62,7 @@ impl Operation {
         match self {
             Self::FetchToken => "obtain an access token",
             Self::ListFlowSets => "list the flow sets",
+            Self::ListFlowSetsWithFlows => "list the flow sets with their flows",
             Self::GetFlowSet => "read the flow set",
             Self::CreateFlowSet => "create the flow set",
             Self::UpdateFlowSet => "update the flow set",

@@ -66,6 +66,11 @@ impl PageCursor {
         }
     }
 
+    /// Returns the number of pages that were requested.
+    pub(super) fn pages(&self) -> usize {
+        self.visited.len()
+    }
+
     /// Returns the URL of the page after this one, or `None` if this was the last.
     ///
     /// A link to a page that has been read already ends the list.

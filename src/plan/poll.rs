@@ -49,6 +49,77 @@ pub fn pause(cadence: Cadence, history: History, spread: f64) -> Duration {
     pause.mul_f64(0.9 + 0.2 * spread.clamp(0.0, 1.0))
 }
 
+/// Time after which a sweep is tried again at a service that does not support it: each try is a request, and a service
+/// is rarely extended.
+const UNSUPPORTED_PAUSE: Duration = Duration::from_hours(24);
+
+/// Number of sets that a page of a sweep is assumed to contain before the first sweep: the usual page size of Microsoft
+/// Graph.
+const USUAL_PAGE: usize = 100;
+
+/// Number of lists that each page of a sweep must replace. A page is larger than the list of one set, because it contains
+/// the flows of all its sets.
+const MIN_LISTS_PER_PAGE: usize = 2;
+
+/// The outcomes of the last sweeps, which list all sets together with their flows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SweepHistory {
+    /// None was tried yet.
+    #[default]
+    Untried,
+    /// The last one succeeded, in this number of pages.
+    Done {
+        /// Number of pages.
+        pages: usize,
+    },
+    /// This number of consecutive sweeps failed.
+    Failed {
+        /// Number of sweeps.
+        count: u32,
+    },
+    /// The service does not support them.
+    Unsupported,
+}
+
+impl SweepHistory {
+    /// Returns the history after a sweep failed.
+    #[must_use]
+    pub fn failed(self) -> Self {
+        let count = match self {
+            Self::Failed { count } => count.saturating_add(1),
+            Self::Untried | Self::Done { .. } | Self::Unsupported => 1,
+        };
+        Self::Failed { count }
+    }
+
+    /// Returns the number of pages that a sweep of about this number of sets probably has.
+    #[must_use]
+    pub fn pages_of(self, sets: usize) -> usize {
+        match self {
+            Self::Done { pages } => pages.max(1),
+            Self::Untried | Self::Failed { .. } | Self::Unsupported => {
+                sets.div_ceil(USUAL_PAGE).max(1)
+            }
+        }
+    }
+}
+
+/// Returns the time from the beginning of the last sweep to that of the next one that is allowed.
+#[must_use]
+pub fn sweep_pause(history: SweepHistory) -> Duration {
+    match history {
+        SweepHistory::Untried | SweepHistory::Done { .. } => Duration::ZERO,
+        SweepHistory::Failed { count } => doubled(FIRST_PAUSE, count).min(MAX_PAUSE_AFTER_FAILURE),
+        SweepHistory::Unsupported => UNSUPPORTED_PAUSE,
+    }
+}
+
+/// Returns whether a sweep of `pages` pages is cheaper than the lists of `sets` sets.
+#[must_use]
+pub const fn sweep_pays(sets: usize, pages: usize) -> bool {
+    sets >= pages.saturating_mul(MIN_LISTS_PER_PAGE)
+}
+
 /// The comparison of two lists of objects with unique ids, in parts, so that the caller can do other work in between.
 /// Each item is visited once. The order of the items does not matter.
 #[derive(Debug)]
@@ -185,6 +256,45 @@ mod tests {
         let at = |spread| pause(cadence, History::default(), spread).as_millis();
         assert_eq!([0.0, 0.5, 1.0].map(at), [54_000, 60_000, 66_000]);
         assert_eq!([-7.0, 7.0].map(at), [54_000, 66_000]);
+    }
+
+    #[test]
+    fn a_sweep_pays_if_it_replaces_two_lists_for_each_page() {
+        let cases = [
+            (1, 1, false),
+            (2, 1, true),
+            (5, 3, false),
+            (6, 3, true),
+            (0, 1, false),
+        ];
+        for (sets, pages, pays) in cases {
+            assert_eq!(sweep_pays(sets, pages), pays, "{sets} sets, {pages} pages");
+        }
+        assert!(!sweep_pays(usize::MAX - 1, usize::MAX));
+    }
+
+    #[test]
+    fn the_pages_of_a_sweep_are_those_of_the_last_one() {
+        let estimate = |sets| SweepHistory::Untried.pages_of(sets);
+        assert_eq!([0, 1, 100, 101, 2_500].map(estimate), [1, 1, 1, 2, 25]);
+        assert_eq!(SweepHistory::Done { pages: 7 }.pages_of(2_500), 7);
+        assert_eq!(SweepHistory::Done { pages: 0 }.pages_of(2_500), 1);
+    }
+
+    #[test]
+    fn sweeps_pause_after_failures_and_for_a_day_if_they_are_unsupported() {
+        let failed = SweepHistory::Untried.failed();
+        let thrice = failed.failed().failed();
+        let often = SweepHistory::Failed { count: u32::MAX }.failed();
+        let pauses = [SweepHistory::Done { pages: 3 }, failed, thrice, often];
+        assert_eq!(
+            pauses.map(|history| sweep_pause(history).as_secs()),
+            [0, 2, 8, 300]
+        );
+        assert_eq!(
+            sweep_pause(SweepHistory::Unsupported),
+            Duration::from_hours(24)
+        );
     }
 
     fn changed_types(old: &[Flow], new: &[Flow]) -> Vec<FlowType> {

@@ -1,5 +1,7 @@
 //! The last list of a collection of the service, and requests for the next one.
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,10 +14,6 @@ use crate::graph::model::{FlowSetId, Listing};
 use crate::graph::verdict::Verdict;
 use crate::plan::Container;
 use crate::plan::poll::{Cadence, History, pause};
-
-/// How long a request for a fresh list waits so that concurrent requests can share the list. 100 ms is short compared
-/// to a list and covers resources that are applied together.
-const GATHERING: Duration = Duration::from_millis(100);
 
 /// The result of one list.
 #[derive(Clone, Debug)]
@@ -45,6 +43,21 @@ struct CollectionState<T> {
     history: History,
     /// Whether the next poll is due now because something was changed.
     nudged: bool,
+    /// When this process last changed something in the collection.
+    changed: Option<Instant>,
+    /// Random number from 0 to 1 that spreads the next poll.
+    spread: f64,
+}
+
+/// What a sweep means for one of the collections in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reception {
+    /// It is as good as a list of the collection.
+    Accepted,
+    /// The collection was listed or changed after the sweep began.
+    Outdated,
+    /// It lacks an object of the last list, so a list of the collection has to confirm that the object is gone.
+    Contradicted,
 }
 
 impl<T> Default for Collection<T> {
@@ -54,6 +67,8 @@ impl<T> Default for Collection<T> {
                 latest: None,
                 history: History::default(),
                 nudged: false,
+                changed: None,
+                spread: 0.5,
             }),
             turn: tokio::sync::Mutex::default(),
             failures: Mutex::default(),
@@ -80,18 +95,26 @@ impl<T: Clone> Collection<T> {
         if let Some(snapshot) = self.newer_than(moment) {
             return snapshot;
         }
-        tokio::time::sleep(GATHERING).await;
         list().await
     }
 
     /// Stores a new list, and returns the previous one with it. The caller compares them, and calls
-    /// [`compared`](Self::compared).
+    /// [`compared`](Self::compared). `spread`, from 0 to 1, is that of the next poll.
+    ///
+    /// A list that began before the latest one changes nothing.
     pub(super) fn replace(
         &self,
         mut snapshot: Snapshot<T>,
+        spread: f64,
     ) -> (Option<Arc<Snapshot<T>>>, Arc<Snapshot<T>>) {
         let mut state = self.write();
+        if let Some(latest) = &state.latest
+            && latest.began > snapshot.began
+        {
+            return (Some(latest.clone()), latest.clone());
+        }
         state.nudged = false;
+        state.spread = spread;
         state.history.failures = match snapshot.outcome {
             Ok(_) => 0,
             Err(_) => state.history.failures.saturating_add(1),
@@ -134,6 +157,7 @@ impl<T: Clone> Collection<T> {
     pub(super) fn amend(&self, created: Option<T>, is_same: impl Fn(&T, &T) -> bool) {
         let mut state = self.write();
         state.nudged = true;
+        state.changed = Some(Instant::now());
         state.history.quiet = 0;
         let (Some(snapshot), Some(created)) = (state.latest.as_ref(), created) else {
             return;
@@ -153,17 +177,49 @@ impl<T: Clone> Collection<T> {
     }
 
     /// Returns the time until the next poll is due.
-    pub(super) fn due_in(&self, cadence: Cadence, spread: f64) -> Duration {
+    pub(super) fn due_in(&self, cadence: Cadence) -> Duration {
         let state = self.read();
         match &state.latest {
             Some(latest) if !state.nudged => {
-                pause(cadence, state.history, spread).saturating_sub(latest.began.elapsed())
+                let pause = pause(cadence, state.history, state.spread);
+                pause.saturating_sub(latest.began.elapsed())
             }
             _ => Duration::ZERO,
         }
     }
 
-    fn newer_than(&self, moment: Instant) -> Option<Arc<Snapshot<T>>> {
+    /// Returns whether the container did not exist according to the latest list.
+    pub(super) fn is_gone(&self) -> bool {
+        let state = self.read();
+        let latest = state.latest.as_ref();
+        latest.is_some_and(|latest| latest.container == Container::Gone)
+    }
+
+    /// Returns what a sweep that began at `began` and found `items` means for this collection.
+    pub(super) fn reception<Id: Eq + Hash>(
+        &self,
+        began: Instant,
+        items: &[T],
+        id: fn(&T) -> &Id,
+    ) -> Reception {
+        let state = self.read();
+        let listed = state.latest.as_ref().map(|latest| latest.began);
+        if listed.max(state.changed).is_some_and(|last| last >= began) {
+            return Reception::Outdated;
+        }
+        let known = state.latest.as_ref().map(|latest| &latest.outcome);
+        let Some(Ok(known)) = known else {
+            return Reception::Accepted;
+        };
+        let found: HashSet<&Id> = items.iter().map(id).collect();
+        if known.items.iter().all(|item| found.contains(id(item))) {
+            Reception::Accepted
+        } else {
+            Reception::Contradicted
+        }
+    }
+
+    pub(super) fn newer_than(&self, moment: Instant) -> Option<Arc<Snapshot<T>>> {
         self.latest().filter(|latest| latest.began >= moment)
     }
 
@@ -177,31 +233,4 @@ impl<T: Clone> Collection<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::graph::model::{Flow, FlowType};
-    use crate::plan::testing::{flow, listed, remote_flow};
-    use crate::plan::{Read, View};
-
-    #[test]
-    fn what_a_list_shows_already_is_not_added_again() {
-        let created = remote_flow(1, &flow(FlowType::User), 0);
-        for (items, count) in [(vec![], 1), (vec![created.clone()], 1)] {
-            let Read::Known(View { listing, began, .. }) = listed::<Flow>(items, 0) else {
-                unreachable!()
-            };
-            let flows = Collection::default();
-            let snapshot = Snapshot {
-                began: Instant::now(),
-                began_at: began,
-                outcome: Ok(listing),
-                container: Container::Exists,
-                failures: 0,
-            };
-            flows.replace(snapshot);
-            flows.amend(Some(created.clone()), |one, other| one.id == other.id);
-            let latest = flows.latest().unwrap();
-            assert_eq!(latest.outcome.as_ref().unwrap().items.len(), count);
-        }
-    }
-}
+mod tests;

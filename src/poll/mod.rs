@@ -5,7 +5,12 @@
 //! remote objects have changed since the previous list.
 
 mod collection;
+mod difference;
+mod moment;
 mod poller;
+mod request;
+mod sweeps;
 
 pub use collection::Snapshot;
 pub use poller::{Interest, News, Poller};
+pub use request::{ListRequest, ListSource};

@@ -1,24 +1,24 @@
 //! The poller of a connection: lists the collections that are due, stores the lists and reports changes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{BuildHasher, Hash, RandomState};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use k8s_openapi::jiff::Timestamp;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
 use crate::failpoint;
-use crate::graph::model::{Flow, FlowSet, FlowSetId, FlowType, Listing};
-use crate::graph::{Client, Error, Priority};
-use crate::plan::poll::{Cadence, ListComparison, ids_and_names_of, types_of};
-use crate::plan::{Container, REPORTED_FAILURES};
+use crate::graph::model::{Flow, FlowSet, FlowSetId, FlowType};
+use crate::graph::{Client, Priority};
+use crate::plan::poll::Cadence;
 
 use super::collection::{Collection, Snapshot};
+use super::request::{ListRequest, ListSource};
+use super::sweeps::Sweeps;
+
+mod lists;
 
 /// Interval between checks for collections that are due. 1 s is also the shortest pause between polls.
 const TICK: Duration = Duration::from_secs(1);
@@ -30,8 +30,13 @@ const MAX_PANIC_DOUBLINGS: u32 = 6;
 /// request budget is left for changes.
 const MAX_CONCURRENT_LISTS: usize = 4;
 
-/// Number of items of a list that are compared before other tasks run: 1,000 take about a millisecond.
-const MAX_COMPARED_AT_ONCE: usize = 1_000;
+/// How long a request for a fresh list waits so that concurrent requests can share the list. 100 ms is short compared
+/// to a list and covers resources that are applied together.
+const GATHERING: Duration = Duration::from_millis(100);
+
+/// Share of the interval within which a poll counts as due soon: polls are spread by a tenth in either direction, so two
+/// that are due at the same time can be a fifth apart.
+const SOON_SHARE: u32 = 5;
 
 /// The collections that the resources of a connection need.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +69,7 @@ pub struct Poller {
     client: Client,
     sets: Collection<FlowSet>,
     flows: Mutex<HashMap<FlowSetId, Arc<Collection<Flow>>>>,
+    sweeps: Sweeps,
     interest: Box<dyn Fn() -> Interest + Send + Sync>,
     tell: Box<dyn Fn(News) + Send + Sync>,
 }
@@ -80,6 +86,7 @@ impl Poller {
             client,
             sets: Collection::default(),
             flows: Mutex::default(),
+            sweeps: Sweeps::default(),
             interest: Box::new(interest),
             tell: Box::new(tell),
         }
@@ -95,7 +102,7 @@ impl Poller {
                 () = stop.cancelled() => return,
             }
             tokio::select! {
-                () = tokio::time::sleep(TICK * (1 << panics)) => {}
+                () = sleep(TICK * (1 << panics)) => {}
                 () = stop.cancelled() => return,
             }
         }
@@ -127,24 +134,32 @@ impl Poller {
         self.flows_of(set).latest()
     }
 
-    /// Returns a list of sets that began after `moment`.
-    pub async fn sets_since(&self, moment: Instant, priority: Priority) -> Arc<Snapshot<FlowSet>> {
-        self.sets
-            .since(moment, async || self.list_sets(priority).await)
-            .await
+    /// Returns a list of sets as requested.
+    pub async fn sets_since(&self, request: ListRequest) -> Arc<Snapshot<FlowSet>> {
+        let list = async || {
+            sleep(GATHERING).await;
+            self.list_sets(request.priority).await
+        };
+        self.sets.since(request.since, list).await
     }
 
-    /// Returns a list of a set's flows that began after `moment`.
-    pub async fn flows_since(
-        &self,
-        set: &FlowSetId,
-        moment: Instant,
-        priority: Priority,
-    ) -> Arc<Snapshot<Flow>> {
+    /// Returns a list of a set's flows as requested. If reconciles wait for the flows of many sets, one sweep is made for
+    /// all of them.
+    pub async fn flows_since(&self, set: &FlowSetId, request: ListRequest) -> Arc<Snapshot<Flow>> {
         let flows = self.flows_of(set);
-        flows
-            .since(moment, async || self.list_flows(set, priority).await)
-            .await
+        let list = async || {
+            let waiting = (request.source == ListSource::Any).then(|| self.sweeps.wait());
+            sleep(GATHERING).await;
+            if waiting.is_some() && self.sweeps.pays_for_waiting(self.known_sets()) {
+                self.sweep_since(request).await;
+                if let Some(swept) = flows.newer_than(request.since) {
+                    return swept;
+                }
+            }
+            drop(waiting);
+            self.list_flows(set, request.priority).await
+        };
+        flows.since(request.since, list).await
     }
 
     /// Records that this process has just changed or created a set.
@@ -160,13 +175,21 @@ impl Poller {
 
     /// Lists all collections that are due.
     async fn poll(&self, interest: &Interest) {
+        if self.is_sweep_due(interest) {
+            self.sweep_since(ListRequest {
+                since: Instant::now(),
+                priority: Priority::Poll,
+                source: ListSource::Any,
+            })
+            .await;
+        }
         if let Some(cadence) = interest.sets
-            && self.sets.due_in(cadence, spread()).is_zero()
+            && self.sets.due_in(cadence).is_zero()
         {
             self.list_sets(Priority::Poll).await;
         }
         let is_due = |(set, cadence): &(&FlowSetId, &Cadence)| {
-            self.flows_of(set).due_in(**cadence, spread()).is_zero()
+            self.flows_of(set).due_in(**cadence).is_zero()
         };
         let due = interest.flows.iter().filter(is_due);
         futures::stream::iter(due)
@@ -176,88 +199,32 @@ impl Poller {
             .await;
     }
 
-    async fn list_sets(&self, priority: Priority) -> Arc<Snapshot<FlowSet>> {
-        let began = Began::now();
-        let listed = self.client.list_flow_sets(priority).await;
-        self.sets.log(&listed, "sets", None);
-        let snapshot = began.snapshot(listed, Container::Exists);
-        let (before, now) = self.sets.replace(snapshot);
-        warn_of_unread(before.as_deref(), &now, "sets");
-        let difference = difference(before.as_deref(), &now, |set| &set.id).await;
-        self.sets.compared(difference.is_news());
-        self.tell_sets(&difference, &now);
-        now
-    }
-
-    async fn list_flows(&self, set: &FlowSetId, priority: Priority) -> Arc<Snapshot<Flow>> {
-        let began = Began::now();
-        let listed = self.client.list_flows(set, priority).await;
-        let empty = if listed.as_ref().is_err_and(Error::is_not_found) {
-            self.without(set, began.instant, priority).await
-        } else {
-            None
-        };
-        let (listed, container) = match empty {
-            Some(empty) => (Ok(empty), Container::Gone),
-            None => (listed, Container::Exists),
-        };
-        let flows = self.flows_of(set);
-        flows.log(&listed, "flows", Some(set));
-        let snapshot = began.snapshot(listed, container);
-        let (before, now) = flows.replace(snapshot);
-        warn_of_unread(before.as_deref(), &now, "flows");
-        let difference = difference(before.as_deref(), &now, |flow| &flow.id).await;
-        flows.compared(difference.is_news());
-        self.tell_flows(set, &difference, &now);
-        now
-    }
-
-    /// Returns the empty list of flows of a set that does not exist, as of the complete list of sets that lacks it.
-    async fn without(
-        &self,
-        set: &FlowSetId,
-        moment: Instant,
-        priority: Priority,
-    ) -> Option<Listing<Flow>> {
-        let sets = self.sets_since(moment, priority).await;
-        let sets = sets.outcome.as_ref().ok()?;
-        let lacks = sets.items.iter().all(|other| other.id != *set);
-        lacks.then(|| Listing {
-            items: Vec::new(),
-            unread: 0,
-            date: sets.date,
-        })
-    }
-
-    fn tell_sets(&self, difference: &Difference<'_, FlowSet>, now: &Snapshot<FlowSet>) {
-        if now.outcome.is_err() {
-            (self.tell)(News::SetsFailed);
+    /// Returns whether flows have to be listed, and a sweep is the cheapest way to do so. Sets whose flows will be due soon
+    /// count, too: a sweep lists them all.
+    fn is_sweep_due(&self, interest: &Interest) -> bool {
+        let (mut due, mut soon) = (0, 0);
+        for (set, cadence) in &interest.flows {
+            let wait = self.flows_of(set).due_in(*cadence);
+            due += usize::from(wait.is_zero());
+            soon += usize::from(wait <= cadence.interval / SOON_SHARE);
         }
-        match difference {
-            Difference::Items(sets) if sets.is_empty() => {}
-            Difference::Items(sets) => {
-                let (ids, names) = ids_and_names_of(sets);
-                (self.tell)(News::Sets(ids, names));
-            }
-            // Plans reassess what is known about the sets after some consecutive failures.
-            Difference::SameFailure if now.failures != REPORTED_FAILURES => {}
-            Difference::SameFailure | Difference::Other => (self.tell)(News::SetsReadable),
-        }
+        due > 0 && self.sweeps.pays(soon, self.known_sets())
     }
 
-    fn tell_flows(&self, set: &FlowSetId, difference: &Difference<'_, Flow>, now: &Snapshot<Flow>) {
-        match difference {
-            Difference::Items(flows) => {
-                let types = types_of(flows);
-                if !types.is_empty() {
-                    (self.tell)(News::Flows(set.clone(), types));
-                }
-            }
-            Difference::SameFailure if now.failures != REPORTED_FAILURES => {}
-            Difference::SameFailure | Difference::Other => {
-                (self.tell)(News::FlowsReadable(set.clone()));
-            }
-        }
+    /// Returns the number of sets in the last list, or of those that resources refer to.
+    fn known_sets(&self) -> usize {
+        let latest = self.sets.latest();
+        let listed = latest.as_ref().and_then(|sets| sets.outcome.as_ref().ok());
+        listed.map_or_else(|| self.tracked().len(), |sets| sets.items.len())
+    }
+
+    /// Returns the sets whose flows are polled, or that a reconcile is reading.
+    fn tracked(&self) -> Vec<(FlowSetId, Arc<Collection<Flow>>)> {
+        let flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+        let tracked = flows.iter();
+        tracked
+            .map(|(set, flows)| (set.clone(), flows.clone()))
+            .collect()
     }
 
     fn flows_of(&self, set: &FlowSetId) -> Arc<Collection<Flow>> {
@@ -270,95 +237,4 @@ impl Poller {
         // A collection that a reconcile is reading right now may belong to the next interest.
         flows.retain(|set, flows| interest.flows.contains_key(set) || Arc::strong_count(flows) > 1);
     }
-}
-
-/// The moment at which a list was requested.
-struct Began {
-    instant: Instant,
-    at: Timestamp,
-}
-
-impl Began {
-    fn now() -> Self {
-        Self {
-            instant: Instant::now(),
-            at: clock::now(),
-        }
-    }
-
-    fn snapshot<T>(self, listed: Result<Listing<T>, Error>, container: Container) -> Snapshot<T> {
-        let listed = match listed {
-            Err(_) if failpoint::takes_unreadable_for_empty() => Ok(Listing {
-                items: Vec::new(),
-                unread: 0,
-                date: self.at,
-            }),
-            listed => listed,
-        };
-        Snapshot {
-            began: self.instant,
-            began_at: self.at,
-            outcome: listed.map(Arc::new).map_err(|error| error.verdict()),
-            container,
-            failures: 0,
-        }
-    }
-}
-
-/// Logs items that cannot be parsed once, and not at each poll.
-fn warn_of_unread<T>(before: Option<&Snapshot<T>>, now: &Snapshot<T>, what: &str) {
-    let unread = |snapshot: &Snapshot<T>| snapshot.outcome.as_ref().map_or(0, |list| list.unread);
-    let count = unread(now);
-    if count > 0 && before.map(unread) != Some(count) {
-        tracing::warn!(
-            count,
-            "items of the list of {what} have no usable id and are left out"
-        );
-    }
-}
-
-/// What differs between two lists.
-enum Difference<'a, T> {
-    /// Items of two complete lists of a collection in the same container.
-    Items(Vec<&'a T>),
-    /// Nothing but the number of failures: both lists failed for the same reason.
-    SameFailure,
-    /// Whether, or why, the collection can be read, or whether its container exists.
-    Other,
-}
-
-impl<T> Difference<'_, T> {
-    fn is_news(&self) -> bool {
-        match self {
-            Self::Items(items) => !items.is_empty(),
-            Self::SameFailure => false,
-            Self::Other => true,
-        }
-    }
-}
-
-/// Compares two lists. Long lists are compared in parts, so that other tasks are not delayed.
-async fn difference<'a, T: PartialEq, Id: Eq + Hash + 'a>(
-    before: Option<&'a Snapshot<T>>,
-    now: &'a Snapshot<T>,
-    id: fn(&T) -> &Id,
-) -> Difference<'a, T> {
-    let same_container = before.is_some_and(|before| before.container == now.container);
-    match (before.map(|before| &before.outcome), &now.outcome) {
-        (Some(Ok(old)), Ok(new)) if same_container => {
-            let mut comparison = ListComparison::new(&old.items, &new.items, id);
-            while comparison.go_on(MAX_COMPARED_AT_ONCE) {
-                tokio::task::yield_now().await;
-            }
-            Difference::Items(comparison.changed())
-        }
-        (Some(Err(old)), Err(new)) if old.reason == new.reason => Difference::SameFailure,
-        _ => Difference::Other,
-    }
-}
-
-/// Returns a random number from 0 to 1.
-fn spread() -> f64 {
-    let random = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or_default();
-    f64::from(random) / f64::from(u32::MAX)
 }

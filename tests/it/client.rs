@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 const TENANT: &str = "11111111-2222-4333-8444-555555555555";
 const CLIENT_ID: &str = "66666666-7777-4888-8999-000000000000";
-const SECRET: &str = "simulator-secret";
+pub const SECRET: &str = "simulator-secret";
 const PASSWORD: &str = "canary-password";
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -77,7 +77,7 @@ impl Remote {
     }
 }
 
-fn client(simulator: &Simulator, secret: &str, timeout: Duration) -> (Client, Account) {
+pub fn client(simulator: &Simulator, secret: &str, timeout: Duration) -> (Client, Account) {
     let transport = Transport::new(TransportSettings {
         graph_endpoint: simulator.graph_endpoint().parse().unwrap(),
         authority_endpoint: simulator.authority_endpoint().parse().unwrap(),

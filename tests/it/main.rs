@@ -51,6 +51,8 @@ mod shown;
 #[cfg(test)]
 mod style;
 #[cfg(test)]
+mod sweeps;
+#[cfg(test)]
 mod test_env;
 #[cfg(test)]
 mod times;

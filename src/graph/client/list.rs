@@ -46,6 +46,17 @@ impl Client {
         start: Url,
         priority: Priority,
     ) -> Result<Listing<T>, Error> {
+        let list = self.list_pages(operation, start, priority);
+        list.await.map(|(list, _)| list)
+    }
+
+    /// Like [`list`](Self::list), and returns the number of pages, too.
+    pub(super) async fn list_pages<T: Listed>(
+        &self,
+        operation: Operation,
+        start: Url,
+        priority: Priority,
+    ) -> Result<(Listing<T>, usize), Error> {
         in_time(operation, self.pages(operation, start, priority)).await
     }
 
@@ -54,7 +65,7 @@ impl Client {
         operation: Operation,
         start: Url,
         priority: Priority,
-    ) -> Result<Listing<T>, Error> {
+    ) -> Result<(Listing<T>, usize), Error> {
         let mut cursor = PageCursor::new(start.clone());
         let asked = clock::now();
         let mut list = Gathered::default();
@@ -71,11 +82,12 @@ impl Client {
         if list.unread > 0 {
             tracing::debug!(%operation, unread = list.unread, "items of a list cannot be understood");
         }
-        Ok(Listing {
+        let listing = Listing {
             items: distinct(list.items),
             unread: list.unread,
             date: date.unwrap_or(asked),
-        })
+        };
+        Ok((listing, cursor.pages()))
     }
 }
 
@@ -136,7 +148,7 @@ impl<T: Listed> Gathered<T> {
 
 /// Removes duplicate ids: an object may move to a later page while the pages are being read. The last
 /// occurrence is kept, because it is the most recent.
-fn distinct<T: Listed>(items: Vec<T>) -> Vec<T> {
+pub(super) fn distinct<T: Listed>(items: Vec<T>) -> Vec<T> {
     // Nearly no list has duplicates, and to move a large one would take its memory twice.
     let state = RandomState::new();
     let hashes: HashSet<u64> = items.iter().map(|item| state.hash_one(item.id())).collect();

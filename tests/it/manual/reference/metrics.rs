@@ -148,6 +148,7 @@ fn eventful() -> Metrics {
     for request in [
         Request::FetchToken,
         Request::ListFlowSets,
+        Request::ListFlowSetsWithFlows,
         Request::GetFlowSet,
         Request::CreateFlowSet,
         Request::UpdateFlowSet,

@@ -1,0 +1,117 @@
+//! A flow set together with its flows, as a list of sets with `$expand` contains it.
+
+use crate::graph::{json, malformed::Malformed};
+
+use super::{Flow, FlowSet, FlowSetId, Listed};
+
+/// A flow set and, unless the response lacks some of them, its flows.
+#[derive(Debug)]
+pub(in crate::graph) struct SweptSet {
+    pub(in crate::graph) set: FlowSet,
+    pub(in crate::graph) flows: Option<SweptFlows>,
+}
+
+/// The flows of a set, and the number of those that cannot be parsed.
+#[derive(Debug, Default)]
+pub(in crate::graph) struct SweptFlows {
+    pub(in crate::graph) items: Vec<Flow>,
+    pub(in crate::graph) unread: usize,
+}
+
+impl Listed for SweptSet {
+    type Id = FlowSetId;
+
+    fn parse(json: &[u8]) -> Result<Self, Malformed> {
+        Ok(Self {
+            set: FlowSet::parse(json)?,
+            flows: flows(json)?,
+        })
+    }
+
+    fn id(&self) -> &FlowSetId {
+        &self.set.id
+    }
+
+    fn weight(&self) -> usize {
+        let flows = self.flows.iter().flat_map(|flows| &flows.items);
+        self.set.weight() + flows.map(Listed::weight).sum::<usize>()
+    }
+}
+
+/// Returns the flows in the JSON of a set, or `None` if the service ignored `$expand` or has more of them on other
+/// pages.
+fn flows(json: &[u8]) -> Result<Option<SweptFlows>, Malformed> {
+    let names = ["provisioningFlows", "provisioningFlows@odata.nextLink"];
+    let [list, next] = json::members(json, names)?;
+    let has_more = json::non_null(next).is_some()
+        && json::text(next).is_none_or(|link| !link.trim().is_empty());
+    let Some(list) = list.filter(|_| !has_more) else {
+        return Ok(None);
+    };
+    let mut flows = SweptFlows::default();
+    let add = |item: &[u8]| {
+        match Flow::parse(item) {
+            Ok(flow) => flows.items.push(flow),
+            Err(_) => flows.unread += 1,
+        }
+        true
+    };
+    // A member that is no list says nothing about the flows.
+    let read = json::each(list, add);
+    Ok(read.is_ok().then_some(flows))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn parsed(members: &Value) -> Option<(Vec<String>, usize)> {
+        let mut set = json!({ "id": "north", "displayName": "North" });
+        let own = set.as_object_mut().unwrap();
+        own.extend(members.as_object().unwrap().clone());
+        let swept = SweptSet::parse(set.to_string().as_bytes()).unwrap();
+        assert_eq!(swept.set.display_name, "North");
+        let ids = |flows: &SweptFlows| flows.items.iter().map(|flow| flow.id.to_string()).collect();
+        swept.flows.map(|flows| (ids(&flows), flows.unread))
+    }
+
+    #[test]
+    fn flows_are_parsed_with_their_set() {
+        let flows = json!([{ "id": "a" }, { "name": "without id" }, { "id": "b" }]);
+        let both = Some((vec!["a".to_owned(), "b".to_owned()], 1));
+        assert_eq!(parsed(&json!({ "provisioningFlows": flows })), both);
+        let ended = json!({ "provisioningFlows": flows, "provisioningFlows@odata.nextLink": "" });
+        assert_eq!(parsed(&ended), both);
+        let none = json!({ "provisioningFlows": [] });
+        assert_eq!(parsed(&none), Some((vec![], 0)));
+    }
+
+    #[test]
+    fn nothing_is_known_of_flows_that_are_absent_or_not_all_there() {
+        for members in [
+            json!({}),
+            json!({ "provisioningFlows": null }),
+            json!({ "provisioningFlows": {} }),
+            json!({ "provisioningFlows": [], "provisioningFlows@odata.nextLink": "https://x" }),
+            json!({ "provisioningFlows": [], "provisioningFlows@odata.nextLink": 7 }),
+        ] {
+            assert_eq!(parsed(&members), None, "{members}");
+        }
+    }
+
+    #[test]
+    fn the_weight_of_a_set_includes_its_flows() {
+        let weight = |flows: usize| {
+            let flows = vec![json!({ "id": "a", "configuration": { "x": "y" } }); flows];
+            let set = json!({ "id": "north", "provisioningFlows": flows });
+            SweptSet::parse(set.to_string().as_bytes())
+                .unwrap()
+                .weight()
+        };
+        let (empty, one) = (weight(0), weight(1));
+        assert!(one > empty);
+        assert_eq!(weight(3) - empty, 3 * (one - empty));
+    }
+}

@@ -1,0 +1,216 @@
+//! Lists of the poller: each is stored, compared with the previous one, and what differs is told.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::graph::model::{Flow, FlowSet, FlowSetId, Listing};
+use crate::graph::{Error, Priority, Sweep};
+use crate::plan::poll::{ids_and_names_of, types_of};
+use crate::plan::{Container, REPORTED_FAILURES};
+use crate::poll::collection::{Collection, Reception, Snapshot};
+use crate::poll::difference::{Difference, difference};
+use crate::poll::moment::Began;
+use crate::poll::request::{ListRequest, ListSource};
+use crate::poll::sweeps::SweepOutcome;
+
+use super::{News, Poller};
+
+impl Poller {
+    /// Lists the sets.
+    pub(super) async fn list_sets(&self, priority: Priority) -> Arc<Snapshot<FlowSet>> {
+        let began = Began::now();
+        let listed = self.client.list_flow_sets(priority).await;
+        self.sets.log(&listed, "sets", None);
+        self.store_sets(began.snapshot(listed, Container::Exists))
+            .await
+    }
+
+    async fn store_sets(&self, snapshot: Snapshot<FlowSet>) -> Arc<Snapshot<FlowSet>> {
+        let (before, now) = self.sets.replace(snapshot, spread());
+        warn_of_unread(before.as_deref(), &now, "sets");
+        let difference = difference(before.as_deref(), &now, |set| &set.id).await;
+        self.sets.compared(difference.is_news());
+        self.tell_sets(&difference, &now);
+        now
+    }
+
+    /// Lists the flows of a set.
+    pub(super) async fn list_flows(
+        &self,
+        set: &FlowSetId,
+        priority: Priority,
+    ) -> Arc<Snapshot<Flow>> {
+        let began = Began::now();
+        let listed = self.client.list_flows(set, priority).await;
+        let empty = if listed.as_ref().is_err_and(Error::is_not_found) {
+            self.without(set, began, priority).await
+        } else {
+            None
+        };
+        let (listed, container) = match empty {
+            Some(empty) => (Ok(empty), Container::Gone),
+            None => (listed, Container::Exists),
+        };
+        let flows = self.flows_of(set);
+        flows.log(&listed, "flows", Some(set));
+        let snapshot = began.snapshot(listed, container);
+        self.store_flows(set, &flows, snapshot, spread()).await
+    }
+
+    async fn store_flows(
+        &self,
+        set: &FlowSetId,
+        flows: &Collection<Flow>,
+        snapshot: Snapshot<Flow>,
+        spread: f64,
+    ) -> Arc<Snapshot<Flow>> {
+        let (before, now) = flows.replace(snapshot, spread);
+        warn_of_unread(before.as_deref(), &now, "flows");
+        let difference = difference(before.as_deref(), &now, |flow| &flow.id).await;
+        flows.compared(difference.is_news());
+        self.tell_flows(set, &difference, &now);
+        now
+    }
+
+    /// Returns the empty list of flows of a set that does not exist, as of the complete list of sets that lacks it.
+    async fn without(
+        &self,
+        set: &FlowSetId,
+        began: Began,
+        priority: Priority,
+    ) -> Option<Listing<Flow>> {
+        let request = ListRequest {
+            since: began.instant,
+            priority,
+            source: ListSource::Set,
+        };
+        let sets = self.sets_since(request).await;
+        let sets = sets.outcome.as_ref().ok()?;
+        let lacks = sets.items.iter().all(|other| other.id != *set);
+        lacks.then(|| no_flows(sets.date))
+    }
+
+    /// Makes a sweep, unless one that began after the requested moment has ended.
+    pub(super) async fn sweep_since(&self, request: ListRequest) {
+        let _turn = self.sweeps.turn.lock().await;
+        if !self.sweeps.began_since(request.since) {
+            self.sweep(request.priority).await;
+        }
+    }
+
+    async fn sweep(&self, priority: Priority) {
+        let began = Began::now();
+        let outcome = match self.client.sweep(priority).await {
+            Ok(sweep) => self.store(began, sweep).await,
+            Err(error) => SweepOutcome::of(&error),
+        };
+        self.sweeps.record(began.instant, &outcome);
+    }
+
+    /// Stores the lists of a sweep, as far as each is as good as one of the collection alone.
+    async fn store(&self, began: Began, sweep: Sweep) -> SweepOutcome {
+        let Sweep {
+            sets,
+            mut flows,
+            pages,
+        } = sweep;
+        if flows.is_empty() && !sets.items.is_empty() {
+            return SweepOutcome::Unsupported("ExpandIgnored");
+        }
+        let listed: HashSet<FlowSetId> = sets.items.iter().map(|set| set.id.clone()).collect();
+        let lacks = |set: &FlowSetId| sets.unread == 0 && !listed.contains(set);
+        let (spread, tracked) = (spread(), self.tracked());
+        let mut contradicted = 0;
+        for (set, collection) in &tracked {
+            let (listing, container) = match flows.remove(set) {
+                Some(listing) => (listing, Container::Exists),
+                None if collection.is_gone() && lacks(set) => {
+                    (no_flows(sets.date), Container::Gone)
+                }
+                None => continue,
+            };
+            match collection.reception(began.instant, &listing.items, |flow| &flow.id) {
+                Reception::Accepted => {
+                    let snapshot = began.snapshot(Ok(listing), container);
+                    self.store_flows(set, collection, snapshot, spread).await;
+                    // Other tasks need not wait for the thousands of sets of a large tenant.
+                    tokio::task::yield_now().await;
+                }
+                Reception::Outdated => {}
+                Reception::Contradicted => contradicted += 1,
+            }
+        }
+        if self
+            .sets
+            .reception(began.instant, &sets.items, |set| &set.id)
+            == Reception::Accepted
+        {
+            self.store_sets(began.snapshot(Ok(sets), Container::Exists))
+                .await;
+        }
+        if 2 * contradicted > tracked.len() {
+            return SweepOutcome::Failed("ListsDiffer");
+        }
+        SweepOutcome::Done(pages)
+    }
+
+    fn tell_sets(&self, difference: &Difference<'_, FlowSet>, now: &Snapshot<FlowSet>) {
+        if now.outcome.is_err() {
+            (self.tell)(News::SetsFailed);
+        }
+        match difference {
+            Difference::Items(sets) if sets.is_empty() => {}
+            Difference::Items(sets) => {
+                let (ids, names) = ids_and_names_of(sets);
+                (self.tell)(News::Sets(ids, names));
+            }
+            // Plans reassess what is known about the sets after some consecutive failures.
+            Difference::SameFailure if now.failures != REPORTED_FAILURES => {}
+            Difference::SameFailure | Difference::Other => (self.tell)(News::SetsReadable),
+        }
+    }
+
+    fn tell_flows(&self, set: &FlowSetId, difference: &Difference<'_, Flow>, now: &Snapshot<Flow>) {
+        match difference {
+            Difference::Items(flows) => {
+                let types = types_of(flows);
+                if !types.is_empty() {
+                    (self.tell)(News::Flows(set.clone(), types));
+                }
+            }
+            Difference::SameFailure if now.failures != REPORTED_FAILURES => {}
+            Difference::SameFailure | Difference::Other => {
+                (self.tell)(News::FlowsReadable(set.clone()));
+            }
+        }
+    }
+}
+
+fn no_flows(date: Timestamp) -> Listing<Flow> {
+    Listing {
+        items: Vec::new(),
+        unread: 0,
+        date,
+    }
+}
+
+/// Logs items that cannot be parsed once, and not at each poll.
+fn warn_of_unread<T>(before: Option<&Snapshot<T>>, now: &Snapshot<T>, what: &str) {
+    let unread = |snapshot: &Snapshot<T>| snapshot.outcome.as_ref().map_or(0, |list| list.unread);
+    let count = unread(now);
+    if count > 0 && before.map(unread) != Some(count) {
+        tracing::warn!(
+            count,
+            "items of the list of {what} have no usable id and are left out"
+        );
+    }
+}
+
+/// Returns a random number from 0 to 1.
+fn spread() -> f64 {
+    let random = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or_default();
+    f64::from(random) / f64::from(u32::MAX)
+}

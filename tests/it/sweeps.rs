@@ -1,0 +1,237 @@
+//! The poller against the simulator: which requests it sends for many sets.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures::future::join_all;
+use industrydata_operator::{
+    graph::{FlowSetId, Priority},
+    plan::poll::Cadence,
+    poll::{Interest, ListRequest, ListSource, News, Poller},
+};
+use industrydata_simulator::{
+    Answer, Effect, Entry, Operation, Options, Quirk, Reception, Rule, Simulator,
+};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::client::{SECRET, client};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// A tenant with some sets of two flows each, and a poller of it.
+struct Tenant {
+    simulator: Simulator,
+    sets: Vec<FlowSetId>,
+    poller: Arc<Poller>,
+    news: Arc<Mutex<Vec<News>>>,
+    stop: CancellationToken,
+}
+
+impl Tenant {
+    async fn with_sets(count: usize) -> Self {
+        let simulator = Simulator::start(Options::default()).await.unwrap();
+        let sets: Vec<FlowSetId> = (0..count)
+            .map(|number| new_set(&simulator, number))
+            .collect();
+        let (client, _) = client(&simulator, SECRET, TIMEOUT);
+        let cadence = Cadence {
+            interval: MINUTE,
+            settled: true,
+        };
+        let interest = Interest {
+            sets: Some(cadence),
+            flows: sets
+                .iter()
+                .map(|set| (set.clone(), cadence))
+                .collect::<BTreeMap<_, _>>(),
+        };
+        let news = Arc::new(Mutex::new(Vec::new()));
+        let told = news.clone();
+        let tell = move |one| told.lock().unwrap().push(one);
+        Self {
+            simulator,
+            sets,
+            poller: Arc::new(Poller::new(client, move || interest.clone(), tell)),
+            news,
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Polls until all flows have been listed.
+    async fn poll(&self) {
+        let (poller, stop) = (self.poller.clone(), self.stop.clone());
+        tokio::spawn(async move { poller.run(stop).await });
+        while self.listed().is_none() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Returns the number of flows of each set, once all have been listed.
+    fn listed(&self) -> Option<Vec<usize>> {
+        let count = |set| {
+            let latest = self.poller.latest_flows(set)?;
+            Some(latest.outcome.as_ref().ok()?.items.len())
+        };
+        self.poller.latest_sets()?;
+        self.sets.iter().map(count).collect()
+    }
+
+    /// Lists the flows of some sets at the same time.
+    async fn list(&self, sets: &[FlowSetId], source: ListSource) -> Vec<usize> {
+        let request = ListRequest {
+            since: Instant::now(),
+            priority: Priority::Change,
+            source,
+        };
+        let lists = sets.iter().map(|set| self.poller.flows_since(set, request));
+        let count = |list: Arc<industrydata_operator::poll::Snapshot<_>>| {
+            assert!(list.began >= request.since);
+            list.outcome.as_ref().unwrap().items.len()
+        };
+        join_all(lists).await.into_iter().map(count).collect()
+    }
+
+    /// Returns the number of sweeps, lists of sets and lists of flows so far.
+    fn requests(&self) -> [usize; 3] {
+        let journal = self.simulator.journal();
+        let is_sweep = |entry: &Entry| {
+            entry
+                .query
+                .as_deref()
+                .is_some_and(|query| query.contains("expand"))
+        };
+        let sweeps = journal.count(is_sweep);
+        let lists = journal.requests(Operation::ListSets) - sweeps;
+        [sweeps, lists, journal.requests(Operation::ListFlows)]
+    }
+
+    fn surprise_sweeps(&self, quirk: Quirk) {
+        let rule = Rule::new(Effect::Quirk(quirk)).query("expand").always();
+        self.simulator.inject(rule);
+    }
+}
+
+impl Drop for Tenant {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn new_set(simulator: &Simulator, number: usize) -> FlowSetId {
+    let set = simulator.create_set(&json!({ "displayName": format!("set {number}") }));
+    let set = set.unwrap();
+    for (kind, member) in [
+        ("administrativeUnit", "createBasedOnOrg"),
+        ("securityGroup", "createBasedOnRoleGroup"),
+    ] {
+        let flow = json!({
+            "@odata.type": format!("#microsoft.graph.industryData.{kind}ProvisioningFlow"),
+            "creationOptions": { member: true, "createBasedOnOrgPlusRoleGroup": false },
+        });
+        simulator.create_flow(&set, &flow).unwrap();
+    }
+    set.parse().unwrap()
+}
+
+#[tokio::test]
+async fn one_sweep_lists_the_flows_of_all_sets() {
+    let tenant = Tenant::with_sets(12).await;
+    tenant
+        .simulator
+        .configure(|behavior| behavior.page_size = 5);
+    tenant.poll().await;
+    assert_eq!(tenant.listed(), Some(vec![2; 12]));
+    assert_eq!(tenant.requests(), [3, 0, 0], "pages of the sweep");
+}
+
+#[tokio::test]
+async fn a_single_set_is_listed_alone() {
+    let tenant = Tenant::with_sets(1).await;
+    tenant.poll().await;
+    assert_eq!(tenant.requests(), [0, 1, 1]);
+}
+
+#[tokio::test]
+async fn reconciles_that_wait_for_many_sets_share_a_sweep() {
+    let tenant = Tenant::with_sets(8).await;
+    assert_eq!(tenant.list(&tenant.sets, ListSource::Any).await, [2; 8]);
+    assert_eq!(tenant.requests(), [1, 0, 0]);
+    assert_eq!(tenant.list(&tenant.sets[..1], ListSource::Any).await, [2]);
+    assert_eq!(tenant.requests(), [1, 0, 1]);
+    assert_eq!(tenant.list(&tenant.sets, ListSource::Set).await, [2; 8]);
+    assert_eq!(tenant.requests(), [1, 0, 9]);
+}
+
+#[tokio::test]
+async fn where_expand_is_not_supported_each_set_is_listed_and_it_is_not_tried_again() {
+    for reception in [Reception::Refuse, Reception::Ignore] {
+        let tenant = Tenant::with_sets(6).await;
+        tenant
+            .simulator
+            .configure(|behavior| behavior.query.expand = reception);
+        tenant.poll().await;
+        assert_eq!(tenant.listed(), Some(vec![2; 6]), "{reception:?}");
+        assert_eq!(tenant.requests(), [1, 1, 6], "{reception:?}");
+        tenant.list(&tenant.sets, ListSource::Any).await;
+        assert_eq!(tenant.requests(), [1, 1, 12], "{reception:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_that_fails_delays_nothing() {
+    let tenant = Tenant::with_sets(6).await;
+    let failure = Rule::new(Effect::Refuse(Answer::new(500))).query("expand");
+    tenant.simulator.inject(failure);
+    assert_eq!(tenant.list(&tenant.sets, ListSource::Any).await, [2; 6]);
+    assert_eq!(tenant.requests(), [1, 0, 6]);
+}
+
+#[tokio::test]
+async fn a_sweep_that_lacks_flows_is_not_believed() {
+    let tenant = Tenant::with_sets(6).await;
+    tenant.list(&tenant.sets, ListSource::Set).await;
+    tenant.surprise_sweeps(Quirk::Member("provisioningFlows".to_owned(), json!([])));
+    let before = tenant.requests();
+    assert_eq!(tenant.list(&tenant.sets, ListSource::Any).await, [2; 6]);
+    let [sweeps, _, lists] = tenant.requests();
+    assert_eq!((sweeps, lists), (before[0] + 1, before[2] + 6));
+    tenant.list(&tenant.sets, ListSource::Any).await;
+    assert_eq!(tenant.requests()[0], sweeps, "it pauses");
+}
+
+#[tokio::test]
+async fn a_flow_that_is_gone_is_confirmed_by_the_list_of_its_set() {
+    let tenant = Tenant::with_sets(6).await;
+    tenant.list(&tenant.sets, ListSource::Any).await;
+    let flows = tenant.poller.latest_flows(&tenant.sets[2]).unwrap();
+    let flow = flows.outcome.as_ref().unwrap().items[0].id.to_string();
+    tenant.simulator.delete_flow(&flow).unwrap();
+    tenant.news.lock().unwrap().clear();
+    let listed = tenant.list(&tenant.sets, ListSource::Any).await;
+    assert_eq!(listed, [2, 2, 1, 2, 2, 2]);
+    let [sweeps, _, lists] = tenant.requests();
+    assert_eq!((sweeps, lists), (2, 1));
+    let news = tenant.news.lock().unwrap().clone();
+    assert!(
+        matches!(&news[..], [News::Flows(set, _)] if *set == tenant.sets[2]),
+        "{news:?}"
+    );
+}
+
+#[tokio::test]
+async fn flows_on_further_pages_of_a_set_are_listed_with_their_set() {
+    let tenant = Tenant::with_sets(6).await;
+    let more = json!("https://graph.example/more");
+    tenant.surprise_sweeps(Quirk::Member(
+        "provisioningFlows@odata.nextLink".to_owned(),
+        more,
+    ));
+    assert_eq!(tenant.list(&tenant.sets, ListSource::Any).await, [2; 6]);
+    assert_eq!(tenant.requests()[2], 6);
+}
