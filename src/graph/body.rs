@@ -45,7 +45,8 @@ pub struct FilterDefinition {
 pub(super) struct Body(Vec<u8>);
 
 impl Body {
-    fn new(value: &Value) -> Self {
+    /// Returns a body with this text.
+    pub(super) fn new(value: &Value) -> Self {
         Self(value.to_string().into_bytes())
     }
 

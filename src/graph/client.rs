@@ -1,5 +1,6 @@
 //! Requests of the operator to Microsoft Graph, with one method each.
 
+mod batch;
 mod list;
 mod sweep;
 
@@ -25,6 +26,7 @@ use super::{
     transport::Transport,
 };
 
+pub use batch::MAX_BATCH;
 pub use sweep::Sweep;
 
 /// Client for one tenant. Cheap to clone; clones share token, budget and connection pool.

@@ -15,7 +15,7 @@ use super::{
     account::Account,
     answer::Answer,
     body::Body,
-    budget::{Budget, Priority},
+    budget::{Budget, Closed, Priority},
     error::Error,
     failure::{Failure, Refusal, Shape},
     operation::{Observer, Operation, RequestOutcome},
@@ -41,6 +41,8 @@ pub(super) struct GraphRequest {
     url: Url,
     body: Option<Body>,
     connection_use: ConnectionUse,
+    /// As how many requests the budget counts it.
+    count: usize,
     /// Sent as `client-request-id`. The service records it in its logs; it does not make a request
     /// idempotent.
     id: Uuid,
@@ -56,12 +58,18 @@ impl GraphRequest {
             url,
             body: None,
             connection_use: ConnectionUse::Pooled,
+            count: 1,
             id: Uuid::new_v4(),
         }
     }
 
     pub(super) fn with_id(self, id: Uuid) -> Self {
         Self { id, ..self }
+    }
+
+    /// Makes the budget count the request as several, because the service does.
+    pub(super) fn counted(self, count: usize) -> Self {
+        Self { count, ..self }
     }
 
     /// Sends the request on a new connection; see [`Transport::unpooled`].
@@ -101,7 +109,7 @@ impl Exchange {
         read: impl FnOnce(Answer) -> Result<T, Failure>,
     ) -> Result<T, Error> {
         let operation = request.operation;
-        let admitted = self.budget().acquire(request.priority).await;
+        let admitted = self.admit(request).await;
         let start = Instant::now();
         let result = match admitted {
             Ok(()) => {
@@ -114,6 +122,13 @@ impl Exchange {
             .and_then(|answer| read(answer).map_err(|failure| Error::request(operation, failure)));
         self.report(request, result.as_ref().err(), start.elapsed());
         result
+    }
+
+    async fn admit(&self, request: &GraphRequest) -> Result<(), Closed> {
+        for _ in 0..request.count {
+            self.budget().acquire(request.priority).await?;
+        }
+        Ok(())
     }
 
     async fn send_with_token(

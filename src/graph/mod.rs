@@ -46,7 +46,7 @@ pub use self::{
     account::Account,
     body::{FilterDefinition, FlowDefinition, FlowSetDefinition},
     budget::{Budget, Closed, DEFAULT_MAX_WAIT, Priority, RateLimits},
-    client::{Client, Sweep},
+    client::{Client, MAX_BATCH, Sweep},
     error::Error,
     failure::{ErrorCode, Failure, LinkError, Refusal, Shape},
     malformed::Malformed,

@@ -23,6 +23,8 @@ pub enum Operation {
     DeleteFlowSet,
     /// List the flows of a set (one page).
     ListFlows,
+    /// List the flows of several sets (one batch).
+    ListFlowsOfSets,
     /// Read one flow.
     GetFlow,
     /// Create a flow.
@@ -48,6 +50,7 @@ impl Operation {
             Self::UpdateFlowSet => "UpdateFlowSet",
             Self::DeleteFlowSet => "DeleteFlowSet",
             Self::ListFlows => "ListFlows",
+            Self::ListFlowsOfSets => "ListFlowsOfSets",
             Self::GetFlow => "GetFlow",
             Self::CreateFlow => "CreateFlow",
             Self::UpdateFlow => "UpdateFlow",
@@ -68,6 +71,7 @@ impl Operation {
             Self::UpdateFlowSet => "update the flow set",
             Self::DeleteFlowSet => "delete the flow set",
             Self::ListFlows => "list the flows",
+            Self::ListFlowsOfSets => "list the flows of several sets",
             Self::GetFlow => "read the flow",
             Self::CreateFlow => "create the flow",
             Self::UpdateFlow => "update the flow",

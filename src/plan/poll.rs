@@ -49,8 +49,7 @@ pub fn pause(cadence: Cadence, history: History, spread: f64) -> Duration {
     pause.mul_f64(0.9 + 0.2 * spread.clamp(0.0, 1.0))
 }
 
-/// Time after which a sweep is tried again at a service that does not support it: each try is a request, and a service
-/// is rarely extended.
+/// Time after which a request is tried again at a service that did not support it: services are rarely extended.
 const UNSUPPORTED_PAUSE: Duration = Duration::from_hours(24);
 
 /// Number of sets that a page of a sweep is assumed to contain before the first sweep: the usual page size of Microsoft
@@ -61,56 +60,56 @@ const USUAL_PAGE: usize = 100;
 /// the flows of all its sets.
 const MIN_LISTS_PER_PAGE: usize = 2;
 
-/// The outcomes of the last sweeps, which list all sets together with their flows.
+/// Whether the service supports one of the ways to list the flows of several sets at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SweepHistory {
-    /// None was tried yet.
+pub enum Support {
+    /// Not tried yet.
     #[default]
     Untried,
-    /// The last one succeeded, in this number of pages.
-    Done {
-        /// Number of pages.
-        pages: usize,
+    /// The last attempt succeeded.
+    Works {
+        /// Number of requests that it took.
+        requests: usize,
     },
-    /// This number of consecutive sweeps failed.
-    Failed {
-        /// Number of sweeps.
+    /// The last attempts failed.
+    Failing {
+        /// Number of consecutive attempts.
         count: u32,
     },
-    /// The service does not support them.
-    Unsupported,
+    /// The service does not support it.
+    Missing,
 }
 
-impl SweepHistory {
-    /// Returns the history after a sweep failed.
+impl Support {
+    /// Returns the support after an attempt failed.
     #[must_use]
     pub fn failed(self) -> Self {
         let count = match self {
-            Self::Failed { count } => count.saturating_add(1),
-            Self::Untried | Self::Done { .. } | Self::Unsupported => 1,
+            Self::Failing { count } => count.saturating_add(1),
+            Self::Untried | Self::Works { .. } | Self::Missing => 1,
         };
-        Self::Failed { count }
+        Self::Failing { count }
     }
 
-    /// Returns the number of pages that a sweep of about this number of sets probably has.
+    /// Returns the time from the last attempt to the next one that is allowed.
     #[must_use]
-    pub fn pages_of(self, sets: usize) -> usize {
+    pub fn pause(self) -> Duration {
         match self {
-            Self::Done { pages } => pages.max(1),
-            Self::Untried | Self::Failed { .. } | Self::Unsupported => {
+            Self::Untried | Self::Works { .. } => Duration::ZERO,
+            Self::Failing { count } => doubled(FIRST_PAUSE, count).min(MAX_PAUSE_AFTER_FAILURE),
+            Self::Missing => UNSUPPORTED_PAUSE,
+        }
+    }
+
+    /// Returns the probable number of pages of a sweep over about this number of sets, if this is the support for sweeps.
+    #[must_use]
+    pub fn pages(self, sets: usize) -> usize {
+        match self {
+            Self::Works { requests } => requests.max(1),
+            Self::Untried | Self::Failing { .. } | Self::Missing => {
                 sets.div_ceil(USUAL_PAGE).max(1)
             }
         }
-    }
-}
-
-/// Returns the time from the beginning of the last sweep to that of the next one that is allowed.
-#[must_use]
-pub fn sweep_pause(history: SweepHistory) -> Duration {
-    match history {
-        SweepHistory::Untried | SweepHistory::Done { .. } => Duration::ZERO,
-        SweepHistory::Failed { count } => doubled(FIRST_PAUSE, count).min(MAX_PAUSE_AFTER_FAILURE),
-        SweepHistory::Unsupported => UNSUPPORTED_PAUSE,
     }
 }
 
@@ -275,26 +274,23 @@ mod tests {
 
     #[test]
     fn the_pages_of_a_sweep_are_those_of_the_last_one() {
-        let estimate = |sets| SweepHistory::Untried.pages_of(sets);
+        let estimate = |sets| Support::Untried.pages(sets);
         assert_eq!([0, 1, 100, 101, 2_500].map(estimate), [1, 1, 1, 2, 25]);
-        assert_eq!(SweepHistory::Done { pages: 7 }.pages_of(2_500), 7);
-        assert_eq!(SweepHistory::Done { pages: 0 }.pages_of(2_500), 1);
+        assert_eq!(Support::Works { requests: 7 }.pages(2_500), 7);
+        assert_eq!(Support::Works { requests: 0 }.pages(2_500), 1);
     }
 
     #[test]
-    fn sweeps_pause_after_failures_and_for_a_day_if_they_are_unsupported() {
-        let failed = SweepHistory::Untried.failed();
+    fn after_failures_there_is_a_pause_and_after_a_refusal_one_of_a_day() {
+        let failed = Support::Untried.failed();
         let thrice = failed.failed().failed();
-        let often = SweepHistory::Failed { count: u32::MAX }.failed();
-        let pauses = [SweepHistory::Done { pages: 3 }, failed, thrice, often];
+        let often = Support::Failing { count: u32::MAX }.failed();
+        let pauses = [Support::Works { requests: 3 }, failed, thrice, often];
         assert_eq!(
-            pauses.map(|history| sweep_pause(history).as_secs()),
+            pauses.map(|support| support.pause().as_secs()),
             [0, 2, 8, 300]
         );
-        assert_eq!(
-            sweep_pause(SweepHistory::Unsupported),
-            Duration::from_hours(24)
-        );
+        assert_eq!(Support::Missing.pause(), Duration::from_hours(24));
     }
 
     fn changed_types(old: &[Flow], new: &[Flow]) -> Vec<FlowType> {

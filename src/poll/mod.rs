@@ -9,6 +9,7 @@ mod difference;
 mod moment;
 mod poller;
 mod request;
+mod shared_lists;
 mod sweeps;
 
 pub use collection::Snapshot;

@@ -16,6 +16,7 @@ use crate::plan::poll::Cadence;
 
 use super::collection::{Collection, Snapshot};
 use super::request::{ListRequest, ListSource};
+use super::shared_lists::SharedLists;
 use super::sweeps::Sweeps;
 
 mod lists;
@@ -70,6 +71,7 @@ pub struct Poller {
     sets: Collection<FlowSet>,
     flows: Mutex<HashMap<FlowSetId, Arc<Collection<Flow>>>>,
     sweeps: Sweeps,
+    batches: SharedLists,
     interest: Box<dyn Fn() -> Interest + Send + Sync>,
     tell: Box<dyn Fn(News) + Send + Sync>,
 }
@@ -87,6 +89,7 @@ impl Poller {
             sets: Collection::default(),
             flows: Mutex::default(),
             sweeps: Sweeps::default(),
+            batches: SharedLists::new("$batch"),
             interest: Box::new(interest),
             tell: Box::new(tell),
         }
@@ -191,9 +194,10 @@ impl Poller {
         let is_due = |(set, cadence): &(&FlowSetId, &Cadence)| {
             self.flows_of(set).due_in(**cadence).is_zero()
         };
-        let due = interest.flows.iter().filter(is_due);
-        futures::stream::iter(due)
-            .for_each_concurrent(MAX_CONCURRENT_LISTS, |(set, _)| async {
+        let due = interest.flows.iter().filter(is_due).map(|(set, _)| set);
+        let left = self.list_in_batches(due.collect()).await;
+        futures::stream::iter(left)
+            .for_each_concurrent(MAX_CONCURRENT_LISTS, |set| async {
                 self.list_flows(set, Priority::Poll).await;
             })
             .await;

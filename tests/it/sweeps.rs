@@ -111,6 +111,19 @@ impl Tenant {
         [sweeps, lists, journal.requests(Operation::ListFlows)]
     }
 
+    /// Returns the number of batches, and of lists of flows outside of batches.
+    fn calls(&self) -> [usize; 2] {
+        let journal = self.simulator.journal();
+        let is_alone =
+            |entry: &Entry| entry.operation == Operation::ListFlows && entry.batch.is_none();
+        [journal.requests(Operation::Batch), journal.count(is_alone)]
+    }
+
+    fn refuse_expand(&self) {
+        self.simulator
+            .configure(|behavior| behavior.query.expand = Reception::Refuse);
+    }
+
     fn surprise_sweeps(&self, quirk: Quirk) {
         let rule = Rule::new(Effect::Quirk(quirk)).query("expand").always();
         self.simulator.inject(rule);
@@ -181,6 +194,42 @@ async fn where_expand_is_not_supported_each_set_is_listed_and_it_is_not_tried_ag
         tenant.list(&tenant.sets, ListSource::Any).await;
         assert_eq!(tenant.requests(), [1, 1, 12], "{reception:?}");
     }
+}
+
+#[tokio::test]
+async fn without_expand_twenty_sets_are_listed_by_one_batch() {
+    let tenant = Tenant::with_sets(45).await;
+    tenant.refuse_expand();
+    tenant.poll().await;
+    assert_eq!(tenant.listed(), Some(vec![2; 45]));
+    assert_eq!(tenant.requests(), [1, 1, 45]);
+    assert_eq!(tenant.calls(), [3, 0], "20 + 20 + 5 sets");
+}
+
+#[tokio::test]
+async fn without_expand_and_batch_each_set_is_listed_alone() {
+    let tenant = Tenant::with_sets(25).await;
+    tenant.refuse_expand();
+    let refused = Effect::Refuse(Answer::new(404));
+    let refused = Rule::new(refused).on(Operation::Batch).always();
+    tenant.simulator.inject(refused);
+    tenant.poll().await;
+    assert_eq!(tenant.listed(), Some(vec![2; 25]));
+    assert_eq!(tenant.calls(), [1, 25], "one batch is tried");
+}
+
+#[tokio::test]
+async fn a_set_whose_list_fails_in_a_batch_is_listed_alone() {
+    let tenant = Tenant::with_sets(6).await;
+    tenant.refuse_expand();
+    let failure = Rule::new(Effect::Refuse(Answer::new(500)));
+    let failure = failure
+        .on(Operation::ListFlows)
+        .path_part(tenant.sets[3].as_str());
+    tenant.simulator.inject(failure);
+    tenant.poll().await;
+    assert_eq!(tenant.listed(), Some(vec![2; 6]));
+    assert_eq!(tenant.calls(), [1, 1]);
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
+use k8s_openapi::jiff::Timestamp;
 use reqwest::Method;
+use serde_json::value::RawValue;
 use tokio::time::timeout;
 use url::Url;
 
@@ -82,12 +84,7 @@ impl Client {
         if list.unread > 0 {
             tracing::debug!(%operation, unread = list.unread, "items of a list cannot be understood");
         }
-        let listing = Listing {
-            items: distinct(list.items),
-            unread: list.unread,
-            date: date.unwrap_or(asked),
-        };
-        Ok((listing, cursor.pages()))
+        Ok((list.listing(date.unwrap_or(asked)), cursor.pages()))
     }
 }
 
@@ -100,7 +97,7 @@ async fn in_time<T>(
 }
 
 /// Items of the pages so far.
-struct Gathered<T> {
+pub(super) struct Gathered<T> {
     items: Vec<T>,
     unread: usize,
     weight: usize,
@@ -122,11 +119,36 @@ impl<T: Listed> Gathered<T> {
         let body = answer.json()?;
         let page = RawPage::read(&body).map_err(Failure::Malformed)?;
         let next = cursor.next(&page)?;
-        json::each(page.items, |item| self.add(item)).map_err(Failure::Malformed)?;
+        self.add_all(page.items)?;
+        Ok(next)
+    }
+
+    /// Adds the items of a page.
+    pub(super) fn add_all(&mut self, items: &RawValue) -> Result<(), Failure> {
+        json::each(items, |item| self.add(item)).map_err(Failure::Malformed)?;
         if self.is_full() {
             return Err(Failure::TooLarge);
         }
-        Ok(next)
+        Ok(())
+    }
+
+    /// Returns the list of all items.
+    pub(super) fn listing(self, date: Timestamp) -> Listing<T> {
+        Listing {
+            items: distinct(self.items),
+            unread: self.unread,
+            date,
+        }
+    }
+
+    /// Returns about how many bytes the items take in memory.
+    pub(super) const fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// Returns whether items of this weight are more than a response may leave behind.
+    pub(super) const fn is_too_heavy(weight: usize) -> bool {
+        weight > MAX_KEPT_BYTES
     }
 
     /// Adds an item, and returns whether there is room for more.
@@ -142,7 +164,7 @@ impl<T: Listed> Gathered<T> {
     }
 
     fn is_full(&self) -> bool {
-        self.items.len() > MAX_ITEMS || self.weight > MAX_KEPT_BYTES
+        self.items.len() > MAX_ITEMS || Self::is_too_heavy(self.weight)
     }
 }
 

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::graph::model::{Flow, FlowSet, FlowSetId, Listing};
-use crate::graph::{Error, Priority, Sweep};
+use crate::graph::{Error, MAX_BATCH, Priority, Sweep};
 use crate::plan::poll::{ids_and_names_of, types_of};
 use crate::plan::{Container, REPORTED_FAILURES};
 use crate::poll::collection::{Collection, Reception, Snapshot};
 use crate::poll::difference::{Difference, difference};
 use crate::poll::moment::Began;
 use crate::poll::request::{ListRequest, ListSource};
-use crate::poll::sweeps::SweepOutcome;
+use crate::poll::shared_lists::Attempted;
 
 use super::{News, Poller};
 
@@ -23,12 +23,17 @@ impl Poller {
     pub(super) async fn list_sets(&self, priority: Priority) -> Arc<Snapshot<FlowSet>> {
         let began = Began::now();
         let listed = self.client.list_flow_sets(priority).await;
-        self.sets.log(&listed, "sets", None);
+        if let Err(error) = &listed {
+            self.sets.failed(error, "sets", None);
+        }
         self.store_sets(began.snapshot(listed, Container::Exists))
             .await
     }
 
     async fn store_sets(&self, snapshot: Snapshot<FlowSet>) -> Arc<Snapshot<FlowSet>> {
+        if snapshot.outcome.is_ok() {
+            self.sets.succeeded("sets", None);
+        }
         let (before, now) = self.sets.replace(snapshot, spread());
         warn_of_unread(before.as_deref(), &now, "sets");
         let difference = difference(before.as_deref(), &now, |set| &set.id).await;
@@ -55,7 +60,9 @@ impl Poller {
             None => (listed, Container::Exists),
         };
         let flows = self.flows_of(set);
-        flows.log(&listed, "flows", Some(set));
+        if let Err(error) = &listed {
+            flows.failed(error, "flows", Some(set));
+        }
         let snapshot = began.snapshot(listed, container);
         self.store_flows(set, &flows, snapshot, spread()).await
     }
@@ -67,6 +74,9 @@ impl Poller {
         snapshot: Snapshot<Flow>,
         spread: f64,
     ) -> Arc<Snapshot<Flow>> {
+        if snapshot.outcome.is_ok() {
+            flows.succeeded("flows", Some(set));
+        }
         let (before, now) = flows.replace(snapshot, spread);
         warn_of_unread(before.as_deref(), &now, "flows");
         let difference = difference(before.as_deref(), &now, |flow| &flow.id).await;
@@ -96,29 +106,68 @@ impl Poller {
     /// Makes a sweep, unless one that began after the requested moment has ended.
     pub(super) async fn sweep_since(&self, request: ListRequest) {
         let _turn = self.sweeps.turn.lock().await;
-        if !self.sweeps.began_since(request.since) {
+        if !self.sweeps.lists.began_since(request.since) {
             self.sweep(request.priority).await;
         }
     }
 
     async fn sweep(&self, priority: Priority) {
         let began = Began::now();
-        let outcome = match self.client.sweep(priority).await {
+        let attempted = match self.client.sweep(priority).await {
             Ok(sweep) => self.store(began, sweep).await,
-            Err(error) => SweepOutcome::of(&error),
+            Err(error) => Attempted::failed(&error),
         };
-        self.sweeps.record(began.instant, &outcome);
+        self.sweeps.lists.record(began.instant, &attempted);
+    }
+
+    /// Lists the flows of sets with one request for several of them, as far as the service supports that. Returns the sets
+    /// that have to be listed alone.
+    pub(super) async fn list_in_batches<'a>(&self, sets: Vec<&'a FlowSetId>) -> Vec<&'a FlowSetId> {
+        let mut left = Vec::new();
+        for sets in sets.chunks(MAX_BATCH) {
+            if sets.len() > 1 && self.batches.support().is_some() {
+                left.extend(self.list_batch(sets).await);
+            } else {
+                left.extend(sets);
+            }
+        }
+        left
+    }
+
+    async fn list_batch<'a>(&self, sets: &[&'a FlowSetId]) -> Vec<&'a FlowSetId> {
+        let began = Began::now();
+        let ids: Vec<FlowSetId> = sets.iter().copied().cloned().collect();
+        let listed = self.client.list_flows_of(&ids, Priority::Poll).await;
+        let attempted = match &listed {
+            Ok(lists) if lists.is_empty() => Attempted::Failed("NoLists"),
+            Ok(_) => Attempted::Done(1),
+            Err(error) => Attempted::failed(error),
+        };
+        self.batches.record(began.instant, &attempted);
+        let mut lists = listed.unwrap_or_default();
+        let mut left = Vec::new();
+        for set in sets {
+            match lists.remove(*set) {
+                Some(listing) => {
+                    let flows = self.flows_of(set);
+                    let snapshot = began.snapshot(Ok(listing), Container::Exists);
+                    self.store_flows(set, &flows, snapshot, spread()).await;
+                }
+                None => left.push(*set),
+            }
+        }
+        left
     }
 
     /// Stores the lists of a sweep, as far as each is as good as one of the collection alone.
-    async fn store(&self, began: Began, sweep: Sweep) -> SweepOutcome {
+    async fn store(&self, began: Began, sweep: Sweep) -> Attempted {
         let Sweep {
             sets,
             mut flows,
             pages,
         } = sweep;
         if flows.is_empty() && !sets.items.is_empty() {
-            return SweepOutcome::Unsupported("ExpandIgnored");
+            return Attempted::Unsupported("ExpandIgnored");
         }
         let listed: HashSet<FlowSetId> = sets.items.iter().map(|set| set.id.clone()).collect();
         let lacks = |set: &FlowSetId| sets.unread == 0 && !listed.contains(set);
@@ -152,9 +201,9 @@ impl Poller {
                 .await;
         }
         if 2 * contradicted > tracked.len() {
-            return SweepOutcome::Failed("ListsDiffer");
+            return Attempted::Failed("ListsDiffer");
         }
-        SweepOutcome::Done(pages)
+        Attempted::Done(pages)
     }
 
     fn tell_sets(&self, difference: &Difference<'_, FlowSet>, now: &Snapshot<FlowSet>) {

@@ -154,6 +154,7 @@ fn eventful() -> Metrics {
         Request::UpdateFlowSet,
         Request::DeleteFlowSet,
         Request::ListFlows,
+        Request::ListFlowsOfSets,
         Request::GetFlow,
         Request::CreateFlow,
         Request::UpdateFlow,
