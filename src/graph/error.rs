@@ -68,6 +68,18 @@ impl Error {
         }
     }
 
+    /// Returns the error as that of another operation, which would have failed for the same reason.
+    #[must_use]
+    pub fn of(&self, operation: Operation) -> Self {
+        let mut error = self.clone();
+        match &mut error {
+            Self::BudgetClosed { operation: own, .. }
+            | Self::NoToken { operation: own, .. }
+            | Self::Request { operation: own, .. } => *own = operation,
+        }
+        error
+    }
+
     /// Returns whether the response was a 404 or a 410, from the service or from an intermediary.
     ///
     /// This is a reason to list again, not a proof that the object does not exist: a gateway may have

@@ -96,7 +96,10 @@ impl Support {
     pub fn pause(self) -> Duration {
         match self {
             Self::Untried | Self::Works { .. } => Duration::ZERO,
-            Self::Failing { count } => doubled(FIRST_PAUSE, count).min(MAX_PAUSE_AFTER_FAILURE),
+            // Two doublings more than a list pauses, so that the other way is tried meanwhile.
+            Self::Failing { count } => {
+                doubled(FIRST_PAUSE, count.saturating_add(2)).min(MAX_PAUSE_AFTER_FAILURE)
+            }
             Self::Missing => UNSUPPORTED_PAUSE,
         }
     }
@@ -288,7 +291,7 @@ mod tests {
         let pauses = [Support::Works { requests: 3 }, failed, thrice, often];
         assert_eq!(
             pauses.map(|support| support.pause().as_secs()),
-            [0, 2, 8, 300]
+            [0, 8, 32, 300]
         );
         assert_eq!(Support::Missing.pause(), Duration::from_hours(24));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
@@ -131,25 +131,25 @@ impl<T: Clone> Collection<T> {
         *quiet = if is_news { 0 } else { quiet.saturating_add(1) };
     }
 
-    /// Logs that `what` cannot be listed when that begins, changes or lasts.
-    pub(super) fn failed(&self, error: &Error, what: &'static str, set: Option<&FlowSetId>) {
-        let reason = error.verdict().reason.as_str();
-        if let Some(count) = self.log().failed(reason) {
-            let set = set.map(tracing::field::display);
-            tracing::warn!(what, set, reason, %error, count, "failed to list");
+    /// Logs that `what` cannot be listed when that begins, changes, lasts or ends.
+    pub(super) fn log(
+        &self,
+        listed: &Result<Listing<T>, Error>,
+        what: &'static str,
+        set: Option<&FlowSetId>,
+    ) {
+        let mut log = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let set = set.map(tracing::field::display);
+        match listed {
+            Ok(_) if log.succeeded() => tracing::info!(what, set, "list is available again"),
+            Ok(_) => {}
+            Err(error) => {
+                let reason = error.verdict().reason.as_str();
+                if let Some(count) = log.failed(reason) {
+                    tracing::warn!(what, set, reason, %error, count, "failed to list");
+                }
+            }
         }
-    }
-
-    /// Logs that `what` can be listed again.
-    pub(super) fn succeeded(&self, what: &'static str, set: Option<&FlowSetId>) {
-        if self.log().succeeded() {
-            let set = set.map(tracing::field::display);
-            tracing::info!(what, set, "list is available again");
-        }
-    }
-
-    fn log(&self) -> MutexGuard<'_, FailureLog> {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the next poll due, and adds an object that this process has just created to the latest list, unless it is

@@ -1,5 +1,6 @@
 //! The moment at which a list is requested.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
@@ -18,6 +19,8 @@ use super::collection::Snapshot;
 pub(super) struct Began {
     pub(super) instant: Instant,
     at: Timestamp,
+    /// Random number from 0 to 1 that spreads the next poll of all collections in the list.
+    pub(super) spread: f64,
 }
 
 impl Began {
@@ -25,6 +28,7 @@ impl Began {
         Self {
             instant: Instant::now(),
             at: clock::now(),
+            spread: spread(),
         }
     }
 
@@ -50,4 +54,10 @@ impl Began {
             failures: 0,
         }
     }
+}
+
+/// Returns a random number from 0 to 1.
+fn spread() -> f64 {
+    let random = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or_default();
+    f64::from(random) / f64::from(u32::MAX)
 }

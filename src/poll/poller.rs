@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::failpoint;
@@ -179,16 +179,9 @@ impl Poller {
     /// Lists all collections that are due.
     async fn poll(&self, interest: &Interest) {
         if self.is_sweep_due(interest) {
-            self.sweep_since(ListRequest {
-                since: Instant::now(),
-                priority: Priority::Poll,
-                source: ListSource::Any,
-            })
-            .await;
+            self.sweep_due(interest).await;
         }
-        if let Some(cadence) = interest.sets
-            && self.sets.due_in(cadence).is_zero()
-        {
+        if self.are_sets_due(interest) {
             self.list_sets(Priority::Poll).await;
         }
         let is_due = |(set, cadence): &(&FlowSetId, &Cadence)| {
@@ -201,6 +194,11 @@ impl Poller {
                 self.list_flows(set, Priority::Poll).await;
             })
             .await;
+    }
+
+    fn are_sets_due(&self, interest: &Interest) -> bool {
+        let due = |cadence| self.sets.due_in(cadence).is_zero();
+        interest.sets.is_some_and(due)
     }
 
     /// Returns whether flows have to be listed, and a sweep is the cheapest way to do so. Sets whose flows will be due soon

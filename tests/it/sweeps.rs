@@ -63,10 +63,14 @@ impl Tenant {
         }
     }
 
-    /// Polls until all flows have been listed.
-    async fn poll(&self) {
+    fn run(&self) {
         let (poller, stop) = (self.poller.clone(), self.stop.clone());
         tokio::spawn(async move { poller.run(stop).await });
+    }
+
+    /// Polls until all flows have been listed.
+    async fn poll(&self) {
+        self.run();
         while self.listed().is_none() {
             sleep(Duration::from_millis(20)).await;
         }
@@ -239,6 +243,38 @@ async fn a_sweep_that_fails_delays_nothing() {
     tenant.simulator.inject(failure);
     assert_eq!(tenant.list(&tenant.sets, ListSource::Any).await, [2; 6]);
     assert_eq!(tenant.requests(), [1, 0, 6]);
+}
+
+#[tokio::test]
+async fn in_an_outage_one_failed_sweep_stands_for_all_lists() {
+    let tenant = Tenant::with_sets(6).await;
+    let failure = Rule::new(Effect::Refuse(Answer::new(502))).always();
+    for operation in [Operation::ListSets, Operation::ListFlows, Operation::Batch] {
+        tenant.simulator.inject(failure.clone().on(operation));
+    }
+    tenant.run();
+    let failed = |set| {
+        let latest = tenant.poller.latest_flows(set)?;
+        latest
+            .outcome
+            .as_ref()
+            .err()
+            .map(|verdict| verdict.message.clone())
+    };
+    while !tenant.sets.iter().all(|set| failed(set).is_some()) {
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(tenant.requests(), [1, 0, 0]);
+    let message = failed(&tenant.sets[0]).unwrap();
+    assert!(
+        message.starts_with("Could not list the flows: "),
+        "{message}"
+    );
+    tenant.simulator.clear_rules();
+    while tenant.listed().is_none() {
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(tenant.requests()[0], 1, "the other way was tried");
 }
 
 #[tokio::test]

@@ -189,7 +189,7 @@ impl TestEnv {
         let ids: BTreeSet<String> = flows.iter().filter_map(set_of).collect();
         let lists = || {
             let journal = self.simulator.journal();
-            let of_flows = ids.iter().map(|id| journal.lists(id));
+            let of_flows = ids.iter().map(|id| journal.lists(id) + journal.sweeps());
             let of_sets = journal.requests(Operation::ListSets);
             of_flows.chain([of_sets]).collect::<Vec<_>>()
         };

@@ -147,6 +147,16 @@ impl Journal {
         })
     }
 
+    /// Requests for all sets with their flows. Further pages do not count.
+    #[must_use]
+    pub fn sweeps(&self) -> usize {
+        let is_first = |query: &str| query.contains("expand") && !query.contains("skiptoken");
+        self.count(|entry| {
+            let query = entry.query.as_deref();
+            entry.operation == Operation::ListSets && query.is_some_and(is_first)
+        })
+    }
+
     fn of_flow(&self, operation: Operation, flow: &str) -> usize {
         self.count(|entry| {
             entry.committed && entry.operation == operation && entry.flow.as_deref() == Some(flow)

@@ -1,40 +1,38 @@
 //! Lists of the poller: each is stored, compared with the previous one, and what differs is told.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 
 use crate::graph::model::{Flow, FlowSet, FlowSetId, Listing};
-use crate::graph::{Error, MAX_BATCH, Priority, Sweep};
+use crate::graph::{Error, MAX_BATCH, Operation, Priority, Sweep};
 use crate::plan::poll::{ids_and_names_of, types_of};
 use crate::plan::{Container, REPORTED_FAILURES};
-use crate::poll::collection::{Collection, Reception, Snapshot};
+use crate::poll::collection::{Reception, Snapshot};
 use crate::poll::difference::{Difference, difference};
 use crate::poll::moment::Began;
 use crate::poll::request::{ListRequest, ListSource};
 use crate::poll::shared_lists::Attempted;
 
-use super::{News, Poller};
+use super::{Interest, News, Poller};
 
 impl Poller {
     /// Lists the sets.
     pub(super) async fn list_sets(&self, priority: Priority) -> Arc<Snapshot<FlowSet>> {
         let began = Began::now();
         let listed = self.client.list_flow_sets(priority).await;
-        if let Err(error) = &listed {
-            self.sets.failed(error, "sets", None);
-        }
-        self.store_sets(began.snapshot(listed, Container::Exists))
-            .await
+        self.store_sets(began, listed).await
     }
 
-    async fn store_sets(&self, snapshot: Snapshot<FlowSet>) -> Arc<Snapshot<FlowSet>> {
-        if snapshot.outcome.is_ok() {
-            self.sets.succeeded("sets", None);
-        }
-        let (before, now) = self.sets.replace(snapshot, spread());
+    async fn store_sets(
+        &self,
+        began: Began,
+        listed: Result<Listing<FlowSet>, Error>,
+    ) -> Arc<Snapshot<FlowSet>> {
+        self.sets.log(&listed, "sets", None);
+        let snapshot = began.snapshot(listed, Container::Exists);
+        let (before, now) = self.sets.replace(snapshot, began.spread);
         warn_of_unread(before.as_deref(), &now, "sets");
         let difference = difference(before.as_deref(), &now, |set| &set.id).await;
         self.sets.compared(difference.is_news());
@@ -59,25 +57,19 @@ impl Poller {
             Some(empty) => (Ok(empty), Container::Gone),
             None => (listed, Container::Exists),
         };
-        let flows = self.flows_of(set);
-        if let Err(error) = &listed {
-            flows.failed(error, "flows", Some(set));
-        }
-        let snapshot = began.snapshot(listed, container);
-        self.store_flows(set, &flows, snapshot, spread()).await
+        self.store_flows(set, began, listed, container).await
     }
 
     async fn store_flows(
         &self,
         set: &FlowSetId,
-        flows: &Collection<Flow>,
-        snapshot: Snapshot<Flow>,
-        spread: f64,
+        began: Began,
+        listed: Result<Listing<Flow>, Error>,
+        container: Container,
     ) -> Arc<Snapshot<Flow>> {
-        if snapshot.outcome.is_ok() {
-            flows.succeeded("flows", Some(set));
-        }
-        let (before, now) = flows.replace(snapshot, spread);
+        let flows = self.flows_of(set);
+        flows.log(&listed, "flows", Some(set));
+        let (before, now) = flows.replace(began.snapshot(listed, container), began.spread);
         warn_of_unread(before.as_deref(), &now, "flows");
         let difference = difference(before.as_deref(), &now, |flow| &flow.id).await;
         flows.compared(difference.is_news());
@@ -103,21 +95,48 @@ impl Poller {
         lacks.then(|| no_flows(sets.date))
     }
 
-    /// Makes a sweep, unless one that began after the requested moment has ended.
+    /// Makes a sweep, unless one that began after the requested moment has ended. If it fails, the list of each set shows
+    /// why.
     pub(super) async fn sweep_since(&self, request: ListRequest) {
         let _turn = self.sweeps.turn.lock().await;
         if !self.sweeps.lists.began_since(request.since) {
-            self.sweep(request.priority).await;
+            let _ = self.sweep(request.priority).await;
         }
     }
 
-    async fn sweep(&self, priority: Priority) {
+    /// Makes a sweep for the collections that are due. If the service is failing, it counts as a list of each of them:
+    /// to request all these lists, too, would make an outage worse.
+    pub(super) async fn sweep_due(&self, interest: &Interest) {
+        let _turn = self.sweeps.turn.lock().await;
         let began = Began::now();
-        let attempted = match self.client.sweep(priority).await {
-            Ok(sweep) => self.store(began, sweep).await,
-            Err(error) => Attempted::failed(&error),
+        let Err(error) = self.sweep(Priority::Poll).await else {
+            return;
+        };
+        if error.is_unsupported() {
+            return;
+        }
+        if self.are_sets_due(interest) {
+            let failed = Err(error.of(Operation::ListFlowSets));
+            self.store_sets(began, failed).await;
+        }
+        for (set, cadence) in &interest.flows {
+            if self.flows_of(set).due_in(*cadence).is_zero() {
+                let failed = Err(error.of(Operation::ListFlows));
+                self.store_flows(set, began, failed, Container::Exists)
+                    .await;
+            }
+        }
+    }
+
+    async fn sweep(&self, priority: Priority) -> Result<(), Error> {
+        let began = Began::now();
+        let swept = self.client.sweep(priority).await;
+        let (attempted, result) = match swept {
+            Ok(sweep) => (self.store(began, sweep).await, Ok(())),
+            Err(error) => (Attempted::failed(&error), Err(error)),
         };
         self.sweeps.lists.record(began.instant, &attempted);
+        result
     }
 
     /// Lists the flows of sets with one request for several of them, as far as the service supports that. Returns the sets
@@ -149,9 +168,8 @@ impl Poller {
         for set in sets {
             match lists.remove(*set) {
                 Some(listing) => {
-                    let flows = self.flows_of(set);
-                    let snapshot = began.snapshot(Ok(listing), Container::Exists);
-                    self.store_flows(set, &flows, snapshot, spread()).await;
+                    self.store_flows(set, began, Ok(listing), Container::Exists)
+                        .await;
                 }
                 None => left.push(*set),
             }
@@ -171,7 +189,7 @@ impl Poller {
         }
         let listed: HashSet<FlowSetId> = sets.items.iter().map(|set| set.id.clone()).collect();
         let lacks = |set: &FlowSetId| sets.unread == 0 && !listed.contains(set);
-        let (spread, tracked) = (spread(), self.tracked());
+        let tracked = self.tracked();
         let mut contradicted = 0;
         for (set, collection) in &tracked {
             let (listing, container) = match flows.remove(set) {
@@ -183,8 +201,7 @@ impl Poller {
             };
             match collection.reception(began.instant, &listing.items, |flow| &flow.id) {
                 Reception::Accepted => {
-                    let snapshot = began.snapshot(Ok(listing), container);
-                    self.store_flows(set, collection, snapshot, spread).await;
+                    self.store_flows(set, began, Ok(listing), container).await;
                     // Other tasks need not wait for the thousands of sets of a large tenant.
                     tokio::task::yield_now().await;
                 }
@@ -197,8 +214,7 @@ impl Poller {
             .reception(began.instant, &sets.items, |set| &set.id)
             == Reception::Accepted
         {
-            self.store_sets(began.snapshot(Ok(sets), Container::Exists))
-                .await;
+            self.store_sets(began, Ok(sets)).await;
         }
         if 2 * contradicted > tracked.len() {
             return Attempted::Failed("ListsDiffer");
@@ -256,10 +272,4 @@ fn warn_of_unread<T>(before: Option<&Snapshot<T>>, now: &Snapshot<T>, what: &str
             "items of the list of {what} have no usable id and are left out"
         );
     }
-}
-
-/// Returns a random number from 0 to 1.
-fn spread() -> f64 {
-    let random = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or_default();
-    f64::from(random) / f64::from(u32::MAX)
 }
