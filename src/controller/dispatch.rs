@@ -13,11 +13,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::plan::connection::concurrent_reconciles;
+
 use super::context::Context;
 use super::managed::Managed;
 use super::reconcile;
 use super::schedule::Schedule;
 use super::session::Spawn;
+use super::turns::Queue;
 
 /// Pause after a reconcile that ended without a result, which is a bug.
 const PAUSE_WITHOUT_RESULT: Duration = Duration::from_mins(1);
@@ -101,7 +104,7 @@ impl<K: Managed> Dispatcher<K> {
         let (store, context) = (self.store.clone(), self.context.clone());
         let resource = store.get(&object);
         let connection = resource.and_then(|resource| resource.connection(&context.index));
-        let queue = format!("{}/{}", K::LABEL.as_str(), connection.unwrap_or_default());
+        let queue = self.queue(&namespace, connection.as_deref());
         let result = PendingResult {
             object,
             pause: Some(PAUSE_WITHOUT_RESULT),
@@ -118,6 +121,16 @@ impl<K: Managed> Dispatcher<K> {
             };
             result.report(pause);
         }));
+    }
+
+    fn queue(&self, namespace: &str, connection: Option<&str>) -> Queue {
+        let name = connection.unwrap_or_default();
+        let connection = self.context.index.connection(namespace, name);
+        let budget = connection.map(|connection| connection.spec.request_budget.clone());
+        Queue {
+            name: format!("{}/{name}", K::LABEL.as_str()).into(),
+            limit: concurrent_reconciles(&budget.unwrap_or_default()),
+        }
     }
 }
 

@@ -15,21 +15,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::FutureExt;
 use tokio::sync::oneshot;
 
-/// Limits of the reconciles that have begun and not ended, with and without a place. All others wait without the memory
-/// of a reconcile.
-#[derive(Clone, Copy)]
-struct BeginLimits {
-    namespace: usize,
-    queue: usize,
-}
+/// Maximum number of reconciles of one namespace that have begun and not ended, with and without a place. All others wait
+/// without the memory of a reconcile. 256 reconciles of at most 16 KiB each, and what they hold of their resources, are
+/// about 5 MiB.
+const MAX_BEGUN: usize = 256;
 
-const LIMITS: BeginLimits = BeginLimits {
-    // 256 reconciles of at most 16 KiB each, and what they hold of their resources, are about 5 MiB.
-    namespace: 256,
-    // The flows and the sets of a connection send at most 2 × 16 requests at a time. After a burst these wait
-    // 32 / 20 per second = 1.6 s for the default budget, less than the 2 s after which it refuses them.
-    queue: 16,
-};
+/// A queue within a namespace: the reconciles of one connection and kind.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Maximum number of its reconciles that have begun and not ended.
+    pub limit: usize,
+}
 
 /// Places for reconciles. Cheap to clone; clones share the places.
 #[derive(Clone)]
@@ -54,7 +52,7 @@ struct TurnState {
     /// Maximum number of places that one namespace holds: half of them, so that a namespace in which each write to the
     /// cluster is slow, for instance because of a webhook, leaves the other half.
     share: usize,
-    limits: BeginLimits,
+    max_begun: usize,
     namespaces: HashMap<Arc<str>, NamespaceTurns>,
     /// The namespaces of which a waiter may have a place, in the order in which they are served.
     order: VecDeque<Arc<str>>,
@@ -79,6 +77,7 @@ struct NamespaceTurns {
 #[derive(Default)]
 struct TurnQueue {
     begun: usize,
+    limit: usize,
     waiting: VecDeque<oneshot::Sender<Turn>>,
     /// Whether the queue is in the order of its namespace.
     is_queued: bool,
@@ -109,15 +108,15 @@ impl Turns {
     /// Creates `places` free places; zero is treated as one.
     #[must_use]
     pub fn new(places: u16) -> Self {
-        Self::with_limits(places, LIMITS)
+        Self::with_limit(places, MAX_BEGUN)
     }
 
-    fn with_limits(places: u16, limits: BeginLimits) -> Self {
+    fn with_limit(places: u16, max_begun: usize) -> Self {
         let free = usize::from(places.max(1));
         Self(Arc::new(Mutex::new(TurnState {
             free,
             share: free.div_ceil(2),
-            limits,
+            max_begun,
             namespaces: HashMap::new(),
             order: VecDeque::new(),
         })))
@@ -128,11 +127,14 @@ impl Turns {
     /// # Cancel safety
     ///
     /// Dropping the future leaves the queue. A place that was granted meanwhile is passed on.
-    pub async fn begin(&self, namespace: &str, queue: &str) -> Turn {
+    pub async fn begin(&self, namespace: &str, queue: &Queue) -> Turn {
         let (sender, granted) = oneshot::channel();
-        let enter = |queue: &mut TurnQueue| queue.waiting.push_back(sender);
-        self.change(&namespace.into(), |waiting, limits| {
-            waiting.change(&queue.into(), limits, enter);
+        let enter = |waiters: &mut TurnQueue| {
+            waiters.limit = queue.limit;
+            waiters.waiting.push_back(sender);
+        };
+        self.change(&namespace.into(), |waiting| {
+            waiting.change(&queue.name, enter);
         });
         // The sender is dropped without a grant only if the receiver is gone.
         match granted.await {
@@ -142,11 +144,10 @@ impl Turns {
     }
 
     /// Changes what a namespace waits for or holds, and grants what is free.
-    fn change(&self, namespace: &Arc<str>, change: impl FnOnce(&mut NamespaceTurns, BeginLimits)) {
+    fn change(&self, namespace: &Arc<str>, change: impl FnOnce(&mut NamespaceTurns)) {
         let mut state = self.lock();
-        let limits = state.limits;
         let entry = state.namespaces.entry(namespace.clone());
-        change(entry.or_default(), limits);
+        change(entry.or_default());
         state.requeue(namespace);
         drop(state);
         self.serve();
@@ -193,7 +194,7 @@ impl TurnState {
         let grant = if let Some(waiter) = open(&mut waiting.resuming) {
             Grant::Resume(waiter, place())
         } else {
-            let (queue, waiter) = waiting.take_beginner(self.limits)?;
+            let (queue, waiter) = waiting.take_beginner(self.max_begun)?;
             let begun = Begun {
                 turns: turns.clone(),
                 namespace: namespace.clone(),
@@ -213,7 +214,7 @@ impl TurnState {
             return;
         };
         let waiting = entry.get_mut();
-        let may_begin = !waiting.order.is_empty() && waiting.begun < self.limits.namespace;
+        let may_begin = !waiting.order.is_empty() && waiting.begun < self.max_begun;
         if waiting.held < self.share && (may_begin || !waiting.resuming.is_empty()) {
             if !std::mem::replace(&mut waiting.is_queued, true) {
                 self.order.push_back(namespace.clone());
@@ -225,11 +226,11 @@ impl TurnState {
 }
 
 impl NamespaceTurns {
-    fn take_beginner(&mut self, limits: BeginLimits) -> Option<(Arc<str>, oneshot::Sender<Turn>)> {
-        while self.begun < limits.namespace {
+    fn take_beginner(&mut self, max_begun: usize) -> Option<(Arc<str>, oneshot::Sender<Turn>)> {
+        while self.begun < max_begun {
             let name = self.order.pop_front()?;
             let mut waiter = None;
-            self.change(&name, limits, |queue| {
+            self.change(&name, |queue| {
                 queue.is_queued = false;
                 waiter = open(&mut queue.waiting);
                 queue.begun += usize::from(waiter.is_some());
@@ -243,19 +244,14 @@ impl NamespaceTurns {
     }
 
     /// Changes a queue, adds it to the end of the order if one of its waiters may begin, and forgets one without any.
-    fn change(
-        &mut self,
-        name: &Arc<str>,
-        limits: BeginLimits,
-        change: impl FnOnce(&mut TurnQueue),
-    ) {
+    fn change(&mut self, name: &Arc<str>, change: impl FnOnce(&mut TurnQueue)) {
         let queue = self.queues.entry(name.clone()).or_default();
         change(queue);
         if queue.waiting.is_empty() {
             if queue.begun == 0 && !queue.is_queued {
                 self.queues.remove(name);
             }
-        } else if queue.begun < limits.queue && !std::mem::replace(&mut queue.is_queued, true) {
+        } else if queue.begun < queue.limit && !std::mem::replace(&mut queue.is_queued, true) {
             self.order.push_back(name.clone());
         }
     }
@@ -291,7 +287,7 @@ impl Turn {
             turns, namespace, ..
         } = &self.begun;
         let (sender, granted) = oneshot::channel();
-        turns.change(namespace, |waiting, _| waiting.resuming.push_back(sender));
+        turns.change(namespace, |waiting| waiting.resuming.push_back(sender));
         match granted.await {
             Ok(place) => *self.place() = Some(place),
             Err(_) => pending().await,
@@ -307,15 +303,15 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.turns.lock().free += 1;
         self.turns
-            .change(&self.namespace, |waiting, _| waiting.held -= 1);
+            .change(&self.namespace, |waiting| waiting.held -= 1);
     }
 }
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        self.turns.change(&self.namespace, |waiting, limits| {
+        self.turns.change(&self.namespace, |waiting| {
             waiting.begun -= 1;
-            waiting.change(&self.queue, limits, |queue| queue.begun -= 1);
+            waiting.change(&self.queue, |queue| queue.begun -= 1);
         });
     }
 }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow::{Break, Continue};
 use k8s_openapi::jiff::SignedDuration;
 
 use crate::api::condition::READY;
-use crate::api::{GraphConnection, GraphConnectionStatus, reason};
+use crate::api::{GraphConnection, GraphConnectionStatus, RequestBudget, reason};
 use crate::graph::model::FlowSet;
 use crate::graph::verdict::Verdict;
 
@@ -18,6 +18,12 @@ use super::{Blocked, Input, Plan, Planned, Policies, ResourceStep, resource};
 /// the authority is limited where tokens are fetched.
 const RETRY_CREDENTIAL: SignedDuration = SignedDuration::from_secs(10);
 
+/// Smallest number of reconciles of one kind that a connection has in progress.
+const MIN_CONCURRENT: usize = 4;
+
+/// Largest number of reconciles of one kind that a connection has in progress: those of a namespace are limited to as many.
+const MAX_CONCURRENT: usize = 256;
+
 type ConnectionPlanner<'a> = planner::Planner<'a, GraphConnection>;
 type ConnectionControl<T = ()> = planner::Control<GraphConnection, T>;
 
@@ -28,6 +34,16 @@ pub struct ConnectionRelations {
     pub users: usize,
     /// Why the authority refuses a new credential while the previous one is still in use, or `None` if it does not.
     pub refused: Option<Verdict>,
+}
+
+/// Returns how many reconciles of one kind a connection may have in progress at the same time.
+///
+/// The flows and the sets of a connection send at most twice as many requests at a time. After a burst, these wait
+/// 2 × 0.8 × `perSecond` ÷ `perSecond` = 1.6 s for the budget, less than the 2 s after which it refuses them.
+#[must_use]
+pub fn concurrent_reconciles(budget: &RequestBudget) -> usize {
+    let per_second = usize::try_from(budget.per_second).unwrap_or_default();
+    (per_second * 4 / 5).clamp(MIN_CONCURRENT, MAX_CONCURRENT)
 }
 
 impl Planned for GraphConnection {

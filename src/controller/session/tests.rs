@@ -3,7 +3,7 @@ use futures::FutureExt;
 use super::*;
 use crate::controller::testing::{CREDENTIAL, FakeCluster, index, show, triggers};
 use crate::controller::triggers::Receivers;
-use crate::controller::turns::Turns;
+use crate::controller::turns::{Queue, Turns};
 use crate::graph::{TransportSettings, unobserved};
 use crate::plan::testing::connection;
 
@@ -41,10 +41,11 @@ fn world() -> (FakeCluster, Sessions, Receivers) {
 #[tokio::test(start_paused = true)]
 async fn a_session_outlives_its_credential_for_deletions_and_for_an_hour() {
     let (cluster, sessions, _woken) = world();
-    let (connection, turn) = (
-        connection(),
-        Turns::new(1).begin("schools", "contoso").await,
-    );
+    let queue = Queue {
+        name: "contoso".into(),
+        limit: 1,
+    };
+    let (connection, turn) = (connection(), Turns::new(1).begin("schools", &queue).await);
     sessions.open(&connection, MINUTE, &turn).await.unwrap();
     cluster.delete(CREDENTIAL);
     sessions.open(&connection, MINUTE, &turn).await.unwrap();
@@ -65,10 +66,11 @@ async fn a_session_outlives_its_credential_for_deletions_and_for_an_hour() {
 #[tokio::test(start_paused = true)]
 async fn what_a_complete_list_lacks_has_neither_a_session_nor_an_account() {
     let (_cluster, sessions, _woken) = world();
-    let (connection, turn) = (
-        connection(),
-        Turns::new(1).begin("schools", "contoso").await,
-    );
+    let queue = Queue {
+        name: "contoso".into(),
+        limit: 1,
+    };
+    let (connection, turn) = (connection(), Turns::new(1).begin("schools", &queue).await);
     sessions.open(&connection, MINUTE, &turn).await.unwrap();
     sessions.sweep(&[Arc::new(connection.clone())]);
     assert_eq!(sessions.slots().len(), 1);

@@ -18,8 +18,16 @@ impl Waiter {
     }
 
     fn within(turns: &Turns, namespace: &'static str, queue: &'static str) -> Self {
+        Self::limited(turns, namespace, queue, 16)
+    }
+
+    fn limited(turns: &Turns, namespace: &'static str, queue: &str, limit: usize) -> Self {
         let turns = turns.clone();
-        Self::Waiting(Box::pin(async move { turns.begin(namespace, queue).await })).polled()
+        let queue = limited_to(limit, queue);
+        Self::Waiting(Box::pin(
+            async move { turns.begin(namespace, &queue).await },
+        ))
+        .polled()
     }
 
     fn polled(self) -> Self {
@@ -34,6 +42,13 @@ impl Waiter {
 
     fn holds(&self) -> bool {
         matches!(self, Self::Holding(_))
+    }
+}
+
+fn limited_to(limit: usize, queue: &str) -> Queue {
+    Queue {
+        name: queue.into(),
+        limit,
     }
 }
 
@@ -134,7 +149,7 @@ fn a_place_that_is_granted_to_a_waiter_that_has_gone_is_passed_on() {
 fn paused(turns: &Turns, namespace: &'static str, queue: &'static str) -> BoxFuture<'static, ()> {
     let turns = turns.clone();
     let mut work: BoxFuture<'static, ()> = Box::pin(async move {
-        let turn = turns.begin(namespace, queue).await;
+        let turn = turns.begin(namespace, &limited_to(2, queue)).await;
         turn.pause(pending::<()>()).await;
     });
     assert!(work.as_mut().now_or_never().is_none());
@@ -143,15 +158,11 @@ fn paused(turns: &Turns, namespace: &'static str, queue: &'static str) -> BoxFut
 
 #[test]
 fn only_so_many_reconciles_of_a_connection_and_of_a_namespace_begin() {
-    let limits = BeginLimits {
-        namespace: 3,
-        queue: 2,
-    };
-    let turns = Turns::with_limits(8, limits);
+    let turns = Turns::with_limit(8, 3);
     let mut begun: Vec<_> = (0..2).map(|_| paused(&turns, "a", "slow")).collect();
     assert_eq!(free(&turns), 8);
 
-    let slow = Waiter::within(&turns, "a", "slow");
+    let slow = Waiter::limited(&turns, "a", "slow", 2);
     assert!(!slow.holds());
     let other = paused(&turns, "a", "other");
     let last = Waiter::within(&turns, "a", "last");
@@ -177,11 +188,22 @@ fn the_connections_of_a_namespace_take_turns() {
     assert_eq!(order, ["one", "one", "two", "one"]);
 }
 
+#[test]
+fn the_limit_of_a_queue_is_the_one_that_was_asked_for_last() {
+    let turns = Turns::new(8);
+    let first = Waiter::limited(&turns, "a", "flows", 1);
+    let second = Waiter::limited(&turns, "a", "flows", 1);
+    assert!(first.holds() && !second.holds());
+    let third = Waiter::limited(&turns, "a", "flows", 3);
+    assert!(second.polled().holds() && third.polled().holds());
+}
+
 /// The size of a reconcile that waits is what limits how many of them fit into memory.
 #[test]
 fn a_waiter_is_small() {
     let turns = Turns::new(1);
-    let size = std::mem::size_of_val(&turns.begin("a", "flows"));
+    let flows = limited_to(16, "flows");
+    let size = std::mem::size_of_val(&turns.begin("a", &flows));
     assert!(size <= 256, "{size}");
 }
 
@@ -215,7 +237,8 @@ fn modelled(turns: &Turns, namespace: usize, queue: usize) -> Modelled {
     let (answer, answered) = oneshot::channel();
     let turns = turns.clone();
     let work = Box::pin(async move {
-        let turn = turns.begin(NAMESPACES[namespace], NAMESPACES[queue]).await;
+        let queue = limited_to(2, NAMESPACES[queue]);
+        let turn = turns.begin(NAMESPACES[namespace], &queue).await;
         let _ = turn.pause(answered).await;
         pending::<()>().await;
     });
@@ -229,8 +252,7 @@ proptest! {
         events in events(),
         places in 1..5_u16,
     ) {
-        let limits = BeginLimits { namespace: 3, queue: 2 };
-        let turns = Turns::with_limits(places, limits);
+        let turns = Turns::with_limit(places, 3);
         let mut all: Vec<Modelled> = Vec::new();
         for event in events {
             let count = all.len().max(1);

@@ -157,3 +157,19 @@ fn a_connection_in_use_stays_whatever_else_is_wrong() {
     let gone = self::input(connection().deleting());
     assert_eq!(GraphConnection::plan(&gone).step, None);
 }
+
+#[test]
+fn the_requests_in_progress_wait_no_longer_for_the_budget_than_it_lets_them() {
+    let of = |per_second| {
+        concurrent_reconciles(&RequestBudget {
+            per_second,
+            burst: 1,
+        })
+    };
+    assert_eq!([-1, 1, 5, 20, 100, 1_000].map(of), [4, 4, 4, 16, 80, 256]);
+    let max_wait = crate::graph::DEFAULT_MAX_WAIT.as_secs_f64();
+    for per_second in 5..=1_000 {
+        let waiting = f64::from(u32::try_from(2 * of(per_second)).unwrap());
+        assert!(waiting / f64::from(per_second) < max_wait, "{per_second}");
+    }
+}
