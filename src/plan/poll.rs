@@ -56,9 +56,9 @@ const UNSUPPORTED_PAUSE: Duration = Duration::from_hours(24);
 /// Graph.
 const USUAL_PAGE: usize = 100;
 
-/// Number of lists that each page of a sweep must replace. A page is larger than the list of one set, because it contains
-/// the flows of all its sets.
-const MIN_LISTS_PER_PAGE: usize = 2;
+/// Number of lists that each request for several sets must replace. Such requests are not documented for this service, and
+/// their responses are larger: to save two or three requests is not worth it.
+const MIN_LISTS_REPLACED: usize = 4;
 
 /// Whether the service supports one of the ways to list the flows of several sets at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,10 +116,10 @@ impl Support {
     }
 }
 
-/// Returns whether a sweep of `pages` pages is cheaper than the lists of `sets` sets.
+/// Returns whether this number of requests for several sets is worth it instead of the lists of `sets` sets.
 #[must_use]
-pub const fn sweep_pays(sets: usize, pages: usize) -> bool {
-    sets >= pages.saturating_mul(MIN_LISTS_PER_PAGE)
+pub const fn pays(sets: usize, requests: usize) -> bool {
+    sets >= requests.saturating_mul(MIN_LISTS_REPLACED)
 }
 
 /// The comparison of two lists of objects with unique ids, in parts, so that the caller can do other work in between.
@@ -261,18 +261,11 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_pays_if_it_replaces_two_lists_for_each_page() {
-        let cases = [
-            (1, 1, false),
-            (2, 1, true),
-            (5, 3, false),
-            (6, 3, true),
-            (0, 1, false),
-        ];
-        for (sets, pages, pays) in cases {
-            assert_eq!(sweep_pays(sets, pages), pays, "{sets} sets, {pages} pages");
-        }
-        assert!(!sweep_pays(usize::MAX - 1, usize::MAX));
+    fn a_request_for_several_sets_pays_if_it_replaces_four_lists() {
+        let cases = [(3, 1), (4, 1), (11, 3), (12, 3), (0, 1)];
+        let paying = cases.map(|(sets, requests)| pays(sets, requests));
+        assert_eq!(paying, [false, true, false, true, false]);
+        assert!(!pays(usize::MAX - 1, usize::MAX));
     }
 
     #[test]

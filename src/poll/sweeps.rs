@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::plan::poll::sweep_pays;
+use crate::plan::poll::pays;
 
 use super::shared_lists::SharedLists;
 
@@ -45,7 +45,7 @@ impl Sweeps {
     /// Returns whether a sweep over about `sets` sets is the cheapest way to list the flows of `due` of them.
     pub(super) fn pays(&self, due: usize, sets: usize) -> bool {
         let support = self.lists.support();
-        support.is_some_and(|support| sweep_pays(due, support.pages(sets)))
+        support.is_some_and(|support| pays(due, support.pages(sets)))
     }
 }
 

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::graph::model::{Flow, FlowSet, FlowSetId, Listing};
 use crate::graph::{Error, MAX_BATCH, Operation, Priority, Sweep};
-use crate::plan::poll::{ids_and_names_of, types_of};
+use crate::plan::poll::{ids_and_names_of, pays, types_of};
 use crate::plan::{Container, REPORTED_FAILURES};
 use crate::poll::collection::{Reception, Snapshot};
 use crate::poll::difference::{Difference, difference};
@@ -144,7 +144,7 @@ impl Poller {
     pub(super) async fn list_in_batches<'a>(&self, sets: Vec<&'a FlowSetId>) -> Vec<&'a FlowSetId> {
         let mut left = Vec::new();
         for sets in sets.chunks(MAX_BATCH) {
-            if sets.len() > 1 && self.batches.support().is_some() {
+            if pays(sets.len(), 1) && self.batches.support().is_some() {
                 left.extend(self.list_batch(sets).await);
             } else {
                 left.extend(sets);

@@ -39,7 +39,7 @@ async fn f10_a_known_flow_whose_type_is_not_told_is_not_made_anew() {
 /// lists of sets with their flows, and those of the flows alone.
 async fn assert_unmoved_by(place: usize, quirk: Quirk) {
     let env = open_shortened(&format!("f10-{place}")).await;
-    env.apply_pairs(&names(2)).await;
+    env.apply_pairs(&names(4)).await;
     all_ready(&env).await;
     let before = env.changes();
     let what = format!("{quirk:?}");

@@ -1,9 +1,7 @@
 //! What a list shows, and what follows from what it does not show.
 
 use futures::future::join_all;
-use industrydata_simulator::{
-    Answer, BodyFault, Effect, NextLink, Operation, Quirk, Reception, Rule,
-};
+use industrydata_simulator::{Answer, BodyFault, Effect, NextLink, Operation, Quirk, Rule};
 use k8s_openapi::jiff::SignedDuration;
 
 use crate::conditions::{ready, remote_id};
@@ -75,11 +73,6 @@ async fn a_list_of_flows_that_is_empty_for_a_while_makes_nothing_anew() {
 
 async fn nothing_is_made_anew(name: &str, operation: Operation) {
     let (env, _) = with_pairs(name, 2).await;
-    if operation == Operation::ListFlows {
-        // Otherwise the sets are listed with their flows.
-        env.simulator
-            .configure(|behavior| behavior.query.expand = Reception::Refuse);
-    }
     let (before, start) = (env.changes(), env.audit_position());
     spoil(&env, operation, &Effect::Quirk(Quirk::Emptied));
     until_spoilt_for(&env, operation, LONG).await;
