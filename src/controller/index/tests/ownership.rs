@@ -1,5 +1,8 @@
 //! Who owns what, across namespaces and scopes.
 
+use std::thread;
+use std::time::Instant;
+
 use futures::FutureExt;
 
 use super::*;
@@ -178,6 +181,7 @@ fn a_set_of_another_namespace_has_no_room_unless_its_owner_makes_it() {
     let connections = [reached(), in_colleges(reached())];
     let mut town = Town::of(connections, [owning_set()], [attempted.clone()]);
     let own = flow(FlowType::User);
+    let colleges = ObjectRef::from_obj(&in_colleges(reached()));
     for (allowed, is_refused) in [
         ("", true),
         ("colleges-of-others, college", true),
@@ -194,8 +198,10 @@ fn a_set_of_another_namespace_has_no_room_unless_its_owner_makes_it() {
             "{allowed}"
         );
         assert!(!town.index.refuses(&own, &set));
-        // Who is refused owns nothing.
+        // Who is refused owns nothing, and nothing is listed for it.
         assert_eq!(town.owner(&own).is_none(), is_refused, "{allowed}");
+        let listed = town.index.interest_in(&colleges).flows;
+        assert_eq!(listed.is_empty(), is_refused, "{allowed}");
     }
     let gone = watcher::Event::Delete(owning_set());
     town.world.sets.show(&town.index, &gone);
@@ -260,6 +266,20 @@ fn of_two_that_create_or_adopt_at_the_same_time_one_goes_on() {
         "the older comes first"
     );
     assert_eq!(town.index.namesake_of(&sets[1]).as_deref(), Some("a"));
+}
+
+#[test]
+fn a_resource_that_has_reserved_nothing_is_released_while_questions_are_answered() {
+    let index = Town::of([], [], []).index;
+    let answered = index.clone();
+    let question = answered.state();
+    let release = thread::spawn(move || index.release(&flow(FlowType::User)));
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !release.is_finished() && Instant::now() < deadline {
+        thread::yield_now();
+    }
+    assert!(release.is_finished(), "it waits until all are answered");
+    drop(question);
 }
 
 #[tokio::test]
