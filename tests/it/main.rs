@@ -11,6 +11,8 @@ mod cluster_faults;
 #[cfg(test)]
 mod conditions;
 #[cfg(test)]
+mod counts;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod definitions;

@@ -1,6 +1,6 @@
 //! The handle of a running simulator.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -17,6 +17,7 @@ use crate::{
     options::Options,
     problem::Problem,
     readiness::ReadinessScript,
+    route::Operation,
     server::{self, Shared},
     state::{self, FlowState, Snapshot},
     world::World,
@@ -81,6 +82,18 @@ impl Simulator {
     /// How many client requests fulfil a condition.
     pub fn count(&self, condition: impl Fn(&Entry) -> bool) -> usize {
         self.world.lock().journal.count(condition)
+    }
+
+    /// Client requests by operation, without a copy of the journal. The parts of a batch count beside the batch.
+    #[must_use]
+    pub fn requests(&self) -> BTreeMap<Operation, usize> {
+        let mut requests = BTreeMap::new();
+        let world = self.world.lock();
+        let entries = world.journal.entries().iter();
+        for entry in entries.filter(|entry| entry.is_from_client()) {
+            *requests.entry(entry.operation).or_default() += 1;
+        }
+        requests
     }
 
     /// What there is now.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use industrydata_operator::api::definitions_as_yaml;
 use industrydata_simulator::{Behavior, Options, ReadinessScript, Simulator};
-use industrydata_testbed::{Account, ControlPlane, Proxy, Upstream, run_with_input};
+use industrydata_testbed::{Account, ControlPlane, Proxy, Upstream};
 use kube::Client;
 
 /// The account that the operator runs as.
@@ -64,9 +64,7 @@ impl Scene {
 async fn install(plane: &ControlPlane) -> anyhow::Result<()> {
     let reach = format!("watchNamespaces={{{NAMESPACE}}}");
     let roles = plane.roles_of_chart(NAMESPACE, ACCOUNT, &reach).await?;
-    for manifest in [definitions_as_yaml()?, roles] {
-        let mut kubectl = plane.kubectl();
-        run_with_input(kubectl.args(["apply", "--filename", "-"]), &manifest).await?;
-    }
+    plane.apply(&definitions_as_yaml()?).await?;
+    plane.apply(&roles).await?;
     Ok(plane.established().await?)
 }

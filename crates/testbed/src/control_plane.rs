@@ -13,7 +13,7 @@ use kube::config::Kubeconfig;
 use tokio::process::Command;
 use tokio::task::spawn_blocking;
 
-use crate::account::{self, Account, run};
+use crate::account::{self, Account, run, run_with_input};
 use crate::audit::Audit;
 use crate::binaries::Binaries;
 use crate::etcd::Etcd;
@@ -184,6 +184,17 @@ impl ControlPlane {
     ) -> Result<(), Error> {
         let (client, user) = (self.client().await?, account.user().to_owned());
         users::in_effect(&client, user, namespace, rules).await
+    }
+
+    /// Applies manifests as the administrator, in YAML or JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CommandFailed`] with the output of kubectl.
+    pub async fn apply(&self, manifests: &str) -> Result<(), Error> {
+        let mut kubectl = self.kubectl();
+        let apply = kubectl.args(["apply", "--filename", "-"]);
+        run_with_input(apply, manifests).await.map(drop)
     }
 
     /// Waits until the API server serves all kinds of which definitions were installed.

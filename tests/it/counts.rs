@@ -1,0 +1,100 @@
+//! What a flow costs, in counts: unlike times, they are the same on every machine. `benches/scale` measures both.
+
+use futures::{StreamExt, stream};
+use industrydata_operator::api::ProvisioningFlow;
+use industrydata_simulator::{Operation, Options};
+use kube::api::{ListParams, PostParams};
+use serde_json::{Value, json};
+
+use crate::conditions::{is_ready, ready};
+use crate::manifests::{connection, flow, types};
+use crate::test_env::TestEnv;
+
+const SETS: usize = 10;
+const FLOWS: usize = 4 * SETS;
+
+/// Until all are ready, beyond the POST of each flow.
+const MAX_REQUESTS: usize = 4 * FLOWS;
+
+/// Until all are ready: the intent with the finalizer, the id, the readiness, and one event.
+const MAX_WRITES: usize = 4 * FLOWS;
+
+/// How many times each set is listed at rest.
+const POLLS: usize = 3;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_costs_few_requests_and_writes_and_none_at_rest() {
+    let mut env = TestEnv::set_up("counts", Options::default()).await;
+    env.start_operator(&[]).await;
+    connect(&env).await;
+    let (before, position) = (requests(&env), env.audit_position());
+    create_flows(&env).await;
+    let are_ready = async || {
+        let flows = env.flows().list(&ListParams::default()).await.unwrap();
+        flows.iter().filter(|flow| is_ready(flow)).count() == FLOWS
+    };
+    env.until("all flows to be ready", are_ready).await;
+    assert_eq!(env.committed(Operation::CreateFlow), FLOWS);
+    let beyond = requests(&env) - before - FLOWS;
+    assert!(beyond <= MAX_REQUESTS, "{beyond} requests beyond the POSTs");
+    let writes = env.writes_since(position);
+    assert!(writes.len() <= MAX_WRITES, "{}: {writes:#?}", writes.len());
+
+    poll_each_second(&env).await;
+    let position = env.audit_position();
+    let lists = env.requests(Operation::ListFlows);
+    let are_polled = async || env.requests(Operation::ListFlows) >= lists + POLLS * SETS;
+    env.until("the polls", are_polled).await;
+    assert_eq!(env.writes_since(position), [""; 0]);
+}
+
+/// All requests to the service so far.
+fn requests(env: &TestEnv) -> usize {
+    env.simulator.requests().values().sum()
+}
+
+/// With the budget open, and polls that are too rare to count.
+async fn connect(env: &TestEnv) {
+    let mut connection = connection();
+    let spec = &mut connection["items"][1]["spec"];
+    spec["pollInterval"] = json!("60s");
+    spec["requestBudget"] = json!({ "perSecond": 1000, "burst": 1000 });
+    env.apply(connection).await.unwrap();
+    env.connection_where(|one| ready(one) == "True/Ready").await;
+}
+
+async fn poll_each_second(env: &TestEnv) {
+    let spec = r#"{"spec":{"pollInterval":"1s"}}"#;
+    env.kubectl(&["patch", "gconn/contoso", "--type=merge", "--patch", spec])
+        .await
+        .unwrap();
+    env.connection_where(|one| {
+        let observed = one.status.as_ref().map(|status| status.observed_generation);
+        observed == one.metadata.generation
+    })
+    .await;
+}
+
+/// One flow of each type in each set, all at the same time.
+async fn create_flows(env: &TestEnv) {
+    let flows = (0..SETS).flat_map(|number| {
+        let body = json!({ "displayName": format!("set {number}") });
+        let set = env.simulator.create_set(&body).unwrap();
+        types().map(|(member, options, _)| in_set(&set, number, member, &options))
+    });
+    let flows: Vec<Value> = flows.collect();
+    let api = env.flows();
+    let create = async |manifest: Value| {
+        let flow: ProvisioningFlow = serde_json::from_value(manifest).unwrap();
+        api.create(&PostParams::default(), &flow).await.unwrap();
+    };
+    stream::iter(flows).for_each_concurrent(16, create).await;
+}
+
+fn in_set(set: &str, number: usize, member: &str, options: &Value) -> Value {
+    let spec = json!({
+        "flowSetRef": null, "flowSetId": set, "connectionRef": { "name": "contoso" },
+        "pollInterval": null, member: options,
+    });
+    flow(&format!("{member}-{number}").to_lowercase(), &spec)
+}
