@@ -302,12 +302,8 @@ fn events(
             loop {
                 if let Some(end) = begun.iter().position(|byte| *byte == b'\n') {
                     let rest = begun.split_off(end + 1);
-                    let mut event = lenient::readable(&Bytes::from(begun)).to_vec();
-                    event.push(b'\n');
-                    return Ok(Some((
-                        Frame::data(Bytes::from(event)),
-                        (body, filter, rest),
-                    )));
+                    let event = lenient::readable(&Bytes::from(begun));
+                    return Ok(Some((Frame::data(event), (body, filter, rest))));
                 }
                 let heard = timeout(silence, body.frame()).await;
                 match heard.map_err(|_| ExceededLimit::Silent(silence))? {

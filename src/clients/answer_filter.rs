@@ -330,10 +330,13 @@ impl WholeValue {
 
     /// Returns the length of the text up to the next character with a meaning, or `None` if that is the first one.
     fn run(&self, rest: &[u8]) -> Option<usize> {
-        if self.position != ValuePosition::Quoted {
-            return None;
-        }
-        let special = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+        let special = match self.position {
+            ValuePosition::Quoted => rest.iter().position(|byte| matches!(byte, b'"' | b'\\')),
+            ValuePosition::Bare if self.depth > 0 => rest
+                .iter()
+                .position(|byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']')),
+            _ => return None,
+        };
         Some(special.unwrap_or(rest.len())).filter(|length| *length > 0)
     }
 

@@ -13,11 +13,22 @@ use hyper::body::Bytes;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
+mod times;
+
 /// Last second in the range of `jiff`.
 const LAST: &str = "9999-12-30T22:00:00Z";
 
-/// Returns a readable copy of a response with one object, a list of objects, or one event of a watch.
+const METADATA_TIMES: [&str; 2] = ["creationTimestamp", "deletionTimestamp"];
+const CONDITION_TIMES: [&str; 1] = ["lastTransitionTime"];
+const LEASE_TIMES: [&str; 2] = ["acquireTime", "renewTime"];
+
+/// Returns a readable copy of a response with one object, a list of objects, or one event of a watch. Nearly all responses
+/// are readable, and are returned as they are.
 pub(super) fn readable(answer: &Bytes) -> Bytes {
+    let names = [&METADATA_TIMES[..], &CONDITION_TIMES, &LEASE_TIMES].concat();
+    if times::are_valid(answer, &names) {
+        return answer.clone();
+    }
     let Ok(mut value) = serde_json::from_slice::<Value>(answer) else {
         return answer.clone();
     };
@@ -28,13 +39,20 @@ pub(super) fn readable(answer: &Bytes) -> Bytes {
     } else {
         object(&mut value);
     }
-    serde_json::to_vec(&value).map_or_else(|_| answer.clone(), Bytes::from)
+    let Ok(mut text) = serde_json::to_vec(&value) else {
+        return answer.clone();
+    };
+    // A line break ends an event of a watch.
+    if answer.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    Bytes::from(text)
 }
 
 fn object(object: &mut Value) {
     let is_lease = object["kind"] == "Lease";
     if let Some(metadata) = object.get_mut("metadata") {
-        times(metadata, &["creationTimestamp", "deletionTimestamp"]);
+        replace(metadata, &METADATA_TIMES);
     }
     let conditions = object.pointer_mut("/status/conditions");
     for condition in conditions
@@ -42,15 +60,15 @@ fn object(object: &mut Value) {
         .into_iter()
         .flatten()
     {
-        times(condition, &["lastTransitionTime"]);
+        replace(condition, &CONDITION_TIMES);
     }
     if let Some(spec) = object.get_mut("spec").filter(|_| is_lease) {
-        times(spec, &["acquireTime", "renewTime"]);
+        replace(spec, &LEASE_TIMES);
     }
 }
 
 /// Replaces those of the members that are not a valid time.
-fn times(value: &mut Value, names: &[&str]) {
+fn replace(value: &mut Value, names: &[&str]) {
     for name in names {
         if let Some(Value::String(text)) = value.get_mut(name)
             && text.parse::<Timestamp>().is_err()
@@ -162,6 +180,16 @@ mod tests {
         whole["metadata"]["annotations"] = json!({ "creationTimestamp": "x" });
         let read: Value = read(&whole);
         assert_eq!(read, whole);
+    }
+
+    #[test]
+    fn an_event_keeps_its_line_break() {
+        for time in ["2026-01-05T08:00:00Z", ODD[0]] {
+            let event = json!({ "type": "ADDED", "object": flow(time) }).to_string() + "\n";
+            let event = readable(&Bytes::from(event));
+            let breaks = event.iter().filter(|byte| **byte == b'\n').count();
+            assert_eq!((event.last(), breaks), (Some(&b'\n'), 1), "{time}");
+        }
     }
 
     #[test]

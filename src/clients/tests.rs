@@ -248,7 +248,7 @@ async fn what_is_not_used_of_an_object_never_reaches_the_program() {
     )
     .unwrap();
 
-    let expected = r#"{"metadata":{"annotations":{},"labels":{},"name":"a"}}"#;
+    let expected = r#"{"metadata":{"name":"a","annotations":{},"labels":{}}}"#;
     assert_eq!(ask(&client).await.unwrap(), expected);
 }
 

@@ -1,6 +1,6 @@
 //! Objects by name and by derived keys, like client-go's `Indexer`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 #[cfg(test)]
@@ -47,14 +47,14 @@ pub fn age(object: &impl ResourceExt) -> Age {
 }
 
 /// The members of a key, oldest first. Objects without a uid are distinguished by their names.
-type Members<K> = BTreeMap<Arc<(Age, Name)>, Arc<K>>;
+type Members = BTreeSet<Arc<(Age, Name)>>;
 
 /// Objects of one kind, by name and by the keys that the caller derives from them.
 ///
 /// Each question costs a lookup and what is taken of the answer, each change a lookup for each key of the object.
 pub struct Indexer<K, Key> {
     objects: HashMap<Name, Entry<K, Key>>,
-    members: HashMap<Key, Members<K>>,
+    members: HashMap<Key, Members>,
     /// How many objects questions and changes have come across.
     #[cfg(test)]
     visited: AtomicUsize,
@@ -81,11 +81,20 @@ impl<K: ResourceExt, Key: Clone + Eq + Hash> Indexer<K, Key> {
     /// Inserts an object, or replaces the one of the same name.
     pub fn insert(&mut self, object: Arc<K>, keys: Vec<Key>) {
         let name = Name::of(&*object);
+        let age = age(&*object);
+        // Most events change nothing by which an object is found.
+        if let Some(entry) = self.objects.get_mut(&name)
+            && entry.keys == keys
+            && entry.order.0 == age
+        {
+            entry.object = object;
+            return self.visit();
+        }
         self.remove(&name);
-        let order = Arc::new((age(&*object), name.clone()));
+        let order = Arc::new((age, name.clone()));
         for key in &keys {
             let members = self.members.entry(key.clone()).or_default();
-            members.insert(order.clone(), object.clone());
+            members.insert(order.clone());
         }
         let entry = Entry {
             object,
@@ -93,6 +102,13 @@ impl<K: ResourceExt, Key: Clone + Eq + Hash> Indexer<K, Key> {
             keys,
         };
         self.objects.insert(name, entry);
+    }
+
+    /// Replaces an object with an equal copy.
+    pub fn swap(&mut self, object: Arc<K>) {
+        if let Some(entry) = self.objects.get_mut(&Name::of(&*object)) {
+            entry.object = object;
+        }
     }
 
     /// Removes the object of this name.
@@ -132,12 +148,12 @@ impl<K: ResourceExt, Key: Clone + Eq + Hash> Indexer<K, Key> {
     /// The objects with a key, oldest first.
     pub fn with(&self, key: &Key) -> impl Iterator<Item = &Arc<K>> + use<'_, K, Key> {
         let members = self.members.get(key).into_iter().flatten();
-        members.map(|(_, object)| object).inspect(|_| self.visit())
+        members.filter_map(|member| self.get(&member.1))
     }
 
     /// The number of objects with a key.
     pub fn count(&self, key: &Key) -> usize {
-        self.members.get(key).map_or(0, BTreeMap::len)
+        self.members.get(key).map_or(0, BTreeSet::len)
     }
 
     /// The oldest object with a key.

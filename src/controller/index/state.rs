@@ -124,12 +124,17 @@ impl IndexState {
 }
 
 /// A kind that the index holds.
-pub trait Indexed: kube::Resource<DynamicType = ()> + Clone + Send + Sync + 'static {
+pub trait Indexed:
+    kube::Resource<DynamicType = ()> + Clone + PartialEq + Send + Sync + 'static
+{
     /// The object of this name.
     fn get(name: &Name, state: &IndexState) -> Option<Arc<Self>>;
 
     /// Inserts or replaces an object.
     fn put(object: Arc<Self>, state: &mut IndexState);
+
+    /// Replaces an object with an equal copy.
+    fn swap(object: Arc<Self>, state: &mut IndexState);
 
     /// Removes the object of this name.
     fn remove(name: &Name, state: &mut IndexState);
@@ -194,9 +199,11 @@ impl IndexState {
 
     /// Inserts what a watch shows, unless the answer to a later write is known.
     fn show<K: Indexed>(&mut self, object: Arc<K>) {
-        let known = K::get(&Name::of(&*object), self);
-        if !known.is_some_and(|known| precedes(&*object, &*known)) {
-            K::put(object, self);
+        match K::get(&Name::of(&*object), self) {
+            Some(known) if precedes(&*object, &*known) => {}
+            // The answer to a write. The store holds this copy, so the other one need not be kept.
+            Some(known) if *known == *object => K::swap(object, self),
+            _ => K::put(object, self),
         }
     }
 
@@ -218,6 +225,10 @@ macro_rules! indexed {
     ($objects:ident) => {
         fn get(name: &Name, state: &IndexState) -> Option<Arc<Self>> {
             state.$objects.get(name).cloned()
+        }
+
+        fn swap(object: Arc<Self>, state: &mut IndexState) {
+            state.$objects.swap(object);
         }
 
         fn all(state: &IndexState) -> Vec<Arc<Self>> {

@@ -10,21 +10,19 @@ use reqwest::{
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
-use crate::{
-    clock,
-    graph::{
-        answer::{Answer, Headers, success},
-        body::Body,
-        budget::Priority,
-        error::Error,
-        exchange::GraphRequest,
-        failure::Failure,
-        json,
-        malformed::Malformed,
-        model::{Flow, FlowSetId, Listing},
-        operation::Operation,
-        page::RawPage,
-    },
+use crate::clock;
+use crate::graph::{
+    answer::{Answer, Headers, success},
+    body::Body,
+    budget::Priority,
+    error::Error,
+    exchange::GraphRequest,
+    failure::Failure,
+    json,
+    malformed::Malformed,
+    model::{Flow, FlowSetId, Listing},
+    operation::Operation,
+    page::RawPage,
 };
 
 use super::{Client, list::Gathered};

@@ -56,7 +56,7 @@ fn flows(json: &[u8]) -> Result<Option<SweptFlows>, Malformed> {
         }
         true
     };
-    // A member that is no list says nothing about the flows.
+    // A member that is not a list contains nothing about the flows.
     let read = json::each(list, add);
     Ok(read.is_ok().then_some(flows))
 }

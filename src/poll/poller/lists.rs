@@ -1,4 +1,4 @@
-//! Lists of the poller: each is stored, compared with the previous one, and what differs is told.
+//! Lists of the poller: each is stored and compared with the previous one, and the differences are reported.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -68,8 +68,8 @@ async fn what_is_no_complete_list_is_left_out() {
         part("2", 200, &json!({ "error": { "code": "x" } })),
         part("3", 200, &json!("<html>")),
         part("4", 204, &Value::Null),
-        part("9", 200, &flows(&["of nobody"])),
-        part("x", 200, &flows(&["of nobody"])),
+        part("9", 200, &flows(&["of another set"])),
+        part("x", 200, &flows(&["of another set"])),
         json!(7),
         part("5", 200, &flows(&["a"])),
     ];
