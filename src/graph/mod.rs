@@ -29,6 +29,7 @@ mod exchange;
 mod failure;
 mod intake;
 mod json;
+mod kept;
 mod malformed;
 pub mod model;
 mod operation;

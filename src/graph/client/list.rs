@@ -18,6 +18,7 @@ use crate::graph::{
     exchange::GraphRequest,
     failure::Failure,
     json,
+    kept::Claim,
     model::{Listed, Listing},
     operation::Operation,
     page::{PageCursor, RawPage},
@@ -46,7 +47,15 @@ impl Client {
         start: Url,
         priority: Priority,
     ) -> Result<Listing<T>, Error> {
-        in_time(operation, self.pages(operation, start, priority)).await
+        let kept = self.exchange.account.lists();
+        let mut claim = Claim::new(kept, self.exchange.transport.lists());
+        let pages = self.pages(operation, start.clone(), priority, &mut claim);
+        let listed = in_time(operation, pages).await;
+        match listed {
+            Ok(_) => kept.replace(start, claim),
+            Err(_) => kept.release(&start),
+        }
+        listed
     }
 
     async fn pages<T: Listed>(
@@ -54,10 +63,11 @@ impl Client {
         operation: Operation,
         start: Url,
         priority: Priority,
+        claim: &mut Claim,
     ) -> Result<Listing<T>, Error> {
         let mut cursor = PageCursor::new(start.clone());
         let asked = clock::now();
-        let mut list = Gathered::default();
+        let mut list = Gathered::new(claim);
         let mut date = None;
         let mut next = Some(start);
         while let Some(url) = next {
@@ -88,49 +98,50 @@ async fn in_time<T>(
 }
 
 /// Items of the pages so far.
-struct Gathered<T> {
+struct Gathered<'a, T> {
     items: Vec<T>,
     unread: usize,
-    weight: usize,
+    claim: &'a mut Claim,
+    has_room: bool,
 }
 
-impl<T> Default for Gathered<T> {
-    fn default() -> Self {
+impl<'a, T: Listed> Gathered<'a, T> {
+    const fn new(claim: &'a mut Claim) -> Self {
         Self {
             items: Vec::new(),
             unread: 0,
-            weight: 0,
+            claim,
+            has_room: true,
         }
     }
-}
 
-impl<T: Listed> Gathered<T> {
     /// Adds the items of a page, and returns the URL of the next one.
     fn read(&mut self, answer: Answer, cursor: &mut PageCursor) -> Result<Option<Url>, Failure> {
         let body = answer.json()?;
         let page = RawPage::read(&body).map_err(Failure::Malformed)?;
         let next = cursor.next(&page)?;
         json::each(page.items, |item| self.add(item)).map_err(Failure::Malformed)?;
-        if self.is_full() {
-            return Err(Failure::TooLarge);
+        match (self.has_room, self.is_full()) {
+            (false, _) => Err(Failure::NoRoom),
+            (true, true) => Err(Failure::TooLarge),
+            (true, false) => Ok(next),
         }
-        Ok(next)
     }
 
     /// Adds an item, and returns whether there is room for more.
     fn add(&mut self, item: &[u8]) -> bool {
         match T::parse(item) {
             Ok(item) => {
-                self.weight += item.weight();
+                self.has_room &= self.claim.grow(item.weight());
                 self.items.push(item);
             }
             Err(_) => self.unread += 1,
         }
-        !self.is_full()
+        self.has_room && !self.is_full()
     }
 
     fn is_full(&self) -> bool {
-        self.items.len() > MAX_ITEMS || self.weight > MAX_KEPT_BYTES
+        self.items.len() > MAX_ITEMS || self.claim.bytes() > MAX_KEPT_BYTES
     }
 }
 
@@ -166,10 +177,14 @@ mod tests {
     use crate::graph::model::{Flow, FlowSet};
     use crate::graph::verdict::{Certainty, Reason};
 
-    fn gathered<T: Listed>(item: &str, count: usize) -> (Gathered<T>, usize) {
-        let mut list = Gathered::default();
+    /// Gathers an item this many times, and returns how often that succeeded, with what they take and whether they are
+    /// too many.
+    fn gathered<T: Listed>(item: &str, count: usize) -> (usize, usize, bool) {
+        let mut claim = Claim::default();
+        let mut list = Gathered::<T>::new(&mut claim);
         let added = (0..count).take_while(|_| list.add(item.as_bytes())).count();
-        (list, added)
+        let is_full = list.is_full();
+        (added, claim.bytes(), is_full)
     }
 
     #[test]
@@ -182,20 +197,20 @@ mod tests {
             "createdDateTime": "2026-01-05T08:00:00.1234567Z",
             "lastModifiedDateTime": "2026-01-05T08:00:00.1234567Z",
         });
-        let (list, added) = gathered::<FlowSet>(&set.to_string(), 2 * MAX_ITEMS);
+        let (added, weight, _) = gathered::<FlowSet>(&set.to_string(), 2 * MAX_ITEMS);
         assert_eq!(added, MAX_ITEMS);
-        assert!(list.weight < MAX_KEPT_BYTES, "{}", list.weight);
+        assert!(weight < MAX_KEPT_BYTES, "{weight}");
     }
 
     #[test]
     fn a_list_of_large_items_is_refused_before_it_fills_the_memory() {
         let options = vec![1; 50_000];
         let flow = json!({ "id": "1", "creationOptions": options }).to_string();
-        let (list, added) = gathered::<Flow>(&flow, MAX_ITEMS);
-        assert!(list.is_full());
+        let (added, _, is_full) = gathered::<Flow>(&flow, MAX_ITEMS);
+        assert!(is_full);
         assert!(added * flow.len() < MAX_KEPT_BYTES / 10, "{added}");
-        let (list, _) = gathered::<Flow>(r#"{"id":"1","theirs":[1,1,1,1,1,1,1,1]}"#, 1000);
-        assert!(list.weight < 1000 * 300, "{}", list.weight);
+        let (_, weight, _) = gathered::<Flow>(r#"{"id":"1","theirs":[1,1,1,1,1,1,1,1]}"#, 1000);
+        assert!(weight < 1000 * 300, "{weight}");
     }
 
     #[test]
