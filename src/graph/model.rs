@@ -41,8 +41,12 @@ const FLOW_MEMBERS: [&str; 9] = [
 const FIRST_PROPERTY: usize = 5;
 
 /// Largest text of the properties of one flow that are kept: about 20 times that of a flow with all role groups and
-/// licences. Their tree may take 16 times as much.
+/// licences.
 const MAX_PROPERTIES_BYTES: usize = 128 * 1024;
+
+/// Largest tree of these properties: that of a list of numbers of one digit takes 16 times as much as its text, but that
+/// of a list of small objects 80 times.
+const MAX_PROPERTIES_TREE: usize = 18 * MAX_PROPERTIES_BYTES;
 
 /// Largest text of the filter of a set: more than the 1,000 values of 256 characters that a spec can declare take with
 /// each character escaped (1,000 × 256 × 6 bytes = 1.5 MB).
@@ -318,6 +322,9 @@ fn kept(found: [Option<&RawValue>; 4]) -> Result<Map<String, Value>, Malformed> 
             properties.insert((*name).to_owned(), value);
         }
         left -= size;
+    }
+    if heap_of_members(&properties) > MAX_PROPERTIES_TREE {
+        return Err(Malformed::Size);
     }
     Ok(mask::masked(properties))
 }

@@ -170,10 +170,13 @@ fn what_is_too_large_to_be_kept_is_an_error() {
     let fits = flow(&json!({"id": "1", "novelty": large}));
     assert!(fits.weight() < 1000, "{}", fits.weight());
     for name in &FLOW_MEMBERS[FIRST_PROPERTY..] {
-        assert_eq!(
-            parse::<Flow>(&json!({"id": "1", *name: large})),
-            Err(Malformed::Size)
-        );
+        let objects = vec![json!({"a": 1}); MAX_PROPERTIES_BYTES / 10];
+        for large in [json!(large), json!(objects)] {
+            assert_eq!(
+                parse::<Flow>(&json!({"id": "1", *name: large})),
+                Err(Malformed::Size)
+            );
+        }
     }
     // The last one is short, but each of its objects takes 70 times the memory of its text.
     for filter in [
