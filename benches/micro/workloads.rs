@@ -169,11 +169,7 @@ fn now() -> anyhow::Result<Timestamp> {
 }
 
 fn view(items: Vec<Flow>) -> anyhow::Result<View<Flow>> {
-    let listing = Listing {
-        items,
-        unread: 0,
-        date: now()?,
-    };
+    let listing = Listing::of(items, now()?);
     Ok(View {
         listing: Arc::new(listing),
         container: Container::Exists,

@@ -17,6 +17,7 @@ use super::{
     budget::{Budget, RateLimits},
     failure::Failure,
     intake::Intake,
+    room::UsedBytes,
     tenant::Tenant,
     token_cache::TokenCache,
 };
@@ -35,6 +36,7 @@ struct AccountState {
     client_id: String,
     budget: Budget,
     intake: Intake,
+    lists: UsedBytes,
     /// In order of last use, most recent last.
     credentials: Mutex<Vec<KnownCredential>>,
     pause: Mutex<Option<AuthorityPause>>,
@@ -74,6 +76,7 @@ impl Account {
                 client_id: client_id.into(),
                 budget: Budget::new(limits),
                 intake: Intake::of_account(),
+                lists: UsedBytes::default(),
                 credentials: Mutex::default(),
                 pause: Mutex::default(),
             }),
@@ -101,6 +104,11 @@ impl Account {
     /// Returns the account's share of the bodies that may be read at the same time.
     pub(super) fn intake(&self) -> &Intake {
         &self.shared.intake
+    }
+
+    /// Returns the lists of the account that are kept.
+    pub(super) fn lists(&self) -> &UsedBytes {
+        &self.shared.lists
     }
 
     /// Returns the token cache of a credential.

@@ -163,6 +163,8 @@ const CHECK_CREDENTIAL: &str =
     "Check tenant, client id and credential, and that the credential has not expired.";
 const CHECK_ADMISSION: &str =
     "Check tenant and cloud, and that conditional access admits the application.";
+const USE_ANOTHER_OPERATOR: &str = "It is tried again automatically; if this lasts, run an operator of its own for \
+     the namespaces with the largest lists.";
 const GRANT_PERMISSION: &str =
     "Grant the permissions on outbound flows with admin consent, and check the tenant's licence.";
 
@@ -230,6 +232,10 @@ impl Failure {
             Self::TooLarge | Self::Malformed(_) | Self::Link(_) => {
                 Class::retry(Reason::UnexpectedAnswer)
             }
+            Self::NoRoom => Class {
+                advice: USE_ANOTHER_OPERATOR,
+                ..Class::retry(Reason::UnexpectedAnswer)
+            },
         }
     }
 
@@ -243,6 +249,7 @@ impl Failure {
             | Self::TimedOut
             | Self::Overdue
             | Self::TooLarge
+            | Self::NoRoom
             | Self::Malformed(_)
             | Self::Link(_) => Certainty::Unknown,
         }
@@ -256,6 +263,9 @@ impl Failure {
             Self::Overdue => format!("the list of {peer} was not complete within 5 min"),
             Self::Refused(refusal) => format!("{peer} answered {refusal}"),
             Self::TooLarge => format!("the answer of {peer} is too large"),
+            Self::NoRoom => format!(
+                "the list of {peer} does not fit into memory next to those of other connections"
+            ),
             Self::Malformed(malformed) => {
                 format!("the answer of {peer} was not understood ({malformed})")
             }

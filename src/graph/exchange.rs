@@ -7,7 +7,11 @@ use reqwest::{
     Method,
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    task::block_in_place,
+    time::{Instant, timeout_at},
+};
 use url::Url;
 use uuid::Uuid;
 
@@ -23,6 +27,9 @@ use super::{
     token_cache::AccessToken,
     transport::Transport,
 };
+
+/// Size from which a body is parsed apart from the other tasks. A usual page, with 100 sets, has about 40 KiB.
+const LARGE_BODY: usize = 256 * 1024;
 
 /// Connection that a request may use.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -118,8 +125,11 @@ impl Exchange {
             }
             Err(closed) => Err(Error::closed(operation, closed)),
         };
-        let result = result
-            .and_then(|answer| read(answer).map_err(|failure| Error::request(operation, failure)));
+        let result = result.and_then(|answer| {
+            let size = answer.body.as_ref().map_or(0, |body| body.len());
+            let read = apart(size, || read(answer));
+            read.map_err(|failure| Error::request(operation, failure))
+        });
         self.report(request, result.as_ref().err(), start.elapsed());
         result
     }
@@ -257,5 +267,34 @@ impl Exchange {
             "request finished"
         );
         (self.observer)(request.operation, outcome, duration);
+    }
+}
+
+/// Calls a function that parses a body. If it is large, the other tasks of the worker go on in another thread meanwhile.
+fn apart<T>(size: usize, parse: impl FnOnce() -> T) -> T {
+    let has_others = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+    if size >= LARGE_BODY && has_others {
+        block_in_place(parse)
+    } else {
+        parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn other_tasks_go_on_while_a_large_body_is_parsed() {
+        let (sender, receiver) = mpsc::channel();
+        let parse = tokio::spawn(async move {
+            tokio::spawn(async move { sender.send(()) });
+            apart(LARGE_BODY, || {
+                receiver.recv_timeout(Duration::from_secs(20))
+            })
+        });
+        assert_eq!(parse.await.unwrap(), Ok(()));
     }
 }

@@ -30,6 +30,9 @@ pub enum Failure {
     /// The body exceeds the size limit.
     #[error("answer too large")]
     TooLarge,
+    /// The lists that the process keeps leave no room for this one.
+    #[error("no room for the list")]
+    NoRoom,
     /// The response does not have the documented shape.
     #[error("answer not understood")]
     Malformed(#[source] Malformed),

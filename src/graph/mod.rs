@@ -33,6 +33,7 @@ mod malformed;
 pub mod model;
 mod operation;
 mod page;
+mod room;
 mod tenant;
 #[cfg(test)]
 mod testing;

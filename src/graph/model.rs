@@ -7,6 +7,7 @@
 //! here, and secrets are masked.
 
 mod id;
+mod listing;
 mod mask;
 mod swept;
 mod words;
@@ -16,11 +17,13 @@ use std::{fmt, hash::Hash, str::FromStr};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, value::RawValue};
 
+pub use super::room::Room;
 use super::{json, malformed::Malformed};
 use words::{MAX_NAME, MAX_WORD};
 
 pub use self::{
     id::{FlowId, FlowSetId, InvalidId},
+    listing::Listing,
     mask::{PASSWORD_MASK, without_masks},
     words::displayable,
 };
@@ -44,12 +47,25 @@ const FLOW_MEMBERS: [&str; 9] = [
 const FIRST_PROPERTY: usize = 5;
 
 /// Largest text of the properties of one flow that are kept: about 20 times that of a flow with all role groups and
-/// licences. Their tree may take 16 times as much.
+/// licences.
 const MAX_PROPERTIES_BYTES: usize = 128 * 1024;
+
+/// Largest tree of these properties: that of a list of numbers of one digit takes 16 times as much as its text, but that
+/// of a list of small objects 80 times.
+const MAX_PROPERTIES_TREE: usize = 18 * MAX_PROPERTIES_BYTES;
 
 /// Largest text of the filter of a set: more than the 1,000 values of 256 characters that a spec can declare take with
 /// each character escaped (1,000 × 256 × 6 bytes = 1.5 MB).
 const MAX_FILTER_BYTES: usize = 2 * 1024 * 1024;
+
+/// Largest tree of such a filter: text takes as much as it has, but 2 MiB of `{"a":1},` would take 170 MiB.
+const MAX_FILTER_TREE: usize = 16 * 1024 * 1024;
+
+/// Memory of one node of a map, which has room for 11 members, even if there is only one.
+const MAP_NODE: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 2 * size_of::<usize>();
+
+/// Members of a node when they are inserted in their order: a full node is split after the sixth.
+const MEMBERS_PER_NODE: usize = 6;
 
 /// Item of a list.
 pub(super) trait Listed: Sized {
@@ -165,7 +181,7 @@ impl Listed for Flow {
     fn weight(&self) -> usize {
         let words = [&self.created, &self.last_modified, &self.readiness];
         let words: usize = words.into_iter().flatten().map(String::len).sum();
-        size_of::<Self>() + self.id.as_str().len() + words + weight_of_members(&self.properties)
+        size_of::<Self>() + self.id.as_str().len() + words + heap_of_members(&self.properties)
     }
 }
 
@@ -233,7 +249,7 @@ impl Listed for FlowSet {
         let words = [&self.created, &self.last_modified];
         let words: usize = words.into_iter().flatten().map(String::len).sum();
         let texts = self.id.as_str().len() + self.display_name.len() + words;
-        size_of::<Self>() + texts + self.filter.as_ref().map_or(0, weight_of)
+        size_of::<Self>() + texts + self.filter.as_ref().map_or(0, heap_of)
     }
 }
 
@@ -258,7 +274,7 @@ impl FlowSet {
         Ok(Self {
             id: parse_id(id)?,
             display_name: cut(&name, MAX_NAME),
-            filter: bounded(json::non_null(filter), MAX_FILTER_BYTES)?.map(mask::of_value),
+            filter: parse_filter(filter)?,
             created: word(created),
             last_modified: word(last_modified),
         })
@@ -269,21 +285,6 @@ impl FlowSet {
     pub fn created_at(&self) -> Option<Timestamp> {
         time(self.created.as_deref())
     }
-}
-
-/// Complete list of objects: a list with a missing page is an error, not a `Listing`. Only items that
-/// cannot be parsed are missing, and they are counted.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Listing<T> {
-    /// Items in the order of the service, each id once.
-    pub items: Vec<T>,
-    /// Number of items that cannot be parsed, because they are not objects or have no usable id. If it is
-    /// not zero, an object that is missing from [`items`](Self::items) may nevertheless exist.
-    pub unread: usize,
-    /// Service time at the start of the response: the `Date` header of the first page, in whole seconds
-    /// (truncated, not rounded), or the local time at the start of the request if the header is missing
-    /// or unreadable.
-    pub date: Timestamp,
 }
 
 fn parse_id<T: FromStr>(id: Option<&RawValue>) -> Result<T, Malformed> {
@@ -313,6 +314,9 @@ fn kept(found: [Option<&RawValue>; 4]) -> Result<Map<String, Value>, Malformed> 
         }
         left -= size;
     }
+    if heap_of_members(&properties) > MAX_PROPERTIES_TREE {
+        return Err(Malformed::Size);
+    }
     Ok(mask::masked(properties))
 }
 
@@ -328,21 +332,44 @@ fn bounded(member: Option<&RawValue>, max: usize) -> Result<Option<Value>, Malfo
     value.map(Some).map_err(|_| Malformed::Syntax)
 }
 
-/// Returns about how many bytes a value takes in memory.
-fn weight_of(value: &Value) -> usize {
-    size_of::<Value>()
-        + match value {
-            Value::String(text) => text.len(),
-            Value::Array(items) => items.iter().map(weight_of).sum(),
-            Value::Object(members) => weight_of_members(members),
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        }
+fn parse_filter(filter: Option<&RawValue>) -> Result<Option<Value>, Malformed> {
+    let filter = json::non_null(filter);
+    if filter.is_some_and(|filter| tree_of(filter.get()) > MAX_FILTER_TREE) {
+        return Err(Malformed::Size);
+    }
+    let filter = bounded(filter, MAX_FILTER_BYTES)?;
+    Ok(filter.map(mask::of_value))
 }
 
-fn weight_of_members(members: &Map<String, Value>) -> usize {
-    let member =
-        |(name, value): (&String, &Value)| size_of::<String>() + name.len() + weight_of(value);
-    members.iter().map(member).sum()
+/// Returns an upper bound of the memory that the tree of a JSON text takes.
+fn tree_of(text: &str) -> usize {
+    // A list has room for four values, and then for twice as many as before. A member takes its part of a node.
+    const VALUE: usize = 4 * size_of::<Value>();
+    let size = |byte: u8| match byte {
+        b'{' => MAP_NODE,
+        b'[' | b',' => VALUE,
+        _ => 1,
+    };
+    text.bytes().map(size).sum()
+}
+
+/// Returns about how many bytes a value takes on the heap.
+fn heap_of(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => {
+            let items_of_items: usize = items.iter().map(heap_of).sum();
+            items.capacity() * size_of::<Value>() + items_of_items
+        }
+        Value::Object(members) => heap_of_members(members),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+fn heap_of_members(members: &Map<String, Value>) -> usize {
+    let member = |(name, value): (&String, &Value)| name.len() + heap_of(value);
+    let nodes = members.len().div_ceil(MEMBERS_PER_NODE) * MAP_NODE;
+    nodes + members.iter().map(member).sum::<usize>()
 }
 
 fn time(text: Option<&str>) -> Option<Timestamp> {

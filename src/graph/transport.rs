@@ -12,6 +12,7 @@ use super::{
     answer::{Answer, Headers},
     failure::{Failure, Refusal},
     intake::{Intake, MAX_BODY, MAX_ERROR_BODY, ReadBody},
+    room::UsedBytes,
 };
 
 // Lifetime of pooled connections.
@@ -68,6 +69,7 @@ pub struct Transport {
     authority: Endpoint,
     request_timeout: Duration,
     intake: Intake,
+    lists: UsedBytes,
 }
 
 /// Error of [`Transport::new`].
@@ -209,6 +211,7 @@ impl Transport {
             authority,
             request_timeout: settings.request_timeout,
             intake: Intake::of_process(),
+            lists: UsedBytes::default(),
         })
     }
 
@@ -216,6 +219,11 @@ impl Transport {
     #[must_use]
     pub const fn request_timeout(&self) -> Duration {
         self.request_timeout
+    }
+
+    /// Returns how much the lists take that the process keeps.
+    pub(super) const fn lists(&self) -> &UsedBytes {
+        &self.lists
     }
 
     pub(super) const fn http(&self) -> &reqwest::Client {

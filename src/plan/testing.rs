@@ -270,11 +270,7 @@ pub(crate) fn remote_set(number: u32, display_name: &str, created: i64) -> FlowS
 pub(crate) fn listed<T>(items: Vec<T>, seconds: i64) -> Read<T> {
     let date = at(seconds);
     Read::Known(View {
-        listing: Arc::new(Listing {
-            items,
-            unread: 0,
-            date,
-        }),
+        listing: Arc::new(Listing::of(items, date)),
         container: Container::Exists,
         began: date,
         uptime: date.duration_since(start()),

@@ -39,11 +39,9 @@ impl Began {
         container: Container,
     ) -> Snapshot<T> {
         let listed = match listed {
-            Err(_) if failpoint::takes_unreadable_for_empty() => Ok(Listing {
-                items: Vec::new(),
-                unread: 0,
-                date: self.at,
-            }),
+            Err(_) if failpoint::takes_unreadable_for_empty() => {
+                Ok(Listing::of(Vec::new(), self.at))
+            }
             listed => listed,
         };
         Snapshot {

@@ -6,7 +6,7 @@ use industrydata_testbed::{ProxyEffect, Rule};
 use serde_json::json;
 
 use crate::conditions::is_ready;
-use crate::manifests::{groups, secret, units};
+use crate::manifests::{connection, groups, labelled, secret, set, units};
 use crate::process::{Launch, Process};
 use crate::replicas::takes_over;
 use crate::test_env::TestEnv;
@@ -17,9 +17,28 @@ const ODD: &str = "9999-12-31T23:59:59Z";
 /// In the Secret of another tenant. `kubectl apply` keeps it in an annotation.
 const CANARY: &str = "canary-4d7a1c";
 
-async fn apply_canary(env: &TestEnv) {
+/// The label of what the operator for all namespaces is to watch.
+const LABEL: &str = "odd-metadata";
+
+/// The other tenant.
+const OTHER: &str = "odd-metadata-other";
+
+/// Everything that a tenant has, each object with a copy of itself in an annotation.
+async fn apply_tenant(env: &TestEnv) {
     let canary = secret("canary", &json!({ "value": CANARY }));
-    env.apply(canary).await.unwrap();
+    let manifests = [canary, connection(), set("north"), groups("first")];
+    env.apply_all(manifests.map(|one| labelled(one, LABEL)))
+        .await;
+    env.flow_where("first", is_ready).await;
+    let copy = [
+        "get",
+        "secret",
+        "canary",
+        "--output",
+        "jsonpath={.metadata.annotations}",
+    ];
+    let copy = env.kubectl(&copy).await.unwrap();
+    assert!(copy.contains(CANARY), "{copy}");
 }
 
 async fn make_odd(env: &TestEnv, object: &str) {
@@ -42,8 +61,12 @@ async fn make_odd(env: &TestEnv, object: &str) {
 }
 
 async fn start(env: &TestEnv) -> Process {
-    let launch = Launch::on(env).flag("--log-level", "trace");
-    launch.start().await
+    launch(env).start().await
+}
+
+/// With all that the operator and its libraries would log.
+fn launch(env: &TestEnv) -> Launch {
+    Launch::on(env).flag("--log-level", "trace")
 }
 
 fn is_silent_about_secrets(process: &Process) {
@@ -56,32 +79,45 @@ fn is_silent_about_secrets(process: &Process) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metadata_with_times_past_the_end_stop_nobody() {
-    let env = TestEnv::set_up("odd-metadata", Options::default()).await;
-    apply_canary(&env).await;
-    let process = start(&env).await;
-    env.apply_sample_set().await;
-    env.apply_ready(groups("odd")).await;
+    let mut env = TestEnv::set_up_for_all_namespaces(LABEL, Options::default()).await;
+    env.kubectl(&["create", "namespace", OTHER]).await.unwrap();
+    let launch = || launch(&env).flag("--watch-selector", &format!("test={LABEL}"));
+    let (first, second) = (launch(), launch());
+    let process = first.start().await;
+    let tenants = [LABEL, OTHER];
+    for tenant in tenants {
+        tenant.clone_into(&mut env.namespace);
+        apply_tenant(&env).await;
+    }
+    LABEL.clone_into(&mut env.namespace);
     for object in [
         "secret/canary",
         "secret/contoso",
         "gconn/contoso",
         "flowset/north",
-        "pflow/odd",
+        "pflow/first",
     ] {
         make_odd(&env, object).await;
     }
-    env.apply_ready(units("even")).await;
+    for tenant in tenants {
+        tenant.clone_into(&mut env.namespace);
+        env.apply_ready(labelled(units("even"), LABEL)).await;
+    }
     is_silent_about_secrets(&process);
     process.stop().await;
 
-    let process = start(&env).await;
-    env.kubectl(&["delete", "pflow/odd"]).await.unwrap();
-    env.flows_gone(&["odd"]).await;
-    env.apply_ready(groups("again")).await;
+    let process = second.start().await;
+    for tenant in tenants {
+        tenant.clone_into(&mut env.namespace);
+        // Not all clients can read what the API server answers.
+        env.kubectl(&["delete", "pflow/first"]).await.unwrap();
+        env.flows_gone(&["first"]).await;
+        env.apply_ready(labelled(groups("again"), LABEL)).await;
+    }
     assert_eq!(process.get("/readyz").await, (200, "leading\n".to_owned()));
     is_silent_about_secrets(&process);
     let counts = [Operation::CreateFlow, Operation::DeleteFlow].map(|one| env.committed(one));
-    assert_eq!(counts, [3, 1]);
+    assert_eq!(counts, [6, 2]);
 }
 
 /// Somebody may write to the Lease; nobody would lead any more.

@@ -78,7 +78,8 @@ impl TestEnv {
         Self::set_up_for(plane, name, options, Reach::OneNamespace).await
     }
 
-    async fn set_up_for(
+    /// An environment without the operator, on a control plane that [`start_plane`] has made.
+    pub async fn set_up_for(
         plane: &'static ControlPlane,
         name: &str,
         options: Options,

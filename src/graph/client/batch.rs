@@ -25,7 +25,7 @@ use crate::graph::{
     page::RawPage,
 };
 
-use super::{Client, list::Gathered};
+use super::Client;
 
 /// Largest number of requests in a batch, by the documentation of Microsoft Graph.
 pub const MAX_BATCH: usize = 20;
@@ -95,7 +95,6 @@ impl Client {
         let [parts] = success(body, ["responses"]).map_err(Failure::Malformed)?;
         let parts = parts.ok_or(Failure::Malformed(Malformed::Values))?;
         let mut lists = Lists::new();
-        let mut weight = 0;
         let read = |part: &[u8]| {
             if let Ok(part) = serde_json::from_slice::<Part<'_>>(part)
                 && let Some(set) = part
@@ -105,18 +104,25 @@ impl Client {
                     .and_then(|number: usize| sets.get(number))
             {
                 self.heed(&part);
-                if let Some((listing, taken)) = listed(&part, date) {
-                    weight += taken;
-                    lists.insert(set.clone(), listing);
-                }
+                let listing = self.listed(&part, date);
+                lists.extend(listing.map(|listing| (set.clone(), listing)));
             }
-            !Gathered::<Flow>::is_too_heavy(weight)
+            true
         };
         json::each(parts, read).map_err(Failure::Malformed)?;
-        if Gathered::<Flow>::is_too_heavy(weight) {
-            return Err(Failure::TooLarge);
-        }
         Ok(lists)
+    }
+
+    /// Returns the list in a response, or `None` if it failed, is not complete or has no room.
+    fn listed(&self, part: &Part<'_>, date: Timestamp) -> Option<Listing<Flow>> {
+        let body = part.body.filter(|_| part.status == 200)?;
+        let page = RawPage::read(body.get().as_bytes()).ok()?;
+        if page.next.is_some() {
+            return None;
+        }
+        let mut gathered = self.gathered();
+        gathered.add_all(page.items).ok()?;
+        Some(gathered.listing(date))
     }
 
     /// Heeds that the service throttles a request of a batch: each has limits and a pause of its own.
@@ -142,19 +148,6 @@ impl Part<'_> {
         }
         Headers::read(&headers)
     }
-}
-
-/// Returns the list in a response with its weight, or `None` if it failed or is not complete.
-fn listed(part: &Part<'_>, date: Timestamp) -> Option<(Listing<Flow>, usize)> {
-    let body = part.body.filter(|_| part.status == 200)?;
-    let page = RawPage::read(body.get().as_bytes()).ok()?;
-    if page.next.is_some() {
-        return None;
-    }
-    let mut gathered = Gathered::default();
-    gathered.add_all(page.items).ok()?;
-    let weight = gathered.weight();
-    Some((gathered.listing(date), weight))
 }
 
 #[cfg(test)]

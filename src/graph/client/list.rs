@@ -23,6 +23,7 @@ use crate::graph::{
     model::{Listed, Listing},
     operation::Operation,
     page::{PageCursor, RawPage},
+    room::Claim,
 };
 
 use super::Client;
@@ -70,7 +71,7 @@ impl Client {
     ) -> Result<(Listing<T>, usize), Error> {
         let mut cursor = PageCursor::new(start.clone());
         let asked = clock::now();
-        let mut list = Gathered::default();
+        let mut list = self.gathered();
         let mut date = None;
         let mut next = Some(start);
         while let Some(url) = next {
@@ -86,6 +87,20 @@ impl Client {
         }
         Ok((list.listing(date.unwrap_or(asked)), cursor.pages()))
     }
+
+    /// Returns an empty list whose room counts for the account.
+    pub(super) fn gathered<T: Listed>(&self) -> Gathered<T> {
+        let (account, process) = (
+            self.exchange.account.lists(),
+            self.exchange.transport.lists(),
+        );
+        Gathered {
+            items: Vec::new(),
+            unread: 0,
+            claim: Claim::new(account, process),
+            has_room: true,
+        }
+    }
 }
 
 async fn in_time<T>(
@@ -100,17 +115,8 @@ async fn in_time<T>(
 pub(super) struct Gathered<T> {
     items: Vec<T>,
     unread: usize,
-    weight: usize,
-}
-
-impl<T> Default for Gathered<T> {
-    fn default() -> Self {
-        Self {
-            items: Vec::new(),
-            unread: 0,
-            weight: 0,
-        }
-    }
+    claim: Claim,
+    has_room: bool,
 }
 
 impl<T: Listed> Gathered<T> {
@@ -126,10 +132,27 @@ impl<T: Listed> Gathered<T> {
     /// Adds the items of a page.
     pub(super) fn add_all(&mut self, items: &RawValue) -> Result<(), Failure> {
         json::each(items, |item| self.add(item)).map_err(Failure::Malformed)?;
-        if self.is_full() {
-            return Err(Failure::TooLarge);
+        match (self.has_room, self.is_full()) {
+            (false, _) => Err(Failure::NoRoom),
+            (true, true) => Err(Failure::TooLarge),
+            (true, false) => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Adds an item, and returns whether there is room for more.
+    fn add(&mut self, item: &[u8]) -> bool {
+        match T::parse(item) {
+            Ok(item) => {
+                self.has_room &= self.claim.grow(item.weight());
+                self.items.push(item);
+            }
+            Err(_) => self.unread += 1,
+        }
+        self.has_room && !self.is_full()
+    }
+
+    fn is_full(&self) -> bool {
+        self.items.len() > MAX_ITEMS || self.claim.bytes() > MAX_KEPT_BYTES
     }
 
     /// Returns the list of all items.
@@ -138,33 +161,8 @@ impl<T: Listed> Gathered<T> {
             items: distinct(self.items),
             unread: self.unread,
             date,
+            room: self.claim.into(),
         }
-    }
-
-    /// Returns about how many bytes the items take in memory.
-    pub(super) const fn weight(&self) -> usize {
-        self.weight
-    }
-
-    /// Returns whether items of this weight are more than a response may leave behind.
-    pub(super) const fn is_too_heavy(weight: usize) -> bool {
-        weight > MAX_KEPT_BYTES
-    }
-
-    /// Adds an item, and returns whether there is room for more.
-    fn add(&mut self, item: &[u8]) -> bool {
-        match T::parse(item) {
-            Ok(item) => {
-                self.weight += item.weight();
-                self.items.push(item);
-            }
-            Err(_) => self.unread += 1,
-        }
-        !self.is_full()
-    }
-
-    fn is_full(&self) -> bool {
-        self.items.len() > MAX_ITEMS || Self::is_too_heavy(self.weight)
     }
 }
 
@@ -201,7 +199,12 @@ mod tests {
     use crate::graph::verdict::{Certainty, Reason};
 
     fn gathered<T: Listed>(item: &str, count: usize) -> (Gathered<T>, usize) {
-        let mut list = Gathered::default();
+        let mut list = Gathered {
+            items: Vec::new(),
+            unread: 0,
+            claim: Claim::default(),
+            has_room: true,
+        };
         let added = (0..count).take_while(|_| list.add(item.as_bytes())).count();
         (list, added)
     }
@@ -218,7 +221,11 @@ mod tests {
         });
         let (list, added) = gathered::<FlowSet>(&set.to_string(), 2 * MAX_ITEMS);
         assert_eq!(added, MAX_ITEMS);
-        assert!(list.weight < MAX_KEPT_BYTES, "{}", list.weight);
+        assert!(
+            list.claim.bytes() < MAX_KEPT_BYTES,
+            "{}",
+            list.claim.bytes()
+        );
     }
 
     #[test]
@@ -229,7 +236,7 @@ mod tests {
         assert!(list.is_full());
         assert!(added * flow.len() < MAX_KEPT_BYTES / 10, "{added}");
         let (list, _) = gathered::<Flow>(r#"{"id":"1","theirs":[1,1,1,1,1,1,1,1]}"#, 1000);
-        assert!(list.weight < 1000 * 300, "{}", list.weight);
+        assert!(list.claim.bytes() < 1000 * 300, "{}", list.claim.bytes());
     }
 
     #[test]

@@ -42,26 +42,27 @@ impl Client {
 }
 
 fn taken_apart(swept: Listing<SweptSet>, pages: usize) -> Sweep {
-    let date = swept.date;
-    let mut sweep = Sweep {
-        sets: Listing {
-            items: Vec::with_capacity(swept.items.len()),
-            unread: swept.unread,
-            date,
-        },
-        flows: HashMap::with_capacity(swept.items.len()),
-        pages,
-    };
-    for SweptSet { set, flows } in swept.items {
-        if let Some(flows) = flows {
+    let (date, mut room) = (swept.date, swept.room);
+    let mut sets = Vec::with_capacity(swept.items.len());
+    let mut flows = HashMap::with_capacity(swept.items.len());
+    for SweptSet { set, flows: found } in swept.items {
+        if let Some(found) = found {
+            let weight = found.weight();
             let listing = Listing {
-                items: distinct(flows.items),
-                unread: flows.unread,
+                items: distinct(found.items),
+                unread: found.unread,
                 date,
+                room: room.split(weight),
             };
-            sweep.flows.insert(set.id.clone(), listing);
+            flows.insert(set.id.clone(), listing);
         }
-        sweep.sets.items.push(set);
+        sets.push(set);
     }
-    sweep
+    let sets = Listing {
+        items: sets,
+        unread: swept.unread,
+        date,
+        room,
+    };
+    Sweep { sets, flows, pages }
 }

@@ -232,6 +232,7 @@ fn without_a_token_nothing_was_sent() {
 fn an_answer_that_is_not_understood_says_nothing_about_the_effect() {
     for failure in [
         Failure::TooLarge,
+        Failure::NoRoom,
         Failure::Malformed(Malformed::Syntax),
         Failure::Link(LinkError::Foreign),
     ] {

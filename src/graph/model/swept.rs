@@ -33,8 +33,14 @@ impl Listed for SweptSet {
     }
 
     fn weight(&self) -> usize {
-        let flows = self.flows.iter().flat_map(|flows| &flows.items);
-        self.set.weight() + flows.map(Listed::weight).sum::<usize>()
+        self.set.weight() + self.flows.as_ref().map_or(0, SweptFlows::weight)
+    }
+}
+
+impl SweptFlows {
+    /// Returns about how many bytes the flows take in memory.
+    pub(in crate::graph) fn weight(&self) -> usize {
+        self.items.iter().map(Listed::weight).sum()
     }
 }
 

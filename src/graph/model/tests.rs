@@ -170,16 +170,24 @@ fn what_is_too_large_to_be_kept_is_an_error() {
     let fits = flow(&json!({"id": "1", "novelty": large}));
     assert!(fits.weight() < 1000, "{}", fits.weight());
     for name in &FLOW_MEMBERS[FIRST_PROPERTY..] {
+        let objects = vec![json!({"a": 1}); MAX_PROPERTIES_BYTES / 10];
+        for large in [json!(large), json!(objects)] {
+            assert_eq!(
+                parse::<Flow>(&json!({"id": "1", *name: large})),
+                Err(Malformed::Size)
+            );
+        }
+    }
+    // The last one is short, but each of its objects takes 70 times the memory of its text.
+    for filter in [
+        json!({"in": ["x".repeat(MAX_FILTER_BYTES)]}),
+        json!(vec![json!({"a": 1}); MAX_FILTER_BYTES / 10]),
+    ] {
         assert_eq!(
-            parse::<Flow>(&json!({"id": "1", *name: large})),
+            parse::<FlowSet>(&json!({"id": "1", "filter": filter})),
             Err(Malformed::Size)
         );
     }
-    let filter = json!({"in": ["x".repeat(MAX_FILTER_BYTES)]});
-    assert_eq!(
-        parse::<FlowSet>(&json!({"id": "1", "filter": filter})),
-        Err(Malformed::Size)
-    );
 }
 
 #[test]
@@ -199,4 +207,7 @@ fn the_weight_of_an_item_grows_with_what_is_kept() {
         flow(&json!({"id": "1", "creationOptions": options})).weight()
     };
     assert!(weight(1000) - weight(0) >= 1000 * size_of::<Value>());
+    let objects = vec![json!({"a": 1}); 1000];
+    let objects = flow(&json!({"id": "1", "creationOptions": objects})).weight();
+    assert!(objects - weight(1000) >= 1000 * MAP_NODE, "{objects}");
 }

@@ -363,11 +363,7 @@ impl<K: Explored> State<K> {
 
 fn misread<Item>(read: &mut Read<Item>, variant: Variant, now: k8s_openapi::jiff::Timestamp) {
     if variant == Variant::UnreadableIsEmpty && matches!(read, Read::Unknown(_)) {
-        let listing = Listing {
-            items: Vec::new(),
-            unread: 0,
-            date: now,
-        };
+        let listing = Listing::of(Vec::new(), now);
         *read = Read::Known(View {
             listing: Arc::new(listing),
             container: Container::Exists,

@@ -141,11 +141,10 @@ impl<Item: Clone> Service<Item> {
             .filter(|_| !self.lists_nothing && self.container == Container::Exists);
         let seconds = (now + self.skew).as_second();
         Read::Known(View {
-            listing: Arc::new(Listing {
-                items: shown.map_or_else(Vec::new, |(_, items)| items.clone()),
-                unread: 0,
-                date: Timestamp::from_second(seconds).unwrap(),
-            }),
+            listing: Arc::new(Listing::of(
+                shown.map_or_else(Vec::new, |(_, items)| items.clone()),
+                Timestamp::from_second(seconds).unwrap(),
+            )),
             container: self.container,
             began: now,
             uptime: now.duration_since(start()),

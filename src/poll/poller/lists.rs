@@ -255,11 +255,7 @@ impl Poller {
 }
 
 fn no_flows(date: Timestamp) -> Listing<Flow> {
-    Listing {
-        items: Vec::new(),
-        unread: 0,
-        date,
-    }
+    Listing::of(Vec::new(), date)
 }
 
 /// Logs items that cannot be parsed once, and not at each poll.

@@ -14,7 +14,7 @@ use crate::conditions::is_ready;
 use crate::manifests::{flow, security};
 use crate::role;
 use crate::role::{Reach, rules};
-use crate::test_env::{TestEnv, plane};
+use crate::test_env::{TestEnv, plane, start_plane};
 use crate::waiting::PATIENCE;
 
 /// A group, a resource with its subresource, and a verb.
@@ -31,24 +31,41 @@ const KINDS: [&str; 3] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_roles_grant_exactly_what_is_used() {
-    let mut env = TestEnv::set_up("roles", Options::default()).await;
+    for (name, reach) in [
+        ("roles", Reach::OneNamespace),
+        ("roles-of-all", Reach::AllNamespaces),
+    ] {
+        // Of its own, as an operator for all namespaces would meet the resources of other tests.
+        let plane = match reach {
+            Reach::OneNamespace => plane().await,
+            Reach::AllNamespaces => Box::leak(Box::new(start_plane().await)),
+        };
+        let env = TestEnv::set_up_for(plane, name, Options::default(), reach).await;
+        grant_exactly_what_is_used(env, reach).await;
+    }
+}
+
+async fn grant_exactly_what_is_used(mut env: TestEnv, reach: Reach) {
     let (start, operator) = (env.audit_position(), env.account.user().to_owned());
     live(&mut env).await;
     let entries = env.plane.audit().unwrap().since(start).unwrap();
     let entries = entries
         .iter()
         .filter(|entry| entry.user == operator && !entry.resource.is_empty());
+    let lease = match reach {
+        Reach::OneNamespace => "industrydata-operator",
+        Reach::AllNamespaces => &env.namespace,
+    };
     let mut used = BTreeSet::new();
     for entry in entries {
         assert_ne!(entry.code, 403, "{entry:?}");
         let is_lease = entry.resource == "leases" && entry.verb != "create";
-        assert!(
-            !is_lease || entry.name == "industrydata-operator",
-            "{entry:?}"
-        );
+        assert!(!is_lease || entry.name == lease, "{entry:?}");
+        let is_secret = entry.resource == "secrets";
+        assert!(!is_secret || entry.verb == "get", "{entry:?}");
         used.insert(grant_of(entry));
     }
-    let roles = role::rendered(env.plane, "roles", Reach::OneNamespace).await;
+    let roles = role::rendered(env.plane, &env.namespace, reach).await;
     assert_eq!(
         granted(&roles),
         used,

@@ -5,5 +5,6 @@ mod memory;
 mod ownership;
 mod policies;
 mod secrets;
+mod stored;
 mod turns;
 mod words;

@@ -21,7 +21,7 @@ use crate::role::{self, Reach, rules};
 use crate::test_env::{TestEnv, plane};
 
 /// Names that would lead a request to another namespace or another resource.
-const ASTRAY: [&str; 5] = [
+pub(super) const ASTRAY: [&str; 5] = [
     "../../isolated-b/secrets/x",
     "..",
     "x?watch=true",
