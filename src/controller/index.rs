@@ -35,7 +35,7 @@ use crate::plan::resource::{generation, is_deleting};
 use crate::poll::Interest;
 
 pub use indexer::Name;
-use keys::{ConnectionKey, FlowKey, SetKey};
+use keys::{ConnectionKey, FlowKey, SetKey, TenantKey};
 pub use state::Indexed;
 use state::{IndexState, connection_of, remote_id, remote_set_of};
 
@@ -301,6 +301,7 @@ impl Index {
             return Interest::default();
         };
         let interval = Duration::from(connection.spec.poll_interval);
+        let tenant = TenantKey::of(connection);
         let mut flows = BTreeMap::new();
         let through = state.flows.with(&FlowKey::Connection(name));
         for flow in through.filter(|flow| !flow.spec.suspend) {
@@ -313,6 +314,8 @@ impl Index {
                     .or_insert(cadence);
             }
         }
+        // All these flows are in one namespace, so the owner of a set allows all of them or none.
+        flows.retain(|set, _| state.allows(namespace, &tenant, set));
         let sets = Some(Cadence {
             interval,
             settled: true,

@@ -178,6 +178,7 @@ fn a_set_of_another_namespace_has_no_room_unless_its_owner_makes_it() {
     let connections = [reached(), in_colleges(reached())];
     let mut town = Town::of(connections, [owning_set()], [attempted.clone()]);
     let own = flow(FlowType::User);
+    let colleges = ObjectRef::from_obj(&in_colleges(reached()));
     for (allowed, is_refused) in [
         ("", true),
         ("colleges-of-others, college", true),
@@ -194,8 +195,10 @@ fn a_set_of_another_namespace_has_no_room_unless_its_owner_makes_it() {
             "{allowed}"
         );
         assert!(!town.index.refuses(&own, &set));
-        // Who is refused owns nothing.
+        // Who is refused owns nothing, and nothing is listed for it.
         assert_eq!(town.owner(&own).is_none(), is_refused, "{allowed}");
+        let listed = town.index.interest_in(&colleges).flows;
+        assert_eq!(listed.is_empty(), is_refused, "{allowed}");
     }
     let gone = watcher::Event::Delete(owning_set());
     town.world.sets.show(&town.index, &gone);

@@ -338,8 +338,10 @@ impl Scan {
         };
         let interval = Duration::from(connection.spec.poll_interval);
         let mut flows = BTreeMap::new();
+        let tenant = connection.spec.tenant_id.to_lowercase();
         for flow in self.flows_through(connection) {
-            if let Some(set) = self.remote_set_of(&flow).filter(|_| !flow.spec.suspend) {
+            let set = self.remote_set_of(&flow).filter(|_| !flow.spec.suspend);
+            if let Some(set) = set.filter(|set| self.allows(&flow, &tenant, set)) {
                 let cadence = cadence(&flow, interval);
                 flows
                     .entry(set)
