@@ -167,7 +167,12 @@ impl Index {
 
     /// Releases what a resource has reserved, after it has been reconciled to the end.
     pub fn release(&self, resource: &impl ResourceExt) {
-        self.change().reservations.release(&uid(resource));
+        let uid = uid(resource);
+        // Few reconciles reserve anything, and a change waits for all questions and holds all others up. Nothing is
+        // reserved for the resource in between: its reconciles follow each other.
+        if self.state().reservations.has(&uid) {
+            self.change().reservations.release(&uid);
+        }
     }
 }
 

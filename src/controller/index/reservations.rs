@@ -41,6 +41,11 @@ impl Reservations {
         true
     }
 
+    /// Whether a resource has reserved anything.
+    pub fn has(&self, uid: &str) -> bool {
+        self.claims.contains_key(uid)
+    }
+
     /// Releases everything that a resource has reserved.
     pub fn release(&mut self, uid: &str) {
         for claim in self.claims.remove(uid).into_iter().flatten() {
@@ -61,7 +66,9 @@ mod tests {
         assert!(reservations.reserve(claim("north"), "one"));
         assert!(!reservations.reserve(claim("north"), "other"));
         assert!(reservations.reserve(claim("south"), "other"));
+        assert!(reservations.has("one"));
         reservations.release("one");
+        assert!(!reservations.has("one"));
         assert!(reservations.reserve(claim("north"), "other"));
         reservations.release("other");
         assert!(reservations.holders.is_empty() && reservations.claims.is_empty());

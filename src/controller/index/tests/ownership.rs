@@ -1,5 +1,8 @@
 //! Who owns what, across namespaces and scopes.
 
+use std::thread;
+use std::time::Instant;
+
 use futures::FutureExt;
 
 use super::*;
@@ -263,6 +266,20 @@ fn of_two_that_create_or_adopt_at_the_same_time_one_goes_on() {
         "the older comes first"
     );
     assert_eq!(town.index.namesake_of(&sets[1]).as_deref(), Some("a"));
+}
+
+#[test]
+fn a_resource_that_has_reserved_nothing_is_released_while_questions_are_answered() {
+    let index = Town::of([], [], []).index;
+    let answered = index.clone();
+    let question = answered.state();
+    let release = thread::spawn(move || index.release(&flow(FlowType::User)));
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !release.is_finished() && Instant::now() < deadline {
+        thread::yield_now();
+    }
+    assert!(release.is_finished(), "it waits until all are answered");
+    drop(question);
 }
 
 #[tokio::test]
