@@ -1,6 +1,5 @@
+use super::passwords::password;
 use super::*;
-use crate::api::AppliedSecret;
-use crate::plan::{Digest, Password};
 
 fn after_lost_create(fate: Fate) -> World<ProvisioningFlow> {
     let mut world = World::new(small()).when(CREATE, fate);
@@ -337,19 +336,6 @@ fn a_refused_create_is_repeated_slowly_and_at_once_when_something_changes() {
 }
 
 #[test]
-fn a_missing_password_secret_comes_before_the_claim() {
-    let mut input = input(flow(FlowType::User), Some(Vec::new()));
-    let missing = Blocked::person(
-        reason::SECRET_NOT_FOUND,
-        "the Secret passwords does not exist",
-    );
-    input.related.passwords = Err(missing);
-    let plan = plan(&input);
-    assert_eq!(plan.step, None);
-    assert_eq!(stalled(&plan), "True/SecretNotFound");
-}
-
-#[test]
 fn an_answer_without_a_date_or_with_an_odd_one_is_ours_all_the_same() {
     for created in [
         None,
@@ -371,88 +357,6 @@ fn an_answer_without_a_date_or_with_an_odd_one_is_ours_all_the_same() {
 }
 
 #[test]
-fn a_vanished_flow_is_made_anew_only_after_the_window_and_only_under_correct() {
-    use crate::api::DriftPolicy::{Correct, Report};
-    for (policy, creates) in [(Correct, 1), (Report, 0)] {
-        let mut world = owned(small().with(|spec| spec.drift_policy = policy));
-        let now = world.now;
-        world.service.meddle(now, Vec::clear);
-        world.poll();
-        world.live(28);
-        assert_eq!(world.count(CREATE), 0, "{policy:?}");
-        world.live(30);
-        assert_eq!(world.count(CREATE), creates, "{policy:?}");
-        assert_eq!(world.service.items().len(), creates);
-    }
-}
-
-#[test]
-fn a_vanished_flow_without_dates_is_made_anew_too() {
-    let mut world = owned(small());
-    world.edit(|flow| {
-        flow.knowing(|status: &mut ProvisioningFlowStatus| status.created_date_time = None)
-    });
-    let now = world.now;
-    world.service.meddle(now, Vec::clear);
-    world.live(60);
-    assert_eq!(world.count(CREATE), 1);
-    assert_eq!(world.status().id.as_deref(), Some(id(101).as_str()));
-}
-
-#[test]
-fn a_known_flow_whose_type_is_not_told_is_there() {
-    let mut world = owned(small());
-    let now = world.now;
-    let forget = |flows: &mut Vec<Flow>| flows.iter_mut().for_each(|flow| flow.flow_type = None);
-    world.service.meddle(now, forget);
-    world.live(120);
-    assert_eq!(world.count(CREATE), 0);
-    assert_eq!(
-        condition_text(&world.status().conditions, SYNCED),
-        "True/Synced"
-    );
-}
-
-#[test]
-fn a_flow_that_is_missing_from_one_list_is_not_made_anew() {
-    let mut world = owned(small());
-    let (now, items) = (world.now, world.service.items().to_vec());
-    world.service.meddle(now, Vec::clear);
-    world.live(20);
-    assert_eq!(
-        condition_text(&world.status().conditions, RECONCILING),
-        "True/Creating"
-    );
-    let now = world.now;
-    world.service.meddle(now, |flows| *flows = items);
-    world.live(10);
-    world.service.meddle(world.now, Vec::clear);
-    world.live(25);
-    assert_eq!(world.count(CREATE), 0, "the window restarts");
-    assert_eq!(world.count(Effect::WriteIntent), 0);
-}
-
-#[test]
-fn a_flow_made_anew_has_its_own_deadline() {
-    let mut world = World::new(small().with(|spec| {
-        spec.progress_deadline = std::time::Duration::from_mins(1).into();
-    }));
-    world.live(100);
-    assert_eq!(
-        condition_text(&world.status().conditions, STALLED),
-        "True/ProgressDeadlineExceeded"
-    );
-    let now = world.now;
-    world.service.meddle(now, Vec::clear);
-    world.live(50);
-    assert_eq!(world.count(CREATE), 2);
-    assert_eq!(
-        condition_text(&world.status().conditions, RECONCILING),
-        "True/NotReady"
-    );
-}
-
-#[test]
 fn the_service_may_be_an_hour_ahead_or_behind() {
     for skew in [-3600, 3600] {
         let mut world = World::new(small()).when(CREATE, Fate::crash_after());
@@ -460,23 +364,5 @@ fn the_service_may_be_an_hour_ahead_or_behind() {
         world.live(60);
         assert_eq!(world.count(CREATE), 1);
         assert_eq!(world.status().id.as_deref(), Some(id(101).as_str()));
-    }
-}
-
-/// Returns a password from a version of a Secret, where each version has another value.
-pub(super) fn password(version: &str) -> Password {
-    Password {
-        source: secret(version),
-        digest: Digest::new([version.bytes().next().unwrap(); 32]),
-    }
-}
-
-pub(super) fn secret(version: &str) -> AppliedSecret {
-    AppliedSecret {
-        role_group: "students".to_owned(),
-        name: "passwords".to_owned(),
-        key: "students".to_owned(),
-        uid: "passwords".to_owned(),
-        resource_version: version.to_owned(),
     }
 }

@@ -4,7 +4,7 @@ use k8s_openapi::jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::create::password;
+use super::passwords::password;
 use super::*;
 use crate::api::{AdoptionPolicy, DeletionPolicy, DriftPolicy, Reset, ResetPhase, Retry};
 use crate::graph::verdict::Verdict;
