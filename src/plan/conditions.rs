@@ -6,10 +6,9 @@ use k8s_openapi::jiff::Timestamp;
 use crate::api::ConditionStatus;
 use crate::api::condition::{READY, RECONCILING, STALLED, SYNCED};
 use crate::api::reason;
-use crate::graph::model::displayable;
 use crate::graph::verdict::{Disposition, Verdict};
 
-use super::text::MAX_MESSAGE;
+use super::text;
 
 /// Summary from which the conditions of a resource are rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -268,7 +267,7 @@ impl ConditionWriter<'_> {
             type_: type_.to_owned(),
             status: status.as_str().to_owned(),
             reason: cause.reason.to_owned(),
-            message: displayable(&cause.message, MAX_MESSAGE),
+            message: text::message(&cause.message),
             observed_generation: Some(self.generation),
             last_transition_time: unflipped
                 .map_or(Time(self.now), |old| old.last_transition_time.clone()),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::api::Drift;
+use crate::graph::model::displayable;
 
 /// Maximum length of an event note. Kubernetes rejects notes of more than 1,024 bytes; 24 bytes are left for additions
 /// by clients.
@@ -52,6 +53,17 @@ pub fn list_ids<T: AsRef<str>>(ids: impl IntoIterator<Item = T>) -> String {
     text
 }
 
+/// Returns the message of a condition: of limited length, and without characters that hide or reorder others.
+#[must_use]
+pub fn message(text: &str) -> String {
+    // Nearly all messages are plain ASCII, where one comparison for each byte replaces a search in a table.
+    let is_plain = |byte| matches!(byte, b' '..=b'~');
+    if text.len() <= MAX_MESSAGE && text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
+    displayable(text, MAX_MESSAGE)
+}
+
 /// Keeps the first differences, and replaces the others with their number.
 pub fn cut_drift(drift: &mut Vec<Drift>) {
     let Some(more) = drift.len().checked_sub(MAX_DRIFT).filter(|more| *more > 0) else {
@@ -92,6 +104,16 @@ mod tests {
         let cut = cut_bytes(&"ä".repeat(2000), MAX_NOTE).into_owned();
         assert_eq!(cut.len(), 999);
         assert!(cut.ends_with("ä…"));
+    }
+
+    #[test]
+    fn a_message_is_displayable_whether_it_is_plain_or_not() {
+        let long = "x".repeat(MAX_MESSAGE);
+        for text in ["", "plain ~", "a\nb", "a\u{7F}b", "a\u{AD}b", "学校", &long] {
+            assert_eq!(message(text), displayable(text, MAX_MESSAGE), "{text:?}");
+        }
+        assert!(message(&(long + "x")).ends_with("x…"));
+        assert_eq!(message("a\u{7F}b"), "a\u{FFFD}b");
     }
 
     #[test]

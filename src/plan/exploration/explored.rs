@@ -123,9 +123,10 @@ fn conflict<K: Explored>(state: &State<K>, slot: usize) -> Option<String> {
     let slots = state.cluster.iter();
     let all = slots.filter_map(|slot| slot.resource.as_deref());
     let claim = |resource: &K| {
-        let status = Planned::status(resource).cloned().unwrap_or_default();
-        let manages = status.is_owned() && status.id().is_some();
-        let claims = manages || resource::is_creating(resource, status.resolved_attempt());
+        let status = Planned::status(resource);
+        let manages = status.is_some_and(|status| status.is_owned() && status.id().is_some());
+        let resolved = status.and_then(SharedStatus::resolved_attempt);
+        let claims = manages || resource::is_creating(resource, resolved);
         claims.then(|| (!manages, created(resource), resource.uid()))
     };
     let (_, _, owner) = all.filter_map(claim).min()?;

@@ -161,7 +161,10 @@ impl<K: Explored> State<K> {
         run.input.status = plan.status;
         run.input.memory = plan.memory.clone();
         run.step = plan.step;
-        process.pages[run.slot].memory = plan.memory;
+        let memory = plan.memory;
+        process
+            .pages
+            .change(|pages| pages[run.slot].memory = memory);
         process.run = Some(Part::new(run));
     }
 

@@ -61,7 +61,7 @@ pub(super) struct Sent<K: Explored> {
 #[derive(Clone, Debug)]
 pub(super) struct Process<K: Explored> {
     /// Its memory of each slot, with the version that it has observed.
-    pub(super) pages: Vec<Page>,
+    pub(super) pages: Part<Vec<Page>>,
     /// The last list, as stored by its poller.
     pub(super) snapshot: Option<Part<Read<K::Item>>>,
     /// The reconcile in progress, if any.
@@ -268,7 +268,7 @@ impl<K: Explored> State<K> {
 impl<K: Explored> Process<K> {
     pub(super) fn new(slots: usize) -> Self {
         Self {
-            pages: vec![Page::default(); slots],
+            pages: Part::new(vec![Page::default(); slots]),
             snapshot: None,
             run: None,
         }
@@ -277,15 +277,17 @@ impl<K: Explored> Process<K> {
     fn digest(&self) -> (u64, Option<u64>, Option<u64>) {
         let snapshot = self.snapshot.as_ref().map(Part::digest);
         let run = self.run.as_ref().map(Part::digest);
-        (digest(&self.pages), snapshot, run)
+        (self.pages.digest(), snapshot, run)
     }
 
     /// Remembers a version, so that an older one is never used as the newest.
     pub(super) fn saw(&mut self, slot: usize, resource: &K, memory: Memory) {
-        let page = &mut self.pages[slot];
-        page.uid = resource.uid().unwrap_or_default();
-        page.memory = memory;
-        page.version = page.version.max(version(resource));
+        self.pages.change(|pages| {
+            let page = &mut pages[slot];
+            page.uid = resource.uid().unwrap_or_default();
+            page.memory = memory;
+            page.version = page.version.max(version(resource));
+        });
     }
 }
 

@@ -198,6 +198,7 @@ fn flows() -> Vec<Scenario<ProvisioningFlow>> {
 
 /// The scenarios of sets.
 fn sets() -> Vec<Scenario<OutboundProvisioningFlowSet>> {
+    let twins = vec![renamed(flow_set(), "first"), renamed(flow_set(), "second")];
     let new = || applied(flow_set());
     let old = || settled(flow_set());
     vec![
@@ -209,6 +210,11 @@ fn sets() -> Vec<Scenario<OutboundProvisioningFlowSet>> {
         ),
         scenario("rename a set", new().allowing(1, 1), &[rename_set()]),
         scenario("create and delete a set", new().allowing(1, 2), &[delete()]),
+        scenario(
+            "two resources for a set",
+            State::new(twins, 1).allowing(1, 0),
+            &[delete()],
+        ),
         scenario("restore a set", new().allowing(1, 1), &[restore()]),
         scenario("lose a set", old().allowing(1, 3), &[lose()]),
         scenario("correct a set", old().allowing(1, 3), &[edit_object()]),

@@ -91,7 +91,7 @@ fn stable_messages<K: Simulated>(plan: &Plan<K>) {
     for condition in plan.status.conditions() {
         let words = condition
             .message
-            .split(|c: char| c.is_whitespace() || ",:;()".contains(c));
+            .split(|c: char| matches!(c, ',' | ':' | ';' | '(' | ')') || c.is_whitespace());
         for word in
             words.filter(|word| !word.starts_with("aaaaaaaa-bbbb-4ccc-8ddd-") && *word != SET)
         {

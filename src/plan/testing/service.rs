@@ -1,6 +1,6 @@
 //! A model of the service: its items, its lists, and the effects of changes.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::core::object::{HasSpec, HasStatus};
@@ -10,7 +10,7 @@ use crate::api::{
     ManagementPolicy, OutboundProvisioningFlowSet, OutboundProvisioningFlowSetStatus,
     ProvisioningFlow, ProvisioningFlowStatus,
 };
-use crate::graph::model::{Flow, FlowSet, Listing};
+use crate::graph::model::{Flow, FlowSet, FlowSetId, Listing};
 use crate::graph::verdict::{Reason, Verdict};
 use crate::plan::definition::{FlowBody, FlowSetBody};
 use crate::plan::{
@@ -219,8 +219,10 @@ impl Simulated for ProvisioningFlow {
     }
 
     fn target() -> Target {
+        // Explorations ask for it before each reconcile.
+        static SET_ID: LazyLock<FlowSetId> = LazyLock::new(|| SET.parse().unwrap());
         Target {
-            set: Some(SET.parse().unwrap()),
+            set: Some(SET_ID.clone()),
             revision: "route".to_owned(),
         }
     }
