@@ -65,7 +65,7 @@ fn count(name: &str) -> anyhow::Result<u64> {
     let mut valgrind = Command::new("valgrind");
     valgrind
         .args(["--tool=callgrind", "--collect-atstart=no"])
-        .arg(format!("--toggle-collect=*workloads::{name}*"))
+        .arg(format!("--toggle-collect=*workloads::{name}"))
         .arg(format!("--callgrind-out-file={}", output.display()))
         .arg(program)
         .args([RUN, name]);

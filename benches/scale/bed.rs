@@ -44,13 +44,11 @@ impl Bed {
         let plane = ControlPlane::start().await?;
         let account = plane.service_account(NAMESPACE, ACCOUNT).await?;
         plane.apply(&subject.definitions()?).await?;
-        match subject.roles() {
-            Some(roles) => plane.apply(roles).await?,
-            None => {
-                let roles = plane.roles_of_chart(NAMESPACE, ACCOUNT, REACH).await?;
-                plane.apply(&roles).await?;
-            }
-        }
+        let roles = match subject.roles() {
+            Some(roles) => roles.to_owned(),
+            None => plane.roles_of_chart(NAMESPACE, ACCOUNT, REACH).await?,
+        };
+        plane.apply(&roles).await?;
         plane.established().await?;
         let simulator = Simulator::start(Options::default()).await?;
         let sets = (0..flows.div_ceil(4))

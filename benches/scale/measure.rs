@@ -38,6 +38,9 @@ pub struct Measurement {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Traffic {
+    /// Requests to the service, where a batch counts as one.
+    pub calls: usize,
+    /// By operation, with the parts of batches.
     pub remote: BTreeMap<Operation, usize>,
     /// By verb, resource and subresource.
     pub writes: BTreeMap<String, usize>,
@@ -58,6 +61,7 @@ pub struct Rest {
 pub struct Start {
     at: Instant,
     cpu: Duration,
+    calls: usize,
     remote: BTreeMap<Operation, usize>,
     position: Position,
 }
@@ -67,6 +71,7 @@ impl Start {
         Ok(Self {
             at: Instant::now(),
             cpu: process.cpu()?,
+            calls: calls(bed),
             remote: bed.simulator.requests(),
             position: bed.audit()?.position()?,
         })
@@ -77,7 +82,7 @@ impl Start {
     }
 
     fn cpu_seconds(&self, process: &Process) -> anyhow::Result<f64> {
-        Ok((process.cpu()? - self.cpu).as_secs_f64())
+        Ok(process.cpu()?.saturating_sub(self.cpu).as_secs_f64())
     }
 
     /// Requests to the service since.
@@ -101,6 +106,7 @@ impl Start {
             }
         }
         Ok(Traffic {
+            calls: calls(bed) - self.calls,
             remote: self.requests(bed),
             writes,
         })
@@ -108,16 +114,16 @@ impl Start {
 }
 
 impl Traffic {
-    pub fn requests(&self) -> usize {
-        self.remote.values().sum()
-    }
-
     /// Without those of the lease, which do not depend on the work.
     pub fn writes(&self) -> usize {
         let writes = self.writes.iter();
         let counted = writes.filter(|(what, _)| !what.ends_with(" leases"));
         counted.map(|(_, count)| count).sum()
     }
+}
+
+fn calls(bed: &Bed) -> usize {
+    bed.simulator.count(|entry| entry.batch.is_none())
 }
 
 pub async fn measure(

@@ -14,9 +14,7 @@ pub struct Process {
 
 impl Process {
     pub fn start(command: &mut Command) -> anyhow::Result<Self> {
-        let child = command
-            .spawn()
-            .with_context(|| format!("failed to start {:?}", command.as_std().get_program()))?;
+        let child = command.spawn().context("failed to start a process")?;
         let pid = child.id().context("the process has no id")?;
         Ok(Self { child, pid })
     }

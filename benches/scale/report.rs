@@ -64,14 +64,14 @@ fn cells(one: &Measurement) -> [String; 14] {
         format!("{:.1}", one.ready_seconds),
         format!("{:.2}", one.cpu_seconds),
         format!("{:.0}", one.peak_mib),
-        a_flow(one.until_ready.requests()),
+        a_flow(one.until_ready.calls),
         a_flow(one.until_ready.writes()),
-        rest(&|rest| a_minute(rest.traffic.requests(), rest)),
+        rest(&|rest| a_minute(rest.traffic.calls, rest)),
         rest(&|rest| a_minute(rest.traffic.writes(), rest)),
         rest(&|rest| format!("{:.2}", rest.cpu_percent)),
         rest(&|rest| format!("{:.0}", rest.resident_mib)),
         one.cold_start.as_ref().map_or_else(String::new, |cold| {
-            let (requests, writes) = (cold.traffic.requests(), cold.traffic.writes());
+            let (requests, writes) = (cold.traffic.calls, cold.traffic.writes());
             format!(
                 "{:.1} ({:.1}), {requests}, {writes}",
                 cold.known_seconds, cold.kubectl_seconds
