@@ -13,8 +13,8 @@ use crate::test_env::TestEnv;
 const SETS: usize = 10;
 const FLOWS: usize = 4 * SETS;
 
-/// Until all are ready, beyond the POST of each flow.
-const MAX_REQUESTS: usize = 4 * FLOWS;
+/// Until all are ready, beyond the POST of each flow: about six lists of each set.
+const MAX_REQUESTS: usize = 2 * FLOWS;
 
 /// Until all are ready: the intent with the finalizer, the id, the readiness, and one event.
 const MAX_WRITES: usize = 4 * FLOWS;
