@@ -75,18 +75,27 @@ async fn a_sweep_is_accepted_unless_it_is_outdated_or_lacks_an_object() {
 
     flows.replace(snapshot(vec![one.clone()], now), 0.5);
     let later = now + SECOND;
-    assert_eq!(reception(now, &[one.clone()]), Reception::Outdated);
+    assert_eq!(
+        reception(now, std::slice::from_ref(&one)),
+        Reception::Outdated
+    );
     assert_eq!(
         reception(later, &[one.clone(), two.clone()]),
         Reception::Accepted
     );
-    assert_eq!(reception(later, &[two.clone()]), Reception::Contradicted);
+    assert_eq!(
+        reception(later, std::slice::from_ref(&two)),
+        Reception::Contradicted
+    );
 
     tokio::time::advance(2 * SECOND).await;
     flows.amend(Some(two.clone()), is_same);
-    assert_eq!(reception(later, &[one.clone()]), Reception::Outdated);
     assert_eq!(
-        reception(now + 3 * SECOND, &[one.clone()]),
+        reception(later, std::slice::from_ref(&one)),
+        Reception::Outdated
+    );
+    assert_eq!(
+        reception(now + 3 * SECOND, std::slice::from_ref(&one)),
         Reception::Contradicted
     );
     assert_eq!(
