@@ -64,7 +64,10 @@ fn plan_of_a_settled_flow(inputs: &Inputs) {
 
 #[inline(never)]
 fn comparison_of_a_flow(inputs: &Inputs) {
-    let found = compare::flow(&inputs.definition.properties, &inputs.remote.properties);
+    let found = compare::flow(
+        &inputs.definition.properties,
+        &inputs.remote.properties.to_map(),
+    );
     assert!(found.drift.is_empty(), "{found:?}");
 }
 

@@ -9,6 +9,7 @@
 mod id;
 mod listing;
 mod mask;
+mod properties;
 mod swept;
 mod words;
 
@@ -25,6 +26,7 @@ pub use self::{
     id::{FlowId, FlowSetId, InvalidId},
     listing::Listing,
     mask::{PASSWORD_MASK, without_masks},
+    properties::Properties,
     words::displayable,
 };
 
@@ -164,7 +166,7 @@ pub struct Flow {
     pub readiness: Option<String>,
     /// The members that a definition can contain, verbatim except for secrets, which are
     /// [masked](PASSWORD_MASK).
-    pub properties: Map<String, Value>,
+    pub properties: Properties,
 }
 
 impl Listed for Flow {
@@ -181,7 +183,7 @@ impl Listed for Flow {
     fn weight(&self) -> usize {
         let words = [&self.created, &self.last_modified, &self.readiness];
         let words: usize = words.into_iter().flatten().map(String::len).sum();
-        size_of::<Self>() + self.id.as_str().len() + words + heap_of_members(&self.properties)
+        size_of::<Self>() + self.id.as_str().len() + words + self.properties.size()
     }
 }
 
@@ -304,7 +306,7 @@ fn cut(text: &str, max: usize) -> String {
 }
 
 /// Returns the properties by their names in [`FLOW_MEMBERS`].
-fn kept(found: [Option<&RawValue>; 4]) -> Result<Map<String, Value>, Malformed> {
+fn kept(found: [Option<&RawValue>; 4]) -> Result<Properties, Malformed> {
     let mut properties = Map::new();
     let mut left = MAX_PROPERTIES_BYTES;
     for (name, property) in FLOW_MEMBERS[FIRST_PROPERTY..].iter().zip(found) {
@@ -317,7 +319,7 @@ fn kept(found: [Option<&RawValue>; 4]) -> Result<Map<String, Value>, Malformed> 
     if heap_of_members(&properties) > MAX_PROPERTIES_TREE {
         return Err(Malformed::Size);
     }
-    Ok(mask::masked(properties))
+    Ok(mask::masked(properties).into())
 }
 
 /// Returns the value of a member whose text has at most `max` bytes.

@@ -201,6 +201,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::graph::model::Properties;
     use crate::plan::testing::{flow as resource, id, remote_flow, remote_set};
 
     const MINUTE: Duration = Duration::from_mins(1);
@@ -314,7 +315,10 @@ mod tests {
             ),
             (
                 "property",
-                vec![units.clone(), changed(|flow| flow.properties.clear())],
+                vec![
+                    units.clone(),
+                    changed(|flow| flow.properties = Properties::default()),
+                ],
                 &[FlowType::User],
             ),
             (

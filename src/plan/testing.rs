@@ -311,3 +311,10 @@ pub(crate) fn as_shown(mut value: Value) -> Value {
         _ => value,
     }
 }
+
+/// Sets the option `createBasedOnRoleGroup` of a security group flow, as another client.
+pub(crate) fn set_role_group_option(flow: &mut Flow, value: bool) {
+    flow.properties.change(|members| {
+        members["creationOptions"]["createBasedOnRoleGroup"] = value.into();
+    });
+}

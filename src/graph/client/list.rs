@@ -234,7 +234,8 @@ mod tests {
         let flow = json!({ "id": "1", "creationOptions": options }).to_string();
         let (list, added) = gathered::<Flow>(&flow, MAX_ITEMS);
         assert!(list.is_full());
-        assert!(added * flow.len() < MAX_KEPT_BYTES / 10, "{added}");
+        // Properties are kept as text, not as a tree.
+        assert!(added * flow.len() <= MAX_KEPT_BYTES, "{added}");
         let (list, _) = gathered::<Flow>(r#"{"id":"1","theirs":[1,1,1,1,1,1,1,1]}"#, 1000);
         assert!(list.claim.bytes() < 1000 * 300, "{}", list.claim.bytes());
     }

@@ -51,10 +51,10 @@ impl Explored for ProvisioningFlow {
     }
 
     fn meddle(item: &mut Flow) {
-        item.properties.insert(
-            "creationOptions".to_owned(),
-            json!({ "createBasedOnRoleGroup": false }),
-        );
+        item.properties.change(|members| {
+            let options = json!({ "createBasedOnRoleGroup": false });
+            members.insert("creationOptions".to_owned(), options);
+        });
     }
 
     fn finish(item: &mut Flow) {

@@ -24,7 +24,7 @@ pub(super) fn plan(planner: &mut FlowPlanner, flow: &Flow) -> FlowControl<Drifte
     let Some(body) = FlowBody::of(&planner.input.resource.spec) else {
         return Continue(None);
     };
-    let Comparison { drift, unseen } = compare::flow(&body.properties, &flow.properties);
+    let Comparison { drift, unseen } = compare::flow(&body.properties, &flow.properties.to_map());
     planner.status.drift = drift;
     let fingerprint = body.fingerprint();
     if managed {
@@ -97,7 +97,7 @@ fn outdated_passwords(planner: &mut FlowPlanner) -> Option<Drift> {
 fn send(planner: &FlowPlanner, flow: &Flow, body: &FlowBody) -> Next<FlowChange> {
     let id = flow.id.to_string();
     let differs = |name: &str| planner.status.drift.iter().any(|drift| top(drift) == name);
-    let body = body.over(&flow.properties, differs);
+    let body = body.over(&flow.properties.to_map(), differs);
     Next::change(FlowChange::Update { id, body })
 }
 

@@ -205,7 +205,9 @@ impl Simulated for ProvisioningFlow {
             }
             flow::FlowChange::Update { id, body } => {
                 let index = index(id).ok_or(refused(Reason::NotFound))?;
-                items[index].properties.extend(shown(body));
+                items[index]
+                    .properties
+                    .change(|members| members.extend(shown(body)));
                 Ok(None)
             }
             flow::FlowChange::Reset { id } => {
@@ -327,7 +329,7 @@ pub(super) fn remote_flow(number: u32, body: &FlowBody, created: Timestamp) -> F
         created: Some(created.to_string()),
         last_modified: Some(created.to_string()),
         readiness: Some("notReady".to_owned()),
-        properties: shown(body),
+        properties: shown(body).into(),
     }
 }
 
@@ -355,11 +357,13 @@ fn shown(body: &FlowBody) -> serde_json::Map<String, Value> {
 
 /// Removes the role groups, as in the response to a create.
 fn without_groups(mut flow: Flow) -> Flow {
-    let configurations = flow.properties.get_mut("creationOptions");
-    let configurations =
-        configurations.and_then(|options| options["configurations"].as_array_mut());
-    for configuration in configurations.into_iter().flatten() {
-        configuration.as_object_mut().unwrap().remove("roleGroup");
-    }
+    flow.properties.change(|members| {
+        let configurations = members.get_mut("creationOptions");
+        let configurations =
+            configurations.and_then(|options| options["configurations"].as_array_mut());
+        for configuration in configurations.into_iter().flatten() {
+            configuration.as_object_mut().unwrap().remove("roleGroup");
+        }
+    });
     flow
 }

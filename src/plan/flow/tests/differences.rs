@@ -17,9 +17,9 @@ pub(super) fn update(step: Option<Step<FlowChange>>) -> Vec<String> {
 /// Returns what is sent for a flow that is as declared except for `change`, and where it differs.
 fn sent(kind: FlowType, change: impl FnOnce(&mut Value)) -> (Vec<String>, Vec<String>) {
     let mut remote = remote_flow(1, &flow(kind), 10);
-    let mut properties = Value::Object(remote.properties);
+    let mut properties = Value::Object(remote.properties.to_map());
     change(&mut properties);
-    remote.properties = properties.as_object().unwrap().clone();
+    remote.properties = properties.as_object().unwrap().clone().into();
     let resource = flow(kind)
         .held()
         .knowing(|status: &mut ProvisioningFlowStatus| {

@@ -7,6 +7,7 @@ use proptest::sample::select;
 use super::passwords::password;
 use super::*;
 use crate::api::{AdoptionPolicy, DeletionPolicy, DriftPolicy, Reset, ResetPhase, Retry};
+use crate::graph::model::Properties;
 use crate::graph::verdict::Verdict;
 use crate::plan::{Effects, Memory, Unreadable, UpdateMemory};
 
@@ -94,7 +95,7 @@ prop_compose! {
         let flows = flows.into_iter().map(|(number, kind, created, word, drifted)| {
             let mut remote = remote_flow(number, &flow(kind), created);
             remote.readiness = Some(word.to_owned());
-            if drifted { remote.properties.clear(); }
+            if drifted { remote.properties = Properties::default(); }
             remote
         });
         let mut listed = listed(flows.collect(), 30);

@@ -212,7 +212,7 @@ fn a_difference_that_is_only_reported_does_not_keep_a_reset_from_being_sent() {
         let mut world = owned(reporting).when(RESET, fate);
         let now = world.now;
         world.service.meddle(now, |flows| {
-            flows[0].properties["creationOptions"]["createBasedOnRoleGroup"] = false.into();
+            set_role_group_option(&mut flows[0], false);
         });
         world.poll();
         ask(&mut world, Some("b"));
@@ -353,7 +353,7 @@ fn an_update_in_between_does_not_use_up_what_a_reset_was_permitted() {
     world.reconcile();
     let now = world.now;
     world.service.meddle(now, |flows| {
-        flows[0].properties["creationOptions"]["createBasedOnRoleGroup"] = false.into();
+        set_role_group_option(&mut flows[0], false);
     });
     world.poll();
     world.reconcile();

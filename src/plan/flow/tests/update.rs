@@ -55,7 +55,7 @@ fn an_edit_right_after_an_update_is_sent_at_once() {
     set(&mut world, false, true);
     assert_eq!(world.count(UPDATE), 3, "back to what the last list showed");
     assert_eq!(world.status().observed_generation, 4);
-    let shown = &world.service.items()[0].properties["creationOptions"];
+    let shown = &world.service.items()[0].properties.to_map()["creationOptions"];
     assert_eq!(shown["createBasedOnRoleGroup"], json!(true));
     assert_eq!(shown["createBasedOnOrgPlusRoleGroup"], json!(false));
 }
@@ -71,7 +71,7 @@ fn an_edit_that_is_taken_back_at_once_is_taken_back_at_the_service() {
             })
         });
         world.reconcile();
-        let shown = &world.service.items()[0].properties["creationOptions"];
+        let shown = &world.service.items()[0].properties.to_map()["creationOptions"];
         assert_eq!(shown["createBasedOnRoleGroup"], json!(wanted));
     }
     assert_eq!(world.count(UPDATE), 2);
@@ -114,8 +114,9 @@ fn under_report_and_for_observers_a_difference_is_only_told() {
 fn what_lists_do_not_show_is_sent_once_after_it_was_declared() {
     let mut world = owned(flow(FlowType::User));
     let hide = |flows: &mut Vec<Flow>| {
-        let options = &mut flows[0].properties["creationOptions"];
-        options["configurations"] = json!([{ "licenseSkus": [] }]);
+        flows[0].properties.change(|members| {
+            members["creationOptions"]["configurations"] = json!([{ "licenseSkus": [] }]);
+        });
     };
     let now = world.now;
     world.service.meddle(now, hide);
@@ -151,7 +152,7 @@ fn a_replica_that_shows_the_old_values_for_a_while_is_no_reason_for_another_upda
     for round in 0..8 {
         let shown = if round % 2 == 0 { &new } else { &old };
         let mut shown = shown.clone();
-        shown[0].properties["creationOptions"]["createBasedOnRoleGroup"] = json!(round % 2 == 0);
+        set_role_group_option(&mut shown[0], round % 2 == 0);
         let now = world.now;
         world.service.meddle(now, |flows| *flows = shown);
         world.live(3);
@@ -233,7 +234,7 @@ fn an_update_that_is_accepted_without_effect_is_told_and_repeated_ever_more_rare
 fn drift(world: &mut World<ProvisioningFlow>) {
     let now = world.now;
     world.service.meddle(now, |flows| {
-        flows[0].properties["creationOptions"]["createBasedOnRoleGroup"] = json!(false);
+        set_role_group_option(&mut flows[0], false);
     });
     world.poll();
 }
