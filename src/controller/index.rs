@@ -4,6 +4,7 @@
 //! leave a namespace, so neither do the questions here, with one exception that reveals nothing: whether any other
 //! resource owns the same remote object, or the set that a flow is in.
 
+mod cadence;
 mod derivation;
 mod indexer;
 mod keys;
@@ -23,17 +24,16 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use tokio::sync::watch;
 
-use crate::api::condition::RECONCILING;
 use crate::api::{
     FlowCount, GraphConnection, ManagementPolicy, OutboundProvisioningFlowSet, ProvisioningFlow,
 };
 use crate::graph::model::FlowSetId;
-use crate::plan::conditions::is_true;
 use crate::plan::definition::passwords;
 use crate::plan::poll::Cadence;
-use crate::plan::resource::{generation, is_deleting};
+use crate::plan::resource::is_deleting;
 use crate::poll::Interest;
 
+use cadence::{cadence, sooner};
 pub use indexer::Name;
 use keys::{ConnectionKey, FlowKey, SetKey, TenantKey};
 pub use state::Indexed;
@@ -292,6 +292,11 @@ impl Index {
         used
     }
 
+    /// A number that is another one after each change.
+    pub fn version(&self) -> u64 {
+        self.state().version
+    }
+
     /// What is to be looked at through a connection.
     pub fn interest_in(&self, connection: &ObjectRef<GraphConnection>) -> Interest {
         let namespace = connection.namespace.as_deref().unwrap_or_default();
@@ -334,7 +339,9 @@ impl Index {
 
     fn change(&self) -> RwLockWriteGuard<'_, IndexState> {
         let state = &self.shared.state;
-        state.write().unwrap_or_else(PoisonError::into_inner)
+        let mut state = state.write().unwrap_or_else(PoisonError::into_inner);
+        state.version += 1;
+        state
     }
 }
 
@@ -366,29 +373,4 @@ fn credential_key(connection: &GraphConnection) -> Option<&str> {
 fn takes_passwords(flow: &ProvisioningFlow) -> bool {
     let spec = &flow.spec;
     spec.management_policy == ManagementPolicy::Manage && !spec.suspend && !is_deleting(flow)
-}
-
-fn cadence(flow: &ProvisioningFlow, interval: Duration) -> Cadence {
-    let own = flow.spec.poll_interval.map(Duration::from);
-    Cadence {
-        interval: own.unwrap_or(interval),
-        settled: is_settled(flow),
-    }
-}
-
-/// Returns whether the service is not expected to change the flow.
-fn is_settled(flow: &ProvisioningFlow) -> bool {
-    let settled = flow.status.as_ref().is_some_and(|status| {
-        status.observed_generation == generation(flow)
-            && status.id.is_some()
-            && !is_true(&status.conditions, RECONCILING)
-    });
-    settled && !is_deleting(flow)
-}
-
-fn sooner(one: Cadence, other: Cadence) -> Cadence {
-    Cadence {
-        interval: one.interval.min(other.interval),
-        settled: one.settled && other.settled,
-    }
 }

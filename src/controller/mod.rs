@@ -21,6 +21,7 @@ mod error;
 mod flow;
 mod flow_set;
 mod index;
+mod interest;
 mod managed;
 mod object_name;
 mod reconciliation;

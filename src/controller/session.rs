@@ -16,10 +16,11 @@ use crate::api::{GraphConnection, reason};
 use crate::graph::verdict::{Reason, Verdict};
 use crate::graph::{Account, Client, DEFAULT_MAX_WAIT, Observer, RateLimits, Tenant, Transport};
 use crate::plan::{Blocked, Digest, resource, retry, secret};
-use crate::poll::{Interest, Poller};
+use crate::poll::Poller;
 
 use super::error::Unavailable;
 use super::index::namespace;
+use super::interest::LatestInterest;
 use super::secrets::Secrets;
 use super::triggers::Triggers;
 use super::turns::Turn;
@@ -247,14 +248,14 @@ impl Sessions {
         let (index, notify) = (self.triggers.index.clone(), self.triggers.clone());
         let (own, changed) = (reference.clone(), reference);
         let (secrets, seen) = (self.secrets.clone(), Arc::new(Mutex::new(Instant::now())));
-        let last_seen = seen.clone();
+        let (last_seen, latest) = (seen.clone(), LatestInterest::default());
         // Without its credential in the cluster, nothing is polled, and so no token is obtained.
         let interest = move || match secrets.confirmed(&own) {
             Some(moment) => {
                 *last_seen.lock().unwrap_or_else(PoisonError::into_inner) = moment;
-                index.interest_in(&own)
+                latest.current(&index, &own)
             }
-            None => Interest::default(),
+            None => Arc::default(),
         };
         let poller = Arc::new(Poller::new(client.clone(), interest, move |news| {
             notify.tell(&changed, &news);

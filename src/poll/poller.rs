@@ -72,7 +72,7 @@ pub struct Poller {
     flows: Mutex<HashMap<FlowSetId, Arc<Collection<Flow>>>>,
     sweeps: Sweeps,
     batches: SharedLists,
-    interest: Box<dyn Fn() -> Interest + Send + Sync>,
+    interest: Box<dyn Fn() -> Arc<Interest> + Send + Sync>,
     tell: Box<dyn Fn(News) + Send + Sync>,
 }
 
@@ -81,7 +81,7 @@ impl Poller {
     /// [`run`](Self::run) is running; lists on demand work at any time.
     pub fn new(
         client: Client,
-        interest: impl Fn() -> Interest + Send + Sync + 'static,
+        interest: impl Fn() -> Arc<Interest> + Send + Sync + 'static,
         tell: impl Fn(News) + Send + Sync + 'static,
     ) -> Self {
         Self {
@@ -97,9 +97,9 @@ impl Poller {
 
     /// Polls until `stop` is cancelled.
     pub async fn run(&self, stop: CancellationToken) {
-        let mut panics = 0;
+        let (mut panics, mut known) = (0, Arc::default());
         while !stop.is_cancelled() {
-            let round = AssertUnwindSafe(self.round()).catch_unwind();
+            let round = AssertUnwindSafe(self.round(&mut known)).catch_unwind();
             tokio::select! {
                 ended = round => panics = self.after_round(ended.is_err(), panics),
                 () = stop.cancelled() => return,
@@ -111,10 +111,13 @@ impl Poller {
         }
     }
 
-    async fn round(&self) {
+    async fn round(&self, known: &mut Arc<Interest>) {
         failpoint::panic_in_poller();
         let interest = (self.interest)();
-        self.forget_all_but(&interest);
+        if !Arc::ptr_eq(known, &interest) {
+            self.forget_all_but(&interest);
+            *known = interest.clone();
+        }
         self.poll(&interest).await;
     }
 
@@ -178,11 +181,15 @@ impl Poller {
 
     /// Lists all collections that are due.
     async fn poll(&self, interest: &Interest) {
-        if self.is_sweep_due(interest) {
+        let (due, soon) = self.count_due(interest);
+        if due > 0 && self.sweeps.pays(soon, self.known_sets()) {
             self.sweep_due(interest).await;
         }
         if self.are_sets_due(interest) {
             self.list_sets(Priority::Poll).await;
+        }
+        if due == 0 {
+            return;
         }
         let is_due = |(set, cadence): &(&FlowSetId, &Cadence)| {
             self.flows_of(set).due_in(**cadence).is_zero()
@@ -201,16 +208,15 @@ impl Poller {
         interest.sets.is_some_and(due)
     }
 
-    /// Returns whether flows have to be listed, and a sweep is the cheapest way to do so. Sets whose flows will be due soon
-    /// count, too: a sweep lists them all.
-    fn is_sweep_due(&self, interest: &Interest) -> bool {
+    /// Returns the numbers of sets whose flows are due now and soon. A sweep would list those that are due soon, too.
+    fn count_due(&self, interest: &Interest) -> (usize, usize) {
         let (mut due, mut soon) = (0, 0);
         for (set, cadence) in &interest.flows {
             let wait = self.flows_of(set).due_in(*cadence);
             due += usize::from(wait.is_zero());
             soon += usize::from(wait <= cadence.interval / SOON_SHARE);
         }
-        due > 0 && self.sweeps.pays(soon, self.known_sets())
+        (due, soon)
     }
 
     /// Returns the number of sets in the last list, or of those that resources refer to.
@@ -231,6 +237,9 @@ impl Poller {
 
     fn flows_of(&self, set: &FlowSetId) -> Arc<Collection<Flow>> {
         let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = flows.get(set) {
+            return known.clone();
+        }
         flows.entry(set.clone()).or_default().clone()
     }
 

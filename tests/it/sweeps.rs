@@ -44,13 +44,13 @@ impl Tenant {
             interval: MINUTE,
             settled: true,
         };
-        let interest = Interest {
+        let interest = Arc::new(Interest {
             sets: Some(cadence),
             flows: sets
                 .iter()
                 .map(|set| (set.clone(), cadence))
                 .collect::<BTreeMap<_, _>>(),
-        };
+        });
         let news = Arc::new(Mutex::new(Vec::new()));
         let told = news.clone();
         let tell = move |one| told.lock().unwrap().push(one);

@@ -30,6 +30,8 @@ pub struct IndexState {
     pub reached: HashSet<String>,
     /// What is about to be created or adopted.
     pub reservations: Reservations,
+    /// Number of changes so far.
+    pub version: u64,
 }
 
 impl IndexState {
