@@ -99,7 +99,8 @@ async fn start(env: &TestEnv, group: Option<&MemoryGroup>) -> Process {
     }
 }
 
-fn assert_bounded(program: &mut Process) {
+/// Asserts that a program has not ended, nor needed more memory than the chart grants.
+pub(super) fn assert_bounded(program: &mut Process) {
     assert_eq!(program.ended(), None);
     let peak = program.status()["VmHWM"].clone();
     println!("peak: {peak}");
@@ -198,10 +199,10 @@ async fn huge_list(env: &TestEnv) -> String {
 }
 
 /// A control group of the kernel with the limit of the chart, where the machine allows one to be made.
-struct MemoryGroup(PathBuf);
+pub(super) struct MemoryGroup(PathBuf);
 
 impl MemoryGroup {
-    fn create(name: &str) -> Option<Self> {
+    pub(super) fn create(name: &str) -> Option<Self> {
         let name = format!("{name}-{}", std::process::id());
         let second = Path::new("/sys/fs/cgroup").join(&name);
         let first = Path::new("/sys/fs/cgroup/memory").join(&name);
@@ -218,7 +219,7 @@ impl MemoryGroup {
             })
     }
 
-    fn processes(&self) -> PathBuf {
+    pub(super) fn processes(&self) -> PathBuf {
         self.0.join("cgroup.procs")
     }
 }
