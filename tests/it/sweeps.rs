@@ -223,6 +223,31 @@ async fn without_expand_and_batch_each_set_is_listed_alone() {
 }
 
 #[tokio::test]
+async fn a_failed_batch_stands_for_the_lists_in_it() {
+    let tenant = Tenant::with_sets(6).await;
+    tenant.refuse_expand();
+    let failure = Effect::Refuse(Answer::new(502));
+    tenant
+        .simulator
+        .inject(Rule::new(failure).on(Operation::Batch));
+    tenant.run();
+    let failed = || {
+        tenant.sets.iter().all(|set| {
+            let latest = tenant.poller.latest_flows(set);
+            latest.is_some_and(|list| list.outcome.is_err())
+        })
+    };
+    while !failed() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(tenant.calls(), [1, 0]);
+    while tenant.listed().is_none() {
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(tenant.calls(), [1, 6], "the other way was tried");
+}
+
+#[tokio::test]
 async fn a_set_whose_list_fails_in_a_batch_is_listed_alone() {
     let tenant = Tenant::with_sets(6).await;
     tenant.refuse_expand();

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::graph::model::{Flow, FlowSet, FlowSetId, Listing};
 use crate::graph::{Error, MAX_BATCH, Operation, Priority, Sweep};
-use crate::plan::poll::{ids_and_names_of, pays, types_of};
+use crate::plan::poll::{Cadence, ids_and_names_of, pays, types_of};
 use crate::plan::{Container, REPORTED_FAILURES};
 use crate::poll::collection::{Reception, Snapshot};
 use crate::poll::difference::{Difference, difference};
@@ -107,8 +107,11 @@ impl Poller {
     /// Makes a sweep for the collections that are due. If the service is failing, it counts as a list of each of them:
     /// to request all these lists, too, would make an outage worse.
     pub(super) async fn sweep_due(&self, interest: &Interest) {
-        let _turn = self.sweeps.turn.lock().await;
         let began = Began::now();
+        let _turn = self.sweeps.turn.lock().await;
+        if self.sweeps.lists.began_since(began.instant) {
+            return;
+        }
         let Err(error) = self.sweep(Priority::Poll).await else {
             return;
         };
@@ -119,12 +122,24 @@ impl Poller {
             let failed = Err(error.of(Operation::ListFlowSets));
             self.store_sets(began, failed).await;
         }
-        for (set, cadence) in &interest.flows {
-            if self.flows_of(set).due_in(*cadence).is_zero() {
-                let failed = Err(error.of(Operation::ListFlows));
-                self.store_flows(set, began, failed, Container::Exists)
-                    .await;
-            }
+        let is_due = |(set, cadence): &(&FlowSetId, &Cadence)| {
+            self.flows_of(set).due_in(**cadence).is_zero()
+        };
+        let due = interest.flows.iter().filter(is_due).map(|(set, _)| set);
+        self.store_failure(due, began, &error).await;
+    }
+
+    /// Stores a failure as that of the list of each of the sets.
+    async fn store_failure(
+        &self,
+        sets: impl Iterator<Item = &FlowSetId>,
+        began: Began,
+        error: &Error,
+    ) {
+        for set in sets {
+            let failed = Err(error.of(Operation::ListFlows));
+            self.store_flows(set, began, failed, Container::Exists)
+                .await;
         }
     }
 
@@ -163,7 +178,15 @@ impl Poller {
             Err(error) => Attempted::failed(error),
         };
         self.batches.record(began.instant, &attempted);
-        let mut lists = listed.unwrap_or_default();
+        let mut lists = match listed {
+            // As for a sweep: to request these lists one by one would make an outage worse.
+            Err(error) if !error.is_unsupported() => {
+                self.store_failure(sets.iter().copied(), began, &error)
+                    .await;
+                return Vec::new();
+            }
+            listed => listed.unwrap_or_default(),
+        };
         let mut left = Vec::new();
         for set in sets {
             match lists.remove(*set) {
