@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,6 +12,7 @@ use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::config::Kubeconfig;
 use tokio::process::Command;
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use crate::account::{self, Account, run, run_with_input};
 use crate::audit::Audit;
@@ -203,9 +204,17 @@ impl ControlPlane {
     ///
     /// [`Error::CommandFailed`] if it does not within a minute.
     pub async fn established(&self) -> Result<(), Error> {
+        const PATIENCE: Duration = Duration::from_mins(1);
         let wait = ["wait", "--for=condition=Established", "crd", "--all"];
-        let mut kubectl = self.kubectl();
-        run(kubectl.args(wait).arg("--timeout=60s")).await.map(drop)
+        let begun = Instant::now();
+        loop {
+            let mut kubectl = self.kubectl();
+            match run(kubectl.args(wait).arg("--timeout=60s")).await {
+                // kubectl fails at once for a definition that has no conditions yet.
+                Err(_) if begun.elapsed() < PATIENCE => sleep(Duration::from_millis(100)).await,
+                established => return established.map(drop),
+            }
+        }
     }
 
     /// The roles and bindings, in YAML, that the operator's chart has for a service account which is there already and
