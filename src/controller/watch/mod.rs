@@ -231,20 +231,29 @@ impl Scope {
         }
     }
 
-    /// Watches without end, and begins again now and then.
+    /// Watches without end, and begins again now and then, and whenever the definition of the kind is missing: a watch
+    /// that goes on with one that was created again may miss what was created before it.
     fn watched<K, S>(
         &self,
         kind: &'static str,
         watch: impl Fn() -> S + Send + 'static,
     ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static
     where
-        K: 'static,
+        K: Send + 'static,
         S: Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
     {
         let (health, interval) = (self.health.begin(kind), self.relist_interval);
         let watch = move || {
             let term = interval + spread(interval / 5);
-            watch().take_until(tokio::time::sleep(term))
+            let mut is_defined = true;
+            let while_defined = move |event: &watcher::Result<watcher::Event<K>>| {
+                let goes_on = is_defined;
+                is_defined = !event.as_ref().is_err_and(is_undefined);
+                ready(goes_on)
+            };
+            watch()
+                .take_until(tokio::time::sleep(term))
+                .take_while(while_defined)
         };
         futures::stream::repeat_with(watch)
             .flatten()
