@@ -239,21 +239,22 @@ impl Scope {
         watch: impl Fn() -> S + Send + 'static,
     ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static
     where
-        K: Send + 'static,
+        K: 'static,
         S: Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
     {
         let (health, interval) = (self.health.begin(kind), self.relist_interval);
         let watch = move || {
             let term = interval + spread(interval / 5);
-            let mut is_defined = true;
-            let while_defined = move |event: &watcher::Result<watcher::Event<K>>| {
-                let goes_on = is_defined;
-                is_defined = !event.as_ref().is_err_and(is_undefined);
-                ready(goes_on)
-            };
+            let missing = CancellationToken::new();
+            let noted = missing.clone();
+            // Ends before the watch is polled once more, as it would go on.
             watch()
-                .take_until(tokio::time::sleep(term))
-                .take_while(while_defined)
+                .inspect_err(move |error| {
+                    if is_undefined(error) {
+                        noted.cancel();
+                    }
+                })
+                .take_until(tokio::time::timeout(term, missing.cancelled_owned()))
         };
         futures::stream::repeat_with(watch)
             .flatten()
