@@ -21,7 +21,7 @@ use super::{
     body::Body,
     budget::{Budget, Closed, Priority},
     error::Error,
-    failure::{Failure, Refusal, Shape},
+    failure::{Failure, Refusal, Shape, is_throttling},
     operation::{Observer, Operation, RequestOutcome},
     token::TokenSource,
     token_cache::AccessToken,
@@ -241,7 +241,7 @@ impl Exchange {
         match answer {
             Ok(_) => self.budget().succeeded(),
             Err(Failure::Refused(refusal)) => match refusal.status {
-                429 | 503 | 509 => self.budget().throttled(refusal.retry_after),
+                status if is_throttling(status) => self.budget().throttled(refusal.retry_after),
                 500..=599 => {}
                 _ => self.budget().succeeded(),
             },

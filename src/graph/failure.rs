@@ -52,6 +52,11 @@ impl From<reqwest::Error> for Failure {
     }
 }
 
+/// Returns whether a response with this status asks for fewer requests.
+pub(super) const fn is_throttling(status: u16) -> bool {
+    matches!(status, 429 | 503 | 509)
+}
+
 /// Response with a status other than 2xx.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {

@@ -191,16 +191,21 @@ impl Poller {
         if due == 0 {
             return;
         }
-        let is_due = |(set, cadence): &(&FlowSetId, &Cadence)| {
-            self.flows_of(set).due_in(**cadence).is_zero()
-        };
-        let due = interest.flows.iter().filter(is_due).map(|(set, _)| set);
-        let left = self.list_in_batches(due.collect()).await;
+        let left = self.list_in_batches(self.due(interest)).await;
         futures::stream::iter(left)
             .for_each_concurrent(MAX_CONCURRENT_LISTS, |set| async {
                 self.list_flows(set, Priority::Poll).await;
             })
             .await;
+    }
+
+    /// Returns the sets whose flows are due.
+    fn due<'a>(&self, interest: &'a Interest) -> Vec<&'a FlowSetId> {
+        let is_due = |(set, cadence): &(&FlowSetId, &Cadence)| {
+            self.flows_of(set).due_in(**cadence).is_zero()
+        };
+        let due = interest.flows.iter().filter(is_due);
+        due.map(|(set, _)| set).collect()
     }
 
     fn are_sets_due(&self, interest: &Interest) -> bool {

@@ -17,7 +17,7 @@ use crate::graph::{
     budget::Priority,
     error::Error,
     exchange::GraphRequest,
-    failure::Failure,
+    failure::{Failure, is_throttling},
     json,
     malformed::Malformed,
     model::{Flow, FlowSetId, Listing},
@@ -127,7 +127,7 @@ impl Client {
 
     /// Heeds that the service throttles a request of a batch: each has limits and a pause of its own.
     fn heed(&self, part: &Part<'_>) {
-        if [429, 503, 509].contains(&part.status) {
+        if is_throttling(part.status) {
             let pause = part.headers().retry_after;
             self.exchange.account.budget().throttled(pause);
         }

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::graph::model::{Flow, FlowSet, FlowSetId, Listing};
 use crate::graph::{Error, MAX_BATCH, Operation, Priority, Sweep};
-use crate::plan::poll::{Cadence, ids_and_names_of, pays, types_of};
+use crate::plan::poll::{ids_and_names_of, pays, types_of};
 use crate::plan::{Container, REPORTED_FAILURES};
 use crate::poll::collection::{Reception, Snapshot};
 use crate::poll::difference::{Difference, difference};
@@ -122,20 +122,11 @@ impl Poller {
             let failed = Err(error.of(Operation::ListFlowSets));
             self.store_sets(began, failed).await;
         }
-        let is_due = |(set, cadence): &(&FlowSetId, &Cadence)| {
-            self.flows_of(set).due_in(**cadence).is_zero()
-        };
-        let due = interest.flows.iter().filter(is_due).map(|(set, _)| set);
-        self.store_failure(due, began, &error).await;
+        self.store_failure(&self.due(interest), began, &error).await;
     }
 
     /// Stores a failure as that of the list of each of the sets.
-    async fn store_failure(
-        &self,
-        sets: impl Iterator<Item = &FlowSetId>,
-        began: Began,
-        error: &Error,
-    ) {
+    async fn store_failure(&self, sets: &[&FlowSetId], began: Began, error: &Error) {
         for set in sets {
             let failed = Err(error.of(Operation::ListFlows));
             self.store_flows(set, began, failed, Container::Exists)
@@ -181,8 +172,7 @@ impl Poller {
         let mut lists = match listed {
             // As for a sweep: to request these lists one by one would make an outage worse.
             Err(error) if !error.is_unsupported() => {
-                self.store_failure(sets.iter().copied(), began, &error)
-                    .await;
+                self.store_failure(sets, began, &error).await;
                 return Vec::new();
             }
             listed => listed.unwrap_or_default(),
