@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
+    application::{Application, FederatedCredential},
     certificate::{self, KeyHint},
     denied::Denied,
-    directory::{Application, FederatedCredential},
 };
 
 /// Checks the claims of an assertion that came to the token endpoint at `path`.

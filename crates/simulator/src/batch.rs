@@ -149,7 +149,7 @@ fn response(
     let target = Target::of(&request.path, world.path_case());
     if matches!(
         target.operation(&request.method),
-        Some(Operation::Batch | Operation::Token)
+        Some(Operation::Batch | Operation::Token | Operation::DeviceCode | Operation::SignInPage)
     ) {
         return Ok(error(400, "BadRequest", "this cannot be part of a batch"));
     }
@@ -178,6 +178,10 @@ fn told(reply: Reply) -> Response {
         Content::Html => {
             headers.insert("Content-Type".to_owned(), Value::from("text/html"));
             Some(Value::from(HTML))
+        }
+        Content::Page(page) => {
+            headers.insert("Content-Type".to_owned(), Value::from("text/html"));
+            Some(Value::from(page))
         }
         Content::Text(text) => {
             headers.insert("Content-Type".to_owned(), Value::from("text/plain"));

@@ -5,8 +5,8 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::{
-    answer::NextLink, clock::http_date, fault_plan::FaultPlan, problem::Problem, reply::Reply,
-    request::Request, world::World,
+    answer::NextLink, clock::http_date, exchange::Admitted, problem::Problem, reply::Reply,
+    request::Request, route::Operation, world::World,
 };
 
 /// The error envelope.
@@ -42,9 +42,14 @@ pub(crate) fn refusal(
 }
 
 /// Lays false links and quirks over the body of an answer.
-pub(crate) fn decorate(body: &mut Value, plan: &FaultPlan, request: &Request) {
+pub(crate) fn decorate(body: &mut Value, admitted: &Admitted, request: &Request) {
+    let plan = &admitted.plan;
+    let authority = admitted.operation.is_some_and(Operation::is_of_authority);
     for quirk in &plan.quirks {
-        quirk.apply(body);
+        match body.as_object_mut() {
+            Some(object) if authority => quirk.change(object),
+            _ => quirk.apply(body),
+        }
     }
     if let (Some(link), Some(object)) = (&plan.next_link, body.as_object_mut())
         && object.contains_key("value")

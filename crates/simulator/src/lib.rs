@@ -21,6 +21,7 @@
 struct Readme;
 
 mod answer;
+mod application;
 mod assertion;
 mod auth;
 mod backdoor;
@@ -30,7 +31,10 @@ mod certificate;
 mod chaos;
 mod clock;
 mod control;
+mod control_credentials;
+mod credentials;
 mod denied;
+mod device_codes;
 mod directory;
 mod envelope;
 mod error;
@@ -40,7 +44,9 @@ mod fault_plan;
 mod flow;
 mod flow_set;
 mod flow_type;
+mod form;
 mod ids;
+mod issue;
 mod journal;
 mod odata;
 mod options;
@@ -48,6 +54,7 @@ mod problem;
 mod quirk;
 mod readiness;
 mod record;
+mod refresh_tokens;
 mod render;
 mod reply;
 mod request;
@@ -58,10 +65,14 @@ mod route;
 mod run_log;
 mod runs;
 mod schema;
+mod scopes;
 mod seconds;
 mod server;
 mod service;
+mod sign_in;
+mod signer;
 mod simulator;
+mod simulator_credentials;
 mod state;
 mod store;
 mod throttle;
@@ -73,11 +84,12 @@ mod writes;
 
 pub use crate::{
     answer::{Answer, BodyFault, Form, NextLink},
+    application::{Application, FederatedCredential, Tenant},
     behavior::{
         Behavior, ConfigurationOrder, Limits, PatchAnswer, PatchComplex, QueryOptions, Reception,
         Refusal, ResetReadiness,
     },
-    directory::{Application, FederatedCredential, Tenant},
+    device_codes::PendingDeviceCode,
     error::Error,
     fault::{ActiveRule, Effect, Rule},
     flow_type::FlowType,
@@ -85,6 +97,7 @@ pub use crate::{
     options::{DEFAULT_HOSTILE_RATE, Options},
     quirk::Quirk,
     readiness::{ReadinessScript, ReadinessStep},
+    refresh_tokens::Revocation,
     route::Operation,
     simulator::Simulator,
     state::{FlowState, SetState, Snapshot},

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use crate::{behavior::Behavior, directory::Tenant};
+use crate::{application::Tenant, behavior::Behavior};
 
 /// How a simulator starts. The default listens on free loopback ports, is calm, and knows one tenant.
 #[derive(Debug, Clone, PartialEq)]

@@ -32,9 +32,18 @@ pub enum Operation {
     Token,
     /// Nothing that there is: 404 or 405.
     Unknown,
+    // Hostile mode counts on the order: new ones come last.
+    DeviceCode,
+    /// The page on which a person enters a user code.
+    SignInPage,
 }
 
 impl Operation {
+    /// Whether it is a request to the authority that the client makes.
+    pub(crate) fn is_of_authority(self) -> bool {
+        matches!(self, Self::Token | Self::DeviceCode)
+    }
+
     /// Whether success changes something that outlives the request.
     #[must_use]
     pub fn is_write(self) -> bool {
@@ -70,6 +79,8 @@ pub(crate) enum Target {
     RoleGroup { group: String },
     Batch,
     Token { tenant: String },
+    DeviceCode { tenant: String },
+    SignInPage,
     Nothing,
 }
 
@@ -90,6 +101,10 @@ impl Target {
             [_, "oauth2", "v2.0", "token"] => Self::Token {
                 tenant: segments[0].clone(),
             },
+            [_, "oauth2", "v2.0", "devicecode"] => Self::DeviceCode {
+                tenant: segments[0].clone(),
+            },
+            ["common", "oauth2", "deviceauth"] => Self::SignInPage,
             ["beta", "$batch"] => Self::Batch,
             ["beta", "external", "industrydata", rest @ ..] => {
                 Self::industry_data(rest, &segments[3..])
@@ -162,6 +177,8 @@ impl Target {
             (Self::RoleGroup { .. }, "GET") => Operation::GetRoleGroup,
             (Self::Batch, "POST") => Operation::Batch,
             (Self::Token { .. }, "POST") => Operation::Token,
+            (Self::DeviceCode { .. }, "POST") => Operation::DeviceCode,
+            (Self::SignInPage, "GET" | "POST") => Operation::SignInPage,
             (Self::Nothing, _) => Operation::Unknown,
             _ => return None,
         };

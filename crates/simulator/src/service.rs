@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 
 use crate::{
     answer::{Answer, Form},
-    auth, batch,
+    auth, batch, denied,
     envelope::{decorate, refusal, with_headers},
     exchange::{Admitted, Line, Outcome},
     fault::Facts,
@@ -16,7 +16,7 @@ use crate::{
     request::Request,
     role_groups,
     route::{Operation, Target},
-    runs,
+    runs, sign_in,
     store::Lag,
     token,
     world::{Call, World},
@@ -79,7 +79,7 @@ pub(crate) fn serve(
         None => {}
     }
     if let Content::Json(body) = &mut reply.content {
-        decorate(body, &admitted.plan, request);
+        decorate(body, &admitted, request);
     }
     record(
         world,
@@ -134,10 +134,7 @@ fn perform(
     admitted: &Admitted,
     request_id: &str,
 ) -> Performed {
-    if let (Target::Token { tenant }, Some(Operation::Token)) =
-        (&admitted.target, admitted.operation)
-    {
-        let (reply, subject) = token::issue(world, request, tenant);
+    if let Some((reply, subject)) = authority(world, request, admitted) {
         return Performed {
             result: Ok(reply),
             subject,
@@ -159,6 +156,20 @@ fn perform(
         dispatch(world, request, admitted, request_id)
     });
     Performed { result, subject }
+}
+
+/// The authority's answer, if the request is for the authority.
+fn authority(
+    world: &mut World,
+    request: &Request,
+    admitted: &Admitted,
+) -> Option<(Reply, Option<String>)> {
+    match (&admitted.target, admitted.operation?) {
+        (Target::Token { tenant }, _) => Some(token::issue(world, request, tenant)),
+        (Target::DeviceCode { tenant }, _) => Some((sign_in::start(world, request, tenant), None)),
+        (Target::SignInPage, _) => Some((sign_in::page(world, request), None)),
+        _ => None,
+    }
 }
 
 fn allow(world: &mut World, caller: &str) -> Result<(), Problem> {
@@ -210,7 +221,10 @@ fn dispatch(
         (Target::RoleGroups, _) => Ok(role_groups::list(call)),
         (Target::RoleGroup { group }, _) => role_groups::get(call, group),
         (Target::Batch, _) => batch::run(world, request, request_id, part),
-        (Target::Token { .. } | Target::Nothing, _) => Err(Problem::not_found("the resource")),
+        (
+            Target::Token { .. } | Target::DeviceCode { .. } | Target::SignInPage | Target::Nothing,
+            _,
+        ) => Err(Problem::not_found("the resource")),
     }
 }
 
@@ -241,8 +255,8 @@ fn given(
 ) -> Reply {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut reply = match &answer.form {
-        Form::Error if admitted.operation == Some(Operation::Token) => {
-            token::given(world, status, answer.code.as_deref())
+        Form::Error if admitted.operation.is_some_and(Operation::is_of_authority) => {
+            denied::given(world, status, answer.code.as_deref())
         }
         Form::Error => refusal(world, request, request_id, &problem(answer)),
         Form::Html => Reply::html(status),

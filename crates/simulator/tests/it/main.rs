@@ -21,6 +21,7 @@ mod queries;
 mod readiness;
 mod readme;
 mod runs;
+mod sign_in;
 mod spelling;
 mod tokens;
 mod wire;
