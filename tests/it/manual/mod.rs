@@ -120,6 +120,7 @@ fn tenant() -> Options {
         tenants: vec![tenant],
         ..Options::default()
     }
+    .with_application_writes()
 }
 
 /// What was made in the portal before anyone thought of an operator.

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use industrydata_simulator::Options;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::client::{Answer, Bench, CLIENT, ROOT, SECRET, SETS, TENANT, read, secret_form};
+use crate::client::{
+    Answer, Bench, CLIENT, ROOT, SECRET, SETS, TENANT, flows, read, secret_form, security_group,
+};
 
 const SCOPE: &str = "https://graph.microsoft.com/.default";
 
@@ -149,12 +152,12 @@ async fn a_missing_permission_is_forbidden() {
 }
 
 #[tokio::test]
-async fn application_writes_can_be_forbidden_while_a_user_may_write() {
-    let mut bench = Bench::new().await;
-    let path = bench.lone_flow().await;
-    bench
-        .simulator
-        .configure(|behavior| behavior.application_writes = false);
+async fn an_application_may_not_write_by_default_while_a_user_may() {
+    let mut bench = Bench::with(Options::default()).await;
+    let set = bench.simulator.create_set(&json!({ "displayName": "x" }));
+    let set = set.unwrap();
+    let flow = bench.simulator.create_flow(&set, &security_group());
+    let path = format!("{}/{}", flows(&set), flow.unwrap());
     bench.get(&path).await.expect(200);
     bench.delete(&path).await.expect(403);
     bench
