@@ -1,6 +1,8 @@
 //! Tenants and their applications.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A Microsoft Entra tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +25,8 @@ pub struct Application {
     pub client_id: String,
     /// Client secrets.
     #[serde(default)]
-    pub secrets: Vec<String>,
-    /// Certificates, PEM. None: any self-signed assertion is accepted without looking at its signature.
+    pub secrets: Vec<ClientSecret>,
+    /// Certificates, PEM. An assertion of the application's own must be signed with one.
     #[serde(default)]
     pub certificates: Vec<String>,
     /// Federated identity credentials.
@@ -45,18 +47,96 @@ fn yes() -> bool {
     true
 }
 
+/// A client secret. In JSON it is its value, or an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "WrittenSecret", into = "WrittenSecret")]
+pub struct ClientSecret {
+    /// What a client sends.
+    pub value: String,
+    /// How the portal names it. A client that sends this sends the wrong thing.
+    pub id: Option<String>,
+    /// When it stops working, by the service's clock.
+    pub expires: Option<Timestamp>,
+}
+
+impl From<&str> for ClientSecret {
+    fn from(value: &str) -> Self {
+        Self {
+            value: value.to_owned(),
+            id: None,
+            expires: None,
+        }
+    }
+}
+
+/// A secret as it is written in JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WrittenSecret {
+    Value(String),
+    Object(SecretObject),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecretObject {
+    value: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<Timestamp>,
+}
+
+impl From<WrittenSecret> for ClientSecret {
+    fn from(written: WrittenSecret) -> Self {
+        match written {
+            WrittenSecret::Value(value) => value.as_str().into(),
+            WrittenSecret::Object(SecretObject { value, id, expires }) => {
+                Self { value, id, expires }
+            }
+        }
+    }
+}
+
+impl From<ClientSecret> for WrittenSecret {
+    fn from(ClientSecret { value, id, expires }: ClientSecret) -> Self {
+        match (&id, &expires) {
+            (None, None) => Self::Value(value),
+            _ => Self::Object(SecretObject { value, id, expires }),
+        }
+    }
+}
+
 /// Whose tokens an application takes for its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FederatedCredential {
-    /// `iss` of the token. None: any.
-    #[serde(default)]
-    pub issuer: Option<String>,
-    /// `sub` of the token. None: any.
-    #[serde(default)]
-    pub subject: Option<String>,
-    /// `aud` of the token.
+    /// `iss` of the token.
+    pub issuer: String,
+    /// `sub` of the token.
+    pub subject: String,
+    /// `aud` of the token, the only one. Default: `api://AzureADTokenExchange`.
+    #[serde(default = "token_exchange")]
     pub audience: String,
+    /// The issuer's keys, a JSON Web Key Set. Without them no token matches.
+    #[serde(default)]
+    pub jwks: Option<Value>,
+}
+
+fn token_exchange() -> String {
+    "api://AzureADTokenExchange".to_owned()
+}
+
+impl FederatedCredential {
+    /// The tokens of this subject that are signed with these keys, with the usual audience.
+    pub fn new(issuer: impl Into<String>, subject: impl Into<String>, jwks: Value) -> Self {
+        Self {
+            issuer: issuer.into(),
+            subject: subject.into(),
+            audience: token_exchange(),
+            jwks: Some(jwks),
+        }
+    }
 }
 
 /// Every permission that an operation may need.
@@ -87,13 +167,9 @@ impl Default for Application {
     fn default() -> Self {
         Self {
             client_id: "66666666-7777-4888-8999-000000000000".to_owned(),
-            secrets: vec!["simulator-secret".to_owned()],
+            secrets: vec!["simulator-secret".into()],
             certificates: Vec::new(),
-            federated_credentials: vec![FederatedCredential {
-                issuer: None,
-                subject: None,
-                audience: "api://AzureADTokenExchange".to_owned(),
-            }],
+            federated_credentials: Vec::new(),
             refresh_tokens: vec!["simulator-refresh-token".to_owned()],
             permissions: all_permissions(),
             public_client: true,

@@ -85,6 +85,7 @@ fn sufficient(operation: Operation) -> &'static [&'static str] {
         | Operation::Token
         | Operation::DeviceCode
         | Operation::SignInPage
+        | Operation::Discovery
         | Operation::Unknown => &[],
     }
 }

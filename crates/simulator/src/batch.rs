@@ -147,10 +147,8 @@ fn response(
 ) -> Result<Response, Problem> {
     let request = inner(outer, part)?;
     let target = Target::of(&request.path, world.path_case());
-    if matches!(
-        target.operation(&request.method),
-        Some(Operation::Batch | Operation::Token | Operation::DeviceCode | Operation::SignInPage)
-    ) {
+    let alone = |operation: Operation| operation == Operation::Batch || operation.is_of_authority();
+    if target.operation(&request.method).is_some_and(alone) {
         return Ok(error(400, "BadRequest", "this cannot be part of a batch"));
     }
     let outcome = serve(world, &request, request_id);

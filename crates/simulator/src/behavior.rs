@@ -140,7 +140,8 @@ pub struct Limits {
     reason = "each is an independent question with two answers"
 )]
 pub struct Behavior {
-    /// May a token without a user write? Default yes, although the permission registry of Graph says no.
+    /// May a token without a user write? Default: no, because the permission registry of Graph, which Microsoft generates its
+    /// newer pages from, lists every write as delegated only. Some pages still list it for applications as well.
     pub application_writes: bool,
     /// How is the second flow of a type in a set refused? None: it is created. Default 409.
     pub second_flow_of_type: Option<Refusal>,
@@ -234,7 +235,7 @@ pub struct Behavior {
 impl Default for Behavior {
     fn default() -> Self {
         Self {
-            application_writes: true,
+            application_writes: false,
             second_flow_of_type: Some(Refusal::new(409, "Conflict")),
             duplicate_set_name: None,
             overlapping_filter: None,

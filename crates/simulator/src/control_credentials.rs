@@ -7,8 +7,10 @@ use axum::{
     routing::{delete, get, post, put},
 };
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
+    application::{ClientSecret, FederatedCredential},
     control::{DONE, Done},
     credentials,
     device_codes::{Decision, PendingDeviceCode},
@@ -20,7 +22,14 @@ use crate::{
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
         .route("/applications/{id}/secret", put(rotate_secret))
+        .route("/applications/{id}/secrets", put(set_secrets))
         .route("/applications/{id}/certificates", put(set_certificates))
+        .route(
+            "/applications/{id}/federated-credentials",
+            put(set_federated_credentials).post(add_federated_credential),
+        )
+        .route("/applications/{id}/jwks", put(set_jwks))
+        .route("/applications/{id}/public-client", put(set_public_client))
         .route("/applications/{id}/permissions", put(set_permissions))
         .route(
             "/applications/{id}/refresh-tokens",
@@ -46,6 +55,53 @@ async fn rotate_secret(
     Json(new): Json<Secret>,
 ) -> Done {
     credentials::rotate_secret(&mut world.lock(), &id, &new.secret).map(|()| DONE)
+}
+
+async fn set_secrets(
+    State(world): State<Shared>,
+    Path(id): Path<String>,
+    Json(new): Json<Vec<ClientSecret>>,
+) -> Done {
+    credentials::set_secrets(&mut world.lock(), &id, new).map(|()| DONE)
+}
+
+async fn set_federated_credentials(
+    State(world): State<Shared>,
+    Path(id): Path<String>,
+    Json(new): Json<Vec<FederatedCredential>>,
+) -> Done {
+    credentials::set_federated_credentials(&mut world.lock(), &id, new).map(|()| DONE)
+}
+
+async fn add_federated_credential(
+    State(world): State<Shared>,
+    Path(id): Path<String>,
+    Json(new): Json<FederatedCredential>,
+) -> Done {
+    credentials::add_federated_credential(&mut world.lock(), &id, new).map(|()| DONE)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssuerKeys {
+    issuer: String,
+    jwks: Value,
+}
+
+async fn set_jwks(
+    State(world): State<Shared>,
+    Path(id): Path<String>,
+    Json(IssuerKeys { issuer, jwks }): Json<IssuerKeys>,
+) -> Done {
+    credentials::set_jwks(&mut world.lock(), &id, &issuer, &jwks).map(|()| DONE)
+}
+
+async fn set_public_client(
+    State(world): State<Shared>,
+    Path(id): Path<String>,
+    Json(public): Json<bool>,
+) -> Done {
+    credentials::set_public_client(&mut world.lock(), &id, public).map(|()| DONE)
 }
 
 async fn set_certificates(

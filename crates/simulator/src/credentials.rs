@@ -1,7 +1,9 @@
 //! Changes to credentials and sign-ins behind the clients' back.
 
+use serde_json::Value;
+
 use crate::{
-    application::Application,
+    application::{Application, ClientSecret, FederatedCredential},
     clock::later,
     device_codes::{Decision, PendingDeviceCode},
     problem::Problem,
@@ -16,7 +18,67 @@ pub(crate) fn rotate_secret(
     client_id: &str,
     secret: &str,
 ) -> Result<(), Problem> {
-    application(world, client_id)?.secrets = vec![secret.to_owned()];
+    set_secrets(world, client_id, vec![secret.into()])
+}
+
+/// Makes these the only secrets of an application.
+pub(crate) fn set_secrets(
+    world: &mut World,
+    client_id: &str,
+    secrets: Vec<ClientSecret>,
+) -> Result<(), Problem> {
+    application(world, client_id)?.secrets = secrets;
+    Ok(())
+}
+
+/// Makes these the only federated credentials of an application.
+pub(crate) fn set_federated_credentials(
+    world: &mut World,
+    client_id: &str,
+    credentials: Vec<FederatedCredential>,
+) -> Result<(), Problem> {
+    application(world, client_id)?.federated_credentials = credentials;
+    Ok(())
+}
+
+/// Adds a federated credential to those of an application.
+pub(crate) fn add_federated_credential(
+    world: &mut World,
+    client_id: &str,
+    credential: FederatedCredential,
+) -> Result<(), Problem> {
+    let known = &mut application(world, client_id)?.federated_credentials;
+    known.push(credential);
+    Ok(())
+}
+
+/// Replaces the keys of an issuer in all federated credentials of an application.
+pub(crate) fn set_jwks(
+    world: &mut World,
+    client_id: &str,
+    issuer: &str,
+    jwks: &Value,
+) -> Result<(), Problem> {
+    let known = &mut application(world, client_id)?.federated_credentials;
+    let mut found = false;
+    for credential in known.iter_mut().filter(|known| known.issuer == issuer) {
+        credential.jwks = Some(jwks.clone());
+        found = true;
+    }
+    if found {
+        Ok(())
+    } else {
+        Err(Problem::not_found("a federated credential of this issuer"))
+    }
+}
+
+/// Sets whether an application may act for a user without a credential of its own.
+pub(crate) fn set_public_client(
+    world: &mut World,
+    client_id: &str,
+    public: bool,
+) -> Result<(), Problem> {
+    application(world, client_id)?.public_client = public;
     Ok(())
 }
 

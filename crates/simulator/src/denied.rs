@@ -45,6 +45,11 @@ impl Denied {
         }
     }
 
+    pub(crate) fn unknown_tenant(name: &str) -> Self {
+        let text = format!("tenant '{name}' not found");
+        Self::bad_request("invalid_request", 90_002, text)
+    }
+
     pub(crate) fn without_consent(scope: &str) -> Self {
         let text = format!(
             "the user or administrator has not consented to use the application; scope '{scope}'"

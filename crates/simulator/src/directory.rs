@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     application::{Application, Tenant},
@@ -11,6 +11,9 @@ use crate::{
     refresh_tokens::{Consent, RefreshTokens},
     scopes::Scopes,
 };
+
+/// For how long the use of an assertion is remembered. Those of clients live for minutes.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 
 /// On whose behalf a token acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,8 @@ impl Client {
 pub(crate) struct Directory {
     tenants: Vec<Tenant>,
     grants: BTreeMap<String, Grant>,
+    /// Assertions that have been used, by application and identifier, and when.
+    assertions: BTreeMap<(String, String), Timestamp>,
     pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) device_codes: DeviceCodes,
 }
@@ -68,6 +73,7 @@ impl Directory {
         let mut directory = Self {
             tenants,
             grants: BTreeMap::new(),
+            assertions: BTreeMap::new(),
             refresh_tokens: RefreshTokens::default(),
             device_codes: DeviceCodes::default(),
         };
@@ -118,6 +124,14 @@ impl Directory {
     /// What a token is good for, unless it has expired.
     pub(crate) fn grant(&self, token: &str, now: Timestamp) -> Option<&Grant> {
         self.grants.get(token).filter(|grant| grant.expires > now)
+    }
+
+    /// Notes the use of an assertion, and returns whether it is the first.
+    pub(crate) fn is_first_use(&mut self, client: &Client, id: &str, now: Timestamp) -> bool {
+        self.assertions
+            .retain(|_, used| now.duration_since(*used) < REMEMBERED);
+        let name = (client.application.client_id.clone(), id.to_owned());
+        self.assertions.insert(name, now).is_none()
     }
 
     pub(crate) fn revoke_all(&mut self) {

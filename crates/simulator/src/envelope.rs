@@ -1,6 +1,7 @@
 //! What every answer has around it: headers, the error shape, and what the plan lays over the body.
 
 use axum::http::StatusCode;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -39,6 +40,30 @@ pub(crate) fn refusal(
         reply = reply.with_header("www-authenticate", "Bearer realm=\"\"");
     }
     reply
+}
+
+/// Refuses a token that lacks claims, as continuous access evaluation and conditional access do.
+pub(crate) fn challenge(
+    world: &World,
+    request: &Request,
+    request_id: &str,
+    claims: &Value,
+) -> Reply {
+    let problem = Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "InvalidAuthenticationToken",
+        "continuous access evaluation resulted in challenge with result: InteractionRequired",
+    );
+    let mut reply = refusal(world, request, request_id, &problem);
+    let claims = BASE64_STANDARD.encode(claims.to_string());
+    let header = format!(
+        r#"Bearer realm="", authorization_uri="{}/common/oauth2/authorize", error="insufficient_claims", claims="{claims}""#,
+        request.base
+    );
+    reply
+        .headers
+        .retain(|(name, _)| *name != "www-authenticate");
+    reply.with_header("www-authenticate", header)
 }
 
 /// Lays false links and quirks over the body of an answer.

@@ -36,11 +36,13 @@ mod credentials;
 mod denied;
 mod device_codes;
 mod directory;
+mod discovery;
 mod envelope;
 mod error;
 mod exchange;
 mod fault;
 mod fault_plan;
+mod federation;
 mod flow;
 mod flow_set;
 mod flow_type;
@@ -48,6 +50,7 @@ mod form;
 mod ids;
 mod issue;
 mod journal;
+mod jwt;
 mod odata;
 mod options;
 mod problem;
@@ -84,7 +87,7 @@ mod writes;
 
 pub use crate::{
     answer::{Answer, BodyFault, Form, NextLink},
-    application::{Application, FederatedCredential, Tenant},
+    application::{Application, ClientSecret, FederatedCredential, Tenant},
     behavior::{
         Behavior, ConfigurationOrder, Limits, PatchAnswer, PatchComplex, QueryOptions, Reception,
         Refusal, ResetReadiness,

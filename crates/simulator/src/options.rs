@@ -23,6 +23,15 @@ pub struct Options {
     pub behavior: Behavior,
 }
 
+impl Options {
+    /// With writes allowed to tokens without a user, for a client that signs in with a secret and writes.
+    #[must_use]
+    pub fn with_application_writes(mut self) -> Self {
+        self.behavior.application_writes = true;
+        self
+    }
+}
+
 /// Default of [`Options::hostile_rate`].
 pub const DEFAULT_HOSTILE_RATE: f64 = 0.1;
 

@@ -36,12 +36,17 @@ pub enum Operation {
     DeviceCode,
     /// The page on which a person enters a user code.
     SignInPage,
+    /// Endpoints and keys of the authority.
+    Discovery,
 }
 
 impl Operation {
-    /// Whether it is a request to the authority that the client makes.
+    /// Whether the authority answers it, not Graph.
     pub(crate) fn is_of_authority(self) -> bool {
-        matches!(self, Self::Token | Self::DeviceCode)
+        matches!(
+            self,
+            Self::Token | Self::DeviceCode | Self::SignInPage | Self::Discovery
+        )
     }
 
     /// Whether success changes something that outlives the request.
@@ -81,6 +86,9 @@ pub(crate) enum Target {
     Token { tenant: String },
     DeviceCode { tenant: String },
     SignInPage,
+    Endpoints { tenant: String },
+    Keys { tenant: String },
+    Instance,
     Nothing,
 }
 
@@ -105,6 +113,13 @@ impl Target {
                 tenant: segments[0].clone(),
             },
             ["common", "oauth2", "deviceauth"] => Self::SignInPage,
+            [_, "v2.0", ".well-known", "openid-configuration"] => Self::Endpoints {
+                tenant: segments[0].clone(),
+            },
+            [_, "discovery", "v2.0", "keys"] => Self::Keys {
+                tenant: segments[0].clone(),
+            },
+            ["common", "discovery", "instance"] => Self::Instance,
             ["beta", "$batch"] => Self::Batch,
             ["beta", "external", "industrydata", rest @ ..] => {
                 Self::industry_data(rest, &segments[3..])
@@ -179,6 +194,9 @@ impl Target {
             (Self::Token { .. }, "POST") => Operation::Token,
             (Self::DeviceCode { .. }, "POST") => Operation::DeviceCode,
             (Self::SignInPage, "GET" | "POST") => Operation::SignInPage,
+            (Self::Endpoints { .. } | Self::Keys { .. } | Self::Instance, "GET") => {
+                Operation::Discovery
+            }
             (Self::Nothing, _) => Operation::Unknown,
             _ => return None,
         };

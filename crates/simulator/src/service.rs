@@ -4,8 +4,8 @@ use axum::http::StatusCode;
 
 use crate::{
     answer::{Answer, Form},
-    auth, batch, denied,
-    envelope::{decorate, refusal, with_headers},
+    auth, batch, denied, discovery,
+    envelope::{challenge, decorate, refusal, with_headers},
     exchange::{Admitted, Line, Outcome},
     fault::Facts,
     fault_plan::{After, Before, FaultPlan},
@@ -118,6 +118,10 @@ fn decide(
             result: Ok(given(world, request, admitted, request_id, answer)),
             subject: subject(world, request),
         },
+        Some(Before::Challenge(claims)) => Performed {
+            result: Ok(challenge(world, request, request_id, claims)),
+            subject: subject(world, request),
+        },
         None => perform(world, request, admitted, request_id),
     }
 }
@@ -168,6 +172,11 @@ fn authority(
         (Target::Token { tenant }, _) => Some(token::issue(world, request, tenant)),
         (Target::DeviceCode { tenant }, _) => Some((sign_in::start(world, request, tenant), None)),
         (Target::SignInPage, _) => Some((sign_in::page(world, request), None)),
+        (Target::Endpoints { tenant }, _) => {
+            Some((discovery::endpoints(world, request, tenant), None))
+        }
+        (Target::Keys { tenant }, _) => Some((discovery::keys(world, tenant), None)),
+        (Target::Instance, _) => Some((discovery::instance(world, request), None)),
         _ => None,
     }
 }
@@ -221,10 +230,7 @@ fn dispatch(
         (Target::RoleGroups, _) => Ok(role_groups::list(call)),
         (Target::RoleGroup { group }, _) => role_groups::get(call, group),
         (Target::Batch, _) => batch::run(world, request, request_id, part),
-        (
-            Target::Token { .. } | Target::DeviceCode { .. } | Target::SignInPage | Target::Nothing,
-            _,
-        ) => Err(Problem::not_found("the resource")),
+        _ => Err(Problem::not_found("the resource")),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Path of the page.
-const PAGE: &str = "/common/oauth2/deviceauth";
+pub(crate) const PAGE: &str = "/common/oauth2/deviceauth";
 
 /// Answers a request for a device code.
 pub(crate) fn start(world: &mut World, request: &Request, tenant: &str) -> Reply {

@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 
 use crate::{denied::Denied, error::Error};
 
+/// Length of a coordinate of a P-256 key.
+const COORDINATE: usize = 32;
+
 /// The authority's key.
 #[derive(Debug)]
 pub(crate) struct Signer {
@@ -44,5 +47,18 @@ impl Signer {
             "{message}.{}",
             BASE64_URL_SAFE_NO_PAD.encode(signature)
         ))
+    }
+
+    /// The public key, as a JSON Web Key Set.
+    pub(crate) fn keys(&self) -> Value {
+        // An uncompressed point: a byte 4, x, y.
+        let point = self.key.public_key().as_ref();
+        let coordinates = point.get(1..).unwrap_or_default();
+        let (x, y) = coordinates.split_at_checked(COORDINATE).unwrap_or_default();
+        json!({ "keys": [{
+            "kty": "EC", "use": "sig", "alg": "ES256", "crv": "P-256", "kid": self.id,
+            "x": BASE64_URL_SAFE_NO_PAD.encode(x),
+            "y": BASE64_URL_SAFE_NO_PAD.encode(y),
+        }] })
     }
 }

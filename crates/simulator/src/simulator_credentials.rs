@@ -1,6 +1,9 @@
 //! The handle's methods for credentials, tokens and sign-ins.
 
+use serde_json::Value;
+
 use crate::{
+    application::{ClientSecret, FederatedCredential},
     credentials,
     device_codes::{Decision, PendingDeviceCode},
     error::Error,
@@ -16,6 +19,47 @@ impl Simulator {
     /// [`Error::Edit`] with status 404 if there is no such application.
     pub fn rotate_secret(&self, client_id: &str, secret: &str) -> Result<(), Error> {
         credentials::rotate_secret(&mut self.world.lock(), client_id, secret).map_err(refused)
+    }
+
+    /// Makes these the only secrets of an application. Tokens that are out stay good.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] with status 404 if there is no such application.
+    pub fn set_secrets(&self, client_id: &str, secrets: Vec<ClientSecret>) -> Result<(), Error> {
+        credentials::set_secrets(&mut self.world.lock(), client_id, secrets).map_err(refused)
+    }
+
+    /// Makes these the only federated credentials of an application.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] with status 404 if there is no such application.
+    pub fn set_federated_credentials(
+        &self,
+        client_id: &str,
+        credentials: Vec<FederatedCredential>,
+    ) -> Result<(), Error> {
+        let mut world = self.world.lock();
+        credentials::set_federated_credentials(&mut world, client_id, credentials).map_err(refused)
+    }
+
+    /// Replaces the keys of an issuer in all federated credentials of an application.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] with status 404 if there is no such application or no credential of this issuer.
+    pub fn set_jwks(&self, client_id: &str, issuer: &str, jwks: &Value) -> Result<(), Error> {
+        credentials::set_jwks(&mut self.world.lock(), client_id, issuer, jwks).map_err(refused)
+    }
+
+    /// Sets whether an application may act for a user without a secret or an assertion.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] with status 404 if there is no such application.
+    pub fn set_public_client(&self, client_id: &str, public: bool) -> Result<(), Error> {
+        credentials::set_public_client(&mut self.world.lock(), client_id, public).map_err(refused)
     }
 
     /// Registers certificates, in PEM, in place of those that an application has.

@@ -55,10 +55,10 @@ fn granted(world: &mut World, request: &Request, tenant: &str) -> Result<(Value,
 /// The application that a form names, in the tenant of the path.
 pub(crate) fn client(world: &World, tenant: &str, form: &Form) -> Result<Client, Denied> {
     let client_id = form.field("client_id")?;
-    let tenant = world.directory.tenant(tenant).ok_or_else(|| {
-        let text = format!("tenant '{tenant}' not found");
-        Denied::bad_request("invalid_request", 90_002, text)
-    })?;
+    let tenant = world
+        .directory
+        .tenant(tenant)
+        .ok_or_else(|| Denied::unknown_tenant(tenant))?;
     let application = tenant.application(client_id).cloned().ok_or_else(|| {
         let text = format!(
             "application with identifier '{client_id}' was not found in the directory '{}'",
@@ -86,7 +86,12 @@ fn default_scope(form: &Form) -> Result<&str, Denied> {
 }
 
 /// Checks the credential of a client that acts for a user. A public client need not have one.
-fn identify(world: &World, request: &Request, form: &Form, client: &Client) -> Result<(), Denied> {
+fn identify(
+    world: &mut World,
+    request: &Request,
+    form: &Form,
+    client: &Client,
+) -> Result<(), Denied> {
     if has_credential(form) {
         return authenticate(world, request, form, client);
     }
@@ -106,20 +111,13 @@ pub(crate) fn has_credential(form: &Form) -> bool {
 
 /// Checks the secret or the assertion of a client.
 pub(crate) fn authenticate(
-    world: &World,
+    world: &mut World,
     request: &Request,
     form: &Form,
     client: &Client,
 ) -> Result<(), Denied> {
     if let Some(secret) = form.get("client_secret") {
-        let known = client
-            .application
-            .secrets
-            .iter()
-            .any(|known| known == secret);
-        return known
-            .then_some(())
-            .ok_or_else(|| Denied::client(7_000_215, "invalid client secret provided"));
+        return check_secret(world, secret, client);
     }
     let Some(assertion) = form.get("client_assertion") else {
         return Err(Denied::client(
@@ -134,7 +132,23 @@ pub(crate) fn authenticate(
             "'client_assertion_type' is not supported",
         ));
     }
-    assertion::check(assertion, &client.application, &request.path, world.now())
+    assertion::check(world, assertion, client, &request.base)
+}
+
+fn check_secret(world: &World, given: &str, client: &Client) -> Result<(), Denied> {
+    let mut secrets = client.application.secrets.iter();
+    let Some(secret) = secrets.find(|known| known.value == given) else {
+        return Err(Denied::client(
+            7_000_215,
+            "invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID",
+        ));
+    };
+    if secret.expires.is_some_and(|end| end <= world.now()) {
+        let id = &client.application.client_id;
+        let text = format!("the provided client secret keys for app '{id}' are expired");
+        return Err(Denied::client(7_000_222, text));
+    }
+    Ok(())
 }
 
 /// Tokens for a refresh token, with another refresh token in its place.
