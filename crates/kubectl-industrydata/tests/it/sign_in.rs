@@ -15,11 +15,13 @@ fn documents(yaml: &str) -> Vec<Value> {
 }
 
 async fn approved(simulator: &Simulator, more: &[&str]) -> Ended {
-    let child = login(&simulator.authority_endpoint(), more);
-    simulator
-        .approve_device_code(&code(simulator).await)
-        .unwrap();
-    end(child).await
+    let ended = end(login(&simulator.authority_endpoint(), more));
+    tokio::pin!(ended);
+    tokio::select! {
+        early = &mut ended => return early,
+        code = code(simulator) => simulator.approve_device_code(&code).unwrap(),
+    }
+    ended.await
 }
 
 /// The refresh tokens that the simulator has issued.
