@@ -11,9 +11,13 @@ use super::reference::{series, slug};
 use super::{PAGES, docs};
 
 /// Why a block of the manual is not run by its test, and what else is done about it.
-const NOT_RUN: [(&str, &str); 4] = [
+const NOT_RUN: [(&str, &str); 5] = [
     ("ci", "`.ci/run` runs it, as it takes a build of its own"),
     ("container", "needs a container engine and a registry"),
+    (
+        "entra",
+        "needs a tenant of Microsoft Entra; tests/it/credentials does the same with the simulator",
+    ),
     (
         "gitops",
         "needs the definitions of Flux or Argo CD; tests/it/install has them, and applies these files",
