@@ -50,7 +50,7 @@ impl Bed {
         };
         plane.apply(&roles).await?;
         plane.established().await?;
-        let simulator = Simulator::start(Options::default()).await?;
+        let simulator = Simulator::start(Options::default().with_application_writes()).await?;
         let sets = (0..flows.div_ceil(4))
             .map(|number| simulator.create_set(&json!({ "displayName": format!("set {number}") })))
             .collect::<Result<_, _>>()?;

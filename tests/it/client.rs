@@ -31,7 +31,9 @@ struct Remote {
 
 impl Remote {
     async fn start() -> Self {
-        let simulator = Simulator::start(Options::default()).await.unwrap();
+        // The client signs in with a secret, and writes.
+        let options = Options::default().with_application_writes();
+        let simulator = Simulator::start(options).await.unwrap();
         let (client, account) = client(&simulator, SECRET, TIMEOUT);
         Self {
             simulator,

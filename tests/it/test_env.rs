@@ -92,6 +92,9 @@ impl TestEnv {
     }
 
     /// An environment whose operator is an account that may do what it may.
+    ///
+    /// Applications may write, because connections sign in with a secret unless a test says otherwise. A test of another
+    /// credential takes that back with `configure`.
     pub async fn of(
         plane: &'static ControlPlane,
         name: &str,
@@ -105,7 +108,9 @@ impl TestEnv {
             plane,
             namespace: name.to_owned(),
             home: name.to_owned(),
-            simulator: Simulator::start(options).await.unwrap(),
+            simulator: Simulator::start(options.with_application_writes())
+                .await
+                .unwrap(),
             client,
             account,
             shorter: None,

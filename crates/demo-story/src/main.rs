@@ -110,7 +110,9 @@ impl Demo<'_> {
 
     async fn start_and_tell(&mut self, mut steps: Steps, once: bool) -> anyhow::Result<()> {
         steps.begin("starting the stand-in for Microsoft Graph");
-        let simulator = Simulator::start(Options::default()).await?;
+        // The samples sign in with a secret.
+        let options = Options::default().with_application_writes();
+        let simulator = Simulator::start(options).await?;
         steps.begin("starting the operator");
         let config = self.cluster.operator().await?;
         let started = Operator::start(&simulator, self.cluster.namespace, config)?;

@@ -81,6 +81,11 @@ fn sufficient(operation: Operation) -> &'static [&'static str] {
         Operation::StartRun => &["IndustryData-Run.Start"],
         Operation::ListRoleGroups => &["IndustryData.ReadBasic.All"],
         Operation::GetRoleGroup => &["IndustryData-ReferenceDefinition.Read.All"],
-        Operation::Batch | Operation::Token | Operation::Unknown => &[],
+        Operation::Batch
+        | Operation::Token
+        | Operation::DeviceCode
+        | Operation::SignInPage
+        | Operation::Discovery
+        | Operation::Unknown => &[],
     }
 }

@@ -9,7 +9,6 @@ use axum::{
 use serde_json::Value;
 
 use crate::{
-    directory::Application,
     flow, flow_set,
     flow_type::FlowType,
     journal::{CONTROL, Entry, masked},
@@ -175,41 +174,4 @@ fn record(world: &mut World, request: &Request, operation: Operation, reply: &Re
     };
     world.journal.add(entry);
     id
-}
-
-/// Makes `secret` the only one of an application.
-pub(crate) fn rotate_secret(
-    world: &mut World,
-    client_id: &str,
-    secret: &str,
-) -> Result<(), Problem> {
-    application(world, client_id)?.secrets = vec![secret.to_owned()];
-    Ok(())
-}
-
-/// Registers certificates, in PEM, in place of those that an application has.
-pub(crate) fn set_certificates(
-    world: &mut World,
-    client_id: &str,
-    pems: Vec<String>,
-) -> Result<(), Problem> {
-    application(world, client_id)?.certificates = pems;
-    Ok(())
-}
-
-/// Sets what tokens of an application are good for from now on.
-pub(crate) fn set_permissions(
-    world: &mut World,
-    client_id: &str,
-    permissions: Vec<String>,
-) -> Result<(), Problem> {
-    application(world, client_id)?.permissions = permissions;
-    Ok(())
-}
-
-fn application<'a>(world: &'a mut World, client_id: &str) -> Result<&'a mut Application, Problem> {
-    world
-        .directory
-        .application_mut(client_id)
-        .ok_or_else(|| Problem::not_found("the application"))
 }

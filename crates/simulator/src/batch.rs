@@ -147,10 +147,8 @@ fn response(
 ) -> Result<Response, Problem> {
     let request = inner(outer, part)?;
     let target = Target::of(&request.path, world.path_case());
-    if matches!(
-        target.operation(&request.method),
-        Some(Operation::Batch | Operation::Token)
-    ) {
+    let alone = |operation: Operation| operation == Operation::Batch || operation.is_of_authority();
+    if target.operation(&request.method).is_some_and(alone) {
         return Ok(error(400, "BadRequest", "this cannot be part of a batch"));
     }
     let outcome = serve(world, &request, request_id);
@@ -178,6 +176,10 @@ fn told(reply: Reply) -> Response {
         Content::Html => {
             headers.insert("Content-Type".to_owned(), Value::from("text/html"));
             Some(Value::from(HTML))
+        }
+        Content::Page(page) => {
+            headers.insert("Content-Type".to_owned(), Value::from("text/html"));
+            Some(Value::from(page))
         }
         Content::Text(text) => {
             headers.insert("Content-Type".to_owned(), Value::from("text/plain"));

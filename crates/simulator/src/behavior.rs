@@ -140,7 +140,8 @@ pub struct Limits {
     reason = "each is an independent question with two answers"
 )]
 pub struct Behavior {
-    /// May a token without a user write? Default yes, although the permission registry of Graph says no.
+    /// May a token without a user write? Default: no, because the permission registry of Graph, which Microsoft generates its
+    /// newer pages from, lists every write as delegated only. Some pages still list it for applications as well.
     pub application_writes: bool,
     /// How is the second flow of a type in a set refused? None: it is created. Default 409.
     pub second_flow_of_type: Option<Refusal>,
@@ -216,12 +217,25 @@ pub struct Behavior {
     pub token_lifetime: Duration,
     /// Is a refresh token void once it has been used? Default: no.
     pub refresh_token_once: bool,
+    /// How long can a refresh token be used? Default: 90 days.
+    #[serde(with = "crate::seconds")]
+    pub refresh_token_lifetime: Duration,
+    /// Are access tokens random text instead of JSON Web Tokens? Default: no.
+    pub opaque_tokens: bool,
+    /// Which tenant do tokens name, if not the one that they are for? Default: the one that they are for.
+    pub token_tenant: Option<String>,
+    /// How long does a client wait between two polls with a device code? Default: five seconds.
+    #[serde(with = "crate::seconds")]
+    pub device_code_interval: Duration,
+    /// How long is a device code valid? Default: 15 minutes.
+    #[serde(with = "crate::seconds")]
+    pub device_code_lifetime: Duration,
 }
 
 impl Default for Behavior {
     fn default() -> Self {
         Self {
-            application_writes: true,
+            application_writes: false,
             second_flow_of_type: Some(Refusal::new(409, "Conflict")),
             duplicate_set_name: None,
             overlapping_filter: None,
@@ -257,6 +271,11 @@ impl Default for Behavior {
             run_length: Duration::from_secs(10),
             token_lifetime: Duration::from_secs(3599),
             refresh_token_once: false,
+            refresh_token_lifetime: Duration::from_hours(90 * 24),
+            opaque_tokens: false,
+            token_tenant: None,
+            device_code_interval: Duration::from_secs(5),
+            device_code_lifetime: Duration::from_mins(15),
         }
     }
 }

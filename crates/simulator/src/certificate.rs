@@ -1,59 +1,82 @@
 //! Signatures of assertions that an application makes with its own certificate.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use ring::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, pem::PemObject as _};
 use webpki::{
     EndEntityCert,
     ring::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256_LEGACY_KEY},
 };
 
-/// Description of the key in the header of an assertion.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct KeyHint<'a> {
-    /// `x5t#S256`
-    pub(crate) sha256: &'a str,
-    /// `x5t`
-    pub(crate) sha1: &'a str,
+use crate::{denied::Denied, jwt::Jwt};
+
+/// Length of the signature of an RSA key of 4096 bits, the longest that Entra accepts.
+const LONGEST_SIGNATURE: usize = 4096 / 8;
+
+/// A way to sign, and how the header names the certificate with it.
+struct Method {
+    algorithm: &'static dyn SignatureVerificationAlgorithm,
+    thumbprint: &'static str,
+    hash: &'static Algorithm,
 }
 
-impl KeyHint<'_> {
-    fn names(&self, certificate: &CertificateDer<'_>) -> bool {
-        let thumbprint = |algorithm| BASE64_URL_SAFE_NO_PAD.encode(digest(algorithm, certificate));
-        thumbprint(&SHA256) == self.sha256 || thumbprint(&SHA1_FOR_LEGACY_USE_ONLY) == self.sha1
+/// Checks that a token is signed with the key of one of these certificates, in PEM.
+pub(crate) fn check(token: &Jwt, pems: &[String]) -> Result<(), Denied> {
+    let wrong_key = |why| Err(Denied::client(700_027, why));
+    let Some(method) = Method::named(token.header("alg")) else {
+        return Err(Denied::client(
+            5_002_738,
+            "client assertion is signed by an unsupported algorithm",
+        ));
+    };
+    let thumbprint = token.header(method.thumbprint);
+    if thumbprint.is_empty() {
+        return wrong_key("client assertion does not name the certificate that signed it");
     }
-}
-
-/// The certificate among these, in PEM, that a header names.
-pub(crate) fn named(pems: &[String], hint: KeyHint<'_>) -> Option<CertificateDer<'static>> {
+    let names = |certificate: &CertificateDer<'_>| {
+        BASE64_URL_SAFE_NO_PAD.encode(digest(method.hash, certificate)) == thumbprint
+    };
     let readable = pems
         .iter()
         .filter_map(|pem| CertificateDer::from_pem_slice(pem.as_bytes()).ok());
-    readable
-        .into_iter()
-        .find(|certificate| hint.names(certificate))
+    let Some(certificate) = readable.into_iter().find(names) else {
+        return wrong_key("the certificate that client assertion names is not registered");
+    };
+    if !has_signed(&certificate, method.algorithm, token) {
+        return wrong_key("client assertion has an invalid signature");
+    }
+    Ok(())
 }
 
-/// The algorithm that a header means by this name.
-pub(crate) fn algorithm(name: &str) -> Option<&'static dyn SignatureVerificationAlgorithm> {
-    match name {
-        "PS256" => Some(RSA_PSS_2048_8192_SHA256_LEGACY_KEY),
-        "RS256" => Some(RSA_PKCS1_2048_8192_SHA256),
-        _ => None,
+impl Method {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "PS256" => Some(Self {
+                algorithm: RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
+                thumbprint: "x5t#S256",
+                hash: &SHA256,
+            }),
+            "RS256" => Some(Self {
+                algorithm: RSA_PKCS1_2048_8192_SHA256,
+                thumbprint: "x5t",
+                hash: &SHA1_FOR_LEGACY_USE_ONLY,
+            }),
+            _ => None,
+        }
     }
 }
 
-/// Whether the key of a certificate has made this signature.
-pub(crate) fn has_signed(
+fn has_signed(
     certificate: &CertificateDer<'_>,
     algorithm: &dyn SignatureVerificationAlgorithm,
-    signed: &str,
-    signature: &[u8],
+    token: &Jwt,
 ) -> bool {
     let certificate = EndEntityCert::try_from(certificate);
-    certificate.is_ok_and(|certificate| {
-        certificate
-            .verify_signature(algorithm, signed.as_bytes(), signature)
-            .is_ok()
-    })
+    token.signature.len() <= LONGEST_SIGNATURE
+        && certificate.is_ok_and(|certificate| {
+            let message = token.signed.as_bytes();
+            certificate
+                .verify_signature(algorithm, message, &token.signature)
+                .is_ok()
+        })
 }

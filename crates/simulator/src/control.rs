@@ -18,6 +18,7 @@ use crate::{
     backdoor,
     behavior::Behavior,
     chaos::Chaos,
+    control_credentials,
     fault::{ActiveRule, Rule},
     journal::{Journal, Tally},
     options::DEFAULT_HOSTILE_RATE,
@@ -58,10 +59,7 @@ fn routes() -> Router<Shared> {
         )
         .route("/flows/{id}/readiness", put(set_readiness))
         .route("/flows/{id}/password", post(has_password))
-        .route("/applications/{id}/secret", put(rotate_secret))
-        .route("/applications/{id}/certificates", put(set_certificates))
-        .route("/applications/{id}/permissions", put(set_permissions))
-        .route("/tokens", delete(revoke_tokens))
+        .merge(control_credentials::routes())
 }
 
 impl IntoResponse for Problem {
@@ -72,9 +70,9 @@ impl IntoResponse for Problem {
 }
 
 /// What a change answers: nothing, or why not.
-type Done = Result<StatusCode, Problem>;
+pub(crate) type Done = Result<StatusCode, Problem>;
 
-const DONE: StatusCode = StatusCode::NO_CONTENT;
+pub(crate) const DONE: StatusCode = StatusCode::NO_CONTENT;
 
 async fn snapshot(State(world): State<Shared>) -> Json<Snapshot> {
     Json(state::snapshot(&world.lock()))
@@ -262,39 +260,4 @@ async fn has_password(
 ) -> Result<Json<Value>, Problem> {
     let matches = backdoor::has_password(&world.lock(), &id, &guess.role_group, &guess.password)?;
     Ok(Json(json!({ "matches": matches })))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Secret {
-    secret: String,
-}
-
-async fn rotate_secret(
-    State(world): State<Shared>,
-    Path(id): Path<String>,
-    Json(new): Json<Secret>,
-) -> Done {
-    backdoor::rotate_secret(&mut world.lock(), &id, &new.secret).map(|()| DONE)
-}
-
-async fn set_certificates(
-    State(world): State<Shared>,
-    Path(id): Path<String>,
-    Json(new): Json<Vec<String>>,
-) -> Done {
-    backdoor::set_certificates(&mut world.lock(), &id, new).map(|()| DONE)
-}
-
-async fn set_permissions(
-    State(world): State<Shared>,
-    Path(id): Path<String>,
-    Json(new): Json<Vec<String>>,
-) -> Done {
-    backdoor::set_permissions(&mut world.lock(), &id, new).map(|()| DONE)
-}
-
-async fn revoke_tokens(State(world): State<Shared>) -> StatusCode {
-    world.lock().directory.revoke_all();
-    DONE
 }

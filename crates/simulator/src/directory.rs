@@ -1,102 +1,19 @@
-//! Tenants, their applications, and the tokens that have been given out.
+//! The directory: tenants, and the tokens and codes that have been given out.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use jiff::{SignedDuration, Timestamp};
 
-use crate::{clock::later, ids::opaque};
+use crate::{
+    application::{Application, Tenant},
+    clock::later,
+    device_codes::DeviceCodes,
+    refresh_tokens::{Consent, RefreshTokens},
+    scopes::Scopes,
+};
 
-/// A Microsoft Entra tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Tenant {
-    /// GUID.
-    pub id: String,
-    /// Verified domains, which work in place of the GUID.
-    #[serde(default)]
-    pub domains: Vec<String>,
-    /// Registered applications.
-    pub applications: Vec<Application>,
-}
-
-/// An application registration with its credentials and granted permissions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Application {
-    /// GUID.
-    pub client_id: String,
-    /// Client secrets.
-    #[serde(default)]
-    pub secrets: Vec<String>,
-    /// Certificates, PEM. None: any self-signed assertion is accepted without looking at its signature.
-    #[serde(default)]
-    pub certificates: Vec<String>,
-    /// Federated identity credentials.
-    #[serde(default)]
-    pub federated_credentials: Vec<FederatedCredential>,
-    /// Refresh tokens of users who have consented.
-    #[serde(default)]
-    pub refresh_tokens: Vec<String>,
-    /// Granted permissions, both as application roles and as delegated scopes.
-    #[serde(default = "all_permissions")]
-    pub permissions: Vec<String>,
-}
-
-/// Whose tokens an application takes for its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct FederatedCredential {
-    /// `iss` of the token. None: any.
-    #[serde(default)]
-    pub issuer: Option<String>,
-    /// `sub` of the token. None: any.
-    #[serde(default)]
-    pub subject: Option<String>,
-    /// `aud` of the token.
-    pub audience: String,
-}
-
-/// Every permission that an operation may need.
-pub(crate) fn all_permissions() -> Vec<String> {
-    let names = [
-        "IndustryData-OutboundFlow.Read.All",
-        "IndustryData-OutboundFlow.ReadWrite.All",
-        "IndustryData-Run.Read.All",
-        "IndustryData-Run.Start",
-        "IndustryData.ReadBasic.All",
-        "IndustryData-ReferenceDefinition.Read.All",
-    ];
-    names.map(str::to_owned).to_vec()
-}
-
-impl Default for Tenant {
-    /// The tenant that tests and demonstrations use without any configuration.
-    fn default() -> Self {
-        Self {
-            id: "11111111-2222-4333-8444-555555555555".to_owned(),
-            domains: vec!["simulator.example".to_owned()],
-            applications: vec![Application::default()],
-        }
-    }
-}
-
-impl Default for Application {
-    fn default() -> Self {
-        Self {
-            client_id: "66666666-7777-4888-8999-000000000000".to_owned(),
-            secrets: vec!["simulator-secret".to_owned()],
-            certificates: Vec::new(),
-            federated_credentials: vec![FederatedCredential {
-                issuer: None,
-                subject: None,
-                audience: "api://AzureADTokenExchange".to_owned(),
-            }],
-            refresh_tokens: vec!["simulator-refresh-token".to_owned()],
-            permissions: all_permissions(),
-        }
-    }
-}
+/// For how long the use of an assertion is remembered. Those of clients live for minutes.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 
 /// On whose behalf a token acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +28,7 @@ pub(crate) struct Grant {
     pub(crate) actor: Actor,
     pub(crate) client_id: String,
     pub(crate) permissions: Vec<String>,
-    expires: Timestamp,
+    pub(crate) expires: Timestamp,
 }
 
 impl Grant {
@@ -124,19 +41,52 @@ impl Grant {
     }
 }
 
+/// An application within its tenant.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    /// GUID of the tenant.
+    pub(crate) tenant: String,
+    pub(crate) domains: Vec<String>,
+    pub(crate) application: Application,
+}
+
+impl Client {
+    /// GUIDs of tenant and application.
+    pub(crate) fn ids(&self) -> (&str, &str) {
+        (&self.tenant, &self.application.client_id)
+    }
+}
+
 /// The directory.
 #[derive(Debug)]
 pub(crate) struct Directory {
     tenants: Vec<Tenant>,
     grants: BTreeMap<String, Grant>,
+    /// Assertions that have been used, by application and identifier, and when.
+    assertions: BTreeMap<(String, String), Timestamp>,
+    pub(crate) refresh_tokens: RefreshTokens,
+    pub(crate) device_codes: DeviceCodes,
 }
 
 impl Directory {
-    pub(crate) fn new(tenants: Vec<Tenant>) -> Self {
-        Self {
+    pub(crate) fn new(tenants: Vec<Tenant>, now: Timestamp, refresh_token_life: Duration) -> Self {
+        let mut directory = Self {
             tenants,
             grants: BTreeMap::new(),
+            assertions: BTreeMap::new(),
+            refresh_tokens: RefreshTokens::default(),
+            device_codes: DeviceCodes::default(),
+        };
+        let expires = later(now, refresh_token_life);
+        for tenant in &directory.tenants {
+            for application in &tenant.applications {
+                for text in &application.refresh_tokens {
+                    let consent = everything(&tenant.id, &application.client_id);
+                    directory.refresh_tokens.add(text.clone(), consent, expires);
+                }
+            }
         }
+        directory
     }
 
     pub(crate) fn tenant(&self, name: &str) -> Option<&Tenant> {
@@ -146,6 +96,7 @@ impl Directory {
             .find(|tenant| same(&tenant.id) || tenant.domains.iter().any(same))
     }
 
+    /// The first application of this id, in any tenant.
     pub(crate) fn application_mut(&mut self, client_id: &str) -> Option<&mut Application> {
         let all = self
             .tenants
@@ -155,29 +106,32 @@ impl Directory {
             .find(|application| application.client_id.eq_ignore_ascii_case(client_id))
     }
 
-    /// Issues a token. It is random text, so that clients cannot parse it.
-    pub(crate) fn issue(
-        &mut self,
-        application: &Application,
-        actor: Actor,
-        now: Timestamp,
-        life: Duration,
-    ) -> String {
-        self.grants.retain(|_, grant| grant.expires > now);
-        let token = opaque();
-        let grant = Grant {
-            actor,
-            client_id: application.client_id.clone(),
-            permissions: application.permissions.clone(),
-            expires: later(now, life),
+    /// Consent to everything, for the first application of this id.
+    pub(crate) fn consent(&self, client_id: &str) -> Option<Consent> {
+        let known = |tenant: &Tenant| {
+            let application = tenant.application(client_id)?;
+            Some(everything(&tenant.id, &application.client_id))
         };
-        self.grants.insert(token.clone(), grant);
-        token
+        self.tenants.iter().find_map(known)
+    }
+
+    /// Remembers what a token is good for.
+    pub(crate) fn remember(&mut self, token: String, grant: Grant, now: Timestamp) {
+        self.grants.retain(|_, grant| grant.expires > now);
+        self.grants.insert(token, grant);
     }
 
     /// What a token is good for, unless it has expired.
     pub(crate) fn grant(&self, token: &str, now: Timestamp) -> Option<&Grant> {
         self.grants.get(token).filter(|grant| grant.expires > now)
+    }
+
+    /// Notes the use of an assertion, and returns whether it is the first.
+    pub(crate) fn is_first_use(&mut self, client: &Client, id: &str, now: Timestamp) -> bool {
+        self.assertions
+            .retain(|_, used| now.duration_since(*used) < REMEMBERED);
+        let name = (client.application.client_id.clone(), id.to_owned());
+        self.assertions.insert(name, now).is_none()
     }
 
     pub(crate) fn revoke_all(&mut self) {
@@ -192,10 +146,10 @@ impl Directory {
     }
 }
 
-impl Tenant {
-    pub(crate) fn application(&self, client_id: &str) -> Option<&Application> {
-        self.applications
-            .iter()
-            .find(|application| application.client_id.eq_ignore_ascii_case(client_id))
+fn everything(tenant: &str, client_id: &str) -> Consent {
+    Consent {
+        tenant: tenant.to_owned(),
+        client_id: client_id.to_owned(),
+        scopes: Scopes::everything(),
     }
 }

@@ -1,12 +1,13 @@
 //! What every answer has around it: headers, the error shape, and what the plan lays over the body.
 
 use axum::http::StatusCode;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::{
-    answer::NextLink, clock::http_date, fault_plan::FaultPlan, problem::Problem, reply::Reply,
-    request::Request, world::World,
+    answer::NextLink, clock::http_date, exchange::Admitted, problem::Problem, reply::Reply,
+    request::Request, route::Operation, world::World,
 };
 
 /// The error envelope.
@@ -41,10 +42,39 @@ pub(crate) fn refusal(
     reply
 }
 
+/// Refuses a token that lacks claims, as continuous access evaluation and conditional access do.
+pub(crate) fn challenge(
+    world: &World,
+    request: &Request,
+    request_id: &str,
+    claims: &Value,
+) -> Reply {
+    let problem = Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "InvalidAuthenticationToken",
+        "continuous access evaluation resulted in challenge with result: InteractionRequired",
+    );
+    let mut reply = refusal(world, request, request_id, &problem);
+    let claims = BASE64_STANDARD.encode(claims.to_string());
+    let header = format!(
+        r#"Bearer realm="", authorization_uri="{}/common/oauth2/authorize", error="insufficient_claims", claims="{claims}""#,
+        request.base
+    );
+    reply
+        .headers
+        .retain(|(name, _)| *name != "www-authenticate");
+    reply.with_header("www-authenticate", header)
+}
+
 /// Lays false links and quirks over the body of an answer.
-pub(crate) fn decorate(body: &mut Value, plan: &FaultPlan, request: &Request) {
+pub(crate) fn decorate(body: &mut Value, admitted: &Admitted, request: &Request) {
+    let plan = &admitted.plan;
+    let authority = admitted.operation.is_some_and(Operation::is_of_authority);
     for quirk in &plan.quirks {
-        quirk.apply(body);
+        match body.as_object_mut() {
+            Some(object) if authority => quirk.change(object),
+            _ => quirk.apply(body),
+        }
     }
     if let (Some(link), Some(object)) = (&plan.next_link, body.as_object_mut())
         && object.contains_key("value")

@@ -15,6 +15,9 @@ pub enum Error {
         /// Why it can't.
         source: io::Error,
     },
+    /// The machine has no random numbers.
+    #[error("failed to create a signing key")]
+    SigningKey,
     /// An edit through the control API or its methods is refused.
     #[error("failed to edit: {message} ({status})")]
     Edit {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     answer::{Answer, BodyFault, NextLink},
@@ -17,6 +18,8 @@ use crate::{
 pub enum Effect {
     /// Answered so, and nothing is done.
     Refuse(Answer),
+    /// Answered by 401 with these claims, which a new token has to fulfil, and nothing is done.
+    ClaimsChallenge(Value),
     /// Done, and then answered so.
     AnswerAfterCommit(Answer),
     /// The connection is reset, and nothing is done.

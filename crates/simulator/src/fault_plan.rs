@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::{
     answer::{Answer, BodyFault, NextLink},
     fault::Effect,
@@ -12,6 +14,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Before {
     Refuse(Answer),
+    Challenge(Value),
     Cut,
 }
 
@@ -56,6 +59,9 @@ impl FaultPlan {
     fn add(&mut self, effect: Effect) {
         match effect {
             Effect::Refuse(answer) => _ = self.before.get_or_insert(Before::Refuse(answer)),
+            Effect::ClaimsChallenge(claims) => {
+                _ = self.before.get_or_insert(Before::Challenge(claims));
+            }
             Effect::CutBefore => _ = self.before.get_or_insert(Before::Cut),
             Effect::AnswerAfterCommit(answer) => {
                 _ = self.after.get_or_insert(After::Answer(answer));
@@ -82,6 +88,7 @@ impl Effect {
         match self {
             Self::Refuse(answer) => format!("refuse {}", answer.status),
             Self::AnswerAfterCommit(answer) => format!("answerAfterCommit {}", answer.status),
+            Self::ClaimsChallenge(_) => "claimsChallenge".to_owned(),
             Self::CutBefore => "cutBefore".to_owned(),
             Self::CutAfterCommit => "cutAfterCommit".to_owned(),
             Self::DelayBefore(delay) => format!("delayBefore {delay:?}"),

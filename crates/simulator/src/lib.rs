@@ -21,6 +21,7 @@
 struct Readme;
 
 mod answer;
+mod application;
 mod assertion;
 mod auth;
 mod backdoor;
@@ -30,24 +31,33 @@ mod certificate;
 mod chaos;
 mod clock;
 mod control;
+mod control_credentials;
+mod credentials;
 mod denied;
+mod device_codes;
 mod directory;
+mod discovery;
 mod envelope;
 mod error;
 mod exchange;
 mod fault;
 mod fault_plan;
+mod federation;
 mod flow;
 mod flow_set;
 mod flow_type;
+mod form;
 mod ids;
+mod issue;
 mod journal;
+mod jwt;
 mod odata;
 mod options;
 mod problem;
 mod quirk;
 mod readiness;
 mod record;
+mod refresh_tokens;
 mod render;
 mod reply;
 mod request;
@@ -58,10 +68,14 @@ mod route;
 mod run_log;
 mod runs;
 mod schema;
+mod scopes;
 mod seconds;
 mod server;
 mod service;
+mod sign_in;
+mod signer;
 mod simulator;
+mod simulator_credentials;
 mod state;
 mod store;
 mod throttle;
@@ -73,11 +87,12 @@ mod writes;
 
 pub use crate::{
     answer::{Answer, BodyFault, Form, NextLink},
+    application::{Application, ClientSecret, FederatedCredential, Tenant},
     behavior::{
         Behavior, ConfigurationOrder, Limits, PatchAnswer, PatchComplex, QueryOptions, Reception,
         Refusal, ResetReadiness,
     },
-    directory::{Application, FederatedCredential, Tenant},
+    device_codes::PendingDeviceCode,
     error::Error,
     fault::{ActiveRule, Effect, Rule},
     flow_type::FlowType,
@@ -85,6 +100,7 @@ pub use crate::{
     options::{DEFAULT_HOSTILE_RATE, Options},
     quirk::Quirk,
     readiness::{ReadinessScript, ReadinessStep},
+    refresh_tokens::Revocation,
     route::Operation,
     simulator::Simulator,
     state::{FlowState, SetState, Snapshot},

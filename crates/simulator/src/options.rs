@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use crate::{behavior::Behavior, directory::Tenant};
+use crate::{application::Tenant, behavior::Behavior};
 
 /// How a simulator starts. The default listens on free loopback ports, is calm, and knows one tenant.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,15 @@ pub struct Options {
     pub tenants: Vec<Tenant>,
     /// Answers to the questions that the documentation leaves open.
     pub behavior: Behavior,
+}
+
+impl Options {
+    /// With writes allowed to tokens without a user, for a client that signs in with a secret and writes.
+    #[must_use]
+    pub fn with_application_writes(mut self) -> Self {
+        self.behavior.application_writes = true;
+        self
+    }
 }
 
 /// Default of [`Options::hostile_rate`].

@@ -37,6 +37,10 @@ impl Problem {
         )
     }
 
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "Conflict", message)
+    }
+
     pub(crate) fn refused(refusal: &Refusal, message: impl Into<String>) -> Self {
         Self {
             status: refusal.status,

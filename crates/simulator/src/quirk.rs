@@ -53,7 +53,8 @@ impl Quirk {
         }
     }
 
-    fn change(&self, object: &mut serde_json::Map<String, Value>) {
+    /// Changes one object.
+    pub(crate) fn change(&self, object: &mut serde_json::Map<String, Value>) {
         match self {
             Self::ExtraFields => {
                 object.insert("surprise".to_owned(), json!({ "depth": [1, null, "two"] }));

@@ -80,7 +80,8 @@ fn named(world: &World, target: &Target) -> (Option<String>, Option<String>) {
 /// Token requests carry secrets and a batch's parts have entries of their own, so neither is kept.
 fn journalled_body(request: &Request, operation: Operation) -> Option<Value> {
     match operation {
-        Operation::Token | Operation::Batch => None,
+        Operation::Batch => None,
+        operation if operation.is_of_authority() => None,
         _ => request.peek().as_ref().map(masked),
     }
 }

@@ -12,6 +12,8 @@ pub(crate) enum Content {
     Json(Value),
     /// The page of a gateway.
     Html,
+    /// A page of the authority.
+    Page(String),
     Text(String),
 }
 
@@ -52,6 +54,13 @@ impl Reply {
     pub(crate) fn html(status: StatusCode) -> Self {
         Self {
             content: Content::Html,
+            ..Self::empty(status)
+        }
+    }
+
+    pub(crate) fn page(status: StatusCode, page: String) -> Self {
+        Self {
+            content: Content::Page(page),
             ..Self::empty(status)
         }
     }

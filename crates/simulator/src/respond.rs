@@ -56,6 +56,7 @@ fn encoded(reply: &Reply) -> (Option<&'static str>, Bytes) {
     match &reply.content {
         Content::Empty => (None, Bytes::new()),
         Content::Json(body) => (Some(JSON), Bytes::from(body.to_string())),
+        Content::Page(page) => (Some("text/html; charset=utf-8"), Bytes::from(page.clone())),
         Content::Html => (
             Some("text/html; charset=utf-8"),
             Bytes::from_static(HTML.as_bytes()),

@@ -32,9 +32,23 @@ pub enum Operation {
     Token,
     /// Nothing that there is: 404 or 405.
     Unknown,
+    // Hostile mode counts on the order: new ones come last.
+    DeviceCode,
+    /// The page on which a person enters a user code.
+    SignInPage,
+    /// Endpoints and keys of the authority.
+    Discovery,
 }
 
 impl Operation {
+    /// Whether the authority answers it, not Graph.
+    pub(crate) fn is_of_authority(self) -> bool {
+        matches!(
+            self,
+            Self::Token | Self::DeviceCode | Self::SignInPage | Self::Discovery
+        )
+    }
+
     /// Whether success changes something that outlives the request.
     #[must_use]
     pub fn is_write(self) -> bool {
@@ -70,6 +84,11 @@ pub(crate) enum Target {
     RoleGroup { group: String },
     Batch,
     Token { tenant: String },
+    DeviceCode { tenant: String },
+    SignInPage,
+    Endpoints { tenant: String },
+    Keys { tenant: String },
+    Instance,
     Nothing,
 }
 
@@ -90,6 +109,17 @@ impl Target {
             [_, "oauth2", "v2.0", "token"] => Self::Token {
                 tenant: segments[0].clone(),
             },
+            [_, "oauth2", "v2.0", "devicecode"] => Self::DeviceCode {
+                tenant: segments[0].clone(),
+            },
+            ["common", "oauth2", "deviceauth"] => Self::SignInPage,
+            [_, "v2.0", ".well-known", "openid-configuration"] => Self::Endpoints {
+                tenant: segments[0].clone(),
+            },
+            [_, "discovery", "v2.0", "keys"] => Self::Keys {
+                tenant: segments[0].clone(),
+            },
+            ["common", "discovery", "instance"] => Self::Instance,
             ["beta", "$batch"] => Self::Batch,
             ["beta", "external", "industrydata", rest @ ..] => {
                 Self::industry_data(rest, &segments[3..])
@@ -162,6 +192,11 @@ impl Target {
             (Self::RoleGroup { .. }, "GET") => Operation::GetRoleGroup,
             (Self::Batch, "POST") => Operation::Batch,
             (Self::Token { .. }, "POST") => Operation::Token,
+            (Self::DeviceCode { .. }, "POST") => Operation::DeviceCode,
+            (Self::SignInPage, "GET" | "POST") => Operation::SignInPage,
+            (Self::Endpoints { .. } | Self::Keys { .. } | Self::Instance, "GET") => {
+                Operation::Discovery
+            }
             (Self::Nothing, _) => Operation::Unknown,
             _ => return None,
         };

@@ -4,8 +4,8 @@ use axum::http::StatusCode;
 
 use crate::{
     answer::{Answer, Form},
-    auth, batch,
-    envelope::{decorate, refusal, with_headers},
+    auth, batch, denied, discovery,
+    envelope::{challenge, decorate, refusal, with_headers},
     exchange::{Admitted, Line, Outcome},
     fault::Facts,
     fault_plan::{After, Before, FaultPlan},
@@ -16,7 +16,7 @@ use crate::{
     request::Request,
     role_groups,
     route::{Operation, Target},
-    runs,
+    runs, sign_in,
     store::Lag,
     token,
     world::{Call, World},
@@ -79,7 +79,7 @@ pub(crate) fn serve(
         None => {}
     }
     if let Content::Json(body) = &mut reply.content {
-        decorate(body, &admitted.plan, request);
+        decorate(body, &admitted, request);
     }
     record(
         world,
@@ -118,6 +118,10 @@ fn decide(
             result: Ok(given(world, request, admitted, request_id, answer)),
             subject: subject(world, request),
         },
+        Some(Before::Challenge(claims)) => Performed {
+            result: Ok(challenge(world, request, request_id, claims)),
+            subject: subject(world, request),
+        },
         None => perform(world, request, admitted, request_id),
     }
 }
@@ -134,10 +138,7 @@ fn perform(
     admitted: &Admitted,
     request_id: &str,
 ) -> Performed {
-    if let (Target::Token { tenant }, Some(Operation::Token)) =
-        (&admitted.target, admitted.operation)
-    {
-        let (reply, subject) = token::issue(world, request, tenant);
+    if let Some((reply, subject)) = authority(world, request, admitted) {
         return Performed {
             result: Ok(reply),
             subject,
@@ -159,6 +160,25 @@ fn perform(
         dispatch(world, request, admitted, request_id)
     });
     Performed { result, subject }
+}
+
+/// The authority's answer, if the request is for the authority.
+fn authority(
+    world: &mut World,
+    request: &Request,
+    admitted: &Admitted,
+) -> Option<(Reply, Option<String>)> {
+    match (&admitted.target, admitted.operation?) {
+        (Target::Token { tenant }, _) => Some(token::issue(world, request, tenant)),
+        (Target::DeviceCode { tenant }, _) => Some((sign_in::start(world, request, tenant), None)),
+        (Target::SignInPage, _) => Some((sign_in::page(world, request), None)),
+        (Target::Endpoints { tenant }, _) => {
+            Some((discovery::endpoints(world, request, tenant), None))
+        }
+        (Target::Keys { tenant }, _) => Some((discovery::keys(world, tenant), None)),
+        (Target::Instance, _) => Some((discovery::instance(world, request), None)),
+        _ => None,
+    }
 }
 
 fn allow(world: &mut World, caller: &str) -> Result<(), Problem> {
@@ -210,7 +230,7 @@ fn dispatch(
         (Target::RoleGroups, _) => Ok(role_groups::list(call)),
         (Target::RoleGroup { group }, _) => role_groups::get(call, group),
         (Target::Batch, _) => batch::run(world, request, request_id, part),
-        (Target::Token { .. } | Target::Nothing, _) => Err(Problem::not_found("the resource")),
+        _ => Err(Problem::not_found("the resource")),
     }
 }
 
@@ -241,8 +261,8 @@ fn given(
 ) -> Reply {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut reply = match &answer.form {
-        Form::Error if admitted.operation == Some(Operation::Token) => {
-            token::given(world, status, answer.code.as_deref())
+        Form::Error if admitted.operation.is_some_and(Operation::is_of_authority) => {
+            denied::given(world, status, answer.code.as_deref())
         }
         Form::Error => refusal(world, request, request_id, &problem(answer)),
         Form::Html => Reply::html(status),

@@ -28,7 +28,7 @@ use crate::{
 /// Everything that the control port can do is a method here.
 #[derive(Debug)]
 pub struct Simulator {
-    world: Shared,
+    pub(crate) world: Shared,
     service: SocketAddr,
     control: SocketAddr,
     stop: CancellationToken,
@@ -39,11 +39,11 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// [`Error::Listen`] if a port cannot be had.
+    /// [`Error::Listen`] if a port cannot be had, [`Error::SigningKey`] without random numbers.
     pub async fn start(options: Options) -> Result<Self, Error> {
         let (service_listener, service) = listen(options.service_address).await?;
         let (control_listener, control) = listen(options.control_address).await?;
-        let world = Shared::new(World::new(&options));
+        let world = Shared::new(World::new(&options)?);
         let stop = CancellationToken::new();
         tokio::spawn(server::run(service_listener, world.clone(), stop.clone()));
         tokio::spawn(control::run(control_listener, world.clone(), stop.clone()));
@@ -247,38 +247,6 @@ impl Simulator {
     pub fn delete_flow(&self, id: &str) -> Result<(), Error> {
         backdoor::delete_flow(&mut self.world.lock(), id).map_err(refused)
     }
-
-    /// Makes `secret` the only secret of an application. Tokens that are out stay good.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Edit`] with status 404 if there is no such application.
-    pub fn rotate_secret(&self, client_id: &str, secret: &str) -> Result<(), Error> {
-        backdoor::rotate_secret(&mut self.world.lock(), client_id, secret).map_err(refused)
-    }
-
-    /// Registers certificates, in PEM, in place of those that an application has.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Edit`] with status 404 if there is no such application.
-    pub fn set_certificates(&self, client_id: &str, pems: Vec<String>) -> Result<(), Error> {
-        backdoor::set_certificates(&mut self.world.lock(), client_id, pems).map_err(refused)
-    }
-
-    /// Sets what an application may do. Tokens that are out keep what they could.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Edit`] with status 404 if there is no such application.
-    pub fn set_permissions(&self, client_id: &str, permissions: Vec<String>) -> Result<(), Error> {
-        backdoor::set_permissions(&mut self.world.lock(), client_id, permissions).map_err(refused)
-    }
-
-    /// Makes every access token that is out useless.
-    pub fn revoke_tokens(&self) {
-        self.world.lock().directory.revoke_all();
-    }
 }
 
 impl Drop for Simulator {
@@ -294,7 +262,7 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error>
     Ok((listener, bound))
 }
 
-fn refused(problem: Problem) -> Error {
+pub(crate) fn refused(problem: Problem) -> Error {
     Error::Edit {
         status: problem.status,
         message: problem.message,

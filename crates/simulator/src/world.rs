@@ -9,6 +9,7 @@ use crate::{
     chaos::Chaos,
     clock::Clock,
     directory::Directory,
+    error::Error,
     fault::Rules,
     ids::Ids,
     journal::Journal,
@@ -19,6 +20,7 @@ use crate::{
     request::Request,
     route::PathCase,
     run_log::RunLog,
+    signer::Signer,
     store::{Catalog, IdCase, Lag, Store},
     throttle::Throttle,
 };
@@ -31,6 +33,7 @@ pub(crate) struct World {
     pub(crate) behavior: Behavior,
     pub(crate) store: Store,
     pub(crate) directory: Directory,
+    pub(crate) signer: Signer,
     pub(crate) runs: RunLog,
     pub(crate) throttle: Throttle,
     pub(crate) journal: Journal,
@@ -51,13 +54,20 @@ pub(crate) struct Call<'a> {
 }
 
 impl World {
-    pub(crate) fn new(options: &Options) -> Self {
-        Self {
-            clock: Clock::default(),
+    pub(crate) fn new(options: &Options) -> Result<Self, Error> {
+        let clock = Clock::default();
+        let directory = Directory::new(
+            options.tenants.clone(),
+            clock.now(),
+            options.behavior.refresh_token_lifetime,
+        );
+        Ok(Self {
+            clock,
             ids: Ids::seeded(options.seed),
             behavior: options.behavior.clone(),
             store: Store::default(),
-            directory: Directory::new(options.tenants.clone()),
+            directory,
+            signer: Signer::new()?,
             runs: RunLog::default(),
             throttle: Throttle::default(),
             journal: Journal::default(),
@@ -65,7 +75,7 @@ impl World {
             chaos: options
                 .hostile
                 .then(|| Chaos::new(options.seed, options.hostile_rate)),
-        }
+        })
     }
 
     pub(crate) fn now(&self) -> Timestamp {

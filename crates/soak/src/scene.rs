@@ -33,6 +33,7 @@ impl Scene {
         install(&plane).await?;
         // The service does not help: what is asked for twice is made twice, and shows.
         let behavior = Behavior {
+            application_writes: true,
             second_flow_of_type: None,
             readiness: ReadinessScript::ready_after(Duration::from_secs(1)),
             ..Behavior::default()

@@ -150,7 +150,9 @@ impl Cluster {
 
     /// Starts the operator as the pods are, as their account, but for the service that it talks to.
     async fn start_operator(&self) -> (Simulator, Process) {
-        let simulator = Simulator::start(Options::default()).await.unwrap();
+        let simulator = Simulator::start(Options::default().with_application_writes())
+            .await
+            .unwrap();
         let account = self
             .plane
             .service_account(NAMESPACE, RELEASE)

@@ -109,10 +109,7 @@ async fn follow(name: &str, path: &str, given: Given) {
 /// A tenant whose app has the secret of the samples, and the one of the guide to rotating it.
 fn tenant() -> Options {
     let application = Application {
-        secrets: vec![
-            "simulator-secret".to_owned(),
-            "simulator-secret-2".to_owned(),
-        ],
+        secrets: vec!["simulator-secret".into(), "simulator-secret-2".into()],
         ..Application::default()
     };
     let tenant = Tenant {
@@ -123,6 +120,7 @@ fn tenant() -> Options {
         tenants: vec![tenant],
         ..Options::default()
     }
+    .with_application_writes()
 }
 
 /// What was made in the portal before anyone thought of an operator.

@@ -47,6 +47,11 @@ impl Answer {
     }
 }
 
+/// The bench signs in with a secret and writes, which the default does not allow.
+pub(crate) fn writing() -> Options {
+    Options::default().with_application_writes()
+}
+
 pub(crate) fn http() -> reqwest::Client {
     // The first caller installs it; for all others it is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -59,11 +64,11 @@ pub(crate) fn http() -> reqwest::Client {
 
 impl Bench {
     pub(crate) async fn new() -> Self {
-        Self::with(Options::default()).await
+        Self::with(writing()).await
     }
 
     pub(crate) async fn switched(change: impl FnOnce(&mut Behavior)) -> Self {
-        let mut options = Options::default();
+        let mut options = writing();
         change(&mut options.behavior);
         Self::with(options).await
     }

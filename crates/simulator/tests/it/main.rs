@@ -7,12 +7,14 @@
 )]
 
 mod answers;
+mod assertions;
 mod batch;
 mod behavior;
 mod behavior_of_answers;
 mod client;
 mod contract;
 mod control;
+mod discovery;
 mod faults;
 mod hostile;
 mod journal;
@@ -20,7 +22,9 @@ mod program;
 mod queries;
 mod readiness;
 mod readme;
+mod refresh;
 mod runs;
+mod sign_in;
 mod spelling;
 mod tokens;
 mod wire;

@@ -34,7 +34,7 @@ fn every_switch_is_explained() {
 fn the_defaults_in_the_readme_are_the_defaults() {
     let behavior = serde_json::to_value(Behavior::default()).unwrap();
     for (name, default) in [
-        ("applicationWrites", "`true`"),
+        ("applicationWrites", "`false`"),
         (
             "secondFlowOfType",
             r#"`{"status": 409, "code": "Conflict"}`"#,

@@ -2,22 +2,17 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use industrydata_simulator::Options;
 use reqwest::Method;
-use ring::{
-    digest::{SHA256, digest},
-    rand::SystemRandom,
-    signature::{RSA_PSS_SHA256, RsaKeyPair},
-};
-use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject as _};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::client::{Answer, Bench, CLIENT, ROOT, SECRET, SETS, TENANT, read, secret_form};
+use crate::client::{
+    Answer, Bench, CLIENT, ROOT, SECRET, SETS, TENANT, flows, read, secret_form, security_group,
+};
 
 const SCOPE: &str = "https://graph.microsoft.com/.default";
-const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-fn number(answer: &Answer) -> u64 {
+pub(crate) fn number(answer: &Answer) -> u64 {
     let body = answer.json();
     let number = body["error_codes"][0].as_u64().unwrap();
     assert!(
@@ -32,7 +27,7 @@ fn number(answer: &Answer) -> u64 {
     number
 }
 
-fn form<'a>(changes: &[(&'static str, &'a str)]) -> Vec<(&'static str, &'a str)> {
+pub(crate) fn form<'a>(changes: &[(&'static str, &'a str)]) -> Vec<(&'static str, &'a str)> {
     let kept = secret_form()
         .into_iter()
         .filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
@@ -43,28 +38,6 @@ fn form<'a>(changes: &[(&'static str, &'a str)]) -> Vec<(&'static str, &'a str)>
             .filter(|(_, value)| !value.is_empty()),
     )
     .collect()
-}
-
-fn jwt(header: &Value, claims: &Value) -> String {
-    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-    format!("{}.{}.c2lnbmF0dXJl", part(header), part(claims))
-}
-
-fn in_an_hour() -> u64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_secs()
-        + 3600
-}
-
-async fn asserted(bench: &Bench, assertion: &str) -> Answer {
-    let fields = form(&[
-        ("client_secret", ""),
-        ("client_assertion_type", ASSERTION),
-        ("client_assertion", assertion),
-    ]);
-    bench.token_request(TENANT, &fields).await
 }
 
 #[tokio::test]
@@ -124,141 +97,6 @@ async fn every_mistake_has_its_own_number() {
 }
 
 #[tokio::test]
-async fn a_federated_assertion_is_judged_by_its_audience_and_its_time() {
-    let bench = Bench::new().await;
-    let claims = |audience: &str, end: u64| json!({ "iss": "https://kubernetes.default.svc", "sub": "system:serviceaccount:a:b", "aud": [audience], "exp": end });
-    let header = json!({ "alg": "RS256", "kid": "1" });
-    let good = claims("api://AzureADTokenExchange", in_an_hour());
-    asserted(&bench, &jwt(&header, &good)).await.expect(200);
-    let foreign = claims("https://elsewhere", in_an_hour());
-    assert_eq!(
-        number(&asserted(&bench, &jwt(&header, &foreign)).await.expect(401)),
-        700_212
-    );
-    let old = claims("api://AzureADTokenExchange", 1000);
-    assert_eq!(
-        number(&asserted(&bench, &jwt(&header, &old)).await.expect(401)),
-        700_024
-    );
-    assert_eq!(
-        number(&asserted(&bench, "not.a-jwt").await.expect(400)),
-        50_027
-    );
-}
-
-#[tokio::test]
-async fn an_assertion_of_ones_own_must_name_the_application_and_a_key() {
-    let bench = Bench::new().await;
-    let audience = format!(
-        "{}/{TENANT}/oauth2/v2.0/token",
-        bench.simulator.authority_endpoint()
-    );
-    let claims = |client: &str| json!({ "iss": client, "sub": client, "aud": audience, "exp": in_an_hour() });
-    let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": "thumbprint" });
-    asserted(&bench, &jwt(&header, &claims(CLIENT)))
-        .await
-        .expect(200);
-    assert_eq!(
-        number(
-            &asserted(&bench, &jwt(&header, &claims("other")))
-                .await
-                .expect(401)
-        ),
-        700_021
-    );
-    let nameless = json!({ "alg": "PS256" });
-    assert_eq!(
-        number(
-            &asserted(&bench, &jwt(&nameless, &claims(CLIENT)))
-                .await
-                .expect(401)
-        ),
-        700_027
-    );
-}
-
-const CERTIFICATE: &str = include_str!("fixtures/application-certificate.pem");
-const KEY: &[u8] = include_bytes!("fixtures/application-key.pem");
-
-/// An assertion signed with the key of [`CERTIFICATE`].
-fn signed(claims: &Value) -> String {
-    let der = CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).unwrap();
-    let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, &der));
-    let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint });
-    let unsigned = jwt(&header, claims);
-    let (message, _) = unsigned.rsplit_once('.').unwrap();
-    let key = PrivatePkcs8KeyDer::from_pem_slice(KEY).unwrap();
-    let key = RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).unwrap();
-    let mut signature = vec![0; key.public().modulus_len()];
-    key.sign(
-        &RSA_PSS_SHA256,
-        &SystemRandom::new(),
-        message.as_bytes(),
-        &mut signature,
-    )
-    .unwrap();
-    format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
-}
-
-#[tokio::test]
-async fn a_registered_certificate_has_its_signatures_verified() {
-    let bench = Bench::new().await;
-    bench
-        .simulator
-        .set_certificates(CLIENT, vec![CERTIFICATE.to_owned()])
-        .unwrap();
-    let audience = format!(
-        "{}/{TENANT}/oauth2/v2.0/token",
-        bench.simulator.authority_endpoint()
-    );
-    let claims = json!({ "iss": CLIENT, "sub": CLIENT, "aud": audience, "exp": in_an_hour() });
-    let good = signed(&claims);
-    asserted(&bench, &good).await.expect(200);
-
-    let (message, _) = good.rsplit_once('.').unwrap();
-    let forged = asserted(&bench, &format!("{message}.c2lnbmF0dXJl"))
-        .await
-        .expect(401);
-    assert_eq!(number(&forged), 700_027);
-    let stranger = json!({ "alg": "PS256", "x5t#S256": "another" });
-    assert_eq!(
-        number(&asserted(&bench, &jwt(&stranger, &claims)).await.expect(401)),
-        700_027
-    );
-}
-
-/// The old one is void afterwards if the switch says so.
-#[tokio::test]
-async fn a_refresh_token_is_exchanged_for_another() {
-    let bench = Bench::switched(|behavior| behavior.refresh_token_once = true).await;
-    let fields = [
-        ("grant_type", "refresh_token"),
-        ("client_id", CLIENT),
-        ("refresh_token", "simulator-refresh-token"),
-    ];
-    let body = bench
-        .token_request(TENANT, &fields)
-        .await
-        .expect(200)
-        .json();
-    assert!(body["refresh_token"].is_string());
-    assert_eq!(
-        bench
-            .token_request(TENANT, &fields)
-            .await
-            .expect(400)
-            .json()["error"],
-        "invalid_grant"
-    );
-    let next = [
-        fields[0],
-        fields[1],
-        ("refresh_token", body["refresh_token"].as_str().unwrap()),
-    ];
-    bench.token_request(TENANT, &next).await.expect(200);
-}
-
-#[tokio::test]
 async fn without_a_good_token_there_is_no_service() {
     let bench = Bench::switched(|behavior| behavior.token_lifetime = Duration::from_mins(1)).await;
     let url = format!("{}{SETS}", bench.simulator.graph_endpoint());
@@ -314,12 +152,12 @@ async fn a_missing_permission_is_forbidden() {
 }
 
 #[tokio::test]
-async fn application_writes_can_be_forbidden_while_a_user_may_write() {
-    let mut bench = Bench::new().await;
-    let path = bench.lone_flow().await;
-    bench
-        .simulator
-        .configure(|behavior| behavior.application_writes = false);
+async fn an_application_may_not_write_by_default_while_a_user_may() {
+    let mut bench = Bench::with(Options::default()).await;
+    let set = bench.simulator.create_set(&json!({ "displayName": "x" }));
+    let set = set.unwrap();
+    let flow = bench.simulator.create_flow(&set, &security_group());
+    let path = format!("{}/{}", flows(&set), flow.unwrap());
     bench.get(&path).await.expect(200);
     bench.delete(&path).await.expect(403);
     bench
