@@ -181,10 +181,12 @@ impl Operator {
         let tasks = TaskTracker::new();
         let pollers = CancellationToken::new();
         let spawn = spawner(&tasks, &pollers, &self.metrics);
+        let exchanges = TaskTracker::new();
+        let detach = spawner(&exchanges, &CancellationToken::new(), &self.metrics);
         let namespaces = self.namespaces();
         let shared = Shared::of(namespaces.len(), self.settings.concurrency);
         let scopes = namespaces.into_iter().map(|namespace| {
-            let scope = self.scope(namespace, &shared, &lease_guard, &spawn);
+            let scope = self.scope(namespace, &shared, &lease_guard, [&spawn, &detach]);
             run_scope(scope, stop.clone())
         });
         let finished = join_all(scopes);
@@ -200,6 +202,9 @@ impl Operator {
         pollers.cancel();
         tasks.close();
         tasks.wait().await;
+        // They have time limits, and their results would be lost.
+        exchanges.close();
+        exchanges.wait().await;
         self.metrics.leads(false);
         in_time
             .then_some(())
@@ -218,7 +223,7 @@ impl Operator {
         namespace: Option<String>,
         shared: &Shared,
         lease_guard: &LeaseGuard,
-        spawn: &Spawn,
+        [spawn, detach]: [&Spawn; 2],
     ) -> Scope {
         let reporter = Reporter {
             controller: FIELD_MANAGER.to_owned(),
@@ -233,11 +238,13 @@ impl Operator {
             secrets: self.clients.secrets.clone(),
             recorder: Recorder::new(self.clients.cluster.clone(), reporter),
             transport: self.transport.clone(),
+            workload_identity_audience: self.settings.workload_identity_audience.clone(),
             lease_guard: lease_guard.clone(),
             metrics: self.metrics.clone(),
             limits: self.settings.limits(),
             relist_interval: self.settings.relist_interval,
             spawn: spawn.clone(),
+            detach: detach.clone(),
             health: self.readiness.watches().clone(),
         }
     }

@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{HandledRequests, SecretKeyReference, rules};
+use super::{HandledRequests, LocalReference, SecretKeyReference, rules};
 
 /// Access to the School Data Sync service of one Microsoft Entra tenant.
 #[expect(
@@ -94,13 +94,26 @@ pub enum Cloud {
 }
 
 /// The credential with which the app authenticates: exactly one member.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(validation = Rule::new("has(self.clientSecret)").message("credential needs exactly one member: clientSecret"))]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = Rule::new("[has(self.clientSecret), has(self.clientCertificate), has(self.workloadIdentity), has(self.refreshToken)].filter(given, given).size() == 1").message("credential needs exactly one member: clientSecret, clientCertificate, workloadIdentity or refreshToken"))]
 #[serde(rename_all = "camelCase")]
 pub struct Credential {
     /// A client secret of the app registration, kept in a Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<ClientSecret>,
+
+    /// A certificate of the app registration, kept in a Secret of the type `kubernetes.io/tls`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<ClientCertificate>,
+
+    /// A service account of the same namespace that the app registration trusts as a federated credential. Nothing is
+    /// kept in a Secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload_identity: Option<WorkloadIdentity>,
+
+    /// The refresh token of a person who has signed in, kept in a Secret: access on that person's behalf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<RefreshToken>,
 }
 
 /// A client secret of the app registration.
@@ -109,6 +122,47 @@ pub struct Credential {
 pub struct ClientSecret {
     /// The Secret and the key in it that hold the client secret.
     pub secret_key_ref: SecretKeyReference,
+
+    /// When the client secret expires, for instance `2027-06-30T00:00:00Z`, as the app registration shows it. The
+    /// connection reports the end 30, 7 and 1 days ahead. The annotation `industrydata.dev/expires-at` of the Secret has
+    /// the same effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    #[x_kube(validation = rules::date_time("expiresAt"))]
+    pub expires_at: Option<String>,
+}
+
+/// A certificate of the app registration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientCertificate {
+    /// The Secret that holds the certificate under `tls.crt` and its private key under `tls.key`, both as PEM. The key is
+    /// RSA, with 2048 to 4096 bits.
+    pub secret_ref: LocalReference,
+}
+
+/// A service account that the app registration trusts as a federated credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadIdentity {
+    /// Name of the service account, in the same namespace. Its annotation `azure.workload.identity/client-id` must equal
+    /// `spec.clientId`, which permits the operator to act for it.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::service_account_name())]
+    pub service_account_name: String,
+}
+
+/// The refresh token of a person who has signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefreshToken {
+    /// The Secret and the key in it that hold the refresh token. `kubectl industrydata login` creates it. The authority
+    /// replaces the token from time to time; the operator writes the new one back if it may patch the Secret.
+    pub secret_key_ref: SecretKeyReference,
+
+    /// The Secret and the key in it that hold the client secret, if the app registration is not a public client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_key_ref: Option<SecretKeyReference>,
 }
 
 /// The maximum rate of requests to the service.
@@ -138,6 +192,14 @@ pub struct GraphConnectionStatus {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reached: bool,
 
+    /// What the credential may do at the service, as its responses and the token show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessStatus>,
+
+    /// When the credential expires, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential_expiry: Option<CredentialExpiry>,
+
     /// The last handled value of `industrydata.dev/requested-at` (or of Flux's `reconcile.fluxcd.io/requestedAt`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
@@ -151,6 +213,47 @@ pub struct GraphConnectionStatus {
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+/// What the credential of a connection may do at the service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessStatus {
+    /// Whether it may list and read: `Allowed`, `Refused` or `Unknown`.
+    #[serde(default)]
+    pub read: Access,
+    /// Whether it may create, update, reset and delete: `Allowed`, `Refused` or `Unknown`.
+    #[serde(default)]
+    pub write: Access,
+    /// When one of these last changed.
+    #[serde(default)]
+    pub checked_at: String,
+}
+
+/// Whether a credential may do something.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Access {
+    /// It may.
+    Allowed,
+    /// It may not.
+    Refused,
+    /// Nothing shows it yet.
+    #[default]
+    Unknown,
+}
+
+/// When the credential of a connection expires.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialExpiry {
+    /// The time at which it expires.
+    #[serde(default)]
+    pub time: String,
+    /// What has been reported of it: `30d`, `7d` or `1d` before the end, or `expired`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported: Option<String>,
 }
 
 impl Default for RequestBudget {

@@ -26,8 +26,9 @@ mod rules;
 
 pub use condition::ConditionStatus;
 pub use connection::{
-    ClientSecret, Cloud, Credential, GraphConnection, GraphConnectionSpec, GraphConnectionStatus,
-    RequestBudget,
+    Access, AccessStatus, ClientCertificate, ClientSecret, Cloud, Credential, CredentialExpiry,
+    GraphConnection, GraphConnectionSpec, GraphConnectionStatus, RefreshToken, RequestBudget,
+    WorkloadIdentity,
 };
 pub use definition::{custom_resource_definitions, definition_as_yaml, definitions_as_yaml};
 pub use flow::{
@@ -69,6 +70,8 @@ pub mod annotation {
         RESET_REQUESTED_AT = "industrydata.dev/reset-requested-at";
         /// Set by a user to `"true"` on a resource that is being deleted: release it without a request to the service.
         ABANDON = "industrydata.dev/abandon";
+        /// Set by a user on the Secret of a client secret: when it expires, such as `2027-06-30T00:00:00Z`.
+        EXPIRES_AT = "industrydata.dev/expires-at";
         /// Set by a user on an `OutboundProvisioningFlowSet`: the other namespaces, separated by commas, that may have
         /// flows in its remote set.
         ALLOWED_NAMESPACES = "industrydata.dev/allowed-namespaces";

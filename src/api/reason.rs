@@ -58,6 +58,10 @@ words! {
     INVALID_TENANT = "InvalidTenant";
     /// The Secret or its key does not exist, the operator may not read it, or the value is not text.
     SECRET_NOT_FOUND = "SecretNotFound";
+    /// `spec.credential.workloadIdentity.serviceAccountName` is not the name of a service account.
+    SERVICE_ACCOUNT_INVALID = "ServiceAccountInvalid";
+    /// The certificate or its private key in the Secret cannot be used.
+    INVALID_CERTIFICATE = "InvalidCertificate";
     /// The remote object is being deleted.
     DELETING = "Deleting";
     /// Deletion waits for other resources that still use this one.

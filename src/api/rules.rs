@@ -47,6 +47,28 @@ pub(super) fn object_name() -> Rule {
     )
 }
 
+/// Requires the name of a service account. An empty name would be taken for that of another account by some clients.
+pub(super) fn service_account_name() -> Rule {
+    let label = LABEL.replace("A-Z", "");
+    Rule::new(format!("self.matches('^{label}([.]{label})*$')")).message(
+        "serviceAccountName must be the name of a ServiceAccount: lower-case letters, digits, '-' and '.'",
+    )
+}
+
+/// Requires a date and time with a time zone.
+pub(super) fn date_time(what: &str) -> Rule {
+    let (date, time) = (
+        "[0-9]{4}-[0-1][0-9]-[0-3][0-9]",
+        "[0-2][0-9]:[0-5][0-9]:[0-5][0-9]",
+    );
+    Rule::new(format!(
+        "self.matches('^{date}T{time}([.][0-9]{{1,9}})?(Z|[+-][0-2][0-9]:[0-5][0-9])$')"
+    ))
+    .message(sentence(format!(
+        "{what} must be a date and time with a time zone, for instance 2027-06-30T00:00:00Z"
+    )))
+}
+
 /// Requires a key of a Secret.
 pub(super) fn secret_key() -> Rule {
     Rule::new("self.matches('^[-._a-zA-Z0-9]+$')")

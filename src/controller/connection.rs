@@ -54,6 +54,7 @@ impl Managed for GraphConnection {
         let renewed = context.sessions.renew(self, max_age, turn).await?;
         Ok(Connected {
             refused: renewed.refused,
+            expiry: renewed.expiry,
             ..Connected::through(renewed.revision, None)
         })
     }
@@ -64,8 +65,21 @@ impl Managed for GraphConnection {
         context: &Context,
     ) -> Result<ConnectionRelations, ReconcileError> {
         let users = context.index.count_users(self);
-        let refused = connected.and_then(|connected| connected.refused.clone());
-        Ok(ConnectionRelations { users, refused })
+        let relations = ConnectionRelations {
+            users,
+            ..ConnectionRelations::default()
+        };
+        let Some(connected) = connected else {
+            return Ok(relations);
+        };
+        let session = &connected.session;
+        Ok(ConnectionRelations {
+            refused: connected.refused.clone(),
+            access: session.access(),
+            expiry: connected.expiry,
+            not_stored: session.client.not_stored().map(|error| error.message),
+            ..relations
+        })
     }
 
     fn latest(connected: &Connected) -> Option<Arc<Snapshot<FlowSet>>> {

@@ -338,11 +338,14 @@ async fn read_passwords(
 ) -> Result<Passwords, ReconcileError> {
     let mut values = Passwords::new();
     for (role_group, reference) in passwords(&flow.spec) {
-        let read = settled(context.secrets.read(&namespace(flow), reference).await)?;
-        let (password, _) = read.map_err(|_| ReconcileError::Conflict {
+        let read = context.secrets.read(&namespace(flow), &[reference]).await;
+        let read = settled(read)?.map_err(|_| ReconcileError::Conflict {
             object: format!("Secret {}/{}", namespace(flow), reference.name),
         })?;
-        values.insert(role_group.to_owned(), password);
+        values.extend(
+            read.into_iter()
+                .map(|(password, _)| (role_group.to_owned(), password)),
+        );
     }
     Ok(values)
 }

@@ -28,6 +28,7 @@ use crate::api::{
     FlowCount, GraphConnection, ManagementPolicy, OutboundProvisioningFlowSet, ProvisioningFlow,
 };
 use crate::graph::model::FlowSetId;
+use crate::plan::credential::secret_keys;
 use crate::plan::definition::passwords;
 use crate::plan::poll::Cadence;
 use crate::plan::resource::is_deleting;
@@ -244,8 +245,10 @@ impl Index {
         let connections = state
             .connections
             .with(&ConnectionKey::Secret(secret.clone()));
-        let is_credential =
-            |connection: &&Arc<GraphConnection>| credential_key(connection) == Some(key);
+        let is_credential = |connection: &&Arc<GraphConnection>| {
+            let mut keys = secret_keys(connection).into_iter();
+            keys.any(|reference| reference.name == *name && reference.key == key)
+        };
         let flows = state.flows.with(&FlowKey::Secret(secret.clone()));
         let is_password = |flow: &&Arc<ProvisioningFlow>| {
             passwords(&flow.spec)
@@ -275,10 +278,9 @@ impl Index {
             .connections
             .with(&ConnectionKey::Secret(secret.clone()))
         {
-            add(
-                &mut credential_key(connection).into_iter(),
-                Some(connection),
-            );
+            let keys = secret_keys(connection);
+            let same = keys.iter().filter(|it| it.name == secret.name);
+            add(&mut same.map(|it| it.key.as_str()), Some(connection));
         }
         for flow in state.flows.with(&FlowKey::Secret(secret.clone())) {
             let through = connection_of(flow, state.set_of(flow).map(|set| &**set))
@@ -362,11 +364,6 @@ fn display_name(resource: &impl ResourceExt, reader: &impl ResourceExt) -> Strin
     } else {
         "a resource of another namespace".to_owned()
     }
-}
-
-fn credential_key(connection: &GraphConnection) -> Option<&str> {
-    let secret = connection.spec.credential.client_secret.as_ref()?;
-    Some(&secret.secret_key_ref.key)
 }
 
 /// Returns whether the passwords of a flow may be sent to the service.

@@ -3,6 +3,7 @@
 use std::future::ready;
 use std::sync::Arc;
 
+use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
 use crate::failpoint;
@@ -122,6 +123,8 @@ pub struct Connected {
     pub target: Target,
     /// Why a new credential of the connection cannot be used yet, or `None` if there is no such credential.
     pub refused: Option<Verdict>,
+    /// When the credential expires; known to the connection itself only.
+    pub expiry: Option<Timestamp>,
 }
 
 impl Connected {
@@ -132,6 +135,7 @@ impl Connected {
             session,
             target: Target { set, revision },
             refused: None,
+            expiry: None,
         }
     }
 }

@@ -12,10 +12,12 @@ use k8s_openapi::jiff::SignedDuration;
 use tokio::time::timeout;
 use tracing::Instrument;
 
+mod access;
 mod cache;
 mod cluster;
 mod connection;
 mod context;
+mod credentials;
 mod dispatch;
 mod error;
 mod flow;

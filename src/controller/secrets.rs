@@ -9,6 +9,7 @@ mod fetch;
 pub(super) mod store;
 mod value;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 
 use crate::api::{GraphConnection, SecretKeyReference};
 use crate::failure_log::FailureLog;
+use crate::plan::credential::CredentialSource;
 use crate::plan::{Blocked, secret};
 use crate::telemetry::with_causes;
 
@@ -31,8 +33,8 @@ use super::triggers::Triggers;
 
 use fetch::{Contents, fetch};
 use store::{Known, SecretStore};
-pub use value::Value;
-use value::{Flaw, digest_of, misnamed};
+use value::{Flaw, misnamed};
+pub use value::{Value, digest_of};
 
 /// Interval between checks for Secrets that are due. 1 s is also the shortest interval between polls.
 const TICK: Duration = Duration::from_secs(1);
@@ -96,7 +98,8 @@ impl Secrets {
         }
         let interval = max_age.max(TICK);
         self.store().schedule(&name, called + interval);
-        match self.look(&name, &object, Some(&reference.key)).await {
+        let keys = BTreeSet::from([reference.key.clone()]);
+        match self.look(&name, &object, keys).await {
             Ok(mut contents) => {
                 self.plan_next(&name, interval);
                 let (_, value) = take(&mut contents, reference)?;
@@ -107,34 +110,53 @@ impl Secrets {
         }
     }
 
-    /// Reads the value of a key.
+    /// Reads the values of these keys, those of one Secret with one request.
     ///
     /// # Errors
     ///
-    /// If the request to the cluster failed, or if a person must fix something.
+    /// If a request to the cluster failed, or if a person must fix something.
     pub async fn read(
         &self,
         namespace: &str,
-        reference: &SecretKeyReference,
-    ) -> Result<(SecretString, Value), Unavailable> {
-        let object = object_name(reference)?;
-        let name = Name::new(namespace, &reference.name);
-        let turn = self.store().turn(&name);
-        let _turn = turn.lock().await;
-        let mut contents = self.look(&name, &object, Some(&reference.key)).await?;
-        Ok(take(&mut contents, reference)?)
+        references: &[&SecretKeyReference],
+    ) -> Result<Vec<(SecretString, Value)>, Unavailable> {
+        let mut contents = BTreeMap::new();
+        for reference in references {
+            if contents.contains_key(&reference.name) {
+                continue;
+            }
+            let object = object_name(reference)?;
+            let name = Name::new(namespace, &reference.name);
+            let same = references.iter().filter(|it| it.name == reference.name);
+            let keys = same.map(|it| it.key.clone()).collect();
+            let turn = self.store().turn(&name);
+            let _turn = turn.lock().await;
+            contents.insert(&reference.name, self.look(&name, &object, keys).await?);
+        }
+        let value = |reference: &&SecretKeyReference| {
+            let contents = contents.get_mut(&reference.name);
+            let contents = contents.ok_or_else(|| Flaw::Missing.blocks(reference))?;
+            Ok(take(contents, reference)?)
+        };
+        references.iter().map(value).collect()
     }
 
-    /// Returns when the credential of a connection was last seen in the cluster, or `None` if it cannot be used.
+    /// Returns when the credential of a connection was last seen in the cluster, or `None` if it cannot be used. A
+    /// service account is looked at whenever a token is needed, so it counts as seen.
     pub fn confirmed(&self, connection: &ObjectRef<GraphConnection>) -> Option<Instant> {
         let namespace = connection.namespace.as_deref().unwrap_or_default();
         let connection = self
             .triggers
             .index
             .connection(namespace, &connection.name)?;
-        let reference = secret::credential(&connection).ok()?;
-        let name = Name::new(namespace, &reference.name);
-        self.store().confirmed(&name, &reference.key)
+        let source = CredentialSource::of(&connection).ok()?;
+        let mut earliest = Instant::now();
+        for reference in source.keys() {
+            let name = Name::new(namespace, &reference.name);
+            let confirmed = self.store().confirmed(&name, &reference.key)?;
+            earliest = earliest.min(confirmed);
+        }
+        Some(earliest)
     }
 
     /// Reads each Secret in use again when its interval is over. Does not end.
@@ -171,7 +193,7 @@ impl Secrets {
         if let Some(valid) = valid.filter(|valid| *valid > now) {
             return self.store().schedule(name, valid);
         }
-        let read = self.look(name, &object, None).await;
+        let read = self.look(name, &object, BTreeSet::new()).await;
         self.log(read.map(drop));
         // What could not be read at all is read at the next interval; the reconciles that need it repeat more often.
         let next = self.store().valid_until(name, interval);
@@ -179,15 +201,14 @@ impl Secrets {
         self.store().schedule(name, next.unwrap_or(now + interval));
     }
 
-    /// Reads the keys of a Secret that are in use, and this one, records the result and wakes whom it concerns.
+    /// Reads the keys of a Secret that are in use, and these, records the result and wakes whom it concerns.
     async fn look(
         &self,
         name: &Name,
         object: &ObjectName,
-        key: Option<&str>,
+        mut keys: BTreeSet<String>,
     ) -> Result<Contents, ReconcileError> {
-        let mut keys = self.used(name).map(|used| used.keys).unwrap_or_default();
-        keys.extend(key.map(str::to_owned));
+        keys.extend(self.used(name).map(|used| used.keys).unwrap_or_default());
         // The semaphore is never closed.
         let _permit = self.reads.acquire().await;
         let began = Instant::now();
@@ -211,6 +232,7 @@ impl Secrets {
         let known = Known {
             began,
             version: contents.version.clone(),
+            expiry: contents.expiry,
             digests: contents.values.iter().map(digest).collect(),
             flaws: 0,
         };
@@ -275,6 +297,7 @@ fn take(
     let value = Value {
         version: contents.version.clone(),
         digest: digest_of(&text),
+        expiry: contents.expiry,
     };
     Ok((text, value))
 }

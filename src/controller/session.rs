@@ -5,23 +5,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
-use secrecy::SecretString;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
 
 use crate::api::{GraphConnection, reason};
-use crate::graph::verdict::{Reason, Verdict};
-use crate::graph::{Account, Client, DEFAULT_MAX_WAIT, Observer, RateLimits, Tenant, Transport};
-use crate::plan::{Blocked, Digest, resource, retry, secret};
+use crate::graph::verdict::Verdict;
+use crate::graph::{
+    Account, Client, Credential, DEFAULT_MAX_WAIT, Observer, RateLimits, Tenant, Transport,
+};
+use crate::plan::credential::ObservedAccess;
+use crate::plan::{Blocked, resource, retry, secret};
 use crate::poll::Poller;
 
+use super::access::AccessLog;
+use super::credentials::{Confirmed, Credentials, HeldCredential, ReadCredential};
 use super::error::Unavailable;
 use super::index::namespace;
 use super::interest::LatestInterest;
-use super::secrets::Secrets;
 use super::triggers::Triggers;
 use super::turns::Turn;
 
@@ -32,6 +36,9 @@ pub struct Session {
     /// Poller of the service.
     pub poller: Arc<Poller>,
     identity: Identity,
+    access: Arc<AccessLog>,
+    /// When its credential expires, if its content shows that.
+    expiry: Option<Timestamp>,
     /// Number of this session among those of its connection in this process.
     number: u32,
     /// When its credential was last seen in the cluster.
@@ -40,10 +47,9 @@ pub struct Session {
 }
 
 /// Identity of a session. A change of the Secret's labels or of the poll interval does not change it.
-#[derive(Clone, Debug, PartialEq, Eq)]
 struct Identity {
     client_id: String,
-    credential: Digest,
+    credential: HeldCredential,
 }
 
 /// A session, and the fingerprint of its connection and credential, whose change resets backoffs.
@@ -55,6 +61,8 @@ pub struct Renewed {
     pub revision: Route,
     /// Why the authority did not issue a token for the new credential, or `None` if there is no such credential.
     pub refused: Option<Verdict>,
+    /// When the credential expires, as far as the spec, the Secret or its content states it.
+    pub expiry: Option<Timestamp>,
 }
 
 /// Spawner of tasks that end with the operator.
@@ -62,7 +70,7 @@ pub type Spawn = Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>;
 
 /// The sessions of all connections, and the accounts that outlive them.
 pub struct Sessions {
-    secrets: Arc<Secrets>,
+    credentials: Arc<Credentials>,
     triggers: Triggers,
     transport: Transport,
     observer: Observer,
@@ -82,14 +90,14 @@ type AccountKey = [String; 4];
 impl Sessions {
     /// Creates a store without sessions.
     pub fn new(
-        secrets: Arc<Secrets>,
+        credentials: Arc<Credentials>,
         triggers: Triggers,
         transport: Transport,
         observer: Observer,
         spawn: Spawn,
     ) -> Self {
         Self {
-            secrets,
+            credentials,
             triggers,
             transport,
             observer,
@@ -117,8 +125,8 @@ impl Sessions {
         if let Some(open) = session.as_ref() {
             return Ok(revision(connection, open));
         }
-        let (client, identity) = self.connect(connection).await?;
-        let opened = self.start(connection, client, identity, 0);
+        let opened = self.connect(connection).await?;
+        let opened = self.start(connection, opened, 0);
         *session = Some(opened.clone());
         Ok(revision(connection, &opened))
     }
@@ -144,20 +152,22 @@ impl Sessions {
         let unchanged = |refused| Renewed {
             revision: (session.clone(), known.clone()),
             refused,
+            expiry: current.expiry.or(session.expiry),
         };
-        if session.identity == identity(connection, current) {
+        if session.identity.is(connection, &current) {
             return Ok(unchanged(None));
         }
-        let (client, identity) = self.connect(connection).await?;
-        if let Err(error) = turn.pause(Box::pin(client.obtain_token())).await {
+        let opened = self.connect(connection).await?;
+        if let Err(error) = turn.pause(Box::pin(opened.client.obtain_token())).await {
             return Ok(unchanged(Some(error.verdict())));
         }
-        let renewed = self.start(connection, client, identity, session.number + 1);
+        let renewed = self.start(connection, opened, session.number + 1);
         *self.slot(connection).lock().await = Some(renewed.clone());
         self.triggers.wake_users(connection);
         Ok(Renewed {
             revision: revision(connection, &renewed),
             refused: None,
+            expiry: current.expiry.or(renewed.expiry),
         })
     }
 
@@ -206,51 +216,56 @@ impl Sessions {
         });
     }
 
-    /// Returns the digest of the credential in the cluster, which was read at most `max_age` ago.
+    /// Returns what is in the cluster of the credential, which was read at most `max_age` ago.
     async fn confirm(
         &self,
         connection: &GraphConnection,
         max_age: Duration,
-    ) -> Result<Digest, Unavailable> {
-        let reference = secret::credential(connection)?;
-        let namespace = namespace(connection);
-        match self.secrets.value(&namespace, reference, max_age).await {
-            Ok(value) => Ok(value.digest),
-            Err(unavailable) => {
-                if matches!(unavailable, Unavailable::Blocked(_)) {
-                    // Ends the session, if its time is over.
-                    self.last(connection).await;
-                }
-                Err(unavailable)
-            }
+    ) -> Result<Confirmed, Unavailable> {
+        let confirmed = self.credentials.confirm(connection, max_age).await;
+        if let Err(Unavailable::Blocked(_)) = &confirmed {
+            // Ends the session, if its time is over.
+            self.last(connection).await;
         }
+        confirmed
     }
 
-    /// Creates a client with the current credential in the Secret, and returns it with the identity of its session.
-    async fn connect(
-        &self,
-        connection: &GraphConnection,
-    ) -> Result<(Client, Identity), Unavailable> {
-        let reference = secret::credential(connection)?;
-        let (secret, value) = self.secrets.read(&namespace(connection), reference).await?;
-        let client = self.client(connection, secret)?;
-        Ok((client, identity(connection, value.digest)))
+    /// Creates a client with the current credential in the cluster.
+    async fn connect(&self, connection: &GraphConnection) -> Result<Opened, Unavailable> {
+        let ReadCredential {
+            credential,
+            identity,
+            expiry,
+        } = self.credentials.read(connection).await?;
+        let access = Arc::new(AccessLog::default());
+        Ok(Opened {
+            client: self.client(connection, credential, &access)?,
+            identity: Identity {
+                client_id: client_id(connection),
+                credential: identity,
+            },
+            access,
+            expiry,
+        })
     }
 
-    fn start(
-        &self,
-        connection: &GraphConnection,
-        client: Client,
-        identity: Identity,
-        number: u32,
-    ) -> Arc<Session> {
+    fn start(&self, connection: &GraphConnection, opened: Opened, number: u32) -> Arc<Session> {
+        let Opened {
+            client,
+            identity,
+            access,
+            expiry,
+        } = opened;
         let reference = ObjectRef::from_obj(connection);
         let (index, notify) = (self.triggers.index.clone(), self.triggers.clone());
         let (own, changed) = (reference.clone(), reference);
-        let (secrets, seen) = (self.secrets.clone(), Arc::new(Mutex::new(Instant::now())));
+        let (credentials, seen) = (
+            self.credentials.clone(),
+            Arc::new(Mutex::new(Instant::now())),
+        );
         let (last_seen, latest) = (seen.clone(), LatestInterest::default());
         // Without its credential in the cluster, nothing is polled, and so no token is obtained.
-        let interest = move || match secrets.confirmed(&own) {
+        let interest = move || match credentials.confirmed(&own) {
             Some(moment) => {
                 *last_seen.lock().unwrap_or_else(PoisonError::into_inner) = moment;
                 latest.current(&index, &own)
@@ -274,6 +289,8 @@ impl Sessions {
             client,
             poller,
             identity,
+            access,
+            expiry,
             number,
             seen,
             _stop: stop.drop_guard(),
@@ -283,7 +300,8 @@ impl Sessions {
     fn client(
         &self,
         connection: &GraphConnection,
-        secret: SecretString,
+        credential: Credential,
+        access: &Arc<AccessLog>,
     ) -> Result<Client, Blocked> {
         let spec = &connection.spec;
         let tenant = Tenant::new(&spec.tenant_id).map_err(|error| {
@@ -296,8 +314,26 @@ impl Sessions {
         let account = accounts.entry(account_key(connection));
         let account =
             account.or_insert_with(|| Account::new(tenant, &spec.client_id, limits(connection)));
-        let (transport, observer) = (self.transport.clone(), self.observer.clone());
-        Ok(Client::new(transport, account.clone(), secret, observer))
+        let observer = self.observer(connection, access);
+        let transport = self.transport.clone();
+        Ok(Client::new(
+            transport,
+            account.clone(),
+            credential,
+            observer,
+        ))
+    }
+
+    /// Returns an observer that also records what the credential may do, and reports a change.
+    fn observer(&self, connection: &GraphConnection, access: &Arc<AccessLog>) -> Observer {
+        let (observer, access) = (self.observer.clone(), access.clone());
+        let (triggers, own) = (self.triggers.clone(), ObjectRef::from_obj(connection));
+        Arc::new(move |operation, outcome, duration| {
+            observer(operation, outcome, duration);
+            if access.record(operation, outcome) {
+                triggers.access_changed(&own);
+            }
+        })
     }
 
     /// Applies the limits of a connection, whose spec may have changed.
@@ -321,7 +357,27 @@ impl Sessions {
     }
 }
 
+/// What a session consists of, before it is started.
+struct Opened {
+    client: Client,
+    identity: Identity,
+    access: Arc<AccessLog>,
+    expiry: Option<Timestamp>,
+}
+
+impl Identity {
+    /// Returns whether a session with this identity is that of the connection and the credential in the cluster.
+    fn is(&self, connection: &GraphConnection, confirmed: &Confirmed) -> bool {
+        self.client_id == client_id(connection) && self.credential.is(confirmed)
+    }
+}
+
 impl Session {
+    /// Returns what its credential may do, as responses have shown, or else as its token shows.
+    pub fn access(&self) -> ObservedAccess {
+        self.access.observed(self.client.granted(), self.number > 0)
+    }
+
     /// Returns how long ago its credential was last seen in the cluster.
     fn unseen_for(&self) -> Duration {
         self.seen
@@ -336,7 +392,10 @@ impl Session {
 fn refused_for(session: &Session) -> Option<Duration> {
     let latest = session.poller.latest_sets()?;
     let verdict = latest.outcome.as_ref().err()?;
-    (verdict.reason == Reason::CredentialRefused).then(|| latest.began.elapsed())
+    verdict
+        .reason
+        .is_of_credential()
+        .then(|| latest.began.elapsed())
 }
 
 /// Returns the session with its fingerprint, which is persisted in statuses. The number of the session represents the
@@ -349,11 +408,8 @@ fn revision(connection: &GraphConnection, session: &Arc<Session>) -> Route {
     (session.clone(), fingerprint)
 }
 
-fn identity(connection: &GraphConnection, credential: Digest) -> Identity {
-    Identity {
-        client_id: connection.spec.client_id.to_ascii_lowercase(),
-        credential,
-    }
+fn client_id(connection: &GraphConnection) -> String {
+    connection.spec.client_id.to_ascii_lowercase()
 }
 
 fn account_key(connection: &GraphConnection) -> AccountKey {

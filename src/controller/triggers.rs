@@ -209,6 +209,14 @@ impl Triggers {
         }
     }
 
+    /// What the credential of a connection may do has changed.
+    pub fn access_changed(&self, connection: &ObjectRef<GraphConnection>) {
+        let namespace = connection.namespace.as_deref().unwrap_or_default();
+        if let Some(connection) = self.index.connection(namespace, &connection.name) {
+            self.wake_connection(&connection, TriggerSource::Related);
+        }
+    }
+
     /// A task panicked, and goes on.
     pub fn panicked(&self) {
         self.metrics.panicked(Component::Task);

@@ -10,11 +10,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use secrecy::{ExposeSecret, SecretString};
+use k8s_openapi::jiff::SignedDuration;
+use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::{
     budget::{Budget, RateLimits},
+    claims::Granted,
+    credential::{Credential, CredentialError, CredentialKey},
     failure::Failure,
     intake::Intake,
     room::UsedBytes,
@@ -38,15 +41,49 @@ struct AccountState {
     intake: Intake,
     lists: UsedBytes,
     /// In order of last use, most recent last.
-    credentials: Mutex<Vec<KnownCredential>>,
+    credentials: Mutex<Vec<(CredentialKey, Arc<KnownCredential>)>>,
     pause: Mutex<Option<AuthorityPause>>,
+    /// By how much the clock of the authority is ahead of this machine's.
+    clock_offset: Mutex<SignedDuration>,
 }
 
-/// Credential with its token cache. It is identified by its content: a token that was obtained with one
-/// secret is never used by a client with another.
-struct KnownCredential {
-    secret: SecretString,
-    cache: Arc<tokio::sync::Mutex<TokenCache>>,
+/// What is known of a credential. It is identified by its content: a token that was obtained with one
+/// credential is never used by a client with another.
+#[derive(Default)]
+pub(super) struct KnownCredential {
+    /// Its tokens.
+    pub(super) tokens: Arc<tokio::sync::Mutex<TokenState>>,
+    granted: Mutex<Option<Granted>>,
+    not_stored: Mutex<Option<CredentialError>>,
+}
+
+/// The tokens of a credential.
+#[derive(Default)]
+pub(super) struct TokenState {
+    /// Cache of its access tokens.
+    pub(super) cache: TokenCache,
+    /// The latest refresh token, or `None` if it is the given one.
+    pub(super) rotated: Option<SecretString>,
+    /// The refresh token in its place, or `None` if it is the given one.
+    pub(super) kept: Option<SecretString>,
+}
+
+impl KnownCredential {
+    pub(super) fn granted(&self) -> Option<Granted> {
+        *locked(&self.granted)
+    }
+
+    pub(super) fn set_granted(&self, granted: Option<Granted>) {
+        *locked(&self.granted) = granted;
+    }
+
+    pub(super) fn not_stored(&self) -> Option<CredentialError> {
+        locked(&self.not_stored).clone()
+    }
+
+    pub(super) fn set_not_stored(&self, error: Option<CredentialError>) {
+        *locked(&self.not_stored) = error;
+    }
 }
 
 /// Pause that the authority requested of the application, regardless of the credential.
@@ -79,6 +116,7 @@ impl Account {
                 lists: UsedBytes::default(),
                 credentials: Mutex::default(),
                 pause: Mutex::default(),
+                clock_offset: Mutex::default(),
             }),
         }
     }
@@ -111,21 +149,26 @@ impl Account {
         &self.shared.lists
     }
 
-    /// Returns the token cache of a credential.
-    pub(super) fn cache(&self, secret: &SecretString) -> Arc<tokio::sync::Mutex<TokenCache>> {
+    /// Returns what is known of a credential.
+    pub(super) fn known(&self, credential: &Credential) -> Arc<KnownCredential> {
+        let key = credential.key();
         let mut credentials = locked(&self.shared.credentials);
-        let same = |known: &KnownCredential| known.secret.expose_secret() == secret.expose_secret();
-        let known = credentials.iter().position(same);
-        let known = known.map(|place| credentials.remove(place));
-        let known = known.unwrap_or_else(|| KnownCredential {
-            secret: secret.clone(),
-            cache: Arc::default(),
-        });
-        let cache = Arc::clone(&known.cache);
-        credentials.push(known);
+        let place = credentials.iter().position(|(other, _)| *other == key);
+        let known = place.map(|place| credentials.remove(place).1);
+        let known = known.unwrap_or_default();
+        credentials.push((key, Arc::clone(&known)));
         let surplus = credentials.len().saturating_sub(MAX_CREDENTIALS);
         credentials.drain(..surplus);
-        cache
+        known
+    }
+
+    /// Returns by how much the clock of the authority is ahead of this machine's, as far as that matters.
+    pub(super) fn clock_offset(&self) -> SignedDuration {
+        *locked(&self.shared.clock_offset)
+    }
+
+    pub(super) fn set_clock_offset(&self, offset: SignedDuration) {
+        *locked(&self.shared.clock_offset) = offset;
     }
 
     /// Forgets all credentials and their tokens. Clients that exist keep theirs.

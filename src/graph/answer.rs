@@ -6,13 +6,14 @@ use std::{iter::successors, time::Duration};
 use k8s_openapi::jiff::Timestamp;
 use reqwest::{
     StatusCode,
-    header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER},
+    header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::Value;
 
 use crate::clock;
 
 use super::{
+    credential::Actor,
     failure::{ErrorCode, Failure, Refusal, Shape},
     intake::ReadBody,
     json::{self, FoundMembers},
@@ -92,6 +93,8 @@ pub(super) struct Headers {
     pub(super) request_id: Option<ErrorCode>,
     /// Whether the content type is present and is not JSON.
     pub(super) other_than_json: bool,
+    /// Whether `WWW-Authenticate` contains a claims challenge.
+    pub(super) is_challenge: bool,
 }
 
 impl Headers {
@@ -103,6 +106,8 @@ impl Headers {
             retry_after: text(RETRY_AFTER.as_str()).and_then(|pause| retry_after(pause, date)),
             request_id: text("request-id").and_then(ErrorCode::new),
             other_than_json: text(CONTENT_TYPE.as_str()).is_some_and(|given| !is_json(given)),
+            is_challenge: text(WWW_AUTHENTICATE.as_str())
+                .is_some_and(|given| given.contains("insufficient_claims")),
         }
     }
 }
@@ -128,6 +133,9 @@ impl Refusal {
             detail,
             retry_after: headers.retry_after,
             request_id: headers.request_id,
+            date: headers.date,
+            is_challenge: headers.is_challenge,
+            actor: Actor::default(),
         }
     }
 }

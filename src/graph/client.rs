@@ -7,7 +7,6 @@ mod sweep;
 use std::{fmt, sync::Arc, time::Duration};
 
 use reqwest::Method;
-use secrecy::SecretString;
 use url::Url;
 use uuid::Uuid;
 
@@ -16,6 +15,8 @@ use super::{
     answer::{Answer, success},
     body::{FlowDefinition, FlowSetDefinition},
     budget::Priority,
+    claims::Granted,
+    credential::{Credential, CredentialError},
     error::Error,
     exchange::{Exchange, GraphRequest},
     failure::Failure,
@@ -50,21 +51,21 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// Returns a client that authenticates with this client secret. It does not connect yet.
+    /// Returns a client that authenticates with this credential. It does not connect yet.
     ///
     /// The state of the account outlives the client: its budget, and the tokens and failures that are
-    /// cached for this secret.
+    /// cached for this credential.
     #[must_use]
     pub fn new(
         transport: Transport,
         account: Account,
-        secret: SecretString,
+        credential: Credential,
         observer: Observer,
     ) -> Self {
         let tokens = TokenSource::new(
             transport.clone(),
             account.clone(),
-            secret,
+            credential,
             Arc::clone(&observer),
         );
         let exchange = Exchange {
@@ -84,6 +85,18 @@ impl Client {
     #[must_use]
     pub fn longest_call(&self) -> Duration {
         self.exchange.account.budget().max_wait() + self.exchange.transport.request_timeout()
+    }
+
+    /// Returns the permissions in the latest token, or `None` if it does not show them. A hint only: the service decides.
+    #[must_use]
+    pub fn granted(&self) -> Option<Granted> {
+        self.exchange.tokens.granted()
+    }
+
+    /// Returns why the latest refresh token could not be kept in its place, or `None` if it is there.
+    #[must_use]
+    pub fn not_stored(&self) -> Option<CredentialError> {
+        self.exchange.tokens.not_stored()
     }
 
     /// Obtains a token, unless a valid one is cached. A new credential can be tried in this way while

@@ -6,10 +6,15 @@ use thiserror::Error;
 
 use super::{
     budget::Closed,
+    credential::Actor,
     failure::{Failure, Refusal, Shape},
     operation::Operation,
     verdict::{Certainty, Disposition, Reason, Verdict},
 };
+
+mod authority;
+
+pub use authority::{AUTHORITY_REFUSALS, AuthorityRefusal};
 
 /// Error of a request.
 ///
@@ -137,8 +142,8 @@ impl Error {
                 Certainty::NotSent,
                 source.sentence("the authority"),
             ),
-            Self::Request { source, .. } => (
-                source.class(service_refusal),
+            Self::Request { operation, source } => (
+                source.class(|refusal| service_refusal(refusal, *operation)),
                 source.certainty(),
                 source.sentence("the service"),
             ),
@@ -159,14 +164,18 @@ impl Error {
 const RETRIED: &str = "It is tried again automatically.";
 const CHECK_NETWORK: &str =
     "It is tried again automatically; if this lasts, check network, proxy and CA settings.";
-const CHECK_CREDENTIAL: &str =
-    "Check tenant, client id and credential, and that the credential has not expired.";
 const CHECK_ADMISSION: &str =
     "Check tenant and cloud, and that conditional access admits the application.";
 const USE_ANOTHER_OPERATOR: &str = "It is tried again automatically; if this lasts, run an operator of its own for \
      the namespaces with the largest lists.";
-const GRANT_PERMISSION: &str =
-    "Grant the permissions on outbound flows with admin consent, and check the tenant's licence.";
+const GRANT_READ: &str =
+    "Grant IndustryData-OutboundFlow.Read.All with admin consent, and check the tenant's licence.";
+const GRANT_WRITE: &str = "Grant the delegated permission IndustryData-OutboundFlow.ReadWrite.All with admin consent, and \
+     check the tenant's licence and the role of the person who has signed in.";
+const SIGN_IN_TO_WRITE: &str = "Changes need the delegated permission IndustryData-OutboundFlow.ReadWrite.All: Microsoft \
+     documents it for people, not for applications. Sign in with `kubectl industrydata login`; until then, flows are read only.";
+const FULFIL_CHALLENGE: &str = "Conditional access requires more of this sign-in: adapt the policy, or sign in again with \
+     `kubectl industrydata login`.";
 
 /// Part of a verdict that does not depend on the operation.
 struct Class {
@@ -220,8 +229,12 @@ impl Failure {
         self.class(authority_refusal).reason
     }
 
-    fn class(&self, refusal_class: fn(&Refusal) -> Class) -> Class {
+    fn class(&self, refusal_class: impl Fn(&Refusal) -> Class) -> Class {
         match self {
+            Self::Credential(error) if error.is_transient => {
+                Class::retry(Reason::CredentialUnavailable)
+            }
+            Self::Credential(_) => Class::user(Reason::CredentialUnavailable, RETRIED),
             Self::Unconnected(_) => Class {
                 advice: CHECK_NETWORK,
                 ..Class::retry(Reason::Unreachable)
@@ -241,7 +254,7 @@ impl Failure {
 
     fn certainty(&self) -> Certainty {
         match self {
-            Self::Unconnected(_) => Certainty::NotSent,
+            Self::Unconnected(_) | Self::Credential(_) => Certainty::NotSent,
             Self::Refused(refusal) if refusal.status == 429 => Certainty::Throttled,
             Self::Refused(refusal) if refusal.is_definite() => Certainty::Refused,
             Self::Refused(_)
@@ -257,6 +270,7 @@ impl Failure {
 
     fn sentence(&self, peer: &str) -> String {
         match self {
+            Self::Credential(error) => error.message.clone(),
             Self::Unconnected(_) => format!("{peer} cannot be reached"),
             Self::Interrupted(_) => format!("the connection to {peer} broke"),
             Self::TimedOut => format!("{peer} did not answer in time"),
@@ -278,24 +292,32 @@ impl Failure {
 ///
 /// The status decides. Error codes are not documented for this service, so they are used only where
 /// the status alone is ambiguous.
-fn service_refusal(refusal: &Refusal) -> Class {
+fn service_refusal(refusal: &Refusal, operation: Operation) -> Class {
     let after = refusal.retry_after;
     match refusal.status {
         429 | 509 => Class::throttled(Reason::Throttled, after),
         503 if after.is_some() => Class::throttled(Reason::ServiceUnavailable, after),
         500..=599 => Class::retry(Reason::ServiceUnavailable),
         408 => Class::retry(Reason::TimedOut),
-        400..=499 if refusal.shape == Shape::Graph => request_refusal(refusal),
+        400..=499 if refusal.shape == Shape::Graph => request_refusal(refusal, operation),
         400..=499 => Class::foreign(),
         _ => Class::retry(Reason::UnexpectedAnswer),
     }
 }
 
 /// Classifies a refusal in the error shape of Microsoft Graph by its status.
-fn request_refusal(refusal: &Refusal) -> Class {
+fn request_refusal(refusal: &Refusal, operation: Operation) -> Class {
     match refusal.status {
+        401 if refusal.is_challenge => Class::user(Reason::ConditionalAccess, FULFIL_CHALLENGE),
         401 => Class::user(Reason::Unauthorized, CHECK_ADMISSION),
-        402 | 403 => Class::user(Reason::Forbidden, GRANT_PERMISSION),
+        402 | 403 => Class::user(
+            Reason::Forbidden,
+            match refusal.actor {
+                _ if !operation.is_change() => GRANT_READ,
+                Actor::User => GRANT_WRITE,
+                Actor::Application => SIGN_IN_TO_WRITE,
+            },
+        ),
         // Also the response for an object that was just created, until it has reached all replicas of
         // the service, or that another client may yet create: retry without help of the user.
         404 | 410 => Class::retry(Reason::NotFound),
@@ -318,33 +340,15 @@ fn request_refusal(refusal: &Refusal) -> Class {
     }
 }
 
-/// Codes of transient refusals of the authority, which may have the status 400.
-///
-/// The numbers are those that the documented list of errors describes as transient, retryable,
-/// temporarily unavailable or timed out; 50196 (loop detected) and 90055 (throttled) end after a pause.
-const TRANSIENT: [&str; 11] = [
-    "temporarily_unavailable",
-    "server_error",
-    "AADSTS50087",
-    "AADSTS50196",
-    "AADSTS90006",
-    "AADSTS90012",
-    "AADSTS90024",
-    "AADSTS90033",
-    "AADSTS90055",
-    "AADSTS90090",
-    "AADSTS90091",
-];
-
 /// Classifies a refusal by the token endpoint or by an intermediary.
 fn authority_refusal(refusal: &Refusal) -> Class {
     let after = refusal.retry_after;
-    let is_transient = TRANSIENT.iter().any(|code| refusal.has_code(code));
+    let is_transient = authority::is_transient(refusal);
     match refusal.status {
         408 => Class::retry(Reason::TimedOut),
         429 => Class::throttled(Reason::Throttled, after),
         400..=499 if refusal.shape != Shape::Authority => Class::foreign(),
-        400..=499 if !is_transient => Class::user(Reason::CredentialRefused, CHECK_CREDENTIAL),
+        400..=499 if !is_transient => authority::credential_refusal(refusal),
         400..=499 | 503 if after.is_some() => Class::throttled(Reason::ServiceUnavailable, after),
         400..=599 => Class::retry(Reason::ServiceUnavailable),
         _ => Class::retry(Reason::UnexpectedAnswer),

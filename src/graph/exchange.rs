@@ -232,7 +232,10 @@ impl Exchange {
                 .body(body.bytes());
         }
         let intake = self.account.intake();
-        let answer = self.transport.send(http, deadline, intake).await;
+        let mut answer = self.transport.send(http, deadline, intake).await;
+        if let Err(Failure::Refused(refusal)) = &mut answer {
+            refusal.actor = self.tokens.actor();
+        }
         self.feed_budget(&answer);
         answer
     }

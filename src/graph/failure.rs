@@ -5,13 +5,20 @@
 
 use std::{fmt, time::Duration};
 
+use k8s_openapi::jiff::Timestamp;
 use thiserror::Error;
 
-use super::malformed::Malformed;
+use super::{
+    credential::{Actor, CredentialError},
+    malformed::Malformed,
+};
 
 /// Failure of one exchange with the service or the authority.
 #[derive(Debug, Error)]
 pub enum Failure {
+    /// The credential could not be obtained, so nothing was sent.
+    #[error("no credential")]
+    Credential(#[source] CredentialError),
     /// No connection could be established, so nothing was sent.
     #[error("failed to connect")]
     Unconnected(#[source] reqwest::Error),
@@ -73,6 +80,12 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// Id that the service gave the request. For logs only, because it differs each time.
     pub request_id: Option<ErrorCode>,
+    /// Time of the sender.
+    pub date: Option<Timestamp>,
+    /// Whether the response requires more of the person who has signed in: a 401 with a claims challenge.
+    pub is_challenge: bool,
+    /// On whose behalf the request was sent.
+    pub actor: Actor,
 }
 
 /// Error shape of a body, which identifies the sender of the response.

@@ -32,6 +32,9 @@ pub enum Malformed {
     /// The response of the authority contains no usable token.
     #[error("no access token")]
     Token,
+    /// The access token was issued by another tenant.
+    #[error("an access token of another tenant")]
+    Tenant,
     /// `@odata.nextLink` is not text.
     #[error("@odata.nextLink is not text")]
     NextLink,

@@ -23,7 +23,10 @@ mod account;
 mod answer;
 mod body;
 mod budget;
+mod certificate;
+mod claims;
 mod client;
+mod credential;
 mod error;
 mod exchange;
 mod failure;
@@ -47,8 +50,14 @@ pub use self::{
     account::Account,
     body::{FilterDefinition, FlowDefinition, FlowSetDefinition},
     budget::{Budget, Closed, DEFAULT_MAX_WAIT, Priority, RateLimits},
+    certificate::{CertificateError, SigningKey},
+    claims::{Granted, READ_PERMISSION, WRITE_PERMISSION},
     client::{Client, MAX_BATCH, Sweep},
-    error::Error,
+    credential::{
+        Actor, AssertionSource, Credential, CredentialError, Detach, RefreshToken,
+        RefreshTokenStore,
+    },
+    error::{AUTHORITY_REFUSALS, AuthorityRefusal, Error},
     failure::{ErrorCode, Failure, LinkError, Refusal, Shape},
     malformed::Malformed,
     model::{Flow, FlowId, FlowSet, FlowSetId, FlowType, InvalidId, Listing},

@@ -59,6 +59,27 @@ impl Operation {
         }
     }
 
+    /// Returns whether it changes something at the service.
+    #[must_use]
+    pub const fn is_change(self) -> bool {
+        match self {
+            Self::CreateFlowSet
+            | Self::UpdateFlowSet
+            | Self::DeleteFlowSet
+            | Self::CreateFlow
+            | Self::UpdateFlow
+            | Self::DeleteFlow
+            | Self::ResetFlow => true,
+            Self::FetchToken
+            | Self::ListFlowSets
+            | Self::ListFlowSetsWithFlows
+            | Self::GetFlowSet
+            | Self::ListFlows
+            | Self::ListFlowsOfSets
+            | Self::GetFlow => false,
+        }
+    }
+
     /// Returns a description that can follow "failed to" or "could not".
     #[must_use]
     pub const fn phrase(self) -> &'static str {

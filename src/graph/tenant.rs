@@ -23,10 +23,15 @@ impl Tenant {
     /// [`InvalidTenant`] for anything else, including `common`, `organizations` and `consumers`, which
     /// do not identify a single tenant.
     pub fn new(text: &str) -> Result<Self, InvalidTenant> {
-        let guid = text.len() == 36 && uuid::Uuid::try_parse(text).is_ok();
-        (guid || is_domain(text))
+        (is_guid(text) || is_domain(text))
             .then(|| Self(text.to_owned()))
             .ok_or(InvalidTenant)
+    }
+
+    /// Returns whether it is given by its id, not by a domain name.
+    #[must_use]
+    pub fn is_id(&self) -> bool {
+        is_guid(&self.0)
     }
 
     /// Returns the GUID or domain name.
@@ -40,6 +45,10 @@ impl fmt::Display for Tenant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+fn is_guid(text: &str) -> bool {
+    text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
 }
 
 fn is_domain(text: &str) -> bool {

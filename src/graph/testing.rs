@@ -213,6 +213,8 @@ pub(super) fn transport(url: &Url, request_timeout: Duration) -> Transport {
     Transport::new(TransportSettings {
         graph_endpoint: url.clone(),
         authority_endpoint: url.clone(),
+        token_scope: "https://graph.microsoft.com/.default".to_owned(),
+        assertion_audience: "https://login.microsoftonline.com".parse().unwrap(),
         ca_certificates: None,
         request_timeout,
         connect_timeout: Duration::from_secs(1),

@@ -3,21 +3,26 @@
 use std::{sync::Arc, time::Duration};
 
 use reqwest::header::HeaderValue;
+use secrecy::SecretString;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::{
     answer::{Answer, success},
     budget::MAX_PAUSE,
+    claims::{Claims, Granted},
+    credential::Actor,
     failure::Failure,
     json,
     malformed::Malformed,
+    tenant::Tenant,
     verdict::Disposition,
 };
 
 /// Time before expiry at which a token is replaced, or a tenth of its lifetime if that is shorter.
 const MARGIN: Duration = Duration::from_mins(5);
-/// Upper bound of the lifetime of a token.
+/// Bounds of the lifetime of a token. With a shorter one, each request would need a token of its own.
+const MIN_LIFETIME: Duration = Duration::from_mins(1);
 const MAX_LIFETIME: Duration = Duration::from_hours(24);
 /// Minimum time between two replacements of refused tokens: if the next one is refused, too, the token
 /// is not the cause.
@@ -49,6 +54,10 @@ pub(super) struct AccessToken {
 pub(super) struct FetchedToken {
     header: HeaderValue,
     lifetime: Duration,
+    /// The permissions in the token, or `None` if it does not show them.
+    pub(super) granted: Option<Granted>,
+    /// The refresh token that takes the place of the one that was used.
+    pub(super) refresh_token: Option<SecretString>,
 }
 
 impl FetchedToken {
@@ -56,20 +65,33 @@ impl FetchedToken {
     /// and an expired token a failure.
     const ASSUMED_LIFETIME: Duration = Duration::from_mins(5);
 
-    pub(super) fn read(answer: Answer) -> Result<Self, Failure> {
+    /// Reads the response to a token request of an application in `tenant`.
+    pub(super) fn read(answer: Answer, tenant: &Tenant, actor: Actor) -> Result<Self, Failure> {
         let malformed = || Failure::Malformed(Malformed::Token);
         let body = answer.json().map_err(|failure| match failure {
             Failure::Malformed(_) => malformed(),
             other => other,
         })?;
-        let [token, lifetime] =
-            success(&body, ["access_token", "expires_in"]).map_err(|_| malformed())?;
+        let [token, lifetime, refresh_token] =
+            success(&body, ["access_token", "expires_in", "refresh_token"])
+                .map_err(|_| malformed())?;
         let token = json::text(token).filter(|token| !token.is_empty());
-        let text = format!("Bearer {}", token.ok_or_else(malformed)?);
-        let mut header = HeaderValue::try_from(text).map_err(|_| malformed())?;
+        let token = token.ok_or_else(malformed)?;
+        let claims = Claims::read(&token);
+        if claims.is_of_another(tenant) {
+            return Err(Failure::Malformed(Malformed::Tenant));
+        }
+        let mut header =
+            HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| malformed())?;
         header.set_sensitive(true);
-        let lifetime = seconds(lifetime).unwrap_or(Self::ASSUMED_LIFETIME);
-        Ok(Self { header, lifetime })
+        Ok(Self {
+            header,
+            lifetime: seconds(lifetime).unwrap_or(Self::ASSUMED_LIFETIME),
+            granted: claims.granted(actor),
+            refresh_token: json::text(refresh_token)
+                .filter(|token| !token.is_empty())
+                .map(|token| SecretString::from(&*token)),
+        })
     }
 }
 
@@ -178,7 +200,7 @@ impl TokenCache {
     }
 
     fn record_token(&mut self, fetched: FetchedToken, now: Instant) -> AccessToken {
-        let lifetime = fetched.lifetime.min(MAX_LIFETIME);
+        let lifetime = fetched.lifetime.clamp(MIN_LIFETIME, MAX_LIFETIME);
         self.generation += 1;
         self.failure = None;
         self.failures = 0;

@@ -13,6 +13,7 @@ use super::{
     failure::{Failure, Refusal},
     intake::{Intake, MAX_BODY, MAX_ERROR_BODY, ReadBody},
     room::UsedBytes,
+    tenant::Tenant,
 };
 
 // Lifetime of pooled connections.
@@ -33,6 +34,12 @@ pub struct TransportSettings {
     pub graph_endpoint: Url,
     /// Endpoint of the token authority, such as `https://login.microsoftonline.com`. See [`check_endpoint`].
     pub authority_endpoint: Url,
+    /// Scope of the tokens, such as `https://graph.microsoft.com/.default`. It identifies the service itself, also if
+    /// requests go through a gateway.
+    pub token_scope: String,
+    /// Origin of the authority for which assertions are signed, such as `https://login.microsoftonline.com`. It
+    /// identifies the authority itself, also if requests go through a gateway.
+    pub assertion_audience: Url,
     /// Certificates (PEM, one or more) of authorities to trust in addition to those of the system. A
     /// system without a certificate store uses [Mozilla's](https://wiki.mozilla.org/CA) as of the build.
     pub ca_certificates: Option<Vec<u8>>,
@@ -50,6 +57,8 @@ impl fmt::Debug for TransportSettings {
         f.debug_struct("TransportSettings")
             .field("graph_endpoint", &self.graph_endpoint.as_str())
             .field("authority_endpoint", &self.authority_endpoint.as_str())
+            .field("token_scope", &self.token_scope)
+            .field("assertion_audience", &self.assertion_audience.as_str())
             .field("ca_certificates", &self.ca_certificates.is_some())
             .field("request_timeout", &self.request_timeout)
             .field("connect_timeout", &self.connect_timeout)
@@ -67,6 +76,8 @@ pub struct Transport {
     unpooled: reqwest::Client,
     graph: Endpoint,
     authority: Endpoint,
+    token_scope: String,
+    assertion_audience: Endpoint,
     request_timeout: Duration,
     intake: Intake,
     lists: UsedBytes,
@@ -81,6 +92,9 @@ pub enum TransportError {
     /// The endpoint of the authority cannot be used.
     #[error("unusable authority endpoint")]
     Authority(#[source] EndpointError),
+    /// The audience of assertions cannot be used.
+    #[error("unusable audience of assertions")]
+    Audience(#[source] EndpointError),
     /// The additional certificates cannot be read.
     #[error("unreadable CA certificates")]
     Certificates(#[source] reqwest::Error),
@@ -153,10 +167,6 @@ impl Endpoint {
         url
     }
 
-    pub(super) fn origin(&self) -> String {
-        self.0.origin().ascii_serialization()
-    }
-
     fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
     }
@@ -175,6 +185,8 @@ impl Transport {
         let graph = Endpoint::new(settings.graph_endpoint).map_err(TransportError::Graph)?;
         let authority =
             Endpoint::new(settings.authority_endpoint).map_err(TransportError::Authority)?;
+        let assertion_audience =
+            Endpoint::new(settings.assertion_audience).map_err(TransportError::Audience)?;
         let mut certificates = certificates(settings.ca_certificates.as_deref())?;
         if has_no_authorities(&rustls_native_certs::load_native_certs()) {
             certificates.extend(built_in()?);
@@ -209,6 +221,8 @@ impl Transport {
             unpooled: unpooled.map_err(TransportError::Setup)?,
             graph,
             authority,
+            token_scope: settings.token_scope,
+            assertion_audience,
             request_timeout: settings.request_timeout,
             intake: Intake::of_process(),
             lists: UsedBytes::default(),
@@ -244,6 +258,16 @@ impl Transport {
         &self.authority
     }
 
+    pub(super) fn token_scope(&self) -> &str {
+        &self.token_scope
+    }
+
+    /// Returns for whom an assertion for a token of `tenant` is signed.
+    pub(super) fn assertion_audience(&self, tenant: &Tenant) -> String {
+        let path = [tenant.as_str(), "oauth2", "v2.0", "token"];
+        self.assertion_audience.at(path).into()
+    }
+
     /// Sends a request once and reads the response, once the process and the account have a place for its body.
     ///
     /// # Errors
@@ -255,6 +279,27 @@ impl Transport {
         deadline: Instant,
         account: &Intake,
     ) -> Result<Answer, Failure> {
+        self.send_within(MAX_BODY, request, deadline, account).await
+    }
+
+    /// Sends a request whose response is small, like [`send`](Self::send).
+    pub(super) async fn send_small(
+        &self,
+        request: RequestBuilder,
+        deadline: Instant,
+        account: &Intake,
+    ) -> Result<Answer, Failure> {
+        self.send_within(MAX_ERROR_BODY, request, deadline, account)
+            .await
+    }
+
+    async fn send_within(
+        &self,
+        max_body: usize,
+        request: RequestBuilder,
+        deadline: Instant,
+        account: &Intake,
+    ) -> Result<Answer, Failure> {
         let response = timeout_at(deadline, request.send()).await;
         let response = response
             .map_err(|_| Failure::TimedOut)?
@@ -262,7 +307,7 @@ impl Transport {
         let status = response.status();
         let headers = Headers::read(response.headers());
         let is_success = status.is_success();
-        let limit = if is_success { MAX_BODY } else { MAX_ERROR_BODY };
+        let limit = if is_success { max_body } else { MAX_ERROR_BODY };
         let read = ReadBody::read(response, limit, [account, &self.intake]);
         let body = timeout_at(deadline, read).await;
         let body = body.unwrap_or(Err(Failure::TimedOut));

@@ -85,8 +85,32 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The authority does not accept the credential.
+    /// The authority does not accept the credential, for a cause without a reason of its own.
     CredentialRefused,
+    /// The credential cannot be obtained from where it is kept, such as a token of a service account.
+    CredentialUnavailable,
+    /// The client secret has expired.
+    CredentialExpired,
+    /// The client secret is wrong, often its id instead of its value.
+    ClientSecretInvalid,
+    /// The app registration is not a public client, and there is no client secret.
+    ClientSecretMissing,
+    /// The authority does not know the application in this tenant, or it is disabled.
+    ApplicationNotFound,
+    /// The authority does not know the tenant.
+    TenantNotFound,
+    /// The clock of the node is wrong, so that assertions are not valid.
+    ClockWrong,
+    /// The authority does not accept the certificate or its signature.
+    CertificateRefused,
+    /// The app registration has no federated credential for the service account.
+    FederationRefused,
+    /// The refresh token has expired or was revoked.
+    SignInExpired,
+    /// Consent to the permissions is missing.
+    ConsentRequired,
+    /// Conditional access does not admit the application or the person.
+    ConditionalAccess,
     /// The service does not accept a fresh token (401).
     Unauthorized,
     /// A permission or licence is missing (402, 403).
@@ -111,6 +135,40 @@ reasons! {
     UnexpectedAnswer,
     /// A request that this client should not have made (405, 406, 411, 415 …).
     InvalidRequest,
+}
+
+impl Reason {
+    /// Returns whether another credential, or another setting of its app registration, may resolve the failure.
+    #[must_use]
+    pub const fn is_of_credential(self) -> bool {
+        match self {
+            Self::CredentialRefused
+            | Self::CredentialUnavailable
+            | Self::CredentialExpired
+            | Self::ClientSecretInvalid
+            | Self::ClientSecretMissing
+            | Self::ApplicationNotFound
+            | Self::TenantNotFound
+            | Self::ClockWrong
+            | Self::CertificateRefused
+            | Self::FederationRefused
+            | Self::SignInExpired
+            | Self::ConsentRequired
+            | Self::ConditionalAccess => true,
+            Self::Unauthorized
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::Rejected
+            | Self::Conflict
+            | Self::Locked
+            | Self::Throttled
+            | Self::ServiceUnavailable
+            | Self::Unreachable
+            | Self::TimedOut
+            | Self::UnexpectedAnswer
+            | Self::InvalidRequest => false,
+        }
+    }
 }
 
 impl fmt::Display for Reason {

@@ -26,6 +26,7 @@ pub mod conditions;
 pub mod connection;
 mod correct;
 mod create;
+pub mod credential;
 pub mod definition;
 mod delete;
 pub mod event;

@@ -4,9 +4,6 @@
 
 use std::time::Duration;
 
-use crate::api::{GraphConnection, SecretKeyReference, reason};
-
-use super::Blocked;
 use super::poll::{FIRST_PAUSE, doubled};
 
 /// Longest time between two reads of a Secret in use. Services that change rarely may be polled once a day, but a
@@ -17,21 +14,6 @@ const MAX_INTERVAL: Duration = Duration::from_mins(5);
 /// deleted together with the flows, in any order, for instance with their namespace. An hour is enough to delete the
 /// flows at the service, even with throttling, and about as long as the last token is valid.
 const LAST_USE: Duration = Duration::from_hours(1);
-
-/// Returns the reference to the credential of a connection.
-///
-/// # Errors
-///
-/// [`Blocked`] if the spec contains none.
-pub fn credential(connection: &GraphConnection) -> Result<&SecretKeyReference, Blocked> {
-    let secret = connection.spec.credential.client_secret.as_ref();
-    secret.map(|secret| &secret.secret_key_ref).ok_or_else(|| {
-        Blocked::person(
-            reason::SECRET_NOT_FOUND,
-            "spec.credential is empty: set spec.credential.clientSecret",
-        )
-    })
-}
 
 /// Returns the time between two reads of a Secret that is used through a connection with this interval between polls.
 #[must_use]

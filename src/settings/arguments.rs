@@ -43,6 +43,45 @@ pub struct Arguments {
     )]
     pub authority_endpoint: Url,
 
+    /// Scope of the tokens for Microsoft Graph. It identifies the service itself, also if --graph-endpoint is a gateway
+    #[arg(
+        long,
+        value_name = "SCOPE",
+        value_parser = token_scope,
+        default_value = "https://graph.microsoft.com/.default",
+        env = "INDUSTRYDATA_OPERATOR_TOKEN_SCOPE",
+        help_heading = "Microsoft Graph"
+    )]
+    pub token_scope: String,
+
+    /// URL of the authority for which certificates sign. It identifies the authority itself, also if
+    /// --authority-endpoint is a gateway
+    #[arg(
+        long,
+        value_name = "URL",
+        value_parser = url,
+        default_value = "https://login.microsoftonline.com",
+        env = "INDUSTRYDATA_OPERATOR_ASSERTION_AUDIENCE",
+        help_heading = "Microsoft Graph"
+    )]
+    pub assertion_audience: Url,
+
+    /// Audience of the tokens of service accounts for workload identity. Other audiences are refused, because their
+    /// tokens would be accepted elsewhere, for instance by the API server
+    #[arg(
+        long,
+        value_name = "AUDIENCE",
+        value_parser = [
+            "api://AzureADTokenExchange",
+            "api://AzureADTokenExchangeUSGov",
+            "api://AzureADTokenExchangeChina",
+        ],
+        default_value = "api://AzureADTokenExchange",
+        env = "INDUSTRYDATA_OPERATOR_WORKLOAD_IDENTITY_AUDIENCE",
+        help_heading = "Microsoft Graph"
+    )]
+    pub workload_identity_audience: String,
+
     /// File with certificates (PEM) of authorities to trust in addition to those of the system.
     /// Read at startup
     #[arg(
@@ -232,12 +271,23 @@ pub(crate) enum InvalidValue {
     Duration,
     #[error("expected at most `24h`")]
     LongDuration,
+    #[error(
+        "expected a URL with https that ends with `/.default`, such as `https://graph.microsoft.com/.default`"
+    )]
+    Scope,
     #[error("expected an IP address and a port, such as `127.0.0.1:8080`")]
     Address,
 }
 
 fn url(text: &str) -> Result<Url, InvalidValue> {
     text.parse().map_err(|_| InvalidValue::Url)
+}
+
+fn token_scope(text: &str) -> Result<String, InvalidValue> {
+    let resource = text.strip_suffix("/.default").map(Url::parse);
+    let is_scope = matches!(resource, Some(Ok(url)) if url.scheme() == "https" && url.has_host());
+    let is_scope = is_scope && !text.contains(char::is_whitespace);
+    is_scope.then(|| text.to_owned()).ok_or(InvalidValue::Scope)
 }
 
 pub(crate) fn duration(text: &str) -> Result<Duration, InvalidValue> {

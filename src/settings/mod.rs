@@ -53,6 +53,12 @@ pub struct Settings {
     pub graph_endpoint: Url,
     /// The token authority.
     pub authority_endpoint: Url,
+    /// Scope of the tokens for Microsoft Graph.
+    pub token_scope: String,
+    /// The authority for which certificates sign.
+    pub assertion_audience: Url,
+    /// Audience of the tokens of service accounts.
+    pub workload_identity_audience: String,
     /// Certificates (PEM, at least one) of authorities to trust in addition to the system's.
     pub ca_certificates: Option<Vec<u8>>,
     /// Maximum duration of a request.
@@ -108,6 +114,9 @@ impl Settings {
         let Arguments {
             graph_endpoint,
             authority_endpoint,
+            token_scope,
+            assertion_audience,
+            workload_identity_audience,
             ca_file,
             request_timeout,
             visibility_window,
@@ -135,6 +144,9 @@ impl Settings {
         Ok(Self {
             graph_endpoint: endpoint("--graph-endpoint", graph_endpoint)?,
             authority_endpoint: endpoint("--authority-endpoint", authority_endpoint)?,
+            token_scope,
+            assertion_audience: endpoint("--assertion-audience", assertion_audience)?,
+            workload_identity_audience,
             ca_certificates: ca_file.map(certificates).transpose()?,
             request_timeout,
             visibility_window,
@@ -159,6 +171,8 @@ impl Settings {
         TransportSettings {
             graph_endpoint: self.graph_endpoint.clone(),
             authority_endpoint: self.authority_endpoint.clone(),
+            token_scope: self.token_scope.clone(),
+            assertion_audience: self.assertion_audience.clone(),
             ca_certificates: self.ca_certificates.clone(),
             request_timeout: self.request_timeout,
             connect_timeout: MAX_CONNECT.min(self.request_timeout / 2),

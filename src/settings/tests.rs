@@ -115,7 +115,7 @@ fn every_flag_has_a_variable_of_its_name() {
         .get_arguments()
         .filter(|flag| flag.get_long() != Some("help"))
         .collect();
-    assert_eq!(flags.len(), 18);
+    assert_eq!(flags.len(), 21);
 
     for flag in flags {
         let name = flag.get_long().unwrap().replace('-', "_").to_uppercase();
@@ -167,6 +167,21 @@ fn values_that_cannot_be_read_are_refused_with_the_flag_and_what_is_right() {
             "--admin-address",
             ":8080",
             "an IP address and a port, such as `127.0.0.1:8080`",
+        ),
+        (
+            "--token-scope",
+            "https://graph.microsoft.com",
+            "a URL with https that ends with `/.default`",
+        ),
+        (
+            "--token-scope",
+            "http://graph.microsoft.com/.default",
+            "a URL with https that ends with `/.default`",
+        ),
+        (
+            "--workload-identity-audience",
+            "https://kubernetes.default.svc",
+            "[possible values: api://AzureADTokenExchange,",
         ),
         ("--watch-selector", "a in b", "`key in (a,b)`"),
         ("--concurrency", "0", "non-zero"),

@@ -83,6 +83,8 @@ pub fn client(simulator: &Simulator, secret: &str, timeout: Duration) -> (Client
     let transport = Transport::new(TransportSettings {
         graph_endpoint: simulator.graph_endpoint().parse().unwrap(),
         authority_endpoint: simulator.authority_endpoint().parse().unwrap(),
+        token_scope: "https://graph.microsoft.com/.default".to_owned(),
+        assertion_audience: "https://login.microsoftonline.com".parse().unwrap(),
         ca_certificates: None,
         request_timeout: timeout,
         connect_timeout: timeout,
@@ -682,7 +684,7 @@ async fn many_callers_with_a_wrong_secret_are_one_request() {
         let verdict = result.unwrap_err().verdict();
         assert_eq!(verdict.certainty, Certainty::NotSent);
         assert_eq!(verdict.disposition, Disposition::User);
-        assert_eq!(verdict.reason, Reason::CredentialRefused);
+        assert_eq!(verdict.reason, Reason::ClientSecretInvalid);
     }
     assert_eq!(
         remote.simulator.journal().requests(Operation::Token),

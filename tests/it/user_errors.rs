@@ -33,7 +33,7 @@ async fn a_refused_secret_is_told_and_the_right_one_heals() {
     env.simulator.rotate_secret(CLIENT, "rotated").unwrap();
     env.start_operator(&[]).await;
     env.apply_samples().await;
-    let refused = |one: &_| stalled(one) == "True/CredentialRefused";
+    let refused = |one: &_| stalled(one) == "True/ClientSecretInvalid";
     env.connection_where(refused).await;
     env.apply(connection_with("rotated")).await.unwrap();
     for name in ["north-users", "north-security-groups"] {

@@ -19,6 +19,24 @@
   resourceNames: {{ toJson . }}
   {{- end }}
   verbs: [get]
+{{- with .Values.rbac.refreshTokenSecretNames }}
+# Refresh tokens are replaced in their Secrets when the authority issues new ones.
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: {{ toJson . }}
+  verbs: [patch]
+{{- end }}
+{{- with .Values.rbac.serviceAccountNames }}
+# Workload identity: the annotation of a service account is checked, and then a token of it is requested.
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  resourceNames: {{ toJson . }}
+  verbs: [get]
+- apiGroups: [""]
+  resources: [serviceaccounts/token]
+  resourceNames: {{ toJson . }}
+  verbs: [create]
+{{- end }}
 # Events are created, and their count is increased while the same one repeats (patch).
 - apiGroups: [events.k8s.io]
   resources: [events]

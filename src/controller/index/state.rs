@@ -11,6 +11,7 @@ use crate::api::condition::READY;
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow, annotation};
 use crate::graph::model::FlowSetId;
 use crate::plan::conditions::is_true;
+use crate::plan::credential::secret_keys;
 use crate::plan::resource::annotated;
 
 use super::indexer::{Indexer, Name};
@@ -321,8 +322,10 @@ fn terms(owner: &OutboundProvisioningFlowSet) -> (Name, Option<String>) {
 }
 
 fn connection_keys(connection: &GraphConnection) -> Vec<ConnectionKey> {
-    let secret = connection.spec.credential.client_secret.as_ref();
-    let key = secret
-        .map(|secret| ConnectionKey::Secret(Name::beside(connection, &secret.secret_key_ref.name)));
-    key.into_iter().collect()
+    let mut keys: Vec<_> = secret_keys(connection)
+        .into_iter()
+        .map(|reference| ConnectionKey::Secret(Name::beside(connection, &reference.name)))
+        .collect();
+    keys.dedup();
+    keys
 }

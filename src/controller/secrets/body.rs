@@ -12,13 +12,13 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 /// values once more, the fields' managers, and the values under other keys.
 #[derive(Default)]
 pub struct SecretBody {
-    /// Identity and version.
+    /// Identity, version and annotations.
     pub metadata: SecretMetadata,
     /// The values under the wanted keys, as far as there are any.
     pub values: BTreeMap<String, Zeroizing<Vec<u8>>>,
 }
 
-/// Identity and version of a Secret.
+/// Identity, version and annotations of a Secret.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretMetadata {
@@ -28,6 +28,17 @@ pub struct SecretMetadata {
     /// `metadata.resourceVersion`
     #[serde(default)]
     pub resource_version: String,
+    /// The annotations that are used.
+    #[serde(default)]
+    pub annotations: Option<SecretAnnotations>,
+}
+
+/// The annotations of a Secret that are used.
+#[derive(Default, Deserialize)]
+pub struct SecretAnnotations {
+    /// When the client secret in the Secret expires.
+    #[serde(default, rename = "industrydata.dev/expires-at")]
+    pub expires_at: Option<String>,
 }
 
 impl SecretBody {

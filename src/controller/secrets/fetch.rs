@@ -5,6 +5,7 @@ use std::pin::pin;
 
 use futures::{AsyncBufRead, AsyncBufReadExt};
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use kube::api::GetParams;
 use kube::core::Request;
@@ -24,6 +25,8 @@ const BUFFER: usize = 16 * 1024;
 pub struct Contents {
     /// Version of the Secret, or empty if there is none.
     pub version: SecretVersion,
+    /// When the value expires, according to an annotation of the Secret.
+    pub expiry: Option<Timestamp>,
     /// The value under each wanted key, or why it cannot be used.
     pub values: BTreeMap<String, Result<SecretString, Flaw>>,
 }
@@ -108,11 +111,14 @@ fn contents(body: &SecretBody, keys: BTreeSet<String>) -> Contents {
         let text = value.and_then(|value| text(value));
         (key, text)
     };
+    let annotations = body.metadata.annotations.as_ref();
+    let expires_at = annotations.and_then(|known| known.expires_at.as_ref());
     Contents {
         version: SecretVersion {
             uid: body.metadata.uid.clone(),
             resource_version: body.metadata.resource_version.clone(),
         },
+        expiry: expires_at.and_then(|text| text.parse().ok()),
         values: keys.into_iter().map(value).collect(),
     }
 }
@@ -120,6 +126,7 @@ fn contents(body: &SecretBody, keys: BTreeSet<String>) -> Contents {
 fn without(keys: BTreeSet<String>, flaw: Flaw) -> Contents {
     Contents {
         version: SecretVersion::default(),
+        expiry: None,
         values: keys.into_iter().map(|key| (key, Err(flaw))).collect(),
     }
 }

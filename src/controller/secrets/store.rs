@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::controller::index::Name;
@@ -38,6 +39,8 @@ pub struct Known {
     pub version: SecretVersion,
     /// The digest of the value under each key in use, or why the value cannot be used.
     pub digests: BTreeMap<String, Result<Digest, Flaw>>,
+    /// When the values expire, according to an annotation of the Secret.
+    pub expiry: Option<Timestamp>,
     /// Number of consecutive reads in which a value could not be used, including this one.
     pub flaws: u32,
 }
@@ -89,6 +92,7 @@ impl SecretStore {
         let value = digest.map(|digest| Value {
             version: known.version.clone(),
             digest,
+            expiry: known.expiry,
         });
         if !max_age.is_zero() && !is_failing {
             self.schedule(name, valid_until);
@@ -208,6 +212,7 @@ mod tests {
         Known {
             began,
             version: SecretVersion::default(),
+            expiry: None,
             digests: digests.into_iter().map(digest).collect(),
             flaws: 0,
         }

@@ -1,5 +1,6 @@
 //! What is known of a value in a Secret, without the value itself.
 
+use k8s_openapi::jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -23,6 +24,8 @@ pub struct Value {
     pub version: SecretVersion,
     /// Digest of the value.
     pub digest: Digest,
+    /// When the value expires, according to an annotation of the Secret.
+    pub expiry: Option<Timestamp>,
 }
 
 /// Why a Secret has no usable value under a key.

@@ -1,6 +1,7 @@
 use futures::FutureExt;
 
 use super::*;
+use crate::controller::secrets::Secrets;
 use crate::controller::testing::{CREDENTIAL, FakeCluster, index, show, triggers};
 use crate::controller::triggers::Receivers;
 use crate::controller::turns::{Queue, Turns};
@@ -15,6 +16,8 @@ fn transport() -> Transport {
     let settings = TransportSettings {
         graph_endpoint: nowhere.clone(),
         authority_endpoint: nowhere,
+        token_scope: "https://graph.microsoft.com/.default".to_owned(),
+        assertion_audience: "https://login.microsoftonline.com".parse().unwrap(),
         ca_certificates: None,
         request_timeout: MINUTE,
         connect_timeout: MINUTE,
@@ -34,7 +37,13 @@ fn world() -> (FakeCluster, Sessions, Receivers) {
     let spawn: Spawn = Arc::new(|task| {
         task.now_or_never();
     });
-    let sessions = Sessions::new(secrets, triggers, transport(), unobserved(), spawn);
+    let credentials = Arc::new(Credentials::new(
+        secrets,
+        cluster.client(),
+        "audience",
+        spawn.clone(),
+    ));
+    let sessions = Sessions::new(credentials, triggers, transport(), unobserved(), spawn);
     (cluster, sessions, woken)
 }
 

@@ -32,6 +32,7 @@ use crate::watches::Watches;
 
 use super::cache::ReconcileCache;
 use super::context::Context;
+use super::credentials::Credentials;
 use super::dispatch::Dispatcher;
 use super::index::{Index, SharedIndex};
 use super::managed::Managed;
@@ -93,6 +94,8 @@ pub struct Scope {
     pub recorder: Recorder,
     /// The service.
     pub transport: Transport,
+    /// For whom tokens of service accounts are issued.
+    pub workload_identity_audience: String,
     /// The permission to change anything.
     pub lease_guard: LeaseGuard,
     /// Counts.
@@ -103,6 +106,8 @@ pub struct Scope {
     pub relist_interval: Duration,
     /// Starts pollers.
     pub spawn: Spawn,
+    /// Starts exchanges of refresh tokens, which are finished before the operator ends.
+    pub detach: Spawn,
     /// Whether the watches deliver.
     pub health: Watches,
 }
@@ -134,9 +139,16 @@ pub async fn run(scope: Scope, stop: CancellationToken) {
 impl Scope {
     fn context(&self, triggers: &Triggers, stop: &CancellationToken) -> Context {
         let (client, reads) = (self.secrets.clone(), self.shared.reads.clone());
-        let secrets = Arc::new(Secrets::new(client, reads, triggers.clone()));
-        let sessions = Sessions::new(
+        let secrets = Arc::new(Secrets::new(client.clone(), reads, triggers.clone()));
+        let audience = &self.workload_identity_audience;
+        let credentials = Arc::new(Credentials::new(
             secrets.clone(),
+            client,
+            audience,
+            self.detach.clone(),
+        ));
+        let sessions = Sessions::new(
+            credentials,
             triggers.clone(),
             self.transport.clone(),
             self.metrics.graph_observer(),

@@ -51,12 +51,12 @@ async fn a_refused_secret_is_remembered_and_does_not_stop_another() {
     for _ in 0..3 {
         let client = client(&server, &account, "wrong");
         let error = client.obtain_token().await.unwrap_err();
-        assert_eq!(error.verdict().reason, Reason::CredentialRefused);
+        assert_eq!(error.verdict().reason, Reason::ClientSecretInvalid);
         assert_eq!(
             error.verdict().message,
             "Could not obtain an access token: the authority answered HTTP 401, invalid_client, \
-             AADSTS7000215. Check tenant, client id and credential, and that the credential has not \
-             expired."
+             AADSTS7000215. The Secret must contain the value of the client secret, not its id: \
+             correct it."
         );
     }
     assert_eq!(server.token_requests().len(), 1);
@@ -107,8 +107,8 @@ async fn a_pause_that_the_service_asks_for_outlives_the_client_that_met_it() {
 #[test]
 fn credentials_of_long_ago_are_forgotten() {
     let account = account();
-    let known = |text: &str| Arc::as_ptr(&account.cache(&text.into()));
-    let first = account.cache(&"1".into());
+    let known = |text: &str| Arc::as_ptr(&account.known(&text.into()));
+    let first = account.known(&"1".into());
     known("2");
     known("3");
     assert_eq!(known("1"), Arc::as_ptr(&first), "used again");
@@ -124,7 +124,7 @@ fn credentials_of_long_ago_are_forgotten() {
 #[test]
 fn credentials_can_be_forgotten() {
     let account = account();
-    account.cache(&"1".into());
+    account.known(&"1".into());
     account.forget_credentials();
     assert_eq!(locked(&account.shared.credentials).len(), 0);
 }

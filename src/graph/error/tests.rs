@@ -305,3 +305,87 @@ fn text_of_an_answer_is_never_repeated() {
     let shown = format!("{error} {error:?} {:?}", error.verdict());
     assert!(!shown.contains("anary"), "{shown}");
 }
+
+#[test]
+fn each_cause_of_a_refused_credential_has_its_reason_and_remedy() {
+    let told = |number: u32| {
+        let body = format!(r#"{{"error":"invalid_client","error_codes":[{number}]}}"#);
+        authority(refusal(400, &body, Headers::default()))
+    };
+    for known in AUTHORITY_REFUSALS {
+        for number in known.numbers {
+            let verdict = told(*number);
+            assert_eq!(verdict.reason, known.reason, "{number}");
+            assert_eq!(verdict.disposition, Disposition::User, "{number}");
+            assert!(verdict.reason.is_of_credential());
+            let code = format!("AADSTS{number}");
+            assert!(verdict.message.contains(&code) && verdict.message.ends_with(known.remedy));
+        }
+    }
+    assert_eq!(told(1).reason, Reason::CredentialRefused);
+    let numbers = AUTHORITY_REFUSALS.iter().flat_map(|known| known.numbers);
+    let mut numbers: Vec<_> = numbers.copied().collect();
+    let all = numbers.len();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), all, "a number has two meanings");
+    let documented = [
+        (7_000_222, Reason::CredentialExpired),
+        (7_000_215, Reason::ClientSecretInvalid),
+        (700_016, Reason::ApplicationNotFound),
+        (90_002, Reason::TenantNotFound),
+        (700_027, Reason::CertificateRefused),
+        (700_213, Reason::FederationRefused),
+        (700_082, Reason::SignInExpired),
+        (50_173, Reason::SignInExpired),
+        (65_001, Reason::ConsentRequired),
+        (53_003, Reason::ConditionalAccess),
+    ];
+    for (number, reason) in documented {
+        assert_eq!(told(number).reason, reason, "{number}");
+    }
+}
+
+#[test]
+fn a_missing_permission_is_named_with_the_way_to_it() {
+    let denied = |operation: Operation, actor: Actor| {
+        let status = StatusCode::FORBIDDEN;
+        let mut refusal = Refusal::read(status, Headers::default(), GRAPH.as_bytes());
+        refusal.actor = actor;
+        Error::request(operation, Failure::Refused(refusal))
+            .verdict()
+            .message
+    };
+    for operation in [Operation::CreateFlow, Operation::ResetFlow] {
+        let application = denied(operation, Actor::Application);
+        for part in [
+            "IndustryData-OutboundFlow.ReadWrite.All",
+            "delegated",
+            "kubectl industrydata login",
+        ] {
+            assert!(application.contains(part), "{application}");
+        }
+        let person = denied(operation, Actor::User);
+        assert!(person.contains("IndustryData-OutboundFlow.ReadWrite.All"));
+        assert!(!person.contains("kubectl industrydata login"), "{person}");
+    }
+    for actor in [Actor::Application, Actor::User] {
+        let message = denied(Operation::ListFlows, actor);
+        assert!(message.contains("IndustryData-OutboundFlow.Read.All"));
+    }
+}
+
+#[test]
+fn a_claims_challenge_is_a_matter_of_conditional_access() {
+    let headers = Headers {
+        is_challenge: true,
+        ..Headers::default()
+    };
+    let verdict = service(refusal(401, GRAPH, headers));
+    assert_eq!(verdict.reason, Reason::ConditionalAccess);
+    assert!(
+        verdict.message.contains("Conditional access"),
+        "{}",
+        verdict.message
+    );
+}

@@ -173,3 +173,80 @@ fn the_requests_in_progress_wait_no_longer_for_the_budget_than_it_lets_them() {
         assert!(waiting / f64::from(per_second) < max_wait, "{per_second}");
     }
 }
+
+fn message(plan: &Plan<GraphConnection>) -> String {
+    let ready = crate::plan::conditions::find(&plan.status.conditions, READY);
+    ready.unwrap().message.clone()
+}
+
+#[test]
+fn what_the_credential_may_do_is_recorded_and_a_limit_is_in_the_message() {
+    let mut input = ready();
+    assert_eq!(
+        message(&GraphConnection::plan(&input)),
+        "the service accepts this credential"
+    );
+    input.related.access = ObservedAccess {
+        read: Access::Allowed,
+        write: Access::Refused,
+        is_of_new_credential: false,
+    };
+    let plan = GraphConnection::plan(&input);
+    let access = plan.status.access.clone().unwrap();
+    assert_eq!(
+        (access.read, access.write),
+        (Access::Allowed, Access::Refused)
+    );
+    assert_eq!(
+        said(&plan),
+        ["True/Ready", "True/Synced", "", ""],
+        "it can still be read"
+    );
+    let text = message(&plan);
+    for part in [
+        "delegated",
+        "IndustryData-OutboundFlow.ReadWrite.All",
+        "kubectl industrydata login",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    input.collection = Some(failed(refused(Reason::Forbidden), 1));
+    assert_eq!(
+        GraphConnection::plan(&input).status.access,
+        plan.status.access
+    );
+}
+
+#[test]
+fn a_credential_that_expires_is_reported_ahead_and_once() {
+    let day = SignedDuration::from_hours(24);
+    let mut input = ready();
+    let expiry = input.now + day * 31;
+    input.related.expiry = Some(expiry);
+    let plan = GraphConnection::plan(&input);
+    assert_eq!(plan.events, []);
+    assert_eq!(plan.requeue_after, Some(day));
+    input.status = plan.status;
+    input.now += day * 2;
+    let plan = GraphConnection::plan(&input);
+    let [event] = &plan.events[..] else {
+        panic!("{:?}", plan.events);
+    };
+    assert_eq!(event.reason, CREDENTIAL_EXPIRES);
+    assert!(
+        event.message.contains(&expiry.to_string()),
+        "{}",
+        event.message
+    );
+    assert!(message(&plan).contains(&event.message));
+    input.status = plan.status;
+    assert_eq!(GraphConnection::plan(&input).events, []);
+}
+
+#[test]
+fn a_refresh_token_that_cannot_be_written_back_is_in_the_message() {
+    let mut input = ready();
+    input.related.not_stored = Some("grant it patch".to_owned());
+    let text = message(&GraphConnection::plan(&input));
+    assert!(text.ends_with("; grant it patch"), "{text}");
+}

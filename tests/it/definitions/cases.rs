@@ -70,8 +70,28 @@ pub const CONNECTION_REFUSED: &[Refusal] = &[
         "credential needs exactly one member: clientSecret",
     ),
     (
-        "credential: { clientSecret: null, clientCertificate: { secretRef: { name: contoso-tls } } }",
-        "credential needs exactly one member: clientSecret",
+        "credential: { clientCertificate: { secretRef: { name: contoso-tls } } }",
+        "credential needs exactly one member: clientSecret, clientCertificate, workloadIdentity or refreshToken",
+    ),
+    (
+        "credential: { clientSecret: null, clientCertificate: { secretRef: { name: ../contoso } } }",
+        "name must be the name of an object in the cluster",
+    ),
+    (
+        "credential: { clientSecret: null, workloadIdentity: { serviceAccountName: '' } }",
+        "spec.credential.workloadIdentity.serviceAccountName: Invalid value",
+    ),
+    (
+        "credential: { clientSecret: null, workloadIdentity: { serviceAccountName: ../../kube-system/serviceaccounts/admin } }",
+        "serviceAccountName must be the name of a ServiceAccount",
+    ),
+    (
+        "credential: { clientSecret: null, refreshToken: { secretKeyRef: { name: contoso, key: a/b } } }",
+        "key must be a key of a Secret",
+    ),
+    (
+        "credential: { clientSecret: { expiresAt: soon } }",
+        "expiresAt must be a date and time with a time zone, for instance 2027-06-30T00:00:00Z",
     ),
     (
         "credential: { clientSecret: { secretKeyRef: { name: null } } }",

@@ -69,7 +69,7 @@ async fn f09_a_rotated_secret_is_told_and_the_new_one_heals() {
         .rotate_secret(CLIENT, "canary-rotated")
         .unwrap();
     env.simulator.revoke_tokens();
-    let refused = |one: &GraphConnection| stalled(one) == "True/CredentialRefused";
+    let refused = |one: &GraphConnection| stalled(one) == "True/ClientSecretInvalid";
     env.connection_where(refused).await;
     let right = connection_with("canary-rotated");
     env.apply_all([right, set("late"), groups_in("late", "late")])

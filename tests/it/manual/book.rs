@@ -19,11 +19,14 @@ const NOT_RUN: [(&str, &str); 6] = [
     ("ci", "`.ci/run` runs it, as it takes a build of its own"),
     ("container", "needs a container engine and a registry"),
     (
+        "entra",
+        "needs a tenant of Microsoft Entra; tests/it/credentials does the same with the simulator",
+    ),
+    (
         "gitops",
         "needs the definitions of Flux or Argo CD; tests/it/install has them, and applies these files",
     ),
     ("nodes", "needs a pod, and there are no nodes"),
-    ("tenant", "needs a tenant of Microsoft Entra"),
 ];
 
 const LANGUAGES: [&str; 4] = ["console", "promql", "text", "yaml"];

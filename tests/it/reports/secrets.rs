@@ -146,7 +146,7 @@ async fn rotate_too_early(env: &TestEnv) {
     env.apply(connection_with(NEXT)).await.unwrap();
     let refused = |one: &GraphConnection| {
         let ready = ready(one);
-        ready.ends_with("/CredentialRefused") && !ready.starts_with("True")
+        ready.ends_with("/ClientSecretInvalid") && !ready.starts_with("True")
     };
     env.connection_where(refused).await;
 }

@@ -1,6 +1,7 @@
 //! Conditions, their reasons, and annotations.
 
 use industrydata_operator::api::{FINALIZER, annotation, condition, reason};
+use industrydata_operator::graph::AUTHORITY_REFUSALS;
 use industrydata_operator::graph::verdict::Reason;
 
 use super::{code, row, table};
@@ -28,11 +29,31 @@ The reason of a condition explains its status.
 
 When a request to Microsoft Graph or to the token authority fails, the condition has one of these reasons.
 
+{}
+## Refusals of the authority
+
+The token authority explains a refusal with a code (`AADSTS` and a number). These have a reason of their own; all others
+are `CredentialRefused`. The operator repeats the request less and less often, up to every five minutes, and at once with
+another credential, so that each heals without a restart.
+
 {}",
         meanings("condition", condition::ALL),
         meanings("reason", reason::ALL),
-        meanings("reason", &failures).trim_end().to_owned() + "\n",
+        meanings("reason", &failures),
+        refusals().trim_end().to_owned() + "\n",
     )
+}
+
+fn refusals() -> String {
+    let rows = AUTHORITY_REFUSALS.iter().map(|known| {
+        let codes = known
+            .numbers
+            .iter()
+            .map(|number| code(&format!("AADSTS{number}")));
+        let codes = codes.collect::<Vec<_>>().join(" ");
+        row([code(known.reason.as_str()).as_str(), &codes, known.remedy])
+    });
+    table(&["reason", "codes", "what to do"], rows)
 }
 
 pub fn annotations() -> String {
