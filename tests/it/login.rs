@@ -90,6 +90,9 @@ impl Desk {
             .set_refresh_tokens(CLIENT, Vec::new())
             .unwrap();
         let person = env.plane.service_account(name, "person").await.unwrap();
+        // As documented: only users may write.
+        env.simulator
+            .configure(|behavior| behavior.application_writes = false);
         let desk = Self { env, person };
         desk.allow("get,create,patch", "secrets").await;
         desk.allow("get,create,patch", "roles,rolebindings").await;

@@ -83,12 +83,11 @@ fn prompt(code: &DeviceCode, sign_in: &SignIn) -> String {
         tenant, permission, ..
     } = sign_in;
     format!(
-        "To sign in, open  {}\nand enter the code  {}\nUse an account of tenant {tenant}. The app requests {}; the code \
-         is valid for {} minutes.",
+        "To sign in, open  {}\nand enter the code  {}  (valid for {} minutes)\nTenant: {tenant}\nPermission: {}",
         code.address,
         code.user_code,
-        permission.name(),
         code.pace.minutes(),
+        permission.name(),
     )
 }
 

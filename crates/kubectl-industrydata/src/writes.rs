@@ -100,7 +100,9 @@ pub(crate) async fn ensure(
     for _ in 0..MAX_ATTEMPTS {
         let found = cluster.get::<Value>(object.resource, &object.name).await?;
         let Some(found) = found else {
-            if cluster.create(object, write).await? {
+            // The API server looks for the Role of a binding, which a rehearsal has not created.
+            let is_early = write == Write::Rehearse && object.resource == Resource::RoleBinding;
+            if is_early || cluster.create(object, write).await? {
                 return Ok(Deed::Created);
             }
             continue;
