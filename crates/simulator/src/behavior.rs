@@ -215,6 +215,8 @@ pub struct Behavior {
     /// How long does an access token live? Default: 3,599 seconds.
     #[serde(with = "crate::seconds")]
     pub token_lifetime: Duration,
+    /// Is an assertion of a certificate refused if its identifier has been used, or if it has none? Default: yes.
+    pub assertion_once: bool,
     /// Is a refresh token void once it has been used? Default: no.
     pub refresh_token_once: bool,
     /// How long can a refresh token be used? Default: 90 days.
@@ -270,6 +272,7 @@ impl Default for Behavior {
             limits: Limits::default(),
             run_length: Duration::from_secs(10),
             token_lifetime: Duration::from_secs(3599),
+            assertion_once: true,
             refresh_token_once: false,
             refresh_token_lifetime: Duration::from_hours(90 * 24),
             opaque_tokens: false,

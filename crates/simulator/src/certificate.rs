@@ -29,7 +29,8 @@ pub(crate) fn check(token: &Jwt, pems: &[String]) -> Result<(), Denied> {
             "client assertion is signed by an unsupported algorithm",
         ));
     };
-    let thumbprint = token.header(method.thumbprint);
+    // MSAL for Python pads it, against the standard.
+    let thumbprint = token.header(method.thumbprint).trim_end_matches('=');
     if thumbprint.is_empty() {
         return wrong_key("client assertion does not name the certificate that signed it");
     }

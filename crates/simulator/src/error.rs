@@ -15,6 +15,12 @@ pub enum Error {
         /// Why it can't.
         source: io::Error,
     },
+    /// The certificate or the key for https cannot be used.
+    #[error("failed to set up https: {message}")]
+    Tls {
+        /// What is wrong.
+        message: String,
+    },
     /// The machine has no random numbers.
     #[error("failed to create a signing key")]
     SigningKey,

@@ -79,6 +79,7 @@ mod simulator_credentials;
 mod state;
 mod store;
 mod throttle;
+mod tls;
 mod token;
 mod validate;
 mod wire;
@@ -105,4 +106,5 @@ pub use crate::{
     simulator::Simulator,
     state::{FlowState, SetState, Snapshot},
     throttle::{RateLimit, RetryAfter, RetryAfterForm},
+    tls::Tls,
 };

@@ -1,9 +1,17 @@
 //! Runs a simulator until it is told to end.
 
-use std::{io::Write as _, net::SocketAddr, process::ExitCode};
+use std::{
+    fs,
+    io::Write as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, ValueEnum};
-use industrydata_simulator::{Behavior, DEFAULT_HOSTILE_RATE, Error, Options, Simulator, Tenant};
+use industrydata_simulator::{
+    Behavior, DEFAULT_HOSTILE_RATE, Error, Options, Simulator, Tenant, Tls,
+};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -36,6 +44,12 @@ struct Arguments {
     /// Tenants with their applications, as a JSON array; replaces the built-in tenant
     #[arg(long, env = "SIMULATOR_TENANTS", value_parser = from_json::<Tenants>)]
     tenants: Option<Tenants>,
+    /// Certificate for https on the service's port, a PEM file; those that sign it may follow
+    #[arg(long, env = "SIMULATOR_TLS_CERTIFICATE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Key of the certificate, a PEM file
+    #[arg(long, env = "SIMULATOR_TLS_KEY", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
     /// How the endpoints are printed
     #[arg(long, env = "SIMULATOR_OUTPUT", value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -56,18 +70,33 @@ fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde_json
 }
 
 impl Arguments {
-    fn options(self) -> Options {
+    fn options(self) -> Result<Options, Error> {
         let defaults = Options::default();
-        Options {
+        let tls = self.tls_certificate.zip(self.tls_key);
+        let tls = tls.map(|(certificates, key)| read_tls(&certificates, &key));
+        Ok(Options {
             service_address: self.address,
             control_address: self.control_address,
             seed: self.seed.unwrap_or(defaults.seed),
             hostile: self.hostile,
             hostile_rate: self.hostile_rate,
+            tls: tls.transpose()?,
             tenants: self.tenants.map_or(defaults.tenants, |tenants| tenants.0),
             behavior: self.switches.unwrap_or(defaults.behavior),
-        }
+        })
     }
+}
+
+fn read_tls(certificates: &Path, key: &Path) -> Result<Tls, Error> {
+    let read = |path: &Path| {
+        fs::read_to_string(path).map_err(|error| Error::Tls {
+            message: format!("{}: {error}", path.display()),
+        })
+    };
+    Ok(Tls {
+        certificates: read(certificates)?,
+        key: read(key)?,
+    })
 }
 
 #[tokio::main]
@@ -87,7 +116,7 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Error> {
     let output = arguments.output;
-    let options = arguments.options();
+    let options = arguments.options()?;
     let seed = options.seed;
     let simulator = Simulator::start(options).await?;
     // A reader that has gone away is no reason to stop.

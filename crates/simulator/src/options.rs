@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use crate::{application::Tenant, behavior::Behavior};
+use crate::{application::Tenant, behavior::Behavior, tls::Tls};
 
 /// How a simulator starts. The default listens on free loopback ports, is calm, and knows one tenant.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Options {
     pub hostile: bool,
     /// How likely a request meets each of a fault, a quirk and (writes only) a visibility delay in hostile mode.
     pub hostile_rate: f64,
+    /// Certificate and key of the service's port. None: http.
+    pub tls: Option<Tls>,
     /// Tenants, applications and their credentials.
     pub tenants: Vec<Tenant>,
     /// Answers to the questions that the documentation leaves open.
@@ -44,6 +46,7 @@ impl Default for Options {
             seed: rand::random(),
             hostile: false,
             hostile_rate: DEFAULT_HOSTILE_RATE,
+            tls: None,
             tenants: vec![Tenant::default()],
             behavior: Behavior::default(),
         }

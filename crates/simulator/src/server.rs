@@ -9,7 +9,7 @@ use axum::{
     http::{Request as HttpRequest, StatusCode, header, uri::Authority},
     response::{IntoResponse as _, Response},
 };
-use tokio::{net::TcpListener, time::sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -39,22 +39,29 @@ impl Shared {
     }
 }
 
+/// What each request to the service's port needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Service {
+    pub(crate) world: Shared,
+    /// Of the port, for links in answers.
+    pub(crate) scheme: &'static str,
+}
+
 /// Serves until it is stopped.
-pub(crate) async fn run(listener: TcpListener, world: Shared, stop: CancellationToken) {
-    let service = Router::new().fallback(answer).with_state(world);
+pub(crate) async fn run(listener: WireListener, service: Service, stop: CancellationToken) {
+    let service = Router::new().fallback(answer).with_state(service);
     let service = service.into_make_service_with_connect_info::<Scissors>();
-    let serving =
-        axum::serve(WireListener(listener), service).with_graceful_shutdown(stop.cancelled_owned());
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
     // An accept loop that has ended cannot be mended; whoever connects will notice.
     let _ = serving.await;
 }
 
 async fn answer(
-    State(world): State<Shared>,
+    State(Service { world, scheme }): State<Service>,
     ConnectInfo(scissors): ConnectInfo<Scissors>,
     request: HttpRequest<Body>,
 ) -> Response {
-    let request = match read(request).await {
+    let request = match read(request, scheme).await {
         Ok(request) => request,
         Err(status) => return status.into_response(),
     };
@@ -76,7 +83,7 @@ async fn process(world: Shared, request: Request) -> Outcome {
     outcome
 }
 
-async fn read(request: HttpRequest<Body>) -> Result<Request, StatusCode> {
+async fn read(request: HttpRequest<Body>, scheme: &str) -> Result<Request, StatusCode> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, BODY_LIMIT)
         .await
@@ -92,7 +99,7 @@ async fn read(request: HttpRequest<Body>) -> Result<Request, StatusCode> {
         .headers
         .get("x-forwarded-proto")
         .and_then(|scheme| scheme.to_str().ok())
-        .unwrap_or("http");
+        .unwrap_or(scheme);
     Ok(Request {
         base: format!("{scheme}://{host}"),
         method: parts.method,

@@ -18,8 +18,10 @@ use crate::{
     problem::Problem,
     readiness::ReadinessScript,
     route::Operation,
-    server::{self, Shared},
+    server::{self, Service, Shared},
     state::{self, FlowState, Snapshot},
+    tls::Tls,
+    wire::WireListener,
     world::World,
 };
 
@@ -30,6 +32,7 @@ use crate::{
 pub struct Simulator {
     pub(crate) world: Shared,
     service: SocketAddr,
+    scheme: &'static str,
     control: SocketAddr,
     stop: CancellationToken,
 }
@@ -39,17 +42,29 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// [`Error::Listen`] if a port cannot be had, [`Error::SigningKey`] without random numbers.
+    /// [`Error::Listen`] if a port cannot be had, [`Error::Tls`] if a certificate cannot be
+    /// used, [`Error::SigningKey`] without random numbers.
     pub async fn start(options: Options) -> Result<Self, Error> {
         let (service_listener, service) = listen(options.service_address).await?;
         let (control_listener, control) = listen(options.control_address).await?;
+        let acceptor = options.tls.as_ref().map(Tls::acceptor).transpose()?;
+        let scheme = if acceptor.is_some() { "https" } else { "http" };
+        let listener = WireListener {
+            listener: service_listener,
+            acceptor,
+        };
         let world = Shared::new(World::new(&options)?);
         let stop = CancellationToken::new();
-        tokio::spawn(server::run(service_listener, world.clone(), stop.clone()));
+        let service_port = Service {
+            world: world.clone(),
+            scheme,
+        };
+        tokio::spawn(server::run(listener, service_port, stop.clone()));
         tokio::spawn(control::run(control_listener, world.clone(), stop.clone()));
         Ok(Self {
             world,
             service,
+            scheme,
             control,
             stop,
         })
@@ -58,7 +73,7 @@ impl Simulator {
     /// Base URL of Graph, without `/beta` and without a slash at the end.
     #[must_use]
     pub fn graph_endpoint(&self) -> String {
-        format!("http://{}", self.service)
+        format!("{}://{}", self.scheme, self.service)
     }
 
     /// Base URL of the authority, without tenant and without a slash at the end.

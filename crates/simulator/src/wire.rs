@@ -19,6 +19,9 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
 };
+use tokio_rustls::TlsAcceptor;
+
+use crate::tls::Channel;
 
 /// Cuts one connection.
 #[derive(Debug, Clone, Default)]
@@ -88,29 +91,66 @@ impl AsyncWrite for Wire {
     }
 }
 
+/// A connection as the server sees it, with the scissors for what is below.
+pub(crate) struct Connection {
+    channel: Channel,
+    scissors: Scissors,
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.channel).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.channel).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.channel).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.channel).poll_shutdown(context)
+    }
+}
+
 /// Accepts connections that can be cut.
-#[derive(Debug)]
-pub(crate) struct WireListener(pub(crate) TcpListener);
+pub(crate) struct WireListener {
+    pub(crate) listener: TcpListener,
+    /// None: without encryption.
+    pub(crate) acceptor: Option<TlsAcceptor>,
+}
 
 impl Listener for WireListener {
-    type Io = Wire;
+    type Io = Connection;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Wire, SocketAddr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        let (stream, address) = Listener::accept(&mut self.listener).await;
         // Small answers shall not wait for the peer's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
-        (
-            Wire {
-                stream,
-                scissors: Scissors::default(),
-            },
-            address,
-        )
+        let scissors = Scissors::default();
+        let wire = Wire {
+            stream,
+            scissors: scissors.clone(),
+        };
+        let channel = Channel::new(wire, self.acceptor.as_ref());
+        (Connection { channel, scissors }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 

@@ -17,6 +17,8 @@ mod control;
 mod discovery;
 mod faults;
 mod hostile;
+mod https;
+mod identity;
 mod journal;
 mod program;
 mod queries;

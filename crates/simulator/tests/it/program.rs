@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::client::{http, read};
 
-fn start(arguments: &[&str]) -> Child {
+pub(crate) fn start(arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_industrydata-simulator"))
         .args([
             "--address",
@@ -26,7 +26,7 @@ fn start(arguments: &[&str]) -> Child {
         .unwrap()
 }
 
-async fn announced(program: &mut Child) -> Value {
+pub(crate) async fn announced(program: &mut Child) -> Value {
     let output = program.stdout.take().unwrap();
     let line = BufReader::new(output)
         .lines()
