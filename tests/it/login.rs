@@ -541,7 +541,7 @@ async fn kubectl_finds_the_plugin() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_screen_of_a_sign_in() {
     let desk = Desk::set_up("login-screen").await;
-    let mut screens = String::new();
+    let mut screens = Vec::new();
     for approves in [true, false] {
         let mut command = command(plugin());
         command.args(desk.flags(&ALL));
@@ -566,15 +566,15 @@ async fn the_screen_of_a_sign_in() {
                     "http://127.0.0.1:8090",
                 )
                 .replace(&code, "BCDF-GHJK");
-            screens += &format!("--- {title}\n{}", without_time(&screen));
+            screens.push(format!("--- {title}\n{}", without_time(&screen)));
         }
-        screens += &format!("--- exit code {exit}\n\n");
+        screens.push(format!("--- exit code {exit}\n\n"));
         let output = terminal.output();
         for token in desk.env.simulator.refresh_tokens(CLIENT).unwrap() {
             assert!(!output.contains(&token));
         }
     }
-    assert_generated("tests/it/login.screen.txt", &screens);
+    assert_generated("tests/it/login.screen.txt", &screens.concat());
 }
 
 /// The time that is left is another one each time.
