@@ -33,7 +33,7 @@ async fn a_person_manages_flows_and_each_new_refresh_token_is_in_the_secret() {
     assert_ne!(second, "canary-refresh-0");
     assert_eq!(
         env.simulator.refresh_tokens(CLIENT).unwrap(),
-        [second.clone()]
+        std::slice::from_ref(&second)
     );
     assert_eq!(env.requests(Operation::Token), 1, "one exchange suffices");
 

@@ -17,7 +17,7 @@ use crate::role::{self, Reach};
 use crate::test_env::{TestEnv, plane};
 
 /// What the chart is given for the Secrets and the service account of these tests.
-const GRANTS: &str = "rbac.serviceAccountNames={sds},rbac.refreshTokenSecretNames={contoso}";
+pub const GRANTS: &str = "rbac.serviceAccountNames={sds},rbac.refreshTokenSecretNames={contoso}";
 
 const AUDIENCE: &str = "api://AzureADTokenExchange";
 
@@ -53,7 +53,8 @@ fn connection_by(credential: &Value) -> Value {
     connection
 }
 
-fn by_person() -> Value {
+/// The connection of a person whose refresh token is in the Secret `contoso`.
+pub fn by_person() -> Value {
     connection_by(
         &json!({ "refreshToken": { "secretKeyRef": { "name": "contoso", "key": "refreshToken" } } }),
     )
@@ -67,7 +68,8 @@ fn by_service_account(name: &str) -> Value {
     connection_by(&json!({ "workloadIdentity": { "serviceAccountName": name } }))
 }
 
-fn refresh_token(text: &str) -> Value {
+/// The Secret with a refresh token.
+pub fn refresh_token(text: &str) -> Value {
     secret("contoso", &json!({ "refreshToken": text }))
 }
 
