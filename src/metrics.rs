@@ -6,7 +6,11 @@
 mod labels;
 mod registered;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use prometheus_client::{encoding::text, metrics::histogram::Histogram};
 use tokio::time::Instant;
@@ -143,6 +147,18 @@ impl Metrics {
             let gauge = self.0.watch_healthy.get_or_create(&KindLabels { kind });
             gauge.set((*healthy).into());
         }
+    }
+
+    /// Records when the credential of a connection expires, in seconds since 1970, or that it is not known.
+    pub fn credential_expires(&self, connection: String, expiry: Option<i64>) {
+        let expiries = &self.0.credential_expiries;
+        let mut expiries = expiries.lock().unwrap_or_else(PoisonError::into_inner);
+        match expiry {
+            Some(expiry) => expiries.insert(connection, expiry),
+            None => expiries.remove(&connection),
+        };
+        let first = expiries.values().min().copied();
+        self.0.credential_expiry.set(first.unwrap_or_default());
     }
 
     /// Counts a reconcile that was triggered.

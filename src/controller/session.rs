@@ -132,7 +132,7 @@ impl Sessions {
     }
 
     /// Returns the session of a connection, for its own reconcile. A new credential replaces the previous one as soon
-    /// as the authority issues a token for it; until then, the previous session stays in use.
+    /// as the authority issues a token for it; until then, the previous session stays in use, if it works.
     ///
     /// # Errors
     ///
@@ -158,7 +158,10 @@ impl Sessions {
             return Ok(unchanged(None));
         }
         let opened = self.connect(connection).await?;
-        if let Err(error) = turn.pause(Box::pin(opened.client.obtain_token())).await {
+        let obtained = turn.pause(Box::pin(opened.client.obtain_token())).await;
+        if let Err(error) = obtained
+            && refused_for(&session).is_none()
+        {
             return Ok(unchanged(Some(error.verdict())));
         }
         let renewed = self.start(connection, opened, session.number + 1);

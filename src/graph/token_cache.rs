@@ -21,8 +21,8 @@ use super::{
 
 /// Time before expiry at which a token is replaced, or a tenth of its lifetime if that is shorter.
 const MARGIN: Duration = Duration::from_mins(5);
-/// Bounds of the lifetime of a token. With a shorter one, each request would need a token of its own.
-const MIN_LIFETIME: Duration = Duration::from_mins(1);
+/// Bounds of the lifetime of a token. With none at all, each request would need a token of its own.
+const MIN_LIFETIME: Duration = Duration::from_secs(1);
 const MAX_LIFETIME: Duration = Duration::from_hours(24);
 /// Minimum time between two replacements of refused tokens: if the next one is refused, too, the token
 /// is not the cause.

@@ -1,5 +1,7 @@
 //! The metrics themselves, with their names and descriptions.
 
+use std::{collections::BTreeMap, sync::Mutex};
+
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
@@ -31,6 +33,9 @@ pub(super) struct Registered {
     pub(super) reconcile_triggers: Family<TriggerLabels, Counter>,
     pub(super) panics: Family<ComponentLabels, Counter>,
     pub(super) watch_healthy: Family<KindLabels, Gauge>,
+    pub(super) credential_expiry: Gauge,
+    /// When the credentials of connections expire, in seconds since 1970, by the uid of the connection.
+    pub(super) credential_expiries: Mutex<BTreeMap<String, i64>>,
 }
 
 impl Registered {
@@ -49,6 +54,8 @@ impl Registered {
             reconcile_triggers: Family::default(),
             panics: Family::default(),
             watch_healthy: Family::default(),
+            credential_expiry: Gauge::default(),
+            credential_expiries: Mutex::default(),
         };
         metrics.registered()
     }
@@ -112,6 +119,12 @@ impl Registered {
             "watch_healthy",
             "Whether the watch of a kind delivers: 0 if it has shown nothing a minute after its start, or keeps failing",
             self.watch_healthy.clone(),
+        );
+        registry.register_with_unit(
+            "credential_expiry_timestamp",
+            "When the first of the credentials whose end is known expires, in seconds since 1970; 0 if none is known",
+            Unit::Seconds,
+            self.credential_expiry.clone(),
         );
         self
     }

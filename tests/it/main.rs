@@ -15,6 +15,8 @@ mod counts;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod definitions;
 #[cfg(test)]
 mod endurance;

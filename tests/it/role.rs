@@ -22,6 +22,17 @@ pub enum Reach {
     AllNamespaces,
 }
 
+/// The same with further values of the chart, as `--set` takes them.
+pub async fn rendered_with(
+    plane: &ControlPlane,
+    namespace: &str,
+    more: &str,
+) -> Vec<DynamicObject> {
+    let values = format!("watchNamespaces={{{namespace}}},{more}");
+    let text = plane.roles_of_chart(namespace, ACCOUNT, &values).await;
+    serde_saphyr::from_multiple(&text.unwrap()).unwrap()
+}
+
 /// The roles and bindings of the chart for an operator that is installed in a namespace.
 pub async fn rendered(plane: &ControlPlane, namespace: &str, reach: Reach) -> Vec<DynamicObject> {
     static ONE: OnceCell<String> = OnceCell::const_new();

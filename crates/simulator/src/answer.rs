@@ -17,6 +17,9 @@ pub struct Answer {
     /// `Retry-After` header.
     #[serde(default)]
     pub retry_after: Option<RetryAfter>,
+    /// `Location` header, for a status that redirects.
+    #[serde(default)]
+    pub location: Option<String>,
     /// What is in the body.
     #[serde(default)]
     pub form: Form,
@@ -48,6 +51,7 @@ impl Answer {
             status,
             code: None,
             retry_after: None,
+            location: None,
             form: Form::Error,
             content_type: None,
         }
@@ -94,6 +98,15 @@ impl Answer {
     pub fn content_type(self, content_type: impl Into<String>) -> Self {
         Self {
             content_type: Some(content_type.into()),
+            ..self
+        }
+    }
+
+    /// With a `Location` header.
+    #[must_use]
+    pub fn location(self, location: impl Into<String>) -> Self {
+        Self {
+            location: Some(location.into()),
             ..self
         }
     }

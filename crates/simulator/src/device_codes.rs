@@ -287,5 +287,9 @@ mod tests {
         codes.redeem(&device);
         assert_eq!(error(&mut codes, &device, 899_999), "invalid_grant");
         assert_eq!(error(&mut codes, "other", 0), "bad_verification_code");
+        for stranger in [("other", CALLER.1), (CALLER.0, "other")] {
+            let denied = codes.poll(&device, stranger, at(899_999)).unwrap_err();
+            assert_eq!(denied.error, "bad_verification_code");
+        }
     }
 }

@@ -272,6 +272,9 @@ fn given(
     if let (Some(retry_after), None) = (answer.retry_after, reply.header("retry-after")) {
         reply = reply.with_header("retry-after", retry_after.header(world.now()));
     }
+    if let Some(location) = &answer.location {
+        reply = reply.with_header("location", location);
+    }
     if let Some(content_type) = &answer.content_type {
         reply = reply.with_header("content-type", content_type);
     }

@@ -44,6 +44,20 @@ impl Simulator {
         credentials::set_federated_credentials(&mut world, client_id, credentials).map_err(refused)
     }
 
+    /// Adds a federated credential to those of an application.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Edit`] with status 404 if there is no such application.
+    pub fn add_federated_credential(
+        &self,
+        client_id: &str,
+        credential: FederatedCredential,
+    ) -> Result<(), Error> {
+        let mut world = self.world.lock();
+        credentials::add_federated_credential(&mut world, client_id, credential).map_err(refused)
+    }
+
     /// Replaces the keys of an issuer in all federated credentials of an application.
     ///
     /// # Errors

@@ -5,7 +5,13 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose,
 };
 
+use rsa::PrivateKey;
+use rsa::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
+
 use crate::Error;
+
+/// The shortest key that anyone accepts, because it is found the soonest.
+const TOKEN_KEY_BITS: usize = 2048;
 
 /// Signs the certificates of one control plane. Its key is never written to a file.
 pub(crate) struct Authority {
@@ -20,6 +26,8 @@ pub(crate) struct Identity {
 }
 
 /// The key pair that signs and checks the tokens of service accounts, as PEM.
+///
+/// It is RSA, as in the usual cluster: Microsoft Entra accepts no tokens that are signed by other keys.
 pub(crate) struct TokenKeys {
     pub(crate) private: String,
     pub(crate) public: String,
@@ -79,11 +87,19 @@ impl Authority {
 
 impl TokenKeys {
     pub(crate) fn new() -> Result<Self, Error> {
-        let key = KeyPair::generate().map_err(failed("the service account tokens"))?;
+        let key = PrivateKey::new(&mut rand::rng(), TOKEN_KEY_BITS).map_err(no_token_key)?;
+        let private = key.to_pkcs8_pem(LineEnding::LF).map_err(no_token_key)?;
+        let public = key.to_public_key().to_public_key_pem(LineEnding::LF);
         Ok(Self {
-            private: key.serialize_pem(),
-            public: key.public_key_pem(),
+            private: private.to_string(),
+            public: public.map_err(no_token_key)?,
         })
+    }
+}
+
+fn no_token_key(source: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::TokenKey {
+        source: Box::new(source),
     }
 }
 

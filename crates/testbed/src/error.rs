@@ -47,6 +47,13 @@ pub enum Error {
         source: rcgen::Error,
     },
 
+    /// The key that signs the tokens of service accounts could not be made.
+    #[error("failed to make the key of the service account tokens")]
+    TokenKey {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
     /// The system has no free port on the loopback interface.
     #[error("failed to find a free port on 127.0.0.1")]
     NoPort {

@@ -50,9 +50,9 @@ pub const AUTHORITY_REFUSALS: &[AuthorityRefusal] = &[
         remedy: "The assertion is not valid yet or not any more: check the clock of the node.",
     },
     AuthorityRefusal {
-        numbers: &[700_027, 700_030, 5_002_738],
+        numbers: &[700_027, 700_030],
         reason: Reason::CertificateRefused,
-        remedy: "Upload the certificate in the Secret to the app registration, or put the one that is there into the Secret, and check that it has not expired.",
+        remedy: "Upload the certificate in the Secret to the app registration, or put the one that is there into the Secret, and check that it has not expired. For workload identity, check that the keys of the cluster's issuer are published.",
     },
     AuthorityRefusal {
         numbers: &[70_021, 700_211, 700_212, 700_213, 700_223, 700_238],

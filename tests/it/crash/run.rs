@@ -10,9 +10,11 @@ use industrydata_testbed::Position;
 
 use super::state::{Doubt, State};
 use super::workload::Workload;
+use crate::credentials;
 use crate::oracle::{activity, unready};
 use crate::process::{Launch, Log, Process};
-use crate::test_env::{TestEnv, lenient};
+use crate::role::{self, Reach};
+use crate::test_env::{TestEnv, lenient, plane};
 use crate::times;
 use crate::times::Shorter;
 use crate::waiting::PATIENCE;
@@ -278,7 +280,12 @@ async fn env(shorter: Option<&'static Shorter>) -> TestEnv {
     static ENVS: AtomicU32 = AtomicU32::new(0);
     let number = ENVS.fetch_add(1, Ordering::Relaxed);
     let options = lenient(Duration::from_millis(500));
-    let env = TestEnv::set_up(&format!("crash-{number}"), options).await;
+    let (plane, name) = (plane().await, format!("crash-{number}"));
+    let account = plane.service_account(&name, role::ACCOUNT).await.unwrap();
+    // With the permission to write refresh tokens back.
+    let roles = role::rendered_with(plane, &name, credentials::GRANTS).await;
+    role::grant(plane, &account, &roles).await;
+    let env = TestEnv::of(plane, &name, options, account, Reach::OneNamespace).await;
     match shorter {
         Some(shorter) => env.shortened(shorter),
         None => env,

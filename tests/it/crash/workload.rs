@@ -4,6 +4,7 @@ use industrydata_simulator::Simulator;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
+use crate::credentials::{by_person, refresh_token};
 use crate::manifests::{
     CLIENT, connection, connection_with, groups, object, other_groups, passwords, set, users, with,
 };
@@ -19,11 +20,12 @@ pub enum Workload {
     ResetFlow,
     DeleteAll,
     RotateSecrets,
+    SignIn,
     Restore,
 }
 
 impl Workload {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::CreateSet,
         Self::CreateFlow,
         Self::AdoptFlow,
@@ -31,6 +33,7 @@ impl Workload {
         Self::ResetFlow,
         Self::DeleteAll,
         Self::RotateSecrets,
+        Self::SignIn,
         Self::Restore,
     ];
 
@@ -43,6 +46,7 @@ impl Workload {
             Self::ResetFlow => "reset a flow",
             Self::DeleteAll => "delete a flow and its set",
             Self::RotateSecrets => "rotate a password and the credential",
+            Self::SignIn => "sign a person in",
             Self::Restore => "restore from a backup",
         }
     }
@@ -53,7 +57,7 @@ impl Workload {
             Self::CreateSet => return Vec::new(),
             Self::CreateFlow | Self::AdoptFlow => return vec![connection(), set("north")],
             Self::RotateSecrets => users("north"),
-            Self::UpdateFlow | Self::ResetFlow | Self::DeleteAll => groups("north"),
+            Self::UpdateFlow | Self::ResetFlow | Self::DeleteAll | Self::SignIn => groups("north"),
             // With a token that it was born with: it is no reason to reset, now or when it is restored.
             Self::Restore => with(groups("north"), &json!({ "resetToken": "born" })),
         };
@@ -85,6 +89,7 @@ impl Workload {
                 }
             }
             Self::RotateSecrets => rotate(env).await,
+            Self::SignIn => sign_in(env).await,
             Self::Restore => {
                 for kind in ["OutboundProvisioningFlowSet", "ProvisioningFlow"] {
                     restore(env, kind).await;
@@ -110,6 +115,17 @@ async fn rotate(env: &TestEnv) {
     env.simulator.rotate_secret(CLIENT, "rotated").unwrap();
     env.put(&connection_with("rotated")).await;
     env.put(&passwords("Rotated-2-staff")).await;
+}
+
+/// A person signs in, whose refresh token is exchanged, and written back before the flow is changed.
+async fn sign_in(env: &TestEnv) {
+    let token = "canary-refresh-0".to_owned();
+    env.simulator
+        .set_refresh_tokens(CLIENT, vec![token])
+        .unwrap();
+    env.put(&refresh_token("canary-refresh-0")).await;
+    env.put(&by_person()).await;
+    env.put(&with(groups("north"), &other_groups())).await;
 }
 
 /// As from a backup: what users and the operator wrote into the resource comes back, its status does not.

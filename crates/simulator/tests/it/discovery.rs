@@ -125,6 +125,31 @@ async fn consent_and_conditional_access_can_be_missing() {
     }
 }
 
+/// To an address of its choice, which a client must not send its credential to.
+#[tokio::test]
+async fn the_authority_can_redirect() {
+    let bench = Bench::new().await;
+    let away = Answer::new(307)
+        .location("https://evil.example/token")
+        .empty();
+    bench
+        .simulator
+        .inject(Rule::new(Effect::Refuse(away)).on(Operation::Token));
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let authority = bench.simulator.authority_endpoint();
+    let url = format!("{authority}/{TENANT}/oauth2/v2.0/token");
+    let answer = read(http.post(url).form(&secret_form())).await.unwrap();
+    let answer = answer.expect(307);
+    assert_eq!(
+        answer.header("location"),
+        Some("https://evil.example/token")
+    );
+}
+
 #[tokio::test]
 async fn a_claims_challenge_refuses_a_good_token_and_names_the_claims() {
     let bench = Bench::new().await;

@@ -1,8 +1,11 @@
 //! Users, clients and commands.
 
+use http::StatusCode;
+use industrydata_simulator::{FederatedCredential, Options, Simulator};
 use industrydata_testbed::{Error, run};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, ListParams};
+use serde_json::Value;
 
 use crate::support::shared;
 
@@ -27,6 +30,57 @@ async fn a_client_of_the_administrator_is_answered() {
             .git_version
             .starts_with("v1.")
     );
+}
+
+/// The simulator is as strict as Microsoft Entra, which takes tokens from a cluster only if they are signed with RSA.
+#[tokio::test]
+async fn a_token_of_a_service_account_is_accepted_in_place_of_a_secret() {
+    let control_plane = shared().await;
+    let client = control_plane.client().await.unwrap();
+    let request = http::Request::get("/openid/v1/jwks").body(Vec::new());
+    let keys: Value = client.request(request.unwrap()).await.unwrap();
+    let issuer = "https://kubernetes.default.svc";
+    let subject = "system:serviceaccount:default:workload";
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    let credential = FederatedCredential::new(issuer, subject, keys);
+    simulator
+        .set_federated_credentials(CLIENT, vec![credential])
+        .unwrap();
+    for account in ["workload", "other"] {
+        let create = ["create", "serviceaccount", account];
+        run(control_plane.kubectl().args(create)).await.unwrap();
+    }
+    for (account, audience, accepted) in [
+        ("workload", "api://AzureADTokenExchange", true),
+        ("workload", issuer, false),
+        ("other", "api://AzureADTokenExchange", false),
+    ] {
+        let create = ["create", "token", account, "--audience", audience];
+        let token = run(control_plane.kubectl().args(create)).await.unwrap();
+        let status = exchange(&simulator, token.trim()).await;
+        assert_eq!(status.is_success(), accepted, "{account} {audience}");
+    }
+}
+
+const CLIENT: &str = "66666666-7777-4888-8999-000000000000";
+
+async fn exchange(simulator: &Simulator, token: &str) -> StatusCode {
+    // The first caller installs it; for all others it is there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let authority = simulator.authority_endpoint();
+    let url = format!("{authority}/simulator.example/oauth2/v2.0/token");
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", CLIENT),
+        ("scope", "https://graph.microsoft.com/.default"),
+        (
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        ),
+        ("client_assertion", token),
+    ];
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    http.post(url).form(&form).send().await.unwrap().status()
 }
 
 #[tokio::test]
