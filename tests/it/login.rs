@@ -145,17 +145,21 @@ impl Desk {
         flags.collect()
     }
 
-    fn start(&self, more: &[&str]) -> Child {
-        Command::new(plugin())
+    fn command(&self, more: &[&str]) -> Command {
+        let mut command = Command::new(plugin());
+        command
             .args(self.flags(more))
             .env("KUBECONFIG", self.person.kubeconfig_path())
             .env("RUST_LOG", "trace")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap()
+            .kill_on_drop(true);
+        command
+    }
+
+    fn start(&self, more: &[&str]) -> Child {
+        self.command(more).spawn().unwrap()
     }
 
     /// Runs the plugin to its end, without a person.
@@ -515,6 +519,22 @@ async fn a_cancelled_sign_in_writes_nothing() {
         .await
         .failed(130, &["Cancelled; nothing was stored."]);
     assert_eq!(desk.writes_since(start), Vec::<String>::new());
+}
+
+/// As kubectl does: `NO_PROXY` is compared with the API server.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cluster_is_reached_through_a_proxy_unless_it_is_excluded() {
+    let desk = Desk::set_up("login-proxy").await;
+    for (excluded, code, message) in [
+        ("", 1, "failed to read GraphConnection missing"),
+        ("other.example,127.0.0.0/8", 2, "--tenant is missing"),
+    ] {
+        let mut command = desk.command(&["--connection", "missing"]);
+        command.env_remove("no_proxy").env("NO_PROXY", excluded);
+        // Nobody listens there.
+        let child = command.env("HTTPS_PROXY", "http://127.0.0.1:9").spawn();
+        end(child.unwrap()).await.failed(code, &[message]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
