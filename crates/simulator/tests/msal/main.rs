@@ -103,7 +103,8 @@ fn environment() -> PathBuf {
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/msal/requirements.txt");
         let mut install = Command::new(&python);
         install
-            .args(["-m", "pip", "install", "--quiet", "--requirement"])
+            .args(["-m", "pip", "install", "--quiet", "--no-cache-dir"])
+            .arg("--requirement")
             .arg(requirements);
         succeeded(&install.output().unwrap());
         fs::write(&mark, REQUIREMENTS).unwrap();
