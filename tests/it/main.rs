@@ -31,6 +31,8 @@ mod isolation;
 #[cfg(test)]
 mod log_assertions;
 #[cfg(test)]
+mod login;
+#[cfg(test)]
 mod main_job;
 #[cfg(test)]
 mod manifests;

@@ -13,6 +13,11 @@ pub struct Arguments {
     #[arg(long)]
     pub once: bool,
 
+    /// Sign in as a user, with a device code and the kubectl plugin, instead of with a client secret. Without a terminal,
+    /// `--once` approves the sign-in itself
+    #[arg(long)]
+    pub delegated: bool,
+
     /// Use the cluster of this context of the kubeconfig, in the namespace `industrydata-demo`. What is installed
     /// there is removed at the end
     #[arg(long, value_name = "NAME")]

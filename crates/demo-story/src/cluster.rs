@@ -27,7 +27,7 @@ use crate::screen::Screen;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The account of the operator.
-const ACCOUNT: &str = "operator";
+pub const ACCOUNT: &str = "operator";
 
 /// Where the operator works.
 pub struct Cluster {
@@ -110,6 +110,11 @@ impl Cluster {
     /// Runs kubectl as the administrator, in the namespace of the demo.
     pub async fn kubectl(&self, arguments: &[&str]) -> anyhow::Result<String> {
         Ok(run(&mut self.command(arguments)).await?)
+    }
+
+    /// The kubeconfig of the administrator.
+    pub fn kubeconfig(&self) -> &Path {
+        self.plane.admin().kubeconfig_path()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

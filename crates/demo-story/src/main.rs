@@ -7,27 +7,44 @@ mod cluster;
 mod interrupt;
 mod operator;
 mod screen;
+mod sign_in;
 mod story;
 mod table;
 
+use std::io::{self, Write};
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use industrydata_simulator::{Options, Simulator};
+use industrydata_simulator::Simulator;
 
 use crate::arguments::Arguments;
 use crate::cluster::Cluster;
 use crate::interrupt::Interrupt;
 use crate::operator::{Operator, log_to};
 use crate::screen::{Screen, Steps};
+use crate::sign_in::Access;
 use crate::story::{SAMPLES, Story, conditions};
 
 /// How many steps the set-up has.
 const STEPS: u64 = 5;
 
-fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    if let Some(ended) = sign_in::plugin() {
+        return ended;
+    }
+    match start(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // That nobody reads any more is nothing to fail with.
+            let _ = writeln!(io::stderr(), "Error: {error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("failed to start the runtime")?;
     let ended = runtime.block_on(demonstrate(arguments));
     // A build that was interrupted is not waited for.
@@ -62,7 +79,15 @@ async fn demonstrate(arguments: Arguments) -> anyhow::Result<()> {
         screen,
         log: &log,
     };
-    let shown = demo.show(steps, arguments.once, &interrupt).await;
+    let how = How {
+        once: arguments.once,
+        access: if arguments.delegated {
+            Access::User
+        } else {
+            Access::Secret
+        },
+    };
+    let shown = demo.show(steps, how, &interrupt).await;
     let screen = demo.screen.clone();
     let ended = tokio::select! {
         cleaned = demo.clean_up() => shown.and(cleaned),
@@ -78,6 +103,13 @@ async fn demonstrate(arguments: Arguments) -> anyhow::Result<()> {
     ended
 }
 
+/// What the demo is to show.
+#[derive(Clone, Copy)]
+struct How {
+    once: bool,
+    access: Access,
+}
+
 /// What has been started, and where it is shown.
 struct Demo<'a> {
     cluster: Cluster,
@@ -91,7 +123,7 @@ impl Demo<'_> {
     async fn show(
         &mut self,
         mut steps: Steps,
-        once: bool,
+        how: How,
         interrupt: &Interrupt,
     ) -> anyhow::Result<()> {
         steps.begin("installing the definitions and the roles");
@@ -100,7 +132,7 @@ impl Demo<'_> {
         let shown = tokio::select! {
             biased;
             () = interrupt.once() => Ok(()),
-            shown = self.start_and_tell(steps, once) => shown,
+            shown = self.start_and_tell(steps, how) => shown,
         };
         if shown.is_err() {
             self.explain().await;
@@ -108,29 +140,21 @@ impl Demo<'_> {
         shown
     }
 
-    async fn start_and_tell(&mut self, mut steps: Steps, once: bool) -> anyhow::Result<()> {
+    async fn start_and_tell(&mut self, mut steps: Steps, how: How) -> anyhow::Result<()> {
         steps.begin("starting the stand-in for Microsoft Graph");
-        // The samples sign in with a secret.
-        let options = Options::default().with_application_writes();
-        let simulator = Simulator::start(options).await?;
+        let simulator = Simulator::start(how.access.options()).await?;
         steps.begin("starting the operator");
         let config = self.cluster.operator().await?;
         let started = Operator::start(&simulator, self.cluster.namespace, config)?;
         let operator = self.operator.insert(started);
-        steps.begin("applying deploy/samples/");
-        for file in SAMPLES {
-            let path = cluster::path("deploy/samples")
-                .join(file)
-                .display()
-                .to_string();
-            self.cluster
-                .kubectl(&["apply", "--filename", &path])
-                .await?;
+        if how.access == Access::Secret {
+            steps.begin("applying deploy/samples/");
+            apply(&self.cluster, SAMPLES).await?;
         }
         drop(steps);
         introduce(&self.screen, &self.cluster, &simulator, self.log);
         let failure = tokio::select! {
-            told = tell(&self.cluster, &simulator, &self.screen, once) => return told,
+            told = tell(&self.cluster, &simulator, &self.screen, how) => return told,
             failure = operator.failure() => failure,
         };
         self.operator = None;
@@ -163,19 +187,36 @@ impl Demo<'_> {
     }
 }
 
+async fn apply(
+    cluster: &Cluster,
+    files: impl IntoIterator<Item = &'static str>,
+) -> anyhow::Result<()> {
+    for file in files {
+        let path = cluster::path("deploy/samples").join(file);
+        let path = path.display().to_string();
+        cluster.kubectl(&["apply", "--filename", &path]).await?;
+    }
+    Ok(())
+}
+
 async fn tell(
     cluster: &Cluster,
     simulator: &Simulator,
     screen: &Screen,
-    once: bool,
+    how: How,
 ) -> anyhow::Result<()> {
+    if how.access == Access::User {
+        sign_in::sign_in(cluster, simulator, screen, how.once).await?;
+        screen.log("applying deploy/samples/, but for the connection");
+        apply(cluster, SAMPLES.into_iter().skip(1)).await?;
+    }
     let mut story = Story::new(cluster, simulator, screen);
     story.become_ready().await?;
     story.reset().await?;
-    if once {
+    if how.once {
         screen.say("\nNow all samples are deleted:\n");
         story.delete().await?;
-        return story.check_service();
+        return story.check_service(how.access);
     }
     let (before, kubectl) = cluster.instructions();
     screen.say("\nLook around from another terminal; what changes, shows here:\n");

@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt};
 use industrydata_operator::api::{
     GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow, ResetPhase, condition,
 };
-use industrydata_simulator::{Operation, Simulator};
+use industrydata_simulator::{Entry, Operation, Simulator};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::cluster::{self, Cluster};
 use crate::screen::Screen;
+use crate::sign_in::Access;
 use crate::table::{Flows, Table};
 
 /// What takes longer is not going to happen.
@@ -131,7 +132,7 @@ impl<'a> Story<'a> {
     }
 
     /// Looks whether the service was asked for everything once, and has nothing any more.
-    pub fn check_service(&self) -> anyhow::Result<()> {
+    pub fn check_service(&self, access: Access) -> anyhow::Result<()> {
         let journal = self.simulator.journal();
         let sets = self.simulator.snapshot().sets;
         let flows: usize = sets.iter().map(|set| set.flows.len()).sum();
@@ -152,6 +153,16 @@ impl<'a> Story<'a> {
         ensure!(
             created == FLOWS,
             "{created} flows were created, and not {FLOWS}"
+        );
+        let of_user = |entry: &Entry| {
+            let subject = entry.subject.as_deref().unwrap_or_default();
+            subject.starts_with("user:")
+        };
+        let writes = |entry: &&Entry| entry.operation == Operation::CreateFlow && entry.committed;
+        let mut writes = journal.entries().iter().filter(writes);
+        ensure!(
+            writes.all(|entry| of_user(entry) == (access == Access::User)),
+            "a flow was created with another access than that of the demo"
         );
         ensure!(resets == 1, "{resets} resets were made, and not one");
         Ok(())

@@ -11,7 +11,11 @@ use super::reference::{series, slug};
 use super::{PAGES, docs};
 
 /// Why a block of the manual is not run by its test, and what else is done about it.
-const NOT_RUN: [(&str, &str); 5] = [
+const NOT_RUN: [(&str, &str); 6] = [
+    (
+        "browser",
+        "needs a person who signs in; tests/it/login.rs does, in place of one",
+    ),
     ("ci", "`.ci/run` runs it, as it takes a build of its own"),
     ("container", "needs a container engine and a registry"),
     (
