@@ -1,9 +1,7 @@
 //! Tokens of foreign issuers, such as a cluster's service account tokens, that stand for an application.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
-};
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use serde_json::Value;
 
 use crate::{application::FederatedCredential, denied::Denied, jwt::Jwt};
@@ -38,28 +36,20 @@ pub(crate) fn check(token: &Jwt, credentials: &[FederatedCredential]) -> Result<
 }
 
 fn check_signature(token: &Jwt, keys: &Value) -> Result<(), Denied> {
-    let has_signed = match token.header("alg") {
-        // The algorithms of a Kubernetes service account issuer with an RSA or elliptic key. Entra documents the first,
-        // and says that others may work.
-        "RS256" => rsa_has_signed,
-        "ES256" => ecdsa_has_signed,
-        _ => {
-            return Err(Denied::client(
-                5_002_738,
-                "client assertion is signed by an unsupported algorithm",
-            ));
-        }
-    };
+    // The only algorithm of a Kubernetes service account issuer with an RSA key.
+    if token.header("alg") != "RS256" {
+        return Err(Denied::client(
+            5_002_738,
+            "client assertion is signed by an unsupported algorithm",
+        ));
+    }
     let wanted = token.header("kid");
     let keys = keys.get("keys").and_then(Value::as_array);
     let named = keys.into_iter().flatten().filter(|key| {
         let known = key.get("kid").and_then(Value::as_str);
         wanted.is_empty() || known == Some(wanted)
     });
-    if named
-        .into_iter()
-        .any(|key| has_signed(key, token) == Some(true))
-    {
+    if named.into_iter().any(|key| has_signed(key, token)) {
         return Ok(());
     }
     Err(Denied::client(
@@ -68,28 +58,16 @@ fn check_signature(token: &Jwt, keys: &Value) -> Result<(), Denied> {
     ))
 }
 
-/// A part of a key; `None` if there is none.
-fn part(key: &Value, name: &str) -> Option<Vec<u8>> {
-    let text = key.get(name)?.as_str()?;
-    BASE64_URL_SAFE_NO_PAD.decode(text).ok()
-}
-
-fn rsa_has_signed(key: &Value, token: &Jwt) -> Option<bool> {
-    let key = RsaPublicKeyComponents {
-        n: part(key, "n")?,
-        e: part(key, "e")?,
+fn has_signed(key: &Value, token: &Jwt) -> bool {
+    let part = |name: &str| {
+        let text = key.get(name)?.as_str()?;
+        BASE64_URL_SAFE_NO_PAD.decode(text).ok()
     };
-    let (message, signature) = (token.signed.as_bytes(), &token.signature);
-    let verified = key.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature);
-    Some(verified.is_ok())
-}
-
-fn ecdsa_has_signed(key: &Value, token: &Jwt) -> Option<bool> {
-    // The uncompressed form of a point.
-    let point = [vec![4], part(key, "x")?, part(key, "y")?].concat();
-    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
-    Some(
-        key.verify(token.signed.as_bytes(), &token.signature)
-            .is_ok(),
-    )
+    let (Some(n), Some(e)) = (part("n"), part("e")) else {
+        return false;
+    };
+    let key = RsaPublicKeyComponents { n, e };
+    let message = token.signed.as_bytes();
+    key.verify(&RSA_PKCS1_2048_8192_SHA256, message, &token.signature)
+        .is_ok()
 }

@@ -51,8 +51,9 @@ const GENERATED: [&str; 15] = [
     "uid",
 ];
 
-/// What depends on when it was looked, or who wrote last.
-const PASSING: [&str; 4] = [
+/// What depends on when it was looked, who wrote last, or which answers a process has had.
+const PASSING: [&str; 5] = [
+    "access",
     "lastReset",
     "managedFields",
     "readinessHistory",

@@ -7,8 +7,8 @@ use industrydata_simulator::Operation;
 use industrydata_testbed::{ProxyEffect, Rule};
 
 use super::{
-    by_person, by_service_account, four_flows, refresh_token, requested, service_account, set_up,
-    trust, value,
+    CERTIFICATE, KEY, by_certificate, by_person, by_service_account, four_flows, refresh_token,
+    requested, service_account, set_up, tls, trust, value,
 };
 use crate::conditions::{advice, headline, ready, stalled};
 use crate::manifests::{CLIENT, connection, groups_in, set};
@@ -128,7 +128,7 @@ async fn a_token_of_another_tenant_is_not_used() {
 
 /// At the level trace for all targets of the log.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_token_and_a_token_of_a_service_account_are_shown_nowhere() {
+async fn tokens_and_keys_are_shown_nowhere() {
     let env = set_up("attack-canary").await;
     env.simulator
         .configure(|behavior| behavior.refresh_token_once = true);
@@ -154,6 +154,17 @@ async fn a_refresh_token_and_a_token_of_a_service_account_are_shown_nowhere() {
         env.requests(Operation::Token) > exchanged
     })
     .await;
+    let exchanged = env.requests(Operation::Token);
+    env.simulator
+        .set_certificates(CLIENT, vec![CERTIFICATE.to_owned()])
+        .unwrap();
+    env.apply_all([tls(CERTIFICATE, KEY), by_certificate()])
+        .await;
+    env.until("a token for the certificate", async || {
+        env.requests(Operation::Token) > exchanged
+    })
+    .await;
+    let key = KEY.lines().nth(2).unwrap();
     let shown = env
         .kubectl(&["get", "gconn,flowset,pflow,events", "--output", "yaml"])
         .await
@@ -166,5 +177,6 @@ async fn a_refresh_token_and_a_token_of_a_service_account_are_shown_nowhere() {
         assert!(!text.contains("canary-refresh-0") && !text.contains(&rotated));
         // A token of a service account begins like each JSON Web Token that an API server signs.
         assert!(!text.contains("eyJhbGciOi"), "a token is shown");
+        assert!(!text.contains(key), "a private key is shown");
     }
 }

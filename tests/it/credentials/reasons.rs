@@ -1,15 +1,18 @@
 //! Each refusal of a credential has its own reason, and heals without a restart.
 
 use industrydata_operator::api::GraphConnection;
+use industrydata_operator::clock;
 use industrydata_simulator::{Answer, ClientSecret, Effect, Operation, Rule};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp, Unit};
+use serde_json::json;
 
 use super::{
-    CERTIFICATE, KEY, by_certificate, by_person, by_service_account, refresh_token,
+    CERTIFICATE, KEY, by_certificate, by_person, by_service_account, connection_by, refresh_token,
     service_account, set_up, tls, trust,
 };
-use crate::conditions::{advice, ready, stalled};
+use crate::conditions::{advice, headline, ready, stalled};
 use crate::manifests::{CLIENT, connection, connection_with};
+use crate::process::Launch;
 use crate::test_env::TestEnv;
 
 async fn is_told(env: &TestEnv, reason: &str, remedy: &str) {
@@ -117,4 +120,42 @@ async fn a_service_account_that_is_not_trusted_is_told_and_trust_heals() {
     is_told(&env, "FederationRefused", "Add a federated credential").await;
     trust(&env, "sds").await;
     heals(&env).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_expires_soon_is_told_in_message_event_and_metric() {
+    let env = set_up("reasons-expiry").await;
+    let operator = Launch::on(&env).start().await;
+    let metric = async || {
+        let (_, page) = operator.get("/metrics").await;
+        let mut lines = page.lines().filter_map(|line| {
+            line.strip_prefix("industrydata_operator_credential_expiry_timestamp_seconds ")
+        });
+        lines.next().map(str::to_owned)
+    };
+    assert_eq!(metric().await.as_deref(), Some("0"));
+    let soon = clock::now() + SignedDuration::from_hours(72);
+    let soon = soon.round(Unit::Second).unwrap();
+    let secret = |text: &str| json!({ "secretKeyRef": { "name": "contoso", "key": "clientSecret" }, "expiresAt": text });
+    env.apply_all([
+        crate::manifests::secret("contoso", &json!({ "clientSecret": "simulator-secret" })),
+        connection_by(&json!({ "clientSecret": secret(&soon.to_string()) })),
+    ])
+    .await;
+    let told = |one: &GraphConnection| {
+        ready(one) == "True/Ready" && headline(one).message.contains(&soon.to_string())
+    };
+    env.connection_where(told).await;
+    let event = async || env.events().await.contains("CredentialExpires");
+    env.until("the event", event).await;
+    assert_eq!(metric().await, Some(soon.as_second().to_string()));
+
+    let later = "2100-01-01T00:00:00Z";
+    env.apply(connection_by(&json!({ "clientSecret": secret(later) })))
+        .await
+        .unwrap();
+    let silent =
+        |one: &GraphConnection| headline(one).message == "the service accepts this credential";
+    env.connection_where(silent).await;
+    operator.stop().await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use industrydata_operator::api::ProvisioningFlow;
-use industrydata_simulator::{Effect, Operation, Rule};
+use industrydata_simulator::{Answer, Effect, Operation, Reception, Rule};
 use kube::api::{ListParams, PostParams};
 use kube::runtime::wait::await_condition;
 use serde_json::{Value, json};
@@ -25,8 +25,11 @@ const TRIES: usize = 50;
 /// What the machine may add, which all processes of the test share.
 const SLACK: Duration = Duration::from_millis(500);
 
-/// The slow tenant: sets whose lists have a page for each flow, and an empty one after it.
-const SLOW_SETS: usize = 20;
+/// The slow tenant: sets in each of its two namespaces, whose lists have a page for each flow, and an empty one after it.
+/// Together these are more than there are places, and in each more than half of them, which is what a namespace may hold:
+/// if they held places while they wait, there would be none left.
+const SLOW_SETS: usize = 10;
+const SLOW_NAMESPACES: [&str; 2] = ["turns-slow-a", "turns-slow-b"];
 const FLOWS: usize = 500;
 const PAGE: Duration = Duration::from_secs(5);
 
@@ -44,6 +47,12 @@ struct Operator {
 impl Operator {
     async fn start(label: &'static str) -> Self {
         let env = TestEnv::set_up_for_all_namespaces(label, lenient(Duration::ZERO)).await;
+        // Each set is listed on its own, so that the lists of some can be slow.
+        env.simulator
+            .configure(|behavior| behavior.query.expand = Reception::Refuse);
+        let unsupported = Answer::new(404).code("ResourceNotFound");
+        let refused = Rule::new(Effect::Refuse(unsupported)).on(Operation::Batch);
+        env.simulator.inject(refused.always());
         let launch = Launch::on(&env)
             .flag("--watch-selector", &format!("test={label}"))
             .flag("--log-level", "info");
@@ -108,14 +117,14 @@ impl Operator {
         self.env.simulator.create_set(&set).unwrap()
     }
 
-    /// The flows of the two tenants. Each list of the first takes longer than a list may; to create those of the second
-    /// takes minutes.
-    fn flows_of_tenants(&self) -> [Vec<Value>; 2] {
+    /// The flows of the two tenants by namespace. Each list of the first takes longer than a list may; to create those of
+    /// the second takes minutes.
+    fn flows_of_tenants(&self) -> Vec<(&'static str, Vec<Value>)> {
         let (types, mut unit) = (types(), unit_options());
         unit["@odata.type"] =
             json!("#microsoft.graph.industryData.administrativeUnitProvisioningFlow");
-        let slow = |place| {
-            let name = format!("slow-{place}");
+        let slow = |namespace, place| {
+            let name = format!("{namespace}-{place}");
             let set = self.remote_set(&name);
             for _ in 0..FLOWS {
                 self.env.simulator.create_flow(&set, &unit).unwrap();
@@ -139,10 +148,18 @@ impl Operator {
             };
             types.each_ref().map(flow)
         };
-        [
-            (0..SLOW_SETS).map(slow).collect(),
-            (0..BUSY_SETS).flat_map(busy).collect(),
-        ]
+        let slow_flows = |namespace| {
+            (
+                namespace,
+                (0..SLOW_SETS).map(|place| slow(namespace, place)).collect(),
+            )
+        };
+        let busy_flows = ("turns-busy", (0..BUSY_SETS).flat_map(busy).collect());
+        SLOW_NAMESPACES
+            .map(slow_flows)
+            .into_iter()
+            .chain([busy_flows])
+            .collect()
     }
 
     fn longest_but_one(&mut self) -> Duration {
@@ -164,13 +181,8 @@ impl Operator {
 async fn neither_slow_lists_nor_thousands_of_flows_in_other_namespaces_delay_one() {
     let mut idle = Operator::start("turns-idle").await;
     let mut loaded = Operator::start("turns-loaded").await;
-    let [slow, busy] = loaded.flows_of_tenants();
-    let load = [
-        ("turns-slow", SLOW_SETS, slow),
-        ("turns-busy", 4 * BUSY_SETS, busy),
-    ];
-    for (namespace, count, flows) in load.clone() {
-        assert_eq!(flows.len(), count);
+    let load = loaded.flows_of_tenants();
+    for (namespace, flows) in load.clone() {
         loaded.load(namespace, flows).await;
     }
     for place in 0..TRIES {
@@ -178,7 +190,8 @@ async fn neither_slow_lists_nor_thousands_of_flows_in_other_namespaces_delay_one
         idle.take_time(&name).await;
         loaded.take_time(&name).await;
     }
-    for (namespace, count, _) in load {
+    for (namespace, flows) in load {
+        let count = flows.len();
         let ready = loaded.flows_ready(namespace).await;
         println!("{ready} of {count} flows of {namespace} are ready");
         assert!(ready < count, "the load of {namespace} has ended");
