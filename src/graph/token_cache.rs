@@ -37,9 +37,10 @@ const RENEWAL_INTERVAL: Duration = Duration::from_secs(30);
 const OUTDATED: Duration = Duration::from_secs(50);
 
 /// First and longest time for which a failure is cached: a transient one, and one that the user has to
-/// fix.
+/// fix. The latter is often fixed at the authority, which no event announces, and should then be over within
+/// a minute.
 const TRANSIENT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
-const PERSISTENT: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(5));
+const PERSISTENT: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(30));
 
 /// Token as a header value, marked as sensitive so that `Debug` does not print it.
 #[derive(Clone, Debug)]

@@ -13,6 +13,11 @@ pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// is available again.
 const MAX_PAUSE_AFTER_FAILURE: Duration = Duration::from_mins(5);
 
+/// Longest pause while the credential is refused. Nothing is requested of the service meanwhile, and of the authority at
+/// most every 30 s, as failures are cached where tokens are obtained. A correction at the authority, which no event
+/// announces, is therefore noticed within 20 s × 1.1 + 30 s = 52 s.
+const MAX_PAUSE_WHILE_REFUSED: Duration = Duration::from_secs(20);
+
 /// The polling schedule of a collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cadence {
@@ -29,17 +34,23 @@ pub struct History {
     pub quiet: u32,
     /// Number of consecutive failed lists.
     pub failures: u32,
+    /// Whether the last list failed because the credential was refused.
+    pub is_refused: bool,
 }
 
 /// Returns the time from the last poll to the next one.
 ///
 /// Settled collections are listed at the interval; others after 1 s, doubled with each list without a change up to the
-/// interval; after failures, the pause is doubled up to 5 min. `spread`, from 0 to 1, changes the time by up to a tenth
+/// interval; after failures, the pause is doubled up to 5 min, or 20 s while the credential is refused. `spread`, from 0 to 1, changes the time by up to a tenth
 /// in either direction, so that not all collections become due at once.
 #[must_use]
 pub fn pause(cadence: Cadence, history: History, spread: f64) -> Duration {
     let pause = if history.failures > 0 {
-        let max = MAX_PAUSE_AFTER_FAILURE.max(cadence.interval);
+        let max = if history.is_refused {
+            MAX_PAUSE_WHILE_REFUSED
+        } else {
+            MAX_PAUSE_AFTER_FAILURE.max(cadence.interval)
+        };
         doubled(FIRST_PAUSE, history.failures).min(max)
     } else if cadence.settled {
         cadence.interval
@@ -211,7 +222,29 @@ mod tests {
             interval: MINUTE,
             settled,
         };
-        pause(cadence, History { quiet, failures }, 0.5).as_secs()
+        let history = History {
+            quiet,
+            failures,
+            is_refused: false,
+        };
+        pause(cadence, history, 0.5).as_secs()
+    }
+
+    #[test]
+    fn while_the_credential_is_refused_it_is_listed_soon() {
+        let cadence = Cadence {
+            interval: MINUTE * 60,
+            settled: true,
+        };
+        let after = |failures| {
+            let history = History {
+                quiet: 0,
+                failures,
+                is_refused: true,
+            };
+            pause(cadence, history, 0.5).as_secs()
+        };
+        assert_eq!([1, 2, 4, 5, u32::MAX].map(after), [2, 4, 16, 20, 20]);
     }
 
     #[test]
@@ -242,6 +275,7 @@ mod tests {
         let failures = History {
             quiet: 0,
             failures: 30,
+            is_refused: false,
         };
         assert_eq!(
             pause(rare, failures, 0.5),

@@ -119,6 +119,8 @@ impl<T: Clone> Collection<T> {
             Ok(_) => 0,
             Err(_) => state.history.failures.saturating_add(1),
         };
+        let refused = snapshot.outcome.as_ref().err();
+        state.history.is_refused = refused.is_some_and(|verdict| verdict.reason.is_of_credential());
         snapshot.failures = state.history.failures;
         let now = Arc::new(snapshot);
         let before = state.latest.replace(now.clone());

@@ -11,7 +11,7 @@ use super::reference::{series, slug};
 use super::{PAGES, docs};
 
 /// Why a block of the manual is not run by its test, and what else is done about it.
-const NOT_RUN: [(&str, &str); 6] = [
+const NOT_RUN: [(&str, &str); 7] = [
     (
         "browser",
         "needs a person who signs in; tests/it/login.rs does, in place of one",
@@ -25,6 +25,10 @@ const NOT_RUN: [(&str, &str); 6] = [
     (
         "gitops",
         "needs the definitions of Flux or Argo CD; tests/it/install has them, and applies these files",
+    ),
+    (
+        "install",
+        "installs a program for the user; tests/it/login.rs runs the same one from target/",
     ),
     ("nodes", "needs a pod, and there are no nodes"),
 ];

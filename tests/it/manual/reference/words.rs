@@ -33,8 +33,8 @@ When a request to Microsoft Graph or to the token authority fails, the condition
 ## Refusals of the authority
 
 The token authority explains a refusal with a code (`AADSTS` and a number). These have a reason of their own; all others
-are `CredentialRefused`. The operator repeats the request less and less often, up to every five minutes, and at once with
-another credential, so that each heals without a restart.
+are `CredentialRefused`. The operator repeats the request about every 30 s, and at once with another credential, so that
+each heals within a minute, without a restart.
 
 {}",
         meanings("condition", condition::ALL),
