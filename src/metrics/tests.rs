@@ -34,6 +34,7 @@ fn everything_that_is_counted_is_shown() {
     metrics.panicked(Component::Poller);
     metrics.watches(&BTreeMap::from([("ProvisioningFlow", false)]));
     metrics.watches(&BTreeMap::from([("ProvisioningFlow", true)]));
+    metrics.credential_expires("connection".to_owned(), Some(1_800_000_000));
 
     assert_eq!(
         lines(&metrics),
@@ -41,6 +42,7 @@ fn everything_that_is_counted_is_shown() {
             r#"cluster_writes_total{kind="Lease",write="lease"} 1"#,
             r#"cluster_writes_total{kind="OutboundProvisioningFlowSet",write="status"} 1"#,
             r#"cluster_writes_total{kind="ProvisioningFlow",write="write_intent"} 1"#,
+            "credential_expiry_timestamp_seconds 1800000000",
             r#"invalid_resources_total{kind="OutboundProvisioningFlowSet"} 1"#,
             "leader 1",
             r#"panics_total{component="poller"} 1"#,
@@ -58,7 +60,28 @@ fn everything_that_is_counted_is_shown() {
 fn what_needs_no_label_is_shown_from_the_start() {
     let metrics = Metrics::new();
 
-    assert_eq!(lines(&metrics), ["leader 0", "unknown_readiness_total 0"]);
+    assert_eq!(
+        lines(&metrics),
+        [
+            "credential_expiry_timestamp_seconds 0",
+            "leader 0",
+            "unknown_readiness_total 0"
+        ]
+    );
+}
+
+#[test]
+fn of_several_credentials_the_first_end_is_shown() {
+    let metrics = Metrics::new();
+    let shown = || lines(&metrics).remove(0);
+    for (connection, expiry) in [("a", Some(300)), ("b", Some(200)), ("c", None)] {
+        metrics.credential_expires(connection.to_owned(), expiry);
+    }
+    assert_eq!(shown(), "credential_expiry_timestamp_seconds 200");
+    metrics.credential_expires("b".to_owned(), None);
+    assert_eq!(shown(), "credential_expiry_timestamp_seconds 300");
+    metrics.credential_expires("a".to_owned(), None);
+    assert_eq!(shown(), "credential_expiry_timestamp_seconds 0");
 }
 
 #[test]
@@ -75,7 +98,7 @@ fn requests_are_counted_and_those_that_left_are_timed() {
     observe(Operation::CreateFlow, refused, Duration::ZERO);
 
     assert_eq!(
-        lines(&metrics)[..4],
+        lines(&metrics)[1..5],
         [
             r#"graph_request_duration_seconds_count{operation="CreateFlow"} 1"#,
             r#"graph_request_duration_seconds_sum{operation="CreateFlow"} 1.5"#,
