@@ -1,7 +1,9 @@
 //! Each credential is replaced while flows are created.
 
+use std::time::Duration;
+
 use industrydata_operator::api::GraphConnection;
-use industrydata_simulator::{ClientSecret, Operation};
+use industrydata_simulator::{ClientSecret, Effect, Operation, Rule};
 use serde_json::{Value, json};
 
 use super::{
@@ -15,6 +17,9 @@ use crate::test_env::TestEnv;
 
 /// Sets, with a flow of each of the four types.
 const SETS: usize = 50;
+
+/// How long a create takes until all credentials have been replaced: as 16 are in progress at a time, 200 take a minute.
+const CREATE: Duration = Duration::from_secs(5);
 
 /// Waits until more flows have been created.
 async fn created(env: &TestEnv, more: usize) {
@@ -32,6 +37,8 @@ async fn each_credential_is_replaced_while_200_flows_are_created_and_nothing_twi
     let mut env = set_up("rotation").await;
     env.simulator
         .configure(|behavior| behavior.application_writes = true);
+    let slow = Rule::new(Effect::DelayBefore(CREATE)).on(Operation::CreateFlow);
+    let slow = env.simulator.inject(slow.always());
     env.start_operator(&[]).await;
     env.apply(connection()).await.unwrap();
     let sets = (0..SETS).flat_map(|number| {
@@ -71,6 +78,8 @@ async fn each_credential_is_replaced_while_200_flows_are_created_and_nothing_twi
         .await;
     created(&env, 10).await;
     env.apply(refresh_token("canary-refresh-1")).await.unwrap();
+    created(&env, 1).await;
+    env.simulator.remove_rule(slow);
 
     all_ready(&env).await;
     env.connection_where(|one: &GraphConnection| ready(one) == "True/Ready")
