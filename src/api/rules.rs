@@ -41,18 +41,21 @@ pub(super) fn tenant() -> Rule {
 
 /// Requires the name of an object in the cluster.
 pub(super) fn object_name() -> Rule {
-    let label = LABEL.replace("A-Z", "");
-    Rule::new(format!("self.matches('^{label}([.]{label})*$')")).message(
+    named_object().message(
         "name must be the name of an object in the cluster: lower-case letters, digits, '-' and '.'",
     )
 }
 
 /// Requires the name of a service account. An empty name would be taken for that of another account by some clients.
 pub(super) fn service_account_name() -> Rule {
-    let label = LABEL.replace("A-Z", "");
-    Rule::new(format!("self.matches('^{label}([.]{label})*$')")).message(
+    named_object().message(
         "serviceAccountName must be the name of a ServiceAccount: lower-case letters, digits, '-' and '.'",
     )
+}
+
+fn named_object() -> Rule {
+    let label = LABEL.replace("A-Z", "");
+    Rule::new(format!("self.matches('^{label}([.]{label})*$')"))
 }
 
 /// Requires a date and time with a time zone.
