@@ -22,8 +22,9 @@ macro_rules! module {
 /// A program of others, built from its published Go module on first use. The versions are in `tools/*/go.mod`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
-    /// Tells how healthy [Argo CD](https://github.com/argoproj/argo-cd) takes objects to be; see `tools/argo-health/main.go`.
-    ArgoHealth,
+    /// Shows what [Argo CD](https://github.com/argoproj/argo-cd) makes of objects: their health, and the actions that it
+    /// offers and runs; see `tools/argo-cd/main.go`.
+    ArgoCd,
     /// Finds what is risky in manifests: [kube-score](https://github.com/zegl/kube-score).
     KubeScore,
     /// Compares manifests with schemas: [kubeconform](https://github.com/yannh/kubeconform).
@@ -82,7 +83,7 @@ impl Tool {
 
     fn module(self) -> Module {
         match self {
-            Self::ArgoHealth => module!("argo-health", "go.mod", "go.sum", "main.go"),
+            Self::ArgoCd => module!("argo-cd", "go.mod", "go.sum", "main.go"),
             Self::KubeScore => module!("kube-score", "go.mod", "go.sum"),
             Self::Kubeconform => module!("kubeconform", "go.mod", "go.sum"),
             Self::KustomizeController => {

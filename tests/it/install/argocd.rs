@@ -1,21 +1,44 @@
-//! What Argo CD takes resources for at each stage of their lives: its own code judges live objects.
+//! What Argo CD takes resources for at each stage of their lives, and what its actions do: its own code judges live
+//! objects, and runs the scripts.
 
 use std::collections::BTreeMap;
 
-use industrydata_operator::api::ProvisioningFlow;
+use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
+use industrydata_simulator::{Operation, Options};
 use industrydata_testbed::{Tool, run_with_input};
+use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::{path, unsettled};
 use crate::conditions::is_ready;
 use crate::generated::assert_generated;
-use crate::manifests::sample;
+use crate::manifests::{groups, sample};
 use crate::test_env::TestEnv;
 
 const CONFIG: &str = "deploy/argocd/argocd-cm.yaml";
 
+/// The actions with their scripts. The first is only for flows.
+const ACTIONS: [(&str, &str); 4] = [
+    (
+        "reset",
+        include_str!("../../../deploy/argocd/actions/reset.lua"),
+    ),
+    (
+        "sync-now",
+        include_str!("../../../deploy/argocd/actions/sync-now.lua"),
+    ),
+    (
+        "suspend",
+        include_str!("../../../deploy/argocd/actions/suspend.lua"),
+    ),
+    (
+        "resume",
+        include_str!("../../../deploy/argocd/actions/resume.lua"),
+    ),
+];
+
 #[test]
-fn argo_cd_is_given_the_same_script_for_each_kind() {
+fn argo_cd_is_given_the_same_scripts_for_each_kind() {
     assert_generated(CONFIG, &config());
 }
 
@@ -83,6 +106,69 @@ async fn argo_cd_takes_each_stage_for_what_it_is() {
     env.start_operator(&[]).await;
     let all = ["delete", "industrydata", "--all"];
     env.kubectl(&all).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_actions_of_argo_cd_do_what_their_names_say() {
+    let mut env = TestEnv::set_up("argocd-actions", Options::default()).await;
+    let argo = Argo::new();
+    let (flow, set, connection) = ("pflow/groups", "flowset/north", "gconn/contoso");
+    env.apply_sample_set().await;
+    env.apply(&groups("groups")).await.unwrap();
+    // There is no flow at the service yet that could be reset.
+    assert_eq!(argo.actions(&env, flow).await, "suspend sync-now");
+    env.start_operator(&[]).await;
+    env.flow_where("groups", is_ready).await;
+    assert_eq!(argo.actions(&env, flow).await, "reset suspend sync-now");
+    for other in [set, connection] {
+        assert_eq!(argo.actions(&env, other).await, "suspend sync-now");
+    }
+
+    argo.run(&env, "reset", flow).await;
+    env.flow_where("groups", |flow| reset(flow) == Some(ResetPhase::Accepted))
+        .await;
+    assert_eq!(env.committed(Operation::ResetFlow), 1);
+
+    argo.run(&env, "sync-now", flow).await;
+    env.flow_where("groups", |flow| {
+        let requested = flow.annotations().get("industrydata.dev/requested-at");
+        let handled = flow.status.as_ref();
+        let handled = handled.and_then(|one| one.last_handled_reconcile_at.as_ref());
+        requested.is_some() && requested == handled && is_ready(flow)
+    })
+    .await;
+
+    for resource in [flow, set, connection] {
+        argo.run(&env, "suspend", resource).await;
+        argo.says(&env, &[(name(resource), "Suspended")]).await;
+        assert_eq!(argo.actions(&env, resource).await, "resume sync-now");
+        argo.run(&env, "resume", resource).await;
+        argo.says(&env, &[(name(resource), "Healthy")]).await;
+    }
+    assert_eq!(env.committed(Operation::ResetFlow), 1);
+    // An action patches what it is about, and leaves empty objects and lists as they are.
+    let declared = live(&env, flow).await["spec"].clone();
+    assert_eq!(declared["suspend"], json!(false));
+
+    env.patch_flow("groups", json!({ "managementPolicy": "Observe" }))
+        .await;
+    assert_eq!(argo.actions(&env, flow).await, "suspend sync-now");
+    env.stop_operator().await;
+    let delete = ["delete", flow, "--wait=false"];
+    env.kubectl(&delete).await.unwrap();
+    assert_eq!(argo.actions(&env, flow).await, "");
+    env.start_operator(&[]).await;
+    env.kubectl(&["delete", "industrydata", "--all"])
+        .await
+        .unwrap();
+}
+
+fn reset(flow: &ProvisioningFlow) -> Option<ResetPhase> {
+    flow.status.as_ref()?.reset.as_ref()?.phase
+}
+
+fn name(resource: &str) -> &str {
+    resource.split('/').next_back().unwrap()
 }
 
 /// What no test can hold for long enough on a live object.
@@ -191,34 +277,74 @@ impl Argo {
     }
 
     async fn healths(&self, objects: &[&Value]) -> Vec<String> {
-        let mut argo = Tool::ArgoHealth.command().await.unwrap();
-        argo.arg(self.config.path());
+        self.answers(&["health"], objects).await
+    }
+
+    /// The names of the actions that can be run on a resource, separated by spaces.
+    async fn actions(&self, env: &TestEnv, resource: &str) -> String {
+        let object = live(env, resource).await;
+        self.answers(&["actions"], &[&object]).await.remove(0)
+    }
+
+    /// Runs an action on a resource, as the server of Argo CD does: with a patch.
+    async fn run(&self, env: &TestEnv, action: &str, resource: &str) {
+        let object = live(env, resource).await;
+        let patch = self.answers(&["run", action], &[&object]).await.remove(0);
+        let patch = ["patch", resource, "--type=merge", "--patch", &patch];
+        env.kubectl(&patch).await.unwrap();
+    }
+
+    /// One line of output for each object.
+    async fn answers(&self, command: &[&str], objects: &[&Value]) -> Vec<String> {
+        let mut argo = Tool::ArgoCd.command().await.unwrap();
+        argo.arg(self.config.path()).args(command);
         let input: String = objects.iter().map(ToString::to_string).collect();
-        let healths = run_with_input(&mut argo, &input).await.unwrap();
-        assert_eq!(healths.lines().count(), objects.len());
-        healths.lines().map(str::to_owned).collect()
+        let answers = run_with_input(&mut argo, &input).await.unwrap();
+        assert_eq!(answers.lines().count(), objects.len());
+        answers.lines().map(str::to_owned).collect()
     }
 }
 
-/// The file that the script makes.
+async fn live(env: &TestEnv, resource: &str) -> Value {
+    let get = ["get", resource, "--output", "json"];
+    serde_json::from_str(&env.kubectl(&get).await.unwrap()).unwrap()
+}
+
+/// The file that the scripts make.
 fn config() -> String {
-    let script = include_str!("../../../deploy/argocd/health.lua");
-    let lines: String = script
-        .lines()
-        .flat_map(|line| ["    ", line, "\n"])
-        .collect();
+    let health = indented(include_str!("../../../deploy/argocd/health.lua"), 4);
     let kinds = [
-        "GraphConnection",
-        "OutboundProvisioningFlowSet",
-        "ProvisioningFlow",
+        ("GraphConnection", &ACTIONS[1..]),
+        ("OutboundProvisioningFlowSet", &ACTIONS[1..]),
+        ("ProvisioningFlow", &ACTIONS[..]),
     ];
-    let entries = kinds.map(|kind| {
-        format!("  resource.customizations.health.industrydata.dev_{kind}: |\n{lines}")
+    let healths = kinds.map(|(kind, _)| {
+        format!("  resource.customizations.health.industrydata.dev_{kind}: |\n{health}")
+    });
+    let actions = kinds.map(|(kind, actions)| {
+        let discovery = indented(include_str!("../../../deploy/argocd/actions/discovery.lua"), 6);
+        let actions = actions.iter().map(|(name, script)| {
+            let script = indented(script, 10);
+            format!("      - name: {name}\n        action.lua: |\n{script}")
+        });
+        let actions = actions.collect::<String>();
+        format!(
+            "  resource.customizations.actions.industrydata.dev_{kind}: |\n    discovery.lua: |\n{discovery}    \
+             definitions:\n{actions}"
+        )
     });
     format!(
-        "# Generated from health.lua. Merge `data` into the ConfigMap of your Argo CD.\n\
+        "# Generated from health.lua and actions/. Merge `data` into the ConfigMap of your Argo CD.\n\
          apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: argocd-cm\n  namespace: argocd\n  labels:\n    \
-         app.kubernetes.io/name: argocd-cm\n    app.kubernetes.io/part-of: argocd\ndata:\n{}",
-        entries.concat()
+         app.kubernetes.io/name: argocd-cm\n    app.kubernetes.io/part-of: argocd\ndata:\n{}{}",
+        healths.concat(),
+        actions.concat()
     )
+}
+
+fn indented(script: &str, spaces: usize) -> String {
+    let lines = script.lines();
+    lines
+        .map(|line| format!("{:spaces$}{line}\n", ""))
+        .collect()
 }

@@ -14,10 +14,10 @@ use industrydata_image::sha256;
 use industrydata_simulator::FlowState;
 use industrydata_testbed::{ControlPlane, Tool, published, run};
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Child;
 
-use super::unsettled;
+use super::{path, unsettled};
 use crate::manifests::{SAMPLES, sample};
 use crate::test_env::{TestEnv, start_plane};
 
@@ -36,7 +36,7 @@ async fn flux_waits_for_flows_tells_which_has_failed_and_prunes_what_is_gone() {
     };
     let four = async || flows().await == 4;
     flux.publish("one", &SAMPLES, |text| text).await;
-    flux.kustomize().await;
+    flux.kustomize(&json!({})).await;
     env.until("four flows at the service", four).await;
     flux.until("Unknown", "Progressing", "one").await;
     let ids = flux.make_ready();
@@ -83,6 +83,31 @@ async fn flux_waits_for_flows_tells_which_has_failed_and_prunes_what_is_gone() {
         env.versions().await.is_empty()
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flux_need_not_wait_for_a_run_of_the_service() {
+    let flux = Flux::start().await;
+    let example = std::fs::read_to_string(path("deploy/flux/synced.yaml")).unwrap();
+    let example: Value = serde_saphyr::from_str(&example).unwrap();
+    let expressions = example["spec"]["healthCheckExprs"].clone();
+    flux.publish("one", &SAMPLES, |text| text).await;
+    flux.kustomize(&json!({ "healthCheckExprs": expressions }))
+        .await;
+    flux.until("True", "ReconciliationSucceeded", "one").await;
+    let set = flux.env.simulator.snapshot().sets.remove(0);
+    assert_eq!(set.flows.len(), 4);
+    let not_ready = |flow: &FlowState| flow.resource["readinessStatus"] == "notReady";
+    assert!(set.flows.iter().all(not_ready), "{:?}", set.flows);
+
+    let suspended =
+        |text: String| text.replace("  securityGroup:", "  suspend: true\n  securityGroup:");
+    flux.publish("two", &SAMPLES, suspended).await;
+    flux.until("True", "ReconciliationSucceeded", "two").await;
+
+    let id = &set.flows[0].id;
+    flux.env.simulator.set_readiness(id, "failed").unwrap();
+    flux.tells_of_a_failed_flow("two").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,8 +217,8 @@ impl Flux {
         .unwrap();
     }
 
-    async fn kustomize(&self) {
-        let kustomization = json!({
+    async fn kustomize(&self, more: &Value) {
+        let mut kustomization = json!({
             "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
             "metadata": { "name": "provisioning" },
             "spec": {
@@ -202,7 +227,9 @@ impl Flux {
                 "sourceRef": { "kind": "GitRepository", "name": "provisioning" },
             },
         });
-        self.env.apply(&kustomization.to_string()).await.unwrap();
+        let spec = kustomization["spec"].as_object_mut().unwrap();
+        spec.extend(more.as_object().unwrap().clone());
+        self.env.apply(&kustomization).await.unwrap();
     }
 
     /// Waits until the Kustomization says which flow is in its way, which it does at once.

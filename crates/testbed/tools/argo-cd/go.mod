@@ -1,10 +1,11 @@
-module industrydata.dev/testbed/tools/argo-health
+module industrydata.dev/testbed/tools/argo-cd
 
 go 1.26.0
 
 require (
 	github.com/argoproj/argo-cd/v3 v3.2.0
 	github.com/argoproj/gitops-engine v0.7.1-0.20251006172252-b89b0871b414
+	github.com/evanphx/json-patch/v5 v5.9.11
 	k8s.io/apimachinery v0.34.0
 )
 
@@ -39,7 +40,6 @@ require (
 	github.com/dlclark/regexp2 v1.11.5 // indirect
 	github.com/emicklei/go-restful/v3 v3.12.2 // indirect
 	github.com/emirpasic/gods v1.18.1 // indirect
-	github.com/evanphx/json-patch/v5 v5.9.11 // indirect
 	github.com/exponent-io/jsonpath v0.0.0-20210407135951-1de76d718b3f // indirect
 	github.com/fatih/camelcase v1.0.0 // indirect
 	github.com/felixge/httpsnoop v1.0.4 // indirect

@@ -1,0 +1,3 @@
+-- Manages the remote object again.
+obj.spec.suspend = false
+return obj

@@ -1,0 +1,3 @@
+-- Leaves the remote object unchanged until it is resumed.
+obj.spec.suspend = true
+return obj
