@@ -156,8 +156,14 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         let Ok(connected) = &self.located else {
             return Ok(());
         };
+        // Before the first list, one that is in progress already is as good as another: the plan judges whether it is
+        // fresh. So the reconciles of a start share one.
+        let since = match self.input.collection {
+            None => self.context.started,
+            Some(_) => self.started,
+        };
         let request = ListRequest {
-            since: self.started,
+            since,
             priority: Priority::Change,
             source: self.source(),
         };

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::failpoint;
@@ -65,6 +66,14 @@ pub enum News {
     Panicked,
 }
 
+/// What the last round of a poller has found.
+#[derive(Default)]
+struct Schedule {
+    interest: Arc<Interest>,
+    /// When the next collection is due, or `None` if nothing needs to be polled.
+    due: Option<Instant>,
+}
+
 /// Poller of the service for one connection.
 pub struct Poller {
     client: Client,
@@ -72,6 +81,8 @@ pub struct Poller {
     flows: Mutex<HashMap<FlowSetId, Arc<Collection<Flow>>>>,
     sweeps: Sweeps,
     batches: SharedLists,
+    /// Whether a list or a change may have made a poll due earlier than it was.
+    rescheduled: AtomicBool,
     interest: Box<dyn Fn() -> Arc<Interest> + Send + Sync>,
     tell: Box<dyn Fn(News) + Send + Sync>,
 }
@@ -90,6 +101,7 @@ impl Poller {
             flows: Mutex::default(),
             sweeps: Sweeps::default(),
             batches: SharedLists::new("$batch"),
+            rescheduled: AtomicBool::new(true),
             interest: Box::new(interest),
             tell: Box::new(tell),
         }
@@ -97,9 +109,9 @@ impl Poller {
 
     /// Polls until `stop` is cancelled.
     pub async fn run(&self, stop: CancellationToken) {
-        let (mut panics, mut known) = (0, Arc::default());
+        let (mut panics, mut schedule) = (0, Schedule::default());
         while !stop.is_cancelled() {
-            let round = AssertUnwindSafe(self.round(&mut known)).catch_unwind();
+            let round = AssertUnwindSafe(self.round(&mut schedule)).catch_unwind();
             tokio::select! {
                 ended = round => panics = self.after_round(ended.is_err(), panics),
                 () = stop.cancelled() => return,
@@ -111,14 +123,20 @@ impl Poller {
         }
     }
 
-    async fn round(&self, known: &mut Arc<Interest>) {
+    async fn round(&self, schedule: &mut Schedule) {
         failpoint::panic_in_poller();
         let interest = (self.interest)();
-        if !Arc::ptr_eq(known, &interest) {
+        let is_new = !Arc::ptr_eq(&schedule.interest, &interest);
+        if is_new {
             self.forget_all_but(&interest);
-            *known = interest.clone();
+            schedule.interest = interest.clone();
         }
-        self.poll(&interest).await;
+        // At rest, the thousands of sets of a large tenant are looked through once a poll and not each second.
+        let is_rescheduled = self.rescheduled.swap(false, Ordering::Relaxed);
+        if is_new || is_rescheduled || schedule.due.is_some_and(|due| due <= Instant::now()) {
+            self.poll(&interest).await;
+            schedule.due = self.next_due(&interest);
+        }
     }
 
     /// Returns the number of consecutive rounds that panicked, limited to the number that affects the pause.
@@ -144,6 +162,12 @@ impl Poller {
     pub async fn sets_since(&self, request: ListRequest) -> Arc<Snapshot<FlowSet>> {
         let list = async || {
             sleep(GATHERING).await;
+            if self.sweeps.is_first_in_progress() {
+                self.sweep_since(request).await;
+                if let Some(swept) = self.sets.newer_than(request.since) {
+                    return swept;
+                }
+            }
             self.list_sets(request.priority).await
         };
         self.sets.since(request.since, list).await
@@ -156,7 +180,7 @@ impl Poller {
         let list = async || {
             let waiting = (request.source == ListSource::Any).then(|| self.sweeps.wait());
             sleep(GATHERING).await;
-            if waiting.is_some() && self.sweeps.pays_for_waiting(self.known_sets()) {
+            if waiting.is_some() && self.is_swept() {
                 self.sweep_since(request).await;
                 if let Some(swept) = flows.newer_than(request.since) {
                     return swept;
@@ -168,15 +192,27 @@ impl Poller {
         flows.since(request.since, list).await
     }
 
+    /// Returns whether a sweep is the best way to list the flows of a set for a reconcile: because many wait for lists, or
+    /// because it shows all that a start needs, and is in progress already.
+    fn is_swept(&self) -> bool {
+        self.sweeps.is_first_in_progress() || self.sweeps.pays_for_waiting(self.known_sets())
+    }
+
     /// Records that this process has just changed or created a set.
     pub fn amend_sets(&self, created: Option<FlowSet>) {
         self.sets.amend(created, |one, other| one.id == other.id);
+        self.reschedule();
     }
 
     /// Records that this process has just changed or created a flow of a set.
     pub fn amend_flows(&self, set: &FlowSetId, created: Option<Flow>) {
         let flows = self.flows_of(set);
         flows.amend(created, |one, other| one.id == other.id);
+        self.reschedule();
+    }
+
+    fn reschedule(&self) {
+        self.rescheduled.store(true, Ordering::Relaxed);
     }
 
     /// Lists all collections that are due.
@@ -222,6 +258,15 @@ impl Poller {
             soon += usize::from(wait <= cadence.interval / SOON_SHARE);
         }
         (due, soon)
+    }
+
+    /// Returns when the next collection is due, or `None` if nothing needs to be polled.
+    fn next_due(&self, interest: &Interest) -> Option<Instant> {
+        let sets = interest.sets.map(|cadence| self.sets.due_in(cadence));
+        let flows = interest.flows.iter();
+        let flows = flows.map(|(set, cadence)| self.flows_of(set).due_in(*cadence));
+        let wait = flows.chain(sets).min()?;
+        Some(Instant::now() + wait)
     }
 
     /// Returns the number of sets in the last list, or of those that resources refer to.

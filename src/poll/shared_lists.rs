@@ -66,6 +66,11 @@ impl SharedLists {
         is_over.then_some(support)
     }
 
+    /// Returns whether no attempt has ended yet.
+    pub(super) fn is_untried(&self) -> bool {
+        self.state().began.is_none()
+    }
+
     /// Returns whether the last attempt began after `moment`, whatever became of it.
     pub(super) fn began_since(&self, moment: Instant) -> bool {
         self.state().began.is_some_and(|began| began >= moment)

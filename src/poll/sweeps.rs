@@ -36,6 +36,11 @@ impl Sweeps {
         Waiting(self)
     }
 
+    /// Returns whether the first sweep of this process is in progress.
+    pub(super) fn is_first_in_progress(&self) -> bool {
+        self.lists.is_untried() && self.turn.try_lock().is_err()
+    }
+
     /// Returns whether a sweep over about `sets` sets is the cheapest way to list the flows of those that reconciles are
     /// waiting for.
     pub(super) fn pays_for_waiting(&self, sets: usize) -> bool {

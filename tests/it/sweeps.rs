@@ -185,6 +185,33 @@ async fn reconciles_that_wait_for_many_sets_share_a_sweep() {
     assert_eq!(tenant.requests(), [1, 0, 9]);
 }
 
+/// A start reconciles thousands of resources one after the other, so that few of them wait at a time.
+#[tokio::test]
+async fn the_few_reconciles_that_wait_during_the_first_sweep_share_it() {
+    let tenant = Tenant::with_sets(12).await;
+    tenant
+        .simulator
+        .configure(|behavior| behavior.page_size = 4);
+    let slow = Effect::DelayBefore(Duration::from_millis(200));
+    tenant.simulator.inject(Rule::new(slow).always());
+    let start = ListRequest {
+        since: Instant::now(),
+        priority: Priority::Change,
+        source: ListSource::Any,
+    };
+    tenant.run();
+    let (sets, flows) = tokio::join!(
+        tenant.poller.sets_since(start),
+        tenant.poller.flows_since(&tenant.sets[11], start)
+    );
+    assert_eq!(sets.outcome.as_ref().unwrap().items.len(), 12);
+    assert_eq!(flows.outcome.as_ref().unwrap().items.len(), 2);
+    assert_eq!(tenant.requests(), [3, 0, 0], "pages of the sweep");
+    // Afterwards nobody waits for a sweep of all sets because of one.
+    tenant.list(&tenant.sets[..1], ListSource::Any).await;
+    assert_eq!(tenant.requests(), [3, 0, 1]);
+}
+
 #[tokio::test]
 async fn where_expand_is_not_supported_each_set_is_listed_and_it_is_not_tried_again() {
     for reception in [Reception::Refuse, Reception::Ignore] {

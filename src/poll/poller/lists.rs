@@ -36,6 +36,7 @@ impl Poller {
         warn_of_unread(before.as_deref(), &now, "sets");
         let difference = difference(before.as_deref(), &now, |set| &set.id).await;
         self.sets.compared(difference.is_news());
+        self.reschedule();
         self.tell_sets(&difference, &now);
         now
     }
@@ -73,6 +74,7 @@ impl Poller {
         warn_of_unread(before.as_deref(), &now, "flows");
         let difference = difference(before.as_deref(), &now, |flow| &flow.id).await;
         flows.compared(difference.is_news());
+        self.reschedule();
         self.tell_flows(set, &difference, &now);
         now
     }
