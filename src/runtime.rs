@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::join_all;
 use kube::api::{Api, ListParams};
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Reporter;
 use kube::{Client, Config};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -26,7 +26,9 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use crate::admin::{self, ReadyState, ServerState};
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::clients::Clients;
-use crate::controller::{DEFINITIONS_MISSING, FIELD_MANAGER, Scope, Shared, Spawn, run_scope};
+use crate::controller::{
+    DEFINITIONS_MISSING, FIELD_MANAGER, Publisher, Scope, Shared, Spawn, run_scope,
+};
 use crate::graph::{Transport, TransportError};
 use crate::lease::{self, Elector, LeaseGuard, LeaseLost, LeaseSettings};
 use crate::metrics::{Component, Metrics};
@@ -236,7 +238,7 @@ impl Operator {
             watches: self.clients.watches.clone(),
             cluster: self.clients.cluster.clone(),
             secrets: self.clients.secrets.clone(),
-            recorder: Recorder::new(self.clients.cluster.clone(), reporter),
+            publisher: Publisher::new(self.clients.cluster.clone(), reporter),
             transport: self.transport.clone(),
             workload_identity_audience: self.settings.workload_identity_audience.clone(),
             lease_guard: lease_guard.clone(),

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use kube::core::Selector;
-use kube::runtime::events::Recorder;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +13,7 @@ use crate::plan::Limits;
 
 use super::cache::ReconcileCache;
 use super::index::Index;
+use super::publisher::Publisher;
 use super::secrets::Secrets;
 use super::session::Sessions;
 use super::turns::Turns;
@@ -38,7 +38,7 @@ pub struct Context {
     /// Guard of the lease, which permits writes.
     pub lease_guard: LeaseGuard,
     /// Publisher of events.
-    pub recorder: Recorder,
+    pub publisher: Publisher,
     /// Metrics of the operator.
     pub metrics: Metrics,
     /// Durations on which the protocols depend.

@@ -26,6 +26,7 @@ mod index;
 mod interest;
 mod managed;
 mod object_name;
+mod publisher;
 mod reconciliation;
 mod schedule;
 mod secrets;
@@ -39,6 +40,7 @@ mod watch;
 pub use cluster::FIELD_MANAGER;
 pub use context::Context;
 pub use error::ReconcileError;
+pub use publisher::Publisher;
 pub use session::Spawn;
 pub use watch::{DEFINITIONS_MISSING, Scope, Shared, run as run_scope};
 

@@ -54,7 +54,7 @@ impl<K: Managed> Reconciliation<'_, K> {
             secondary: None,
         };
         let about = self.input.resource.object_ref(&());
-        let publishing = self.context.recorder.publish(&event, &about);
+        let publishing = self.context.publisher.publish(&event, &about);
         match failpoint::around(publishing).await {
             Ok(()) => self.context.metrics.cluster_write(K::LABEL, Write::Event),
             Err(error) => tracing::warn!(error = with_causes(&error), "failed to publish an event"),

@@ -15,7 +15,6 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::Api;
 use kube::core::{DeserializeGuard, Selector};
-use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource};
@@ -36,6 +35,7 @@ use super::credentials::Credentials;
 use super::dispatch::Dispatcher;
 use super::index::{Index, SharedIndex};
 use super::managed::Managed;
+use super::publisher::Publisher;
 use super::secrets::{MAX_CONCURRENT_READS, Secrets};
 use super::session::{Sessions, Spawn};
 use super::triggers::{Queues, Switchboard, Triggers};
@@ -91,7 +91,7 @@ pub struct Scope {
     /// For reading Secrets.
     pub secrets: Client,
     /// Publishes events.
-    pub recorder: Recorder,
+    pub publisher: Publisher,
     /// The service.
     pub transport: Transport,
     /// For whom tokens of service accounts are issued.
@@ -163,7 +163,7 @@ impl Scope {
             stop: stop.clone(),
             started: tokio::time::Instant::now(),
             lease_guard: self.lease_guard.clone(),
-            recorder: self.recorder.clone(),
+            publisher: self.publisher.clone(),
             metrics: self.metrics.clone(),
             limits: self.limits,
             selector: self.selector.clone(),

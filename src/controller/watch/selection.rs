@@ -110,7 +110,7 @@ async fn release<K: Managed>(seen: &K, context: &Context) -> Result<(), Reconcil
         secondary: None,
     };
     let about = newest.object_ref(&());
-    match failpoint::around(context.recorder.publish(&event, &about)).await {
+    match failpoint::around(context.publisher.publish(&event, &about)).await {
         Ok(()) => context.metrics.cluster_write(K::LABEL, Write::Event),
         Err(error) => tracing::warn!(error = with_causes(&error), "failed to publish an event"),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::{Event, EventType};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 
@@ -14,12 +14,13 @@ use crate::metrics::Metrics;
 
 use super::Scope;
 use crate::controller::managed::Managed;
+use crate::controller::publisher::Publisher;
 use crate::controller::session::Spawn;
 
 /// Filter that removes unparsable objects from a watch.
 pub(super) struct ParseGuard<K: Managed> {
     store: Store<K>,
-    recorder: Recorder,
+    publisher: Publisher,
     metrics: Metrics,
     spawn: Spawn,
 }
@@ -28,7 +29,7 @@ impl<K: Managed> ParseGuard<K> {
     pub(super) fn new(scope: &Scope, store: Store<K>) -> Self {
         Self {
             store,
-            recorder: scope.recorder.clone(),
+            publisher: scope.publisher.clone(),
             metrics: scope.metrics.clone(),
             spawn: scope.spawn.clone(),
         }
@@ -86,7 +87,7 @@ impl<K: Managed> ParseGuard<K> {
         };
         tracing::warn!(object = ?about.name, namespace = ?about.namespace, error = %invalid.error, "ignored a resource that this version cannot parse");
         self.metrics.invalid_resource(K::LABEL);
-        let recorder = self.recorder.clone();
+        let publisher = self.publisher.clone();
         (self.spawn)(Box::pin(async move {
             let event = Event {
                 type_: EventType::Warning,
@@ -95,7 +96,7 @@ impl<K: Managed> ParseGuard<K> {
                 action: "Parse".to_owned(),
                 secondary: None,
             };
-            if let Err(error) = failpoint::around(recorder.publish(&event, &about)).await {
+            if let Err(error) = failpoint::around(publisher.publish(&event, &about)).await {
                 tracing::warn!(%error, "failed to publish an event");
             }
         }));
