@@ -1,8 +1,8 @@
 //! Request budget of one account: the rate of requests, their order, and the pauses that the service
 //! requests.
 //!
-//! A token bucket with an adaptive rate, which is halved when the service throttles and rises again
-//! slowly while the service responds. `Retry-After` closes the bucket for all requests. Requests wait in
+//! A token bucket with an adaptive rate, which is lowered when the service throttles and rises again
+//! while the service responds, slowly where it throttled before. `Retry-After` closes the bucket for all requests. Requests wait in
 //! one queue for each priority: a lower priority is served only while the higher ones are empty, and
 //! each priority is served in order of arrival.
 //!

@@ -6,11 +6,24 @@ use tokio::time::Instant;
 
 const SLOWEST: f64 = 0.01;
 const FASTEST: f64 = 10_000.0;
-/// Minimum rate as a share of the ceiling, so that the operator always makes progress: five halvings,
-/// 1/2⁵.
-const FLOOR: f64 = 1.0 / 32.0;
-/// Increase of the rate as a share of the ceiling. With one per second, the way from the floor back to
-/// the ceiling takes a minute: 60 × 1/60.
+/// Share of the rate that is left after the service has throttled for the first time, or at a rate that is not near the
+/// one at which it throttled before.
+const DECREASE: f64 = 0.5;
+/// The same near that rate. What the service allows is then known, and half of it would be wasted.
+const DECREASE_NEAR: f64 = 0.9;
+/// What is near the rate at which the service throttled: at least this share of it.
+const NEAR: f64 = 0.75;
+/// Share of the gap to that rate by which the rate rises in a second: half of the gap in 11 s, most of it in a minute.
+const APPROACH: f64 = 1.0 / 16.0;
+/// Minimum increase in a second, as a share of that rate. From a tenth below it, it is thus exceeded after 18 s for the
+/// approach and 26 s for the rest, in which a pause of a second is 2 %.
+const CREEP: f64 = 0.002;
+/// How far that rate has to be exceeded before the service is believed to allow more.
+const EXCEEDED: f64 = 1.02;
+/// By how much more is then assumed. Each further time the factor is squared, so that a service that no longer throttles
+/// gets a hundred times as much after five times.
+const GROWTH: f64 = 1.1;
+/// Increase of the rate as a share of the ceiling while no such rate is known.
 const RAISE: f64 = 1.0 / 60.0;
 /// Minimum time between two increases, regardless of the number of responses.
 const RAISE_INTERVAL: Duration = Duration::from_secs(1);
@@ -24,11 +37,22 @@ pub(in crate::graph) const MAX_PAUSE: Duration = Duration::from_hours(1);
 /// for another tick.
 const ROUNDING: f64 = 1e-9;
 
+/// What the service has shown of the rate that it allows.
+#[derive(Debug)]
+struct Limit {
+    /// Rate at which it throttled, or that is assumed since it has allowed more.
+    rate: f64,
+    /// By how much more is assumed the next time.
+    growth: f64,
+}
+
 #[derive(Debug)]
 pub(super) struct Bucket {
     ceiling: f64,
     burst: f64,
     rate: f64,
+    /// `None` if the service has not throttled, or has allowed the ceiling since.
+    limit: Option<Limit>,
     /// Tokens at the time `counted`.
     tokens: f64,
     /// Never before `opens`: no tokens accumulate while the bucket is closed.
@@ -47,6 +71,7 @@ impl Bucket {
             ceiling,
             burst,
             rate: ceiling,
+            limit: None,
             tokens: burst,
             counted: now,
             opens: now,
@@ -55,8 +80,8 @@ impl Bucket {
         }
     }
 
-    /// Changes the limits. A rate at the ceiling follows the ceiling; a reduced rate is kept, between
-    /// the new floor and the new ceiling. Tokens are not added, and not removed within the new burst.
+    /// Changes the limits. A rate at the ceiling follows the ceiling; a reduced rate is kept, up to the
+    /// new ceiling. Tokens are not added, and not removed within the new burst.
     pub(super) fn set_limits(&mut self, per_second: f64, burst: u32, now: Instant) {
         self.count(now);
         let free = self.rate >= self.ceiling && self.throttlings == 0;
@@ -64,7 +89,7 @@ impl Bucket {
         self.rate = if free {
             self.ceiling
         } else {
-            self.rate.clamp(self.ceiling * FLOOR, self.ceiling)
+            self.rate.min(self.ceiling)
         };
         self.burst = f64::from(burst.max(1));
         self.tokens = self.tokens.min(self.burst);
@@ -100,9 +125,12 @@ impl Bucket {
     pub(super) fn throttled(&mut self, pause: Option<Duration>, now: Instant) {
         self.count(now);
         // Requests that were in progress at the first 429 are throttled, too. They belong to the same
-        // episode, and must not halve the rate once more each.
+        // episode, and must not lower the rate once more each.
         if now >= self.opens {
-            self.rate = (self.rate / 2.0).max(self.ceiling * FLOOR);
+            // If the one request after a pause is throttled, too, the reason is not the rate.
+            if self.throttlings == 0 {
+                self.slow_down();
+            }
             self.throttlings = self.throttlings.saturating_add(1);
             self.raised = now;
         }
@@ -121,8 +149,39 @@ impl Bucket {
         self.throttlings = 0;
         if now.saturating_duration_since(self.raised) >= RAISE_INTERVAL {
             self.count(now);
-            self.rate = (self.rate + self.ceiling * RAISE).min(self.ceiling);
+            self.speed_up();
             self.raised = now;
+        }
+    }
+
+    fn slow_down(&mut self) {
+        let is_near = |limit: &Limit| self.rate >= NEAR * limit.rate;
+        let decrease = if self.limit.as_ref().is_some_and(is_near) {
+            DECREASE_NEAR
+        } else {
+            DECREASE
+        };
+        self.limit = Some(Limit {
+            rate: self.rate,
+            growth: GROWTH,
+        });
+        self.rate = (self.rate * decrease).max(SLOWEST);
+    }
+
+    fn speed_up(&mut self) {
+        self.rate += match &mut self.limit {
+            None => self.ceiling * RAISE,
+            Some(limit) => {
+                if self.rate >= EXCEEDED * limit.rate {
+                    limit.rate *= limit.growth;
+                    limit.growth *= limit.growth;
+                }
+                ((limit.rate - self.rate) * APPROACH).max(limit.rate * CREEP)
+            }
+        };
+        if self.rate >= self.ceiling {
+            self.rate = self.ceiling;
+            self.limit = None;
         }
     }
 
@@ -154,3 +213,6 @@ fn ceiling(per_second: f64) -> f64 {
 fn as_tokens(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::MAX, f64::from)
 }
+
+#[cfg(test)]
+mod tests;

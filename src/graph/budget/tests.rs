@@ -40,7 +40,7 @@ async fn new_limits_keep_a_pause_and_a_rate_that_was_forced_down() {
     );
     budget.throttled(Some(60 * SECOND));
     assert!((rate_of(&budget) - 16.0).abs() < f64::EPSILON);
-    for (ceiling, rate) in [(64.0, 16.0), (8.0, 8.0), (1024.0, 32.0)] {
+    for (ceiling, rate) in [(64.0, 16.0), (8.0, 8.0), (1024.0, 8.0)] {
         budget.set_limits(limits(ceiling, 5));
         assert!((rate_of(&budget) - rate).abs() < f64::EPSILON, "{ceiling}");
         assert_eq!(budget.closed_for(), 60 * SECOND);
@@ -274,15 +274,28 @@ async fn after_a_pause_there_is_no_burst() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn throttling_halves_the_rate_once_an_episode_down_to_a_floor() {
+async fn throttling_lowers_the_rate_once_an_episode_and_less_near_a_known_limit() {
     let budget = budget(32.0, 1, SECOND);
-    for expected in [16.0, 8.0, 4.0, 2.0, 1.0, 1.0] {
+    for _ in 0..3 {
+        let before = rate_of(&budget);
         for _ in 0..5 {
             budget.throttled(Some(2 * SECOND));
         }
-        assert!((rate_of(&budget) - expected).abs() < f64::EPSILON);
+        assert!((rate_of(&budget) - before / 2.0).abs() < 1e-9);
         advance(2 * SECOND).await;
+        budget.succeeded();
     }
+    while rate_of(&budget) < 7.0 {
+        advance(SECOND).await;
+        budget.succeeded();
+    }
+    let before = rate_of(&budget);
+    budget.throttled(Some(2 * SECOND));
+    assert!((rate_of(&budget) - 0.9 * before).abs() < 1e-9);
+    // Throttled again although only one request was sent: the rate is not the reason.
+    advance(2 * SECOND).await;
+    budget.throttled(Some(2 * SECOND));
+    assert!((rate_of(&budget) - 0.9 * before).abs() < 1e-9);
 }
 
 #[tokio::test(start_paused = true)]
@@ -301,7 +314,7 @@ async fn good_answers_bring_the_rate_back_in_about_a_minute() {
         budget.succeeded();
         seconds += 1;
     }
-    assert_eq!(seconds, 30);
+    assert!((40..70).contains(&seconds), "{seconds}");
 }
 
 #[tokio::test(start_paused = true)]
