@@ -55,7 +55,7 @@ pub const GROUP: &str = "industrydata.dev";
 /// The finalizer that keeps a resource in the cluster until its remote object is deleted or released.
 pub const FINALIZER: &str = "industrydata.dev/remote";
 
-/// The annotations that the operator reads or writes.
+/// The annotations of the operator and of its chart.
 pub mod annotation {
     words! {
         /// Set by a user: adopt only the remote object with this id.
@@ -70,6 +70,9 @@ pub mod annotation {
         RESET_REQUESTED_AT = "industrydata.dev/reset-requested-at";
         /// Set by a user to `"true"` on a resource that is being deleted: release it without a request to the service.
         ABANDON = "industrydata.dev/abandon";
+        /// Set by a user to the name of the resource: permits its deletion where the chart's guard against accidental
+        /// deletions is installed.
+        CONFIRM_DELETION = "industrydata.dev/confirm-deletion";
         /// Set by a user on the Secret of a client secret: when it expires, such as `2027-06-30T00:00:00Z`.
         EXPIRES_AT = "industrydata.dev/expires-at";
         /// Set by a user on an `OutboundProvisioningFlowSet`: the other namespaces, separated by commas, that may have

@@ -60,6 +60,18 @@ async fn wrong_values_are_refused_with_a_message_that_names_them() {
             "'/resources': additional properties 'limit'",
         ),
         (
+            json!({ "podSecurityContext": { "runAsNonRoot": false } }),
+            "'/podSecurityContext/runAsNonRoot': value must be true",
+        ),
+        (
+            json!({ "podSecurityContext": { "runAsUser": 0 } }),
+            "'/podSecurityContext/runAsUser': minimum: got 0, want 1",
+        ),
+        (
+            json!({ "securityContext": { "allowPrivilegeEscalation": true } }),
+            "'/securityContext/allowPrivilegeEscalation': value must be false",
+        ),
+        (
             json!({ "graph": { "endpoint": "http://a" } }),
             "graph.endpoint is http://a: tokens and secrets",
         ),
@@ -102,6 +114,19 @@ async fn what_the_values_make_is_valid_to_the_api_server() {
         ];
         kubectl(plane, &dry_run, &manifest).await.unwrap();
     }
+}
+
+/// As OpenShift demands it: the namespace determines the ids.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_without_fixed_ids_is_still_no_root() {
+    let without = json!({ "runAsUser": null, "runAsGroup": null, "fsGroup": null });
+    let values = json!({ "podSecurityContext": without });
+    let objects = objects(&render(plane().await, &values).await.unwrap());
+    let pod = &of_kind(&objects, "Deployment")["spec"]["template"]["spec"];
+    let context = json!({ "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } });
+    assert_eq!(pod["securityContext"], context);
+    let test = of_kind(&objects, "Pod");
+    assert_eq!(test["spec"]["securityContext"], context);
 }
 
 #[tokio::test(flavor = "multi_thread")]

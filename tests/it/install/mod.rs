@@ -3,6 +3,7 @@
 mod argocd;
 mod chart;
 mod flux;
+mod guard;
 mod image;
 mod manifests;
 mod metadata;
@@ -112,6 +113,7 @@ fn everything() -> Value {
         "serviceAccount": { "annotations": { "a": "b" } },
         "rbac": { "secretNames": ["contoso", "passwords"] },
         "watchSelector": "team in (a, b)",
+        "deletionGuard": { "enabled": true },
         "ca": { "secretName": "authorities" },
         "proxy": { "https": "http://proxy.example.com:3128", "no": "10.0.0.0/8" },
         "extraArgs": ["--lease-namespace=industrydata-system"],

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use industrydata_operator::api::{custom_resource_definitions, definition_as_yaml};
 use industrydata_testbed::Tool;
 use serde_json::{Value, json};
@@ -84,7 +86,11 @@ fn service_version(objects: &[Value]) -> Value {
     let template = std::fs::read_to_string(path("deploy/olm/clusterserviceversion.yaml")).unwrap();
     let mut version: Value = serde_saphyr::from_str(&template).unwrap();
     let mut deployment = of_kind(objects, "Deployment").clone();
-    let container = &mut deployment["spec"]["template"]["spec"]["containers"][0];
+    let pod = &mut deployment["spec"]["template"]["spec"];
+    // OpenShift assigns the ids of users and groups, and refuses a pod that demands others.
+    let context = pod["securityContext"].as_object_mut().unwrap();
+    context.retain(|name, _| !["runAsUser", "runAsGroup", "fsGroup"].contains(&name.as_str()));
+    let container = &mut pod["containers"][0];
     let image = container["image"].clone();
     // OLM annotates the pods with the namespaces that the operator was installed for; with nothing if these are all.
     let targets =
@@ -100,6 +106,8 @@ fn service_version(objects: &[Value]) -> Value {
         .flat_map(|role| role["rules"].as_array().unwrap().clone())
         .collect();
     let account = name(of_kind(objects, "ServiceAccount"));
+    let icon = BASE64.encode(include_str!("../../../deploy/olm/icon.svg"));
+    version["spec"]["icon"] = json!([{ "base64data": icon, "mediatype": "image/svg+xml" }]);
     version["metadata"]["name"] = json!(format!("{RELEASE}.v{VERSION}"));
     // What a console offers to people who make a resource.
     let examples = serde_json::to_string_pretty(&sample_resources()).unwrap();
