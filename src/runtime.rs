@@ -170,22 +170,22 @@ impl Operator {
         ended
     }
 
-    /// Runs the controllers of all scopes until `stop` is cancelled, and waits for the reconciles in progress.
+    /// Runs the controllers of all scopes, for one shard, until `stop` is cancelled. Waits for the reconciles in progress.
     async fn work(
         &self,
-        shard: Shard,
+        led: Shard,
         lease_guard: LeaseGuard,
         stop: &CancellationToken,
     ) -> Result<(), RuntimeError> {
-        self.metrics.leads(Some(shard));
-        self.readiness.set(ServerState::Leading(shard));
+        self.metrics.leads(Some(led));
+        self.readiness.set(ServerState::Leading(led));
         let tasks = TaskTracker::new();
         let pollers = CancellationToken::new();
         let spawn = spawner(&tasks, &pollers, &self.metrics);
         let exchanges = TaskTracker::new();
         let detach = spawner(&exchanges, &CancellationToken::new(), &self.metrics);
         let namespaces = self.namespaces();
-        let shared = Shared::of(namespaces.len(), self.settings.concurrency, shard);
+        let shared = Shared::of(namespaces.len(), self.settings.concurrency, led);
         let scopes = namespaces.into_iter().map(|namespace| {
             let scope = self.scope(namespace, &shared, &lease_guard, [&spawn, &detach]);
             run_scope(scope, stop.clone())

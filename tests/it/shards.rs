@@ -143,7 +143,7 @@ fn served(env: &TestEnv, log: &str) -> BTreeSet<u8> {
         id.is_some_and(|id| ids.contains(id))
     };
     let sent = journal.entries().iter().filter(is_sent);
-    sent.filter_map(|entry| tenant_of(entry)).collect()
+    sent.filter_map(tenant_of).collect()
 }
 
 fn tenant_of(entry: &Entry) -> Option<u8> {
