@@ -9,7 +9,7 @@
 //!   first records that the number is *changing*, then waits until none of the others is held, and then records the new
 //!   number. A candidate for one of the others either reads that the number is changing, and gives its Lease up, or read
 //!   the old number before, and is then seen by the candidate for the first.
-//! * A Lease that has not changed for its whole duration, before and after the record says *changing*, has no holder: a
+//! * A Lease that has not changed for its whole duration, before and after the record is *changing*, has no holder: a
 //!   renewal on its way would have been too late to count for the process that sent it.
 
 use std::collections::BTreeMap;

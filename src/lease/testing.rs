@@ -144,7 +144,7 @@ impl Family {
         &self.0[usize::from(number) - 1]
     }
 
-    /// A candidate for one of so many shards.
+    /// A candidate for one of this number of shards.
     pub(super) fn elector(&self, identity: &str, shards: u8) -> Elector<Cluster> {
         let settings = settings(identity, ShardCount::new(shards).unwrap());
         Elector::with_stores(|number| self.of(number).clone(), settings, Metrics::new())
