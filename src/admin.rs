@@ -21,6 +21,7 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
+use crate::shard::Shard;
 use crate::watches::Watches;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -33,8 +34,8 @@ pub enum ServerState {
     Starting(&'static str),
     /// Ready; waits for the lease, which another replica may hold.
     Standby,
-    /// Ready; reconciles resources.
-    Leading,
+    /// Ready; reconciles the resources of this shard.
+    Leading(Shard),
     /// No longer ready; finishes the steps in progress.
     Stopping,
 }
@@ -130,23 +131,27 @@ fn ready(readiness: &ReadyState) -> (StatusCode, String) {
     match readiness.state() {
         ServerState::Starting(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
         ServerState::Standby => (StatusCode::OK, "standby\n".to_owned()),
-        ServerState::Leading => leading(readiness),
+        ServerState::Leading(shard) => leading(shard, readiness),
         ServerState::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
     }
 }
 
-fn leading(readiness: &ReadyState) -> (StatusCode, String) {
+fn leading(shard: Shard, readiness: &ReadyState) -> (StatusCode, String) {
+    let leading = match shard {
+        Shard::ONLY => "leading".to_owned(),
+        shard => format!("leading {shard}"),
+    };
     let health = readiness.watches().health();
     let unhealthy: Vec<&str> = health
         .into_iter()
         .filter_map(|(kind, healthy)| (!healthy).then_some(kind))
         .collect();
     if unhealthy.is_empty() {
-        return (StatusCode::OK, "leading\n".to_owned());
+        return (StatusCode::OK, format!("{leading}\n"));
     }
     let kinds = unhealthy.join(", ");
     let line = format!(
-        "leading, but no changes arrive from the cluster for: {kinds}; see the log for the reason\n"
+        "{leading}, but no changes arrive from the cluster for: {kinds}; see the log for the reason\n"
     );
     (StatusCode::SERVICE_UNAVAILABLE, line)
 }

@@ -25,5 +25,6 @@ pub mod poll;
 pub mod ready;
 pub mod runtime;
 pub mod settings;
+pub mod shard;
 pub mod telemetry;
 pub mod watches;

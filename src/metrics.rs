@@ -16,6 +16,7 @@ use prometheus_client::{encoding::text, metrics::histogram::Histogram};
 use tokio::time::Instant;
 
 use crate::graph::{Observer, Operation, RequestOutcome};
+use crate::shard::{Shard, ShardCount};
 
 pub use labels::{Component, ReconcileResult, ResourceKind, TriggerSource, Write};
 
@@ -115,10 +116,17 @@ impl Metrics {
         self.0.cluster_writes.get_or_create(&labels).inc();
     }
 
-    /// Sets whether this process is the leader. The [`Elector`](crate::lease::Elector) calls it, or the
-    /// runtime without leader election.
-    pub fn leads(&self, leads: bool) {
-        self.0.leader.set(leads.into());
+    /// Sets which shard this process leads, or `None` while it leads none. The
+    /// [`Elector`](crate::lease::Elector) calls it, or the runtime without leader election.
+    pub fn leads(&self, shard: Option<Shard>) {
+        self.0.leader.set(shard.is_some().into());
+        let number = shard.map_or(0, Shard::number);
+        self.0.shard.set(number.into());
+    }
+
+    /// Sets how many shards there are.
+    pub fn shards(&self, count: ShardCount) {
+        self.0.shards.set(count.get().into());
     }
 
     /// Counts a resource of this kind that could not be parsed.

@@ -33,6 +33,7 @@ use crate::graph::{Transport, TransportError};
 use crate::lease::{self, Elector, LeaseGuard, LeaseLost, LeaseSettings};
 use crate::metrics::{Component, Metrics};
 use crate::settings::{self, Settings, label_names};
+use crate::shard::{Shard, ShardCount};
 use crate::telemetry::with_causes;
 
 /// Time between two checks for the definitions of the three kinds.
@@ -82,6 +83,8 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), RuntimeError> {
     let metrics = Metrics::new();
+    let lease = settings.lease.as_ref();
+    metrics.shards(lease.map_or(ShardCount::ONE, |lease| lease.shards));
     let readiness = ReadyState::new("waiting for the CustomResourceDefinitions");
     let serving = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -135,24 +138,21 @@ impl Operator {
         };
         self.readiness.set(ServerState::Standby);
         let Some(settings) = &self.settings.lease else {
-            return self.work(LeaseGuard::always(), shutdown).await;
+            return self.work(Shard::ONLY, LeaseGuard::always(), shutdown).await;
         };
-        let mut elector = Elector::new(
-            self.clients.lease.clone(),
-            settings.clone(),
-            self.metrics.clone(),
-        );
+        let mut elector = Elector::new(&self.clients.lease, settings, self.metrics.clone());
         let acquired = self.vital.run(async move {
-            let lease_guard = elector.acquire().await;
-            (elector, lease_guard)
+            let (shard, lease_guard) = elector.acquire().await;
+            (elector, shard, lease_guard)
         });
-        let Some((elector, lease_guard)) = shutdown.run_until_cancelled(acquired).await else {
+        let acquired = shutdown.run_until_cancelled(acquired).await;
+        let Some((elector, shard, lease_guard)) = acquired else {
             return Ok(());
         };
         let stop = shutdown.child_token();
         let finished = CancellationToken::new();
         let keeping = self.vital.run(keep(elector, finished.clone()));
-        let work = self.work(lease_guard, &stop);
+        let work = self.work(shard, lease_guard, &stop);
         tokio::pin!(work, keeping);
         let (ended, elector) = tokio::select! {
             ended = &mut work => {
@@ -160,7 +160,7 @@ impl Operator {
                 (ended, keeping.await.0)
             }
             (elector, lost) = &mut keeping => {
-                self.metrics.leads(false);
+                self.metrics.leads(None);
                 stop.cancel();
                 let lost = lost.map_or(Ok(()), |lost| Err(RuntimeError::LeaseLost(lost)));
                 (work.await.and(lost), elector)
@@ -172,21 +172,22 @@ impl Operator {
         ended
     }
 
-    /// Runs the controllers of all scopes until `stop` is cancelled, and waits for the reconciles in progress.
+    /// Runs the controllers of all scopes, for one shard, until `stop` is cancelled. Waits for the reconciles in progress.
     async fn work(
         &self,
+        led: Shard,
         lease_guard: LeaseGuard,
         stop: &CancellationToken,
     ) -> Result<(), RuntimeError> {
-        self.metrics.leads(true);
-        self.readiness.set(ServerState::Leading);
+        self.metrics.leads(Some(led));
+        self.readiness.set(ServerState::Leading(led));
         let tasks = TaskTracker::new();
         let pollers = CancellationToken::new();
         let spawn = spawner(&tasks, &pollers, &self.metrics);
         let exchanges = TaskTracker::new();
         let detach = spawner(&exchanges, &CancellationToken::new(), &self.metrics);
         let namespaces = self.namespaces();
-        let shared = Shared::of(namespaces.len(), self.settings.concurrency);
+        let shared = Shared::of(namespaces.len(), self.settings.concurrency, led);
         let scopes = namespaces.into_iter().map(|namespace| {
             let scope = self.scope(namespace, &shared, &lease_guard, [&spawn, &detach]);
             run_scope(scope, stop.clone())
@@ -207,7 +208,7 @@ impl Operator {
         // They have time limits, and their results would be lost.
         exchanges.close();
         exchanges.wait().await;
-        self.metrics.leads(false);
+        self.metrics.leads(None);
         in_time
             .then_some(())
             .ok_or(RuntimeError::Grace(self.settings.shutdown_grace))

@@ -12,6 +12,7 @@ use tokio::{
 
 use super::connections::LAST_ANSWERS;
 use super::*;
+use crate::shard::ShardCount;
 
 struct Server {
     address: SocketAddr,
@@ -63,6 +64,7 @@ impl Server {
 #[tokio::test]
 async fn readiness_follows_the_state() {
     let server = Server::start().await;
+    let second = Shard::new(2, ShardCount::new(3).unwrap()).unwrap();
 
     for (state, code, line) in [
         (None, 503, "waiting for the cluster"),
@@ -72,7 +74,12 @@ async fn readiness_follows_the_state() {
             "waiting for the caches",
         ),
         (Some(ServerState::Standby), 200, "standby"),
-        (Some(ServerState::Leading), 200, "leading"),
+        (Some(ServerState::Leading(Shard::ONLY)), 200, "leading"),
+        (
+            Some(ServerState::Leading(second)),
+            200,
+            "leading shard 2 of 3",
+        ),
         (Some(ServerState::Stopping), 503, "stopping"),
     ] {
         if let Some(state) = state {
@@ -99,7 +106,7 @@ async fn the_process_is_alive_in_every_state() {
 
     for state in [
         ServerState::Starting("busy"),
-        ServerState::Leading,
+        ServerState::Leading(Shard::ONLY),
         ServerState::Stopping,
     ] {
         server.readiness.set(state);
@@ -112,7 +119,7 @@ async fn the_process_is_alive_in_every_state() {
 #[tokio::test]
 async fn metrics_are_served_as_open_metrics() {
     let server = Server::start().await;
-    server.metrics.leads(true);
+    server.metrics.leads(Some(Shard::ONLY));
 
     let answer = server.get("/metrics").await;
 
@@ -156,13 +163,13 @@ async fn a_client_that_never_finishes_does_not_hold_up_the_end() {
 #[tokio::test]
 async fn a_watch_that_does_not_deliver_is_named() {
     let readiness = ReadyState::new("waiting");
-    readiness.set(ServerState::Leading);
+    readiness.set(ServerState::Leading(Shard::ONLY));
     let (dead, fine) = (
         readiness.watches().begin("GraphConnection"),
         readiness.watches().begin("ProvisioningFlow"),
     );
     assert_eq!(
-        leading(&readiness),
+        leading(Shard::ONLY, &readiness),
         (StatusCode::OK, "leading\n".to_owned())
     );
 
@@ -173,7 +180,7 @@ async fn a_watch_that_does_not_deliver_is_named() {
         tokio::time::advance(Duration::from_secs(25)).await;
     }
 
-    let (status, line) = leading(&readiness);
+    let (status, line) = leading(Shard::ONLY, &readiness);
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(
         line.contains("from the cluster for: GraphConnection;"),

@@ -17,6 +17,7 @@ use crate::plan::{Action, Blocked, Fetched, Permit, Planned, SharedStatus, secre
 use crate::poll::{ListRequest, Snapshot};
 
 use super::cache::ReconcileCache;
+use super::cluster;
 use super::context::Context;
 use super::error::{ReconcileError, Unavailable};
 use super::index::{Index, namespace};
@@ -133,6 +134,11 @@ pub(super) async fn reach(
             watch::missing::<GraphConnection>(&namespace(user), name, context, message).await?;
         return Err(Blocked::missing(reason::CONNECTION_NOT_FOUND, message).into());
     };
+    if !connection.is_served(context) {
+        // The connection has just become another one. The process of its shard goes on.
+        let object = cluster::display_name(&*connection);
+        return Err(ReconcileError::Conflict { object }.into());
+    }
     let deleting = is_deleting(user);
     if connection.spec.suspend && !deleting {
         let message = format!(

@@ -10,6 +10,7 @@ use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow}
 use crate::lease::LeaseGuard;
 use crate::metrics::Metrics;
 use crate::plan::Limits;
+use crate::shard::Shard;
 
 use super::cache::ReconcileCache;
 use super::index::Index;
@@ -31,6 +32,8 @@ pub struct Context {
     pub secrets: Arc<Secrets>,
     /// Places for reconciles.
     pub turns: Turns,
+    /// Which tenants this process works for.
+    pub shard: Shard,
     /// Cancelled when the operator stops: reconciles then wait for nothing that only reads.
     pub stop: CancellationToken,
     /// Origin of the monotonic clock of plans.

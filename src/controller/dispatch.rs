@@ -99,11 +99,13 @@ impl<K: Managed> Dispatcher<K> {
     }
 
     /// Starts a task that waits for its turn. Its memory is small until then: the reconcile itself is allocated later.
-    fn start(&self, object: ObjectRef<K>, stop: CancellationToken) {
-        let namespace = object.namespace.clone().unwrap_or_default();
+    fn start(&mut self, object: ObjectRef<K>, stop: CancellationToken) {
         let (store, context) = (self.store.clone(), self.context.clone());
-        let resource = store.get(&object);
-        let connection = resource.and_then(|resource| resource.connection(&context.index));
+        let Some(resource) = own_resource(&store, &object, &context) else {
+            return self.end(&object, None);
+        };
+        let namespace = object.namespace.clone().unwrap_or_default();
+        let connection = resource.connection(&context.index);
         let queue = self.queue(&namespace, connection.as_deref());
         let result = PendingResult {
             object,
@@ -115,7 +117,8 @@ impl<K: Managed> Dispatcher<K> {
             let Some(turn) = turn.await else {
                 return;
             };
-            let pause = match store.get(&result.object) {
+            // It may have gone to another shard while it waited for its turn.
+            let pause = match own_resource(&store, &result.object, &context) {
                 Some(resource) => Box::pin(reconcile(resource, context, turn)).await,
                 None => None,
             };
@@ -132,6 +135,24 @@ impl<K: Managed> Dispatcher<K> {
             limit: concurrent_reconciles(&budget.unwrap_or_default()),
         }
     }
+}
+
+/// Returns the resource, if it exists and is one that this process works on.
+///
+/// What is remembered of a resource of another shard is forgotten: should it return, then as to a process that has just
+/// started, because another one has worked on it since.
+fn own_resource<K: Managed>(
+    store: &Store<K>,
+    object: &ObjectRef<K>,
+    context: &Context,
+) -> Option<Arc<K>> {
+    let resource = store.get(object)?;
+    if resource.is_served(context) {
+        return Some(resource);
+    }
+    K::cache(context).forget(&resource);
+    context.index.release(&*resource);
+    None
 }
 
 /// The result of a reconcile, which is reported even if the reconcile panics or is dropped: otherwise its object would

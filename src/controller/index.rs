@@ -36,7 +36,8 @@ use crate::poll::Interest;
 
 use cadence::{cadence, sooner};
 pub use indexer::Name;
-use keys::{ConnectionKey, FlowKey, SetKey, TenantKey};
+pub use keys::TenantKey;
+use keys::{ConnectionKey, FlowKey, SetKey};
 pub use state::Indexed;
 use state::{IndexState, connection_of, remote_id, remote_set_of};
 
@@ -120,6 +121,15 @@ impl Index {
     pub fn connection(&self, namespace: &str, name: &str) -> Option<Arc<GraphConnection>> {
         let name = Name::new(namespace, name);
         self.state().connections.get(&name).cloned()
+    }
+
+    /// The tenant of the connection of this name, if it exists.
+    pub fn tenant(&self, namespace: &str, connection: &str) -> Option<TenantKey> {
+        let name = Name::new(namespace, connection);
+        self.state()
+            .connections
+            .get(&name)
+            .map(|connection| TenantKey::of(connection))
     }
 
     /// The set that a flow refers to.

@@ -13,12 +13,13 @@ use crate::graph::{Error as GraphError, Operation};
 use crate::metrics::{Metrics, ResourceKind};
 use crate::plan::{Action, Blocked, Fetched, Input, Permit, Planned, Read, Target};
 use crate::poll::{ListRequest, Snapshot};
+use crate::shard::Shard;
 
 use super::cache::ReconcileCache;
 use super::cluster::Written;
 use super::context::Context;
 use super::error::{ReconcileError, Unavailable};
-use super::index::{Index, Indexed};
+use super::index::{Index, Indexed, TenantKey, namespace};
 use super::session::{Route, Session};
 use super::triggers::Triggers;
 use super::turns::Turn;
@@ -53,6 +54,23 @@ pub trait Managed:
 
     /// Returns the name of the connection through which the resource reaches the service, or `None` if it is unknown.
     fn connection(&self, index: &Index) -> Option<String>;
+
+    /// Returns whether this process works on the resource: one of a tenant of its shard, or one whose connection is
+    /// unknown, if its shard is the first.
+    ///
+    /// # Caveats
+    ///
+    /// Replicas see changes at different moments. If the connection of a resource becomes another one, two may work on
+    /// the resource for that time, like a process that is frozen while another one takes its lease.
+    fn is_served(&self, context: &Context) -> bool {
+        if context.shard == Shard::ONLY {
+            return true;
+        }
+        let index = &context.index;
+        let name = self.connection(index);
+        let tenant = name.and_then(|name| index.tenant(&namespace(self), &name));
+        context.shard.serves(tenant.as_ref().map(TenantKey::as_str))
+    }
 
     /// Determines the session and the location of the remote object.
     fn locate(

@@ -18,7 +18,7 @@ use k8s_openapi::{
 };
 use tokio::time::Instant;
 
-use super::LeaseSettings;
+use super::{LeaseSettings, mark::Mark};
 
 /// State of a candidate: the Lease as last observed, and until when it holds the lease.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(super) struct Candidate {
     /// needs no read before it.
     is_current: bool,
     held_until: Option<Instant>,
+    /// What a write records of the number of shards, or `None` to leave that as it is.
+    mark: Option<Mark>,
 }
 
 /// The Lease as last observed.
@@ -59,7 +61,24 @@ impl Candidate {
             record: None,
             is_current: false,
             held_until: None,
+            mark: None,
         }
+    }
+
+    /// Sets what the writes from now on record of the number of shards.
+    pub(super) const fn set_mark(&mut self, mark: Mark) {
+        self.mark = Some(mark);
+    }
+
+    /// Returns what the Lease, as last observed, records of the number of shards.
+    pub(super) fn mark(&self) -> Mark {
+        Mark::of(self.record.as_ref().map(|record| &record.lease))
+    }
+
+    /// Returns whether no other candidate holds the lease, as it was last observed.
+    pub(super) fn is_free(&self, now: Instant) -> bool {
+        let record = self.record.as_ref();
+        record.is_none_or(|record| self.has_ended(record, now))
     }
 
     /// Returns whether the Lease must be read before a proposal.
@@ -95,7 +114,7 @@ impl Candidate {
         self.is_current = false;
         match &self.record {
             None => Some(Proposal::Create(self.claim(Lease::default(), wall))),
-            Some(record) if self.is_free(record, now) => {
+            Some(record) if self.has_ended(record, now) => {
                 Some(Proposal::Replace(self.claim(record.lease.clone(), wall)))
             }
             Some(_) => None,
@@ -125,10 +144,11 @@ impl Candidate {
         spec.lease_duration_seconds = Some(1);
         spec.acquire_time = Some(MicroTime(wall));
         spec.renew_time = Some(MicroTime(wall));
+        self.record_mark(&mut lease);
         Some(lease)
     }
 
-    fn is_free(&self, record: &ObservedLease, now: Instant) -> bool {
+    fn has_ended(&self, record: &ObservedLease, now: Instant) -> bool {
         let Some(holder) = holder(&record.lease) else {
             return true;
         };
@@ -152,7 +172,14 @@ impl Candidate {
         }
         spec.lease_duration_seconds = Some(whole_seconds(self.duration));
         spec.renew_time = Some(MicroTime(wall));
+        self.record_mark(&mut lease);
         lease
+    }
+
+    fn record_mark(&self, lease: &mut Lease) {
+        if let Some(mark) = self.mark {
+            mark.record(lease);
+        }
     }
 }
 

@@ -4,13 +4,17 @@ use std::{env, fs, time::Duration};
 
 use uuid::Uuid;
 
+use crate::shard::ShardCount;
+
 /// Settings of a candidate: the Lease, its own identity, and the lease duration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseSettings {
     /// The namespace of the Lease.
     pub namespace: String,
-    /// The name of the Lease.
+    /// The name of the Lease of the first shard, from which those of the others are derived.
     pub name: String,
+    /// Number of shards, each with a Lease.
+    pub shards: ShardCount,
     /// Identity of this candidate, never reused by another one. See [`identity`].
     pub identity: String,
     /// How long the lease lasts without renewal; also the longest time without a leader after a
@@ -24,6 +28,16 @@ impl LeaseSettings {
     pub const MIN_DURATION: Duration = Duration::from_secs(3);
 
     const MIN_RETRY_PERIOD: Duration = Duration::from_millis(500);
+
+    /// Returns the name of the Lease of a shard. That of the first is the only one if there is a single shard.
+    #[must_use]
+    pub fn lease_name(&self, number: u8) -> String {
+        if number == 1 {
+            self.name.clone()
+        } else {
+            format!("{}-shard-{number}", self.name)
+        }
+    }
 
     /// Returns the time between two attempts to acquire or renew the lease.
     ///
@@ -92,9 +106,23 @@ mod tests {
         LeaseSettings {
             namespace: "default".to_owned(),
             name: "industrydata-operator".to_owned(),
+            shards: ShardCount::ONE,
             identity: "pod_1".to_owned(),
             duration,
         }
+    }
+
+    #[test]
+    fn each_shard_has_a_lease_and_the_first_is_that_of_a_single_shard() {
+        let names = [1, 2, 16].map(|number| lasting(Duration::from_secs(20)).lease_name(number));
+        assert_eq!(
+            names,
+            [
+                "industrydata-operator",
+                "industrydata-operator-shard-2",
+                "industrydata-operator-shard-16"
+            ]
+        );
     }
 
     #[test]

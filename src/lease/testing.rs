@@ -12,7 +12,7 @@ use kube::core::Status;
 use tokio::time::sleep;
 
 use super::{Elector, LeaseSettings, LeaseStore};
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, shard::ShardCount};
 
 pub(super) const DURATION: Duration = Duration::from_secs(15);
 
@@ -91,13 +91,16 @@ impl Cluster {
     }
 
     pub(super) fn elector(&self, identity: &str) -> Elector<Self> {
-        let settings = LeaseSettings {
-            namespace: "default".to_owned(),
-            name: "industrydata-operator".to_owned(),
-            identity: identity.to_owned(),
-            duration: DURATION,
+        self.elector_with(settings(identity, ShardCount::ONE))
+    }
+
+    /// A candidate to whom this is the only Lease there is.
+    pub(super) fn elector_with(&self, settings: LeaseSettings) -> Elector<Self> {
+        let store = |number| match number {
+            1 => self.clone(),
+            _ => Self::new(),
         };
-        Elector::with_store(self.clone(), settings, Metrics::new())
+        Elector::with_stores(store, settings, Metrics::new())
     }
 
     async fn request<T>(
@@ -119,6 +122,42 @@ impl Cluster {
             return Err(refusal(504));
         }
         answer
+    }
+}
+
+/// The Leases of all shards.
+#[derive(Clone, Debug)]
+pub(super) struct Family(Vec<Cluster>);
+
+impl Family {
+    pub(super) fn new() -> Self {
+        Self((0..ShardCount::MAX).map(|_| Cluster::new()).collect())
+    }
+
+    /// Another candidate's way to the same Leases.
+    pub(super) fn neighbour(&self) -> Self {
+        Self(self.0.iter().map(Cluster::neighbour).collect())
+    }
+
+    /// The way to the Lease of a shard.
+    pub(super) fn of(&self, number: u8) -> &Cluster {
+        &self.0[usize::from(number) - 1]
+    }
+
+    /// A candidate for one of this number of shards.
+    pub(super) fn elector(&self, identity: &str, shards: u8) -> Elector<Cluster> {
+        let settings = settings(identity, ShardCount::new(shards).unwrap());
+        Elector::with_stores(|number| self.of(number).clone(), settings, Metrics::new())
+    }
+}
+
+pub(super) fn settings(identity: &str, shards: ShardCount) -> LeaseSettings {
+    LeaseSettings {
+        namespace: "default".to_owned(),
+        name: "industrydata-operator".to_owned(),
+        shards,
+        identity: identity.to_owned(),
+        duration: DURATION,
     }
 }
 

@@ -3,6 +3,8 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::time::{advance, sleep};
 
+mod shards;
+
 use super::{
     testing::{Cluster, DURATION, Weather},
     *,
@@ -17,6 +19,7 @@ fn usual() -> LeaseSettings {
     LeaseSettings {
         namespace: "default".to_owned(),
         name: "industrydata-operator".to_owned(),
+        shards: ShardCount::ONE,
         identity: "one".to_owned(),
         duration: Duration::from_secs(20),
     }
@@ -43,7 +46,7 @@ async fn a_free_lease_is_won_at_once() {
     let began = Instant::now();
     let mut elector = cluster.elector("one");
 
-    let lease_guard = elector.acquire().await;
+    let lease_guard = elector.acquire().await.1;
 
     assert_eq!(began.elapsed(), Duration::ZERO);
     assert_eq!(cluster.holder().as_deref(), Some("one"));
@@ -61,7 +64,7 @@ async fn a_free_lease_is_won_at_once() {
 async fn renewals_cost_one_request_each_and_always_leave_the_steady_cover() {
     let cluster = Cluster::new();
     let mut elector = cluster.elector("one");
-    let lease_guard = elector.acquire().await;
+    let lease_guard = elector.acquire().await.1;
     let steady = elector.settings.steady_cover();
     cluster.requests();
 
@@ -95,10 +98,8 @@ async fn slow_renewals_and_one_that_is_lost_leave_the_steady_cover() {
         (Weather::Refuses, milliseconds(1)),
     ] {
         let cluster = Cluster::new();
-        let mut elector = cluster.elector("one");
-        elector.settings = usual();
-        elector.candidate = Candidate::new(&elector.settings);
-        let lease_guard = elector.acquire().await;
+        let mut elector = cluster.elector_with(usual());
+        let lease_guard = elector.acquire().await.1;
         let steady = elector.settings.steady_cover();
         let period = elector.settings.retry_period();
         let watch = async {
@@ -126,7 +127,7 @@ async fn slow_renewals_and_one_that_is_lost_leave_the_steady_cover() {
 async fn a_second_candidate_waits_until_the_first_has_been_quiet_for_the_duration() {
     let cluster = Cluster::new();
     let mut first = cluster.elector("one");
-    let held = first.acquire().await;
+    let held = first.acquire().await.1;
     let mut second = cluster.neighbour().elector("two");
     select! {
         lost = first.keep() => panic!("{lost}"),
@@ -135,7 +136,7 @@ async fn a_second_candidate_waits_until_the_first_has_been_quiet_for_the_duratio
     }
     let quiet = Instant::now();
 
-    let lease_guard = second.acquire().await;
+    let lease_guard = second.acquire().await.1;
 
     assert!(!held.covers(Duration::ZERO));
     assert!(lease_guard.covers(Duration::ZERO));
@@ -166,7 +167,7 @@ async fn the_lease_is_lost_before_another_can_take_it() {
     for weather in [Weather::Refuses, Weather::Silent] {
         let cluster = Cluster::new();
         let mut first = cluster.elector("one");
-        let held = first.acquire().await;
+        let held = first.acquire().await.1;
         let mut second = cluster.neighbour().elector("two");
         cluster.turn(weather);
         let began = Instant::now();
@@ -186,7 +187,7 @@ async fn an_outage_of_half_the_duration_is_survived() {
     for weather in [Weather::Refuses, Weather::Silent] {
         let cluster = Cluster::new();
         let mut elector = cluster.elector("one");
-        let lease_guard = elector.acquire().await;
+        let lease_guard = elector.acquire().await.1;
         cluster.turn(weather);
         keep_for(&mut elector, DURATION / 2).await;
         cluster.turn(Weather::Fine);
@@ -212,7 +213,7 @@ async fn a_candidate_waits_for_the_cluster_to_come_back() {
 
     cluster.turn(Weather::Fine);
 
-    assert!(elector.acquire().await.covers(Duration::ZERO));
+    assert!(elector.acquire().await.1.covers(Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
@@ -257,7 +258,7 @@ async fn a_label_on_the_lease_does_not_cost_it() {
 async fn a_lease_that_was_taken_by_hand_is_lost_at_the_next_renewal() {
     let cluster = Cluster::new();
     let mut elector = cluster.elector("one");
-    let lease_guard = elector.acquire().await;
+    let lease_guard = elector.acquire().await.1;
     cluster.edit(|lease| lease.spec.as_mut().unwrap().holder_identity = Some("two".into()));
     let began = Instant::now();
 
@@ -282,7 +283,7 @@ async fn a_lease_that_was_taken_by_hand_is_lost_at_the_next_renewal() {
 async fn a_deleted_lease_is_made_again() {
     let cluster = Cluster::new();
     let mut elector = cluster.elector("one");
-    let lease_guard = elector.acquire().await;
+    let lease_guard = elector.acquire().await.1;
     cluster.delete();
 
     keep_for(&mut elector, Duration::from_mins(1)).await;
@@ -309,7 +310,7 @@ async fn of_two_that_see_a_free_lease_one_wins() {
 async fn a_released_lease_goes_to_the_next_within_a_period() {
     let cluster = Cluster::new();
     let mut first = cluster.elector("one");
-    let held = first.acquire().await;
+    let held = first.acquire().await.1;
     let mut second = cluster.neighbour().elector("two");
     select! {
         _ = second.acquire() => panic!("two leaders"),
@@ -370,7 +371,7 @@ async fn releasing_gives_up_in_time() {
 async fn a_guard_expires_without_renewals() {
     let cluster = Cluster::new();
     let mut elector = cluster.elector("one");
-    let lease_guard = elector.acquire().await;
+    let lease_guard = elector.acquire().await.1;
     let began = Instant::now();
 
     ended(&lease_guard).await;
@@ -383,7 +384,7 @@ async fn a_guard_expires_without_renewals() {
 async fn a_process_that_was_stopped_does_not_revive_its_lease() {
     let cluster = Cluster::new();
     let mut elector = cluster.elector("one");
-    let lease_guard = elector.acquire().await;
+    let lease_guard = elector.acquire().await.1;
     keep_for(&mut elector, milliseconds(100)).await;
     advance(DURATION).await;
 

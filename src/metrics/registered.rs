@@ -28,6 +28,8 @@ pub(super) struct Registered {
     pub(super) graph_request_duration: Family<OperationLabels, Histogram>,
     pub(super) cluster_writes: Family<WriteLabels, Counter>,
     pub(super) leader: Gauge,
+    pub(super) shard: Gauge,
+    pub(super) shards: Gauge,
     pub(super) invalid_resources: Family<KindLabels, Counter>,
     pub(super) unknown_readiness: Counter,
     pub(super) reconcile_triggers: Family<TriggerLabels, Counter>,
@@ -49,6 +51,8 @@ impl Registered {
             graph_request_duration: Family::new_with_constructor(histogram),
             cluster_writes: Family::default(),
             leader: Gauge::default(),
+            shard: Gauge::default(),
+            shards: Gauge::default(),
             invalid_resources: Family::default(),
             unknown_readiness: Counter::default(),
             reconcile_triggers: Family::default(),
@@ -92,8 +96,18 @@ impl Registered {
         );
         registry.register(
             "leader",
-            "Whether this process is the leader: 1 or 0",
+            "Whether this process is the leader, of its shard if there are several: 1 or 0",
             self.leader.clone(),
+        );
+        registry.register(
+            "shard",
+            "Number of the shard that this process leads, from 1; 0 while it leads none",
+            self.shard.clone(),
+        );
+        registry.register(
+            "shards",
+            "Number of shards, as given by --shards",
+            self.shards.clone(),
         );
         registry.register(
             "invalid_resources",

@@ -26,7 +26,8 @@ fn everything_that_is_counted_is_shown() {
     metrics.cluster_write(ResourceKind::ProvisioningFlow, Write::WriteIntent);
     metrics.cluster_write(ResourceKind::OutboundProvisioningFlowSet, Write::Status);
     metrics.lease_write();
-    metrics.leads(true);
+    metrics.shards(ShardCount::ONE);
+    metrics.leads(Some(Shard::ONLY));
     metrics.invalid_resource(ResourceKind::OutboundProvisioningFlowSet);
     metrics.unknown_readiness();
     metrics.triggered(ResourceKind::ProvisioningFlow, TriggerSource::Poll);
@@ -50,6 +51,8 @@ fn everything_that_is_counted_is_shown() {
             r#"reconcile_triggers_total{kind="ProvisioningFlow",source="poll"} 1"#,
             r#"reconciles_total{kind="GraphConnection",outcome="done"} 1"#,
             r#"reconciles_total{kind="ProvisioningFlow",outcome="failed"} 2"#,
+            "shard 1",
+            "shards 1",
             "unknown_readiness_total 1",
             r#"watch_healthy{kind="ProvisioningFlow"} 1"#,
         ]
@@ -65,6 +68,8 @@ fn what_needs_no_label_is_shown_from_the_start() {
         [
             "credential_expiry_timestamp_seconds 0",
             "leader 0",
+            "shard 0",
+            "shards 0",
             "unknown_readiness_total 0"
         ]
     );

@@ -9,6 +9,7 @@ use thiserror::Error;
 use url::Url;
 
 use super::selector;
+use crate::shard::ShardCount;
 use crate::telemetry::LogFormat;
 
 /// Maximum value of a duration: far more than is useful for any of the flags.
@@ -215,6 +216,17 @@ pub struct Arguments {
         help_heading = "Leader election"
     )]
     pub lease_duration: Duration,
+
+    /// Number of shards over which tenants are spread, from 1 to 16. Each is led by one replica, so at least as many
+    /// replicas are needed. All replicas must have the same number
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = ShardCount::ONE,
+        env = "INDUSTRYDATA_OPERATOR_SHARDS",
+        help_heading = "Leader election"
+    )]
+    pub shards: ShardCount,
 
     /// Address of `/livez`, `/readyz` and `/metrics`. Outside of a cluster, use a loopback address
     /// such as 127.0.0.1:8080 to keep them private to this machine

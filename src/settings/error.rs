@@ -6,7 +6,7 @@ use rustls::pki_types::pem;
 use thiserror::Error;
 use url::Url;
 
-use crate::{graph::EndpointError, lease::LeaseSettings};
+use crate::{graph::EndpointError, lease::LeaseSettings, shard::ShardCount};
 
 /// An error in the arguments, with the flag, its value and the expected form.
 #[derive(Debug, Error)]
@@ -82,6 +82,14 @@ pub enum SettingsError {
     LeaseDuration {
         /// The value.
         duration: Duration,
+    },
+    /// Without leases, replicas could not share the shards.
+    #[error(
+        "--shards is {shards} and --leader-elect is false; expected --leader-elect=true, as each shard needs a lease"
+    )]
+    ShardsWithoutLeases {
+        /// Number of shards.
+        shards: ShardCount,
     },
     /// The lease never covers the maximum duration of a request.
     #[error(

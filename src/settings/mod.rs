@@ -30,6 +30,7 @@ use crate::{
     graph::{DEFAULT_MAX_WAIT, TransportSettings, check_endpoint},
     lease::{self, LeaseSettings},
     plan::Limits,
+    shard::ShardCount,
     telemetry::LogFormat,
 };
 
@@ -129,6 +130,7 @@ impl Settings {
             lease_namespace,
             lease_name,
             lease_duration,
+            shards,
             admin_address,
             shutdown_grace,
             log_format,
@@ -137,8 +139,9 @@ impl Settings {
         check_request_timeout(request_timeout)?;
         check_relist_interval(relist_interval)?;
         let lease = leader_elect
-            .then(|| lease(lease_namespace, lease_name, lease_duration))
+            .then(|| lease(lease_namespace, lease_name, shards, lease_duration))
             .transpose()?;
+        check_shards(shards, lease.as_ref())?;
         check_lease(lease.as_ref(), request_timeout)?;
         check_window(visibility_window, lease.as_ref(), request_timeout)?;
         Ok(Self {
@@ -249,6 +252,7 @@ fn name(flag: &'static str, value: String) -> Result<String, SettingsError> {
 fn lease(
     namespace: Option<String>,
     lease_name: String,
+    shards: ShardCount,
     duration: Duration,
 ) -> Result<LeaseSettings, SettingsError> {
     if duration < LeaseSettings::MIN_DURATION || duration.subsec_nanos() > 0 {
@@ -261,6 +265,7 @@ fn lease(
     Ok(LeaseSettings {
         namespace: name("--lease-namespace", namespace)?,
         name: name("--lease-name", lease_name)?,
+        shards,
         identity: lease::identity(),
         duration,
     })
@@ -270,6 +275,17 @@ fn pod_namespace(file: &Path) -> Option<String> {
     let text = fs::read_to_string(file).ok()?;
     let namespace = text.trim();
     (!namespace.is_empty()).then(|| namespace.to_owned())
+}
+
+/// Checks that there are leases by which replicas share the shards.
+const fn check_shards(
+    shards: ShardCount,
+    lease: Option<&LeaseSettings>,
+) -> Result<(), SettingsError> {
+    if lease.is_none() && shards.get() > 1 {
+        return Err(SettingsError::ShardsWithoutLeases { shards });
+    }
+    Ok(())
 }
 
 fn check_request_timeout(request_timeout: Duration) -> Result<(), SettingsError> {

@@ -61,6 +61,7 @@ fn the_defaults_are_usable() {
     let lease = settings.lease.unwrap();
     assert_eq!(lease.name, "industrydata-operator");
     assert_eq!(lease.duration, Duration::from_secs(20));
+    assert_eq!(lease.shards, ShardCount::ONE);
 }
 
 #[test]
@@ -79,6 +80,7 @@ fn every_flag_counts() {
         "--lease-namespace=system",
         "--lease-name=leader",
         "--lease-duration=1m",
+        "--shards=3",
         "--admin-address=[::1]:9002",
         "--shutdown-grace=0s",
         "--log-format=json",
@@ -106,6 +108,7 @@ fn every_flag_counts() {
     let lease = settings.lease.unwrap();
     assert_eq!((&*lease.namespace, &*lease.name), ("system", "leader"));
     assert_eq!(lease.duration, Duration::from_mins(1));
+    assert_eq!(lease.shards.get(), 3);
 }
 
 #[test]
@@ -115,7 +118,7 @@ fn every_flag_has_a_variable_of_its_name() {
         .get_arguments()
         .filter(|flag| flag.get_long() != Some("help"))
         .collect();
-    assert_eq!(flags.len(), 21);
+    assert_eq!(flags.len(), 22);
 
     for flag in flags {
         let name = flag.get_long().unwrap().replace('-', "_").to_uppercase();
@@ -345,6 +348,22 @@ fn without_leader_election_there_is_no_lease_to_fit() {
     ];
 
     assert_eq!(settings(&flags).unwrap().lease, None);
+}
+
+#[test]
+fn shards_are_few_and_need_leases() {
+    for flag in ["--shards=0", "--shards=17", "--shards=two"] {
+        let refused = arguments(&[flag]).unwrap_err().to_string();
+        assert!(
+            refused.contains("expected a number from 1 to 16"),
+            "{refused}"
+        );
+    }
+    assert_eq!(
+        refusal(&["--shards=2", "--leader-elect=false"]),
+        "--shards is 2 and --leader-elect is false; expected --leader-elect=true, as each shard needs a lease"
+    );
+    assert!(settings(&["--shards=1", "--leader-elect=false"]).is_ok());
 }
 
 #[test]

@@ -51,6 +51,8 @@ mod reports;
 #[cfg(test)]
 mod role;
 #[cfg(test)]
+mod shards;
+#[cfg(test)]
 mod shell;
 #[cfg(test)]
 mod shown;

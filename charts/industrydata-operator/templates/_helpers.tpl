@@ -65,6 +65,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and (gt (int $values.replicaCount) 1) (not $values.leaderElection.enabled) }}
 {{- fail "replicaCount is more than 1 and leaderElection.enabled is false: all replicas would write. Set leaderElection.enabled to true, or replicaCount to 1" }}
 {{- end }}
+{{- if and (gt (int $values.shards) 1) (not $values.leaderElection.enabled) }}
+{{- fail "shards is more than 1 and leaderElection.enabled is false: each shard needs a lease. Set leaderElection.enabled to true, or shards to 1" }}
+{{- end }}
+{{- if and $values.replicaCount (gt (int $values.shards) (int $values.replicaCount)) }}
+{{- fail (printf "shards is %d and replicaCount is %d: nothing would work for some of the tenants. Set replicaCount to at least %d; one more replica takes over from any that ends" (int $values.shards) (int $values.replicaCount) (int $values.shards)) }}
+{{- end }}
 {{- if and $values.ca.configMapName $values.ca.secretName }}
 {{- fail "ca.configMapName and ca.secretName are both set: certificates are read from one place. Set one of them" }}
 {{- end }}

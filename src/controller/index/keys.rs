@@ -14,6 +14,11 @@ impl TenantKey {
     pub fn of(connection: &GraphConnection) -> Self {
         Self(connection.spec.tenant_id.to_ascii_lowercase())
     }
+
+    /// The tenant, in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// What connections are found by.

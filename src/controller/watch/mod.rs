@@ -27,6 +27,7 @@ use crate::graph::Transport;
 use crate::lease::LeaseGuard;
 use crate::metrics::Metrics;
 use crate::plan::Limits;
+use crate::shard::Shard;
 use crate::watches::Watches;
 
 use super::cache::ReconcileCache;
@@ -56,17 +57,20 @@ pub struct Shared {
     turns: Turns,
     /// How many Secrets are read at the same time, in all scopes.
     reads: Arc<Semaphore>,
+    /// Which tenants this process works for.
+    shard: Shard,
 }
 
 impl Shared {
-    /// What this number of scopes shares, with `places` for their reconciles.
+    /// What this number of scopes shares, with `places` for their reconciles, which are those of `shard`.
     #[must_use]
-    pub fn of(scopes: usize, places: u16) -> Self {
+    pub fn of(scopes: usize, places: u16, shard: Shard) -> Self {
         Self {
             index: SharedIndex::of(scopes),
             switchboard: Switchboard::default(),
             turns: Turns::new(places),
             reads: Arc::new(Semaphore::new(MAX_CONCURRENT_READS)),
+            shard,
         }
     }
 }
@@ -160,6 +164,7 @@ impl Scope {
             sessions,
             secrets,
             turns: self.shared.turns.clone(),
+            shard: self.shared.shard,
             stop: stop.clone(),
             started: tokio::time::Instant::now(),
             lease_guard: self.lease_guard.clone(),

@@ -11,6 +11,7 @@ use kube::runtime::watcher;
 
 use crate::failpoint;
 use crate::metrics::Metrics;
+use crate::shard::Shard;
 
 use super::Scope;
 use crate::controller::managed::Managed;
@@ -23,6 +24,7 @@ pub(super) struct ParseGuard<K: Managed> {
     publisher: Publisher,
     metrics: Metrics,
     spawn: Spawn,
+    shard: Shard,
 }
 
 impl<K: Managed> ParseGuard<K> {
@@ -32,6 +34,7 @@ impl<K: Managed> ParseGuard<K> {
             publisher: scope.publisher.clone(),
             metrics: scope.metrics.clone(),
             spawn: scope.spawn.clone(),
+            shard: scope.shared.shard,
         }
     }
 
@@ -87,6 +90,10 @@ impl<K: Managed> ParseGuard<K> {
         };
         tracing::warn!(object = ?about.name, namespace = ?about.namespace, error = %invalid.error, "ignored a resource that this version cannot parse");
         self.metrics.invalid_resource(K::LABEL);
+        // Its connection cannot be read either.
+        if !self.shard.serves(None) {
+            return;
+        }
         let publisher = self.publisher.clone();
         (self.spawn)(Box::pin(async move {
             let event = Event {

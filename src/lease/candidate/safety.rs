@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::shard::ShardCount;
 
 const DURATION: Duration = Duration::from_secs(15);
 
@@ -112,6 +113,7 @@ impl World {
         Candidate::new(&LeaseSettings {
             namespace: "default".to_owned(),
             name: "industrydata-operator".to_owned(),
+            shards: ShardCount::ONE,
             identity: format!("candidate-{}", self.names),
             duration: DURATION,
         })

@@ -1,4 +1,5 @@
 use super::*;
+use crate::shard::ShardCount;
 
 const DURATION: Duration = Duration::from_secs(15);
 
@@ -6,6 +7,7 @@ fn candidate(identity: &str) -> Candidate {
     Candidate::new(&LeaseSettings {
         namespace: "default".to_owned(),
         name: "industrydata-operator".to_owned(),
+        shards: ShardCount::ONE,
         identity: identity.to_owned(),
         duration: DURATION,
     })

@@ -1,6 +1,8 @@
 //! What the chart makes of its values: what it refuses, and what the API server says of the rest.
 
 use clap::Parser;
+use industrydata_operator::settings::Settings;
+use industrydata_operator::shard::ShardCount;
 use serde_json::{Value, json};
 
 use super::{NAMESPACE, everything, helm, kubectl, objects, of_kind, render, restricted_namespace};
@@ -86,6 +88,18 @@ async fn wrong_values_are_refused_with_a_message_that_names_them() {
         (
             json!({ "replicaCount": 2, "leaderElection": { "enabled": false } }),
             "all replicas would write. Set leaderElection.enabled to true, or replicaCount to 1",
+        ),
+        (
+            json!({ "shards": 17, "replicaCount": 17 }),
+            "'/shards': maximum: got 17, want 16",
+        ),
+        (
+            json!({ "shards": 2 }),
+            "Set replicaCount to at least 2; one more replica takes over",
+        ),
+        (
+            json!({ "shards": 2, "leaderElection": { "enabled": false } }),
+            "each shard needs a lease",
         ),
         (
             json!({ "ca": both }),
@@ -182,6 +196,35 @@ async fn without_other_values_the_operator_is_started_with_its_own_defaults() {
     let given: Vec<String> = serde_json::from_value(container["args"].clone()).unwrap();
     let own = ["run", "--log-format=json"].map(str::to_owned);
     assert_eq!(arguments(given), arguments(own.to_vec()));
+}
+
+/// The Lease of each shard has a name of its own, which the role has to contain.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_of_several_shards_may_use_the_leases_that_it_names() {
+    let values = json!({ "shards": 2, "replicaCount": 3 });
+    let objects = objects(&render(plane().await, &values).await.unwrap());
+    let deployment = of_kind(&objects, "Deployment");
+    assert_eq!(deployment["spec"]["replicas"], 3);
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let given: Vec<String> = serde_json::from_value(container["args"].clone()).unwrap();
+    let settings = Settings::from_arguments(Flags::parse_from(given).arguments).unwrap();
+    let lease = settings.lease.unwrap();
+    assert_eq!(lease.shards.get(), 2);
+    let names: Vec<String> = (1..=ShardCount::MAX)
+        .map(|number| lease.lease_name(number))
+        .collect();
+    let is_of_lease = |object: &&Value| {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        object["kind"] == "Role" && name.ends_with("-lease")
+    };
+    let role = objects.iter().find(is_of_lease).unwrap();
+    let allowed = &role["rules"][1];
+    assert_eq!(allowed["verbs"], json!(["get", "update"]));
+    assert_eq!(allowed["resourceNames"], json!(names));
+    assert_eq!(
+        of_kind(&objects, "PodDisruptionBudget")["spec"]["maxUnavailable"],
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -108,6 +108,7 @@ fn everything() -> Value {
     json!({
         "commonLabels": { "team": "schools" },
         "replicaCount": 3,
+        "shards": 2,
         "image": { "digest": format!("sha256:{}", "0".repeat(64)) },
         "imagePullSecrets": [{ "name": "registry" }],
         "serviceAccount": { "annotations": { "a": "b" } },
