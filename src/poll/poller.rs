@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use tokio::time::sleep;
+use k8s_openapi::jiff::Timestamp;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::failpoint;
@@ -61,6 +62,8 @@ pub enum News {
     Flows(FlowSetId, Vec<FlowType>),
     /// The flows of a set became readable or unreadable, or the reason changed.
     FlowsReadable(FlowSetId),
+    /// All sets were listed, for the first time in a poll interval.
+    Listed,
     /// A round of the poller panicked. The next one follows after a pause.
     Panicked,
 }
@@ -72,6 +75,8 @@ pub struct Poller {
     flows: Mutex<HashMap<FlowSetId, Arc<Collection<Flow>>>>,
     sweeps: Sweeps,
     batches: SharedLists,
+    /// When the last list of sets that was reported was requested.
+    reported: Mutex<Option<Instant>>,
     interest: Box<dyn Fn() -> Arc<Interest> + Send + Sync>,
     tell: Box<dyn Fn(News) + Send + Sync>,
 }
@@ -90,6 +95,7 @@ impl Poller {
             flows: Mutex::default(),
             sweeps: Sweeps::default(),
             batches: SharedLists::new("$batch"),
+            reported: Mutex::default(),
             interest: Box::new(interest),
             tell: Box::new(tell),
         }
@@ -119,6 +125,19 @@ impl Poller {
             *known = interest.clone();
         }
         self.poll(&interest).await;
+        self.tell_listed(&interest);
+    }
+
+    /// Reports that all sets were listed, at most once in a poll interval.
+    fn tell_listed(&self, interest: &Interest) {
+        let Some((cadence, (began, _))) = interest.sets.zip(self.sets.last_complete()) else {
+            return;
+        };
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.is_none_or(|last| began >= last + cadence.interval) {
+            *reported = Some(began);
+            (self.tell)(News::Listed);
+        }
     }
 
     /// Returns the number of consecutive rounds that panicked, limited to the number that affects the pause.
@@ -133,6 +152,17 @@ impl Poller {
     /// Returns the latest list of sets, or `None` if there is none yet.
     pub fn latest_sets(&self) -> Option<Arc<Snapshot<FlowSet>>> {
         self.sets.latest()
+    }
+
+    /// Returns when the last complete list of sets was requested, in local time, or `None` if there is none yet.
+    pub fn last_complete(&self) -> Option<Timestamp> {
+        self.sets.last_complete().map(|(_, began_at)| began_at)
+    }
+
+    /// Returns the latest lists of flows of all sets that are polled.
+    pub fn latest_of_all(&self) -> Vec<(FlowSetId, Option<Arc<Snapshot<Flow>>>)> {
+        let tracked = self.tracked().into_iter();
+        tracked.map(|(set, flows)| (set, flows.latest())).collect()
     }
 
     /// Returns the latest list of a set's flows, or `None` if there is none yet.

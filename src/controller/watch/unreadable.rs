@@ -1,20 +1,25 @@
 //! Objects that this version cannot parse: they are reported and ignored, and do not affect other objects.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 
-use crate::failpoint;
-use crate::metrics::Metrics;
-
-use super::Scope;
+use crate::api::event::Occurrence;
+use crate::controller::events::{self, EventAction};
 use crate::controller::managed::Managed;
 use crate::controller::session::Spawn;
+use crate::metrics::Metrics;
+use crate::plan::Event;
+
+use super::Scope;
+
+const UNREADABLE: &str = "this version of the operator cannot parse the resource and ignores it: correct it, or upgrade the operator and its CustomResourceDefinitions";
 
 /// Filter that removes unparsable objects from a watch.
 pub(super) struct ParseGuard<K: Managed> {
@@ -22,6 +27,8 @@ pub(super) struct ParseGuard<K: Managed> {
     recorder: Recorder,
     metrics: Metrics,
     spawn: Spawn,
+    /// The versions of the objects that were reported, by uid: each relist contains them again.
+    reported: Mutex<HashMap<String, Option<String>>>,
 }
 
 impl<K: Managed> ParseGuard<K> {
@@ -31,6 +38,7 @@ impl<K: Managed> ParseGuard<K> {
             recorder: scope.recorder.clone(),
             metrics: scope.metrics.clone(),
             spawn: scope.spawn.clone(),
+            reported: Mutex::default(),
         }
     }
 
@@ -61,6 +69,7 @@ impl<K: Managed> ParseGuard<K> {
                 self.last_seen(&invalid).map(watcher::Event::Delete)
             }
             watcher::Event::Delete(DeserializeGuard(Err(invalid))) => {
+                self.reported().remove(&uid(&invalid));
                 self.last_seen(&invalid).map(watcher::Event::Delete)
             }
         }
@@ -74,8 +83,14 @@ impl<K: Managed> ParseGuard<K> {
             .map(Arc::unwrap_or_clone)
     }
 
+    /// Reports a version of an object once.
     fn report(&self, invalid: &InvalidObject) {
         let metadata = &invalid.metadata;
+        let version = metadata.resource_version.clone();
+        let known = self.reported().insert(uid(invalid), version.clone());
+        if known == Some(version) {
+            return;
+        }
         let about = ObjectReference {
             api_version: Some(K::api_version(&()).into_owned()),
             kind: Some(K::kind(&()).into_owned()),
@@ -88,16 +103,16 @@ impl<K: Managed> ParseGuard<K> {
         self.metrics.invalid_resource(K::LABEL);
         let recorder = self.recorder.clone();
         (self.spawn)(Box::pin(async move {
-            let event = Event {
-                type_: EventType::Warning,
-                reason: "Unreadable".to_owned(),
-                note: Some("this version of the operator cannot parse the resource and ignores it: correct it, or upgrade the operator and its CustomResourceDefinitions".to_owned()),
-                action: "Parse".to_owned(),
-                secondary: None,
-            };
-            if let Err(error) = failpoint::around(recorder.publish(&event, &about)).await {
-                tracing::warn!(%error, "failed to publish an event");
-            }
+            let event = Event::of(Occurrence::Unreadable, UNREADABLE);
+            events::publish(&recorder, &event, EventAction::Parse, &about).await;
         }));
     }
+
+    fn reported(&self) -> MutexGuard<'_, HashMap<String, Option<String>>> {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn uid(invalid: &InvalidObject) -> String {
+    invalid.metadata.uid.clone().unwrap_or_default()
 }
