@@ -47,13 +47,11 @@ pub(super) fn configuration(
 ) -> Option<ObservedConfiguration> {
     let properties = plain(&Value::Object(shown.clone()));
     let members = Map::from_iter([(flow_type.as_str().to_owned(), properties)]);
-    if let Some(known) = known
-        && means_the_same(known, &members)
-    {
-        return Some(known.clone());
+    let observed = ObservedConfiguration::from(members.clone());
+    match known {
+        Some(known) if *known == observed || means_the_same(known, &members) => Some(known.clone()),
+        _ => (observed.as_str().len() <= MAX_BYTES).then_some(observed),
     }
-    let observed = ObservedConfiguration::from(members);
-    (observed.as_str().len() <= MAX_BYTES).then_some(observed)
 }
 
 fn means_the_same(known: &ObservedConfiguration, members: &Map<String, Value>) -> bool {
