@@ -67,4 +67,15 @@ mod tests {
         assert!(!log.succeeded());
         assert_eq!(log.failed("Forbidden"), Some(1));
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_that_lasts_for_a_day_is_logged_once_an_hour() {
+        let mut log = FailureLog::default();
+        let mut lines = 0;
+        for _ in 0..24 * 3600 {
+            lines += usize::from(log.failed("Forbidden").is_some());
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(lines, 24);
+    }
 }

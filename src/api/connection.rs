@@ -32,20 +32,39 @@ use super::{HandledRequests, LocalReference, SecretKeyReference, rules};
         json_path = r#".status.conditions[?(@.type=="Ready")].status"#
     ),
     printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    ),
-    printcolumn(
         name = "Reason",
         type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
+    printcolumn(name = "Last-Poll", type_ = "string", json_path = ".status.lastPoll"),
+    printcolumn(
+        name = "Synced",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Synced")].status"#,
+        priority = 1
+    ),
+    printcolumn(
+        name = "Suspended",
+        type_ = "boolean",
+        json_path = ".spec.suspend",
         priority = 1
     ),
     printcolumn(
         name = "Since",
         type_ = "date",
         json_path = r#".status.conditions[?(@.type=="Ready")].lastTransitionTime"#,
+        priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
+        priority = 1
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
         priority = 1
     )
 )]
@@ -200,6 +219,20 @@ pub struct GraphConnectionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_expiry: Option<CredentialExpiry>,
 
+    /// Whether polls list all sets: `current` while the last one did, which is not older than about `spec.pollInterval`.
+    /// Otherwise the time of the last one that did, or `unknown` if an earlier process made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_poll: Option<String>,
+
+    /// Since when the service has been throttling requests, which are then sent at a lower rate than
+    /// `spec.requestBudget` allows. Absent if it has throttled none for ten minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled_since: Option<String>,
+
+    /// What the tenant contains, as of a poll that found a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<RemoteCount>,
+
     /// The last handled value of `industrydata.dev/requested-at` (or of Flux's `reconcile.fluxcd.io/requestedAt`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
@@ -228,6 +261,24 @@ pub struct AccessStatus {
     /// When one of these last changed.
     #[serde(default)]
     pub checked_at: String,
+}
+
+/// Numbers of remote objects, and of those that no resource declares through this connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RemoteCount {
+    /// Number of sets.
+    #[serde(default)]
+    pub sets: i32,
+    /// Number of sets that no resource declares and no flow refers to.
+    #[serde(default)]
+    pub sets_undeclared: i32,
+    /// Number of flows in the other sets. The flows of undeclared sets are not listed.
+    #[serde(default)]
+    pub flows: i32,
+    /// Number of these flows that no resource declares.
+    #[serde(default)]
+    pub flows_undeclared: i32,
 }
 
 /// Whether a credential may do something.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AdministrativeUnitFlow, AdoptionPolicy, ClassGroupFlow, DeletionPolicy, DriftPolicy,
-    LocalReference, ManagementPolicy, SecurityGroupFlow, UserFlow, rules,
+    LocalReference, ManagementPolicy, ObservedConfiguration, SecurityGroupFlow, UserFlow, rules,
 };
 
 /// An outbound provisioning flow: the kind of record that is provisioned for the schools of a set.
@@ -29,11 +29,7 @@ use super::{
     derive = "PartialEq",
     doc = "An outbound provisioning flow: the kind of record (users, class groups, security groups or administrative units) that is provisioned for the schools of a set.",
     printcolumn(name = "Type", type_ = "string", json_path = ".status.type"),
-    printcolumn(
-        name = "Set",
-        type_ = "string",
-        json_path = ".spec['flowSetRef.name','flowSetId']"
-    ),
+    printcolumn(name = "Set", type_ = "string", json_path = ".status.flowSet"),
     printcolumn(
         name = "Readiness",
         type_ = "string",
@@ -45,21 +41,38 @@ use super::{
         json_path = r#".status.conditions[?(@.type=="Ready")].status"#
     ),
     printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
+    printcolumn(
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
     ),
-    printcolumn(name = "Id", type_ = "string", json_path = ".status.id", priority = 1),
     printcolumn(
-        name = "Reason",
+        name = "Synced",
         type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
+        json_path = r#".status.conditions[?(@.type=="Synced")].status"#,
         priority = 1
     ),
+    printcolumn(
+        name = "Suspended",
+        type_ = "boolean",
+        json_path = ".spec.suspend",
+        priority = 1
+    ),
+    printcolumn(name = "Id", type_ = "string", json_path = ".status.id", priority = 1),
     printcolumn(
         name = "Since",
         type_ = "date",
         json_path = r#".status.conditions[?(@.type=="Ready")].lastTransitionTime"#,
+        priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
         priority = 1
     )
 )]
@@ -71,7 +84,11 @@ use super::{
     validation = Rule::new("has(self.flowSetId) == has(self.connectionRef)").message("connectionRef belongs to flowSetId: give both, or flowSetRef alone"),
     validation = Rule::new("has(self.flowSetRef) == has(oldSelf.flowSetRef) && (!has(self.flowSetRef) || self.flowSetRef == oldSelf.flowSetRef)").message("flowSetRef cannot be changed: create another ProvisioningFlow for another set"),
     validation = Rule::new("has(self.flowSetId) == has(oldSelf.flowSetId) && (!has(self.flowSetId) || self.flowSetId == oldSelf.flowSetId)").message("flowSetId cannot be changed: create another ProvisioningFlow for another set"),
-    validation = Rule::new("has(self.connectionRef) == has(oldSelf.connectionRef) && (!has(self.connectionRef) || self.connectionRef == oldSelf.connectionRef)").message("connectionRef cannot be changed: create another ProvisioningFlow for another connection")
+    validation = Rule::new("has(self.connectionRef) == has(oldSelf.connectionRef) && (!has(self.connectionRef) || self.connectionRef == oldSelf.connectionRef)").message("connectionRef cannot be changed: create another ProvisioningFlow for another connection"),
+    validation = Rule::new("self.managementPolicy == 'Observe' || !has(self.administrativeUnit) || has(self.administrativeUnit.creationOptions)").message("administrativeUnit.creationOptions is required, unless managementPolicy is Observe"),
+    validation = Rule::new("self.managementPolicy == 'Observe' || !has(self.classGroup) || has(self.classGroup.configuration)").message("classGroup.configuration is required, unless managementPolicy is Observe"),
+    validation = Rule::new("self.managementPolicy == 'Observe' || !has(self.securityGroup) || has(self.securityGroup.creationOptions)").message("securityGroup.creationOptions is required, unless managementPolicy is Observe"),
+    validation = Rule::new("self.managementPolicy == 'Observe' || !has(self.user) || has(self.user.managementOptions)").message("user.managementOptions is required, unless managementPolicy is Observe")
 )]
 pub struct ProvisioningFlowSpec {
     /// The `OutboundProvisioningFlowSet` in the same namespace that the flow belongs to. Cannot be changed.
@@ -166,6 +183,11 @@ pub struct ProvisioningFlowStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow_set_id: Option<String>,
 
+    /// The set as the spec refers to it: the name of the `OutboundProvisioningFlowSet`, or the value of
+    /// `spec.flowSetId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow_set: Option<String>,
+
     /// The type of the flow: `administrativeUnit`, `classGroup`, `securityGroup` or `user`.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_: Option<String>,
@@ -187,6 +209,12 @@ pub struct ProvisioningFlowStatus {
     /// The last ten values of `readinessStatus`, newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub readiness_history: Vec<ReadinessEntry>,
+
+    /// The configuration of the flow as the service returns it, in the form of the spec: its member for the type of the
+    /// flow, without passwords. Lists have no order. Absent while the flow has not been listed, or if it takes more than
+    /// 64 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<ObservedConfiguration>,
 
     /// The last reset that was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -272,14 +300,20 @@ pub enum ResetPhase {
 }
 
 /// One place where the remote object differs from the spec.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Drift {
     /// Path of the property at the service, for instance `managementOptions.additionalOptions.studentAgeGroup`.
     pub path: String,
-    /// The declared value, as JSON text truncated to 256 characters.
+    /// The declared value, as JSON text truncated to 256 characters. Of a longer list, the number of its values.
     pub desired: String,
-    /// The value at the service, as JSON text truncated to 256 characters.
+    /// The value at the service, in the same form.
     pub actual: String,
+    /// If the values are lists: what the one at the service has in addition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<String>,
+    /// If the values are lists: what the one at the service lacks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
 }
 
 /// The source of the password of a role group. It reveals that a password changed, and nothing about the password.

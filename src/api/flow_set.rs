@@ -28,37 +28,50 @@ use super::{
     derive = "PartialEq",
     doc = "A set of provisioning flows for the same schools: a display name and a filter.",
     printcolumn(
-        name = "Display Name",
+        name = "DisplayName",
         type_ = "string",
         json_path = ".spec.displayName"
     ),
-    printcolumn(name = "Flows", type_ = "integer", json_path = ".status.flows.total"),
-    printcolumn(
-        name = "Flows Ready",
-        type_ = "integer",
-        json_path = ".status.flows.ready"
-    ),
+    printcolumn(name = "Flows", type_ = "string", json_path = ".status.flows.summary"),
     printcolumn(
         name = "Ready",
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Ready")].status"#
     ),
     printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    ),
-    printcolumn(name = "Id", type_ = "string", json_path = ".status.id", priority = 1),
-    printcolumn(
         name = "Reason",
         type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
+    printcolumn(
+        name = "Synced",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Synced")].status"#,
         priority = 1
     ),
+    printcolumn(
+        name = "Suspended",
+        type_ = "boolean",
+        json_path = ".spec.suspend",
+        priority = 1
+    ),
+    printcolumn(name = "Id", type_ = "string", json_path = ".status.id", priority = 1),
     printcolumn(
         name = "Since",
         type_ = "date",
         json_path = r#".status.conditions[?(@.type=="Ready")].lastTransitionTime"#,
+        priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
+        priority = 1
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
         priority = 1
     )
 )]
@@ -182,10 +195,25 @@ pub struct OutboundProvisioningFlowSetStatus {
 }
 
 /// Numbers of the flows of a set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct FlowCount {
     /// Number of `ProvisioningFlow` resources that refer to the set.
     pub total: i32,
     /// Number of those that are `Ready`.
     pub ready: i32,
+    /// Both, for people and columns: `3/4` if three of four are `Ready`.
+    #[serde(default)]
+    pub summary: String,
+}
+
+impl FlowCount {
+    /// Creates the numbers of a set with `total` flows, of which `ready` are `Ready`.
+    #[must_use]
+    pub fn new(total: i32, ready: i32) -> Self {
+        Self {
+            total,
+            ready,
+            summary: format!("{ready}/{total}"),
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! The four concrete types of flow. A field is optional or required here exactly as in the service's contract.
+//! The four concrete types of flow. A field is optional or required here exactly as in the service's contract. The fields
+//! at the top are required by rules of the spec instead, as a flow that is only observed can omit them.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -7,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::{SecretKeyReference, rules};
 
 /// Provisions administrative units.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdministrativeUnitFlow {
-    /// Which administrative units are created.
-    pub creation_options: AdministrativeUnitCreationOptions,
+    /// Which administrative units are created. May be absent with `managementPolicy: Observe`; then it is not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creation_options: Option<AdministrativeUnitCreationOptions>,
 }
 
 /// Which administrative units are created.
@@ -25,11 +27,12 @@ pub struct AdministrativeUnitCreationOptions {
 }
 
 /// Provisions security groups.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecurityGroupFlow {
-    /// Which security groups are created.
-    pub creation_options: SecurityGroupCreationOptions,
+    /// Which security groups are created. May be absent with `managementPolicy: Observe`; then it is not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creation_options: Option<SecurityGroupCreationOptions>,
 }
 
 /// Which security groups are created.
@@ -43,11 +46,12 @@ pub struct SecurityGroupCreationOptions {
 }
 
 /// Provisions class groups.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassGroupFlow {
-    /// How class groups are created.
-    pub configuration: ClassGroupConfiguration,
+    /// How class groups are created. May be absent with `managementPolicy: Observe`; then it is not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<ClassGroupConfiguration>,
 }
 
 /// How class groups are created.
@@ -123,14 +127,16 @@ pub struct SectionRole {
 }
 
 /// Provisions users.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserFlow {
     /// Create users for people without a matching user. If absent, they are not created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create_unmatched_users: Option<bool>,
-    /// How existing users are kept up to date.
-    pub management_options: UserManagementOptions,
+    /// How existing users are kept up to date. May be absent with `managementPolicy: Observe`; then only the members that
+    /// are given are compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub management_options: Option<UserManagementOptions>,
     /// How new users are created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creation_options: Option<UserCreationOptions>,

@@ -1,4 +1,5 @@
-//! The API for users: the three kinds of `industrydata.dev/v1alpha1`, with their annotations, conditions and reasons.
+//! The API for users: the three kinds of `industrydata.dev/v1alpha1`, with their annotations, conditions, events and
+//! reasons.
 //!
 //! This module has no behaviour. Everything that the API server can check (unions, immutability, sizes, patterns) is a
 //! rule of the schema, so that `kubectl apply` rejects a mistake with a message that names the field.
@@ -16,9 +17,11 @@ macro_rules! words {
 pub mod condition;
 mod connection;
 mod definition;
+pub mod event;
 mod flow;
 mod flow_set;
 mod flow_type;
+mod observed;
 mod policy;
 pub mod reason;
 mod reference;
@@ -27,8 +30,8 @@ mod rules;
 pub use condition::ConditionStatus;
 pub use connection::{
     Access, AccessStatus, ClientCertificate, ClientSecret, Cloud, Credential, CredentialExpiry,
-    GraphConnection, GraphConnectionSpec, GraphConnectionStatus, RefreshToken, RequestBudget,
-    WorkloadIdentity,
+    GraphConnection, GraphConnectionSpec, GraphConnectionStatus, RefreshToken, RemoteCount,
+    RequestBudget, WorkloadIdentity,
 };
 pub use definition::{custom_resource_definitions, definition_as_yaml, definitions_as_yaml};
 pub use flow::{
@@ -46,6 +49,7 @@ pub use flow_type::{
     StudentAgeGroup, UserAttribute, UserConfiguration, UserCreationOptions, UserFlow,
     UserManagementOptions, UserOptions,
 };
+pub use observed::ObservedConfiguration;
 pub use policy::{AdoptionPolicy, DeletionPolicy, DriftPolicy, ManagementPolicy};
 pub use reference::{LocalReference, SecretKeyReference};
 

@@ -40,7 +40,7 @@ words! {
     CONFLICT = "Conflict";
     /// The remote object differs from the spec.
     DRIFTED = "Drifted";
-    /// A reset was accepted and the flow has not been listed since: `Ready` is Unknown.
+    /// A reset is being sent, or was accepted and the flow has not been listed since: `Ready` is Unknown.
     RESETTING = "Resetting";
     /// A reset was sent and its outcome is unknown.
     RESET_UNKNOWN = "ResetUnknown";

@@ -71,6 +71,7 @@ impl Managed for GraphConnection {
         let users = context.index.count_users(self);
         let relations = ConnectionRelations {
             users,
+            last_poll: context.sessions.last_poll(self),
             ..ConnectionRelations::default()
         };
         let Some(connected) = connected else {
@@ -84,6 +85,8 @@ impl Managed for GraphConnection {
             refused: connected.refused.clone(),
             access: session.access(),
             expiry: connected.expiry,
+            throttled_ago: session.throttled_ago().and_then(|ago| ago.try_into().ok()),
+            remote: session.remote(&context.index, self),
             not_stored: session.client.not_stored().map(|error| error.message),
             ..relations
         })

@@ -13,8 +13,8 @@ use crate::plan::Limits;
 use crate::shard::Shard;
 
 use super::cache::ReconcileCache;
+use super::events::Publisher;
 use super::index::Index;
-use super::publisher::Publisher;
 use super::secrets::Secrets;
 use super::session::Sessions;
 use super::turns::Turns;

@@ -156,10 +156,8 @@ impl Index {
     pub fn count_flows(&self, set: &OutboundProvisioningFlowSet) -> FlowCount {
         let (state, name) = (self.state(), Name::of(set));
         let count = |key| i32::try_from(state.flows.count(&key)).unwrap_or(i32::MAX);
-        FlowCount {
-            total: count(FlowKey::Set(name.clone())),
-            ready: count(FlowKey::Ready(name)),
-        }
+        let total = count(FlowKey::Set(name.clone()));
+        FlowCount::new(total, count(FlowKey::Ready(name)))
     }
 
     /// The sets that refer to a connection.
@@ -210,6 +208,14 @@ impl Index {
         set: &FlowSetId,
     ) -> Vec<Arc<ProvisioningFlow>> {
         self.flows_with(&FlowKey::Remote(Name::of(connection), set.clone()))
+    }
+
+    /// Whether a set or a flow that is reached through a connection refers to a remote set.
+    pub fn refers_to(&self, connection: &GraphConnection, set: &FlowSetId) -> bool {
+        let (state, connection) = (self.state(), Name::of(connection));
+        let declared = SetKey::Remote(connection.clone(), set.clone());
+        let used = FlowKey::Remote(connection, set.clone());
+        state.sets.count(&declared) > 0 || state.flows.count(&used) > 0
     }
 
     /// The other resources that declare a set of the same name through the same connection.

@@ -189,6 +189,7 @@ pub(super) fn verdict_on_id(error: InvalidId) -> Verdict {
         disposition: Disposition::User,
         certainty: Certainty::NotSent,
         reason: Reason::InvalidRequest,
+        request_id: None,
         message: format!("the id in the status is invalid: {error}; correct or remove it"),
     }
 }

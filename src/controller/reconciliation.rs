@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -14,10 +14,9 @@ use crate::metrics::{ReconcileResult, Write};
 use crate::plan::event::Event;
 use crate::plan::resource::{is_deleting, is_held, unresolved_attempt};
 use crate::plan::{
-    self, Action, Input, Memory, Outcome, Permit, Plan, Read, ResourceStep, SharedStatus, Step,
-    Unreadable, View,
+    self, Action, Input, Memory, Outcome, Permit, Plan, ResourceStep, SharedStatus, Step,
 };
-use crate::poll::{ListRequest, ListSource, Snapshot};
+use crate::poll::{ListRequest, ListSource};
 
 use super::cluster::{self, Precondition};
 use super::context::Context;
@@ -25,8 +24,11 @@ use super::error::{ReconcileError, settled};
 use super::managed::{Connected, Located, Managed};
 use super::turns::Turn;
 
+mod observed;
 mod publish;
 mod reserve;
+
+use observed::{add_created, newest, read};
 
 /// One reconcile of one resource.
 pub(super) struct Reconciliation<'a, K: Managed> {
@@ -38,6 +40,10 @@ pub(super) struct Reconciliation<'a, K: Managed> {
     /// Values from Secrets that a change needs, or `None` if they have not been read.
     secrets: Option<K::Secrets>,
     events: Vec<Event>,
+    /// The conditions before this reconcile, which may write others on the way.
+    conditions: Vec<Condition>,
+    /// Why the last change failed, if it did.
+    failure: Option<Verdict>,
 }
 
 impl<'a, K: Managed> Reconciliation<'a, K> {
@@ -53,6 +59,8 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         let connected = located.as_ref().ok();
         let related = resource.related(connected, context).await?;
         let latest = connected.and_then(K::latest);
+        let conditions = resource.status().map_or(&[][..], SharedStatus::conditions);
+        let conditions = conditions.to_vec();
         let input = Input {
             status: resource.status().cloned().unwrap_or_default(),
             now: clock::now(),
@@ -76,6 +84,8 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
             input,
             secrets: None,
             events: Vec::new(),
+            conditions,
+            failure: None,
         })
     }
 
@@ -128,11 +138,12 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
             self.write_status(Precondition::SameStatus, Write::Status)
                 .await?;
             K::count(&known, &self.input.status, &self.context.metrics);
-            self.publish_transition(&known).await;
+        }
+        if !gone {
+            self.publish_transition().await;
         }
         for event in std::mem::take(&mut self.events) {
-            self.publish(event.severity, event.reason, event.message)
-                .await;
+            self.publish(&event).await;
         }
         self.log_trouble();
         // The entry of a removed resource is kept until the watch reports the removal, because the watch may still
@@ -318,6 +329,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
                 if verdict.certainty == Certainty::NotSent && used.is_some() {
                     self.permit(used);
                 }
+                self.failure = Some(verdict.clone());
                 Outcome::Failed(changed.action, verdict)
             }
             Ok(created) => {
@@ -363,46 +375,5 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         self.context.index.wrote(&written);
         self.context.metrics.cluster_write(K::LABEL, write);
         self.input.resource = written;
-    }
-}
-
-/// Returns the newest version of a resource: from the watch, from the result of our last write, or, if a plan on a
-/// stale version would be wrong, from the cluster itself.
-async fn newest<K: Managed>(seen: Arc<K>, context: &Context) -> Result<Arc<K>, ReconcileError> {
-    let newest = K::cache(context).newest(&seen);
-    if !newest.is_in_doubt() {
-        return Ok(newest);
-    }
-    let read = cluster::read(&context.cluster, &*newest).await?;
-    // A removed resource needs no further work, even if the watch still contains it.
-    let same = read.filter(|read| read.uid() == newest.uid());
-    same.map(Arc::new).ok_or_else(|| ReconcileError::Conflict {
-        object: cluster::display_name(&*newest),
-    })
-}
-
-fn read<T: Clone>(snapshot: &Snapshot<T>, started: Instant, context: &Context) -> Read<T> {
-    match &snapshot.outcome {
-        Err(verdict) => Read::Unknown(Unreadable {
-            verdict: verdict.clone(),
-            failures: snapshot.failures,
-        }),
-        Ok(listing) => {
-            let uptime = snapshot.began.saturating_duration_since(context.started);
-            Read::Known(View {
-                listing: listing.clone(),
-                container: snapshot.container,
-                began: snapshot.began_at,
-                uptime: SignedDuration::try_from(uptime).unwrap_or(SignedDuration::MAX),
-                fresh: snapshot.began >= started,
-            })
-        }
-    }
-}
-
-/// Adds a created object to the list, so that the next plan finds it.
-fn add_created<T: Clone>(collection: &mut Option<Read<T>>, item: T) {
-    if let Some(Read::Known(view)) = collection {
-        Arc::make_mut(&mut view.listing).items.push(item);
     }
 }

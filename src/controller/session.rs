@@ -12,22 +12,29 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
 
-use crate::api::{GraphConnection, reason};
+use crate::api::{GraphConnection, RemoteCount};
 use crate::graph::verdict::Verdict;
-use crate::graph::{
-    Account, Client, Credential, DEFAULT_MAX_WAIT, Observer, RateLimits, Tenant, Transport,
-};
+use crate::graph::{Account, Client, Observer, Transport};
 use crate::plan::credential::ObservedAccess;
-use crate::plan::{Blocked, resource, retry, secret};
+use crate::plan::{resource, retry, secret};
 use crate::poll::Poller;
 
 use super::access::AccessLog;
-use super::credentials::{Confirmed, Credentials, HeldCredential, ReadCredential};
+use super::credentials::{Confirmed, Credentials, ReadCredential};
 use super::error::Unavailable;
-use super::index::namespace;
+use super::index::{Index, namespace};
 use super::interest::LatestInterest;
+use super::remote;
 use super::triggers::Triggers;
 use super::turns::Turn;
+
+mod accounts;
+mod keys;
+
+use keys::{AccountKey, Identity, account_key, client_id, limits};
+
+/// How long numbers of remote objects are used before they are counted again.
+const RECOUNT_AFTER: Duration = Duration::from_secs(1);
 
 /// A client and a poller for one application and credential.
 pub struct Session {
@@ -43,13 +50,10 @@ pub struct Session {
     number: u32,
     /// When its credential was last seen in the cluster.
     seen: Arc<Mutex<Instant>>,
+    account: Account,
+    /// When the remote objects were last counted, and their numbers.
+    counted: Mutex<Option<(Instant, Option<RemoteCount>)>>,
     _stop: DropGuard,
-}
-
-/// Identity of a session. A change of the Secret's labels or of the poll interval does not change it.
-struct Identity {
-    client_id: String,
-    credential: HeldCredential,
 }
 
 /// A session, and the fingerprint of its connection and credential, whose change resets backoffs.
@@ -83,9 +87,6 @@ pub struct Sessions {
 }
 
 type Slot = tokio::sync::Mutex<Option<Arc<Session>>>;
-
-/// Namespace and name of the connection, and tenant and client id in lower case.
-type AccountKey = [String; 4];
 
 impl Sessions {
     /// Creates a store without sessions.
@@ -241,8 +242,16 @@ impl Sessions {
             expiry,
         } = self.credentials.read(connection).await?;
         let access = Arc::new(AccessLog::default());
+        let account = self.account(connection)?;
+        let observer = self.observer(connection, &access, account.clone());
         Ok(Opened {
-            client: self.client(connection, credential, &access)?,
+            client: Client::new(
+                self.transport.clone(),
+                account.clone(),
+                credential,
+                observer,
+            ),
+            account,
             identity: Identity {
                 client_id: client_id(connection),
                 credential: identity,
@@ -258,6 +267,7 @@ impl Sessions {
             identity,
             access,
             expiry,
+            account,
         } = opened;
         let reference = ObjectRef::from_obj(connection);
         let (index, notify) = (self.triggers.index.clone(), self.triggers.clone());
@@ -296,47 +306,18 @@ impl Sessions {
             expiry,
             number,
             seen,
+            account,
+            counted: Mutex::default(),
             _stop: stop.drop_guard(),
         })
     }
 
-    fn client(
-        &self,
-        connection: &GraphConnection,
-        credential: Credential,
-        access: &Arc<AccessLog>,
-    ) -> Result<Client, Blocked> {
-        let spec = &connection.spec;
-        let tenant = Tenant::new(&spec.tenant_id).map_err(|error| {
-            Blocked::person(
-                reason::INVALID_TENANT,
-                format!("spec.tenantId is invalid: {error}; create another GraphConnection with the correct tenant"),
-            )
-        })?;
-        let mut accounts = self.accounts();
-        let account = accounts.entry(account_key(connection));
-        let account =
-            account.or_insert_with(|| Account::new(tenant, &spec.client_id, limits(connection)));
-        let observer = self.observer(connection, access);
-        let transport = self.transport.clone();
-        Ok(Client::new(
-            transport,
-            account.clone(),
-            credential,
-            observer,
-        ))
-    }
-
-    /// Returns an observer that also records what the credential may do, and reports a change.
-    fn observer(&self, connection: &GraphConnection, access: &Arc<AccessLog>) -> Observer {
-        let (observer, access) = (self.observer.clone(), access.clone());
-        let (triggers, own) = (self.triggers.clone(), ObjectRef::from_obj(connection));
-        Arc::new(move |operation, outcome, duration| {
-            observer(operation, outcome, duration);
-            if access.record(operation, outcome) {
-                triggers.access_changed(&own);
-            }
-        })
+    /// Returns when the last complete poll through a connection began, or `None` if this process has made none, or is just
+    /// opening the session.
+    pub fn last_poll(&self, connection: &GraphConnection) -> Option<Timestamp> {
+        let slot = self.slot(connection);
+        let session = slot.try_lock().ok()?;
+        session.as_ref()?.poller.last_complete()
     }
 
     /// Applies the limits of a connection, whose spec may have changed.
@@ -363,22 +344,35 @@ impl Sessions {
 /// What a session consists of, before it is started.
 struct Opened {
     client: Client,
+    account: Account,
     identity: Identity,
     access: Arc<AccessLog>,
     expiry: Option<Timestamp>,
-}
-
-impl Identity {
-    /// Returns whether a session with this identity is that of the connection and the credential in the cluster.
-    fn is(&self, connection: &GraphConnection, confirmed: &Confirmed) -> bool {
-        self.client_id == client_id(connection) && self.credential.is(confirmed)
-    }
 }
 
 impl Session {
     /// Returns what its credential may do, as responses have shown, or else as its token shows.
     pub fn access(&self) -> ObservedAccess {
         self.access.observed(self.client.granted(), self.number > 0)
+    }
+
+    /// Returns how long ago the service last throttled a request, or `None` if it never has.
+    pub fn throttled_ago(&self) -> Option<Duration> {
+        self.account.budget().throttled_ago()
+    }
+
+    /// Returns the numbers of remote objects, or `None` if a list is missing. They are at most a second old: to count them
+    /// walks all lists, and a connection is reconciled for each set that changes.
+    pub fn remote(&self, index: &Index, connection: &GraphConnection) -> Option<RemoteCount> {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        match *counted {
+            Some((at, count)) if at.elapsed() < RECOUNT_AFTER => count,
+            _ => {
+                let count = remote::count(&self.poller, index, connection);
+                *counted = Some((Instant::now(), count));
+                count
+            }
+        }
     }
 
     /// Returns how long ago its credential was last seen in the cluster.
@@ -409,29 +403,6 @@ fn revision(connection: &GraphConnection, session: &Arc<Session>) -> Route {
     let parts = [&uid, &generation, &session.number.to_string()];
     let fingerprint = retry::fingerprint(parts.map(String::as_str));
     (session.clone(), fingerprint)
-}
-
-fn client_id(connection: &GraphConnection) -> String {
-    connection.spec.client_id.to_ascii_lowercase()
-}
-
-fn account_key(connection: &GraphConnection) -> AccountKey {
-    let spec = &connection.spec;
-    [
-        namespace(connection),
-        connection.name_any(),
-        spec.tenant_id.to_ascii_lowercase(),
-        spec.client_id.to_ascii_lowercase(),
-    ]
-}
-
-fn limits(connection: &GraphConnection) -> RateLimits {
-    let budget = &connection.spec.request_budget;
-    RateLimits {
-        per_second: f64::from(budget.per_second),
-        burst: u32::try_from(budget.burst).unwrap_or(1),
-        max_wait: DEFAULT_MAX_WAIT,
-    }
 }
 
 #[cfg(test)]

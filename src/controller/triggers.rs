@@ -112,7 +112,9 @@ impl Triggers {
         };
         match news {
             News::Panicked => {}
-            News::SetsFailed => self.wake_connection(&connection, TriggerSource::Poll),
+            News::SetsFailed | News::Listed => {
+                self.wake_connection(&connection, TriggerSource::Poll);
+            }
             News::SetsReadable => {
                 self.wake_connection(&connection, TriggerSource::Poll);
                 self.wake_sets(self.index.sets_through(&connection), TriggerSource::Poll);

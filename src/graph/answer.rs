@@ -1,7 +1,7 @@
 //! Parses the parts of a response that this client uses: status, date, request id, `Retry-After`,
 //! error codes.
 
-use std::{iter::successors, time::Duration};
+use std::{collections::BTreeSet, iter::successors, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 use reqwest::{
@@ -14,11 +14,14 @@ use crate::clock;
 
 use super::{
     credential::Actor,
-    failure::{ErrorCode, Failure, Refusal, Shape},
+    failure::{ErrorCode, Failure, PropertyPath, Refusal, Shape},
     intake::ReadBody,
     json::{self, FoundMembers},
     malformed::Malformed,
 };
+
+/// Maximum number of properties that are kept of an error. A message with more would not be read.
+const MAX_PROPERTIES: usize = 4;
 
 /// Response with a 2xx status. [`Self::json`] and [`Self::done`] check whether its body is a success,
 /// too.
@@ -125,12 +128,14 @@ impl Refusal {
             shape,
             code,
             detail,
+            properties,
         } = ErrorBody::read(body);
         Self {
             status: status.as_u16(),
             shape,
             code,
             detail,
+            properties,
             retry_after: headers.retry_after,
             request_id: headers.request_id,
             date: headers.date,
@@ -146,6 +151,7 @@ struct ErrorBody {
     shape: Shape,
     code: Option<ErrorCode>,
     detail: Option<ErrorCode>,
+    properties: Vec<PropertyPath>,
 }
 
 impl ErrorBody {
@@ -156,11 +162,13 @@ impl ErrorBody {
                 shape: Shape::Authority,
                 code: ErrorCode::new(code),
                 detail: authority_number(&body),
+                properties: Vec::new(),
             },
             error if error["code"].is_string() => Self {
                 shape: Shape::Graph,
                 code: code_of(error),
                 detail: innermost_code(error),
+                properties: properties_of(error),
             },
             _ => Self::default(),
         }
@@ -187,6 +195,17 @@ fn innermost_code(error: &Value) -> Option<ErrorCode> {
 
 fn inner_error(error: &Value) -> Option<&Value> {
     error.get("innerError").or_else(|| error.get("innererror"))
+}
+
+/// Returns the properties that an error or its details name, in alphabetical order, so that the same error always reads
+/// the same.
+fn properties_of(error: &Value) -> Vec<PropertyPath> {
+    let details = error["details"].as_array().into_iter().flatten();
+    let targets = details
+        .chain([error])
+        .filter_map(|one| one["target"].as_str());
+    let named: BTreeSet<PropertyPath> = targets.filter_map(PropertyPath::new).collect();
+    named.into_iter().take(MAX_PROPERTIES).collect()
 }
 
 fn code_of(error: &Value) -> Option<ErrorCode> {
@@ -296,6 +315,36 @@ mod tests {
             refusal(authority),
             "HTTP 403, invalid_client, AADSTS7000215"
         );
+    }
+
+    #[test]
+    fn the_properties_that_an_error_names_are_found() {
+        let details = json!([
+            { "code": "x", "message": "m", "target": "managementOptions/additionalOptions" },
+            { "code": "x", "message": "m", "target": "creationOptions.configurations[0].licenseSkus" },
+            { "code": "x", "message": "m", "target": "creationOptions.configurations[0].licenseSkus" },
+        ]);
+        let error = json!({"error": {"code": "BadRequest", "target": "user", "details": details}});
+        assert_eq!(
+            refusal(&error.to_string()),
+            "HTTP 403, BadRequest, because of creationOptions.configurations[0].licenseSkus and \
+             managementOptions/additionalOptions and user"
+        );
+        for target in [
+            "",
+            "the value hunter2 is too short",
+            "a'b",
+            "7",
+            "é",
+            &"x".repeat(129),
+        ] {
+            let error = json!({"error": {"code": "BadRequest", "target": target}});
+            assert_eq!(
+                refusal(&error.to_string()),
+                "HTTP 403, BadRequest",
+                "{target}"
+            );
+        }
     }
 
     #[test]

@@ -195,6 +195,13 @@ impl Budget {
         self.lock().bucket.succeeded(Instant::now());
     }
 
+    /// Returns how long ago the service last throttled a request, or `None` if it never has.
+    #[must_use]
+    pub fn throttled_ago(&self) -> Option<Duration> {
+        let throttled = self.lock().bucket.last_throttled();
+        throttled.map(|throttled| throttled.elapsed())
+    }
+
     /// Returns the time until the budget opens; zero if it is open.
     #[must_use]
     pub fn closed_for(&self) -> Duration {

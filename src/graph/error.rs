@@ -148,10 +148,14 @@ impl Error {
                 source.sentence("the service"),
             ),
         };
+        let request_id = self
+            .refusal()
+            .and_then(|refusal| refusal.request_id.as_ref());
         Verdict {
             disposition: class.disposition,
             certainty,
             reason: class.reason,
+            request_id: request_id.map(ToString::to_string),
             message: format!(
                 "Could not {}: {what}. {}",
                 self.operation().phrase(),

@@ -76,6 +76,8 @@ pub struct Refusal {
     /// More specific code: that of the innermost `innerError` of Microsoft Graph, or the error number
     /// of the authority.
     pub detail: Option<ErrorCode>,
+    /// The properties of the request that the body names as the cause, in alphabetical order.
+    pub properties: Vec<PropertyPath>,
     /// Pause that the service requested.
     pub retry_after: Option<Duration>,
     /// Id that the service gave the request. For logs only, because it differs each time.
@@ -126,6 +128,11 @@ impl fmt::Display for Refusal {
         for code in [&self.code, &self.detail].into_iter().flatten() {
             write!(f, ", {code}")?;
         }
+        let (mut separator, properties) = (", because of ", &self.properties);
+        for property in properties {
+            write!(f, "{separator}{property}")?;
+            separator = " and ";
+        }
         Ok(())
     }
 }
@@ -135,7 +142,7 @@ impl fmt::Display for Refusal {
 ///
 /// Any other text might contain personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ErrorCode(String);
+pub struct ErrorCode(Box<str>);
 
 impl ErrorCode {
     /// Returns the code, or `None` if the text is not safe to show.
@@ -143,7 +150,7 @@ impl ErrorCode {
     pub fn new(text: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
         let safe = (1..=64).contains(&text.len()) && text.bytes().all(plain);
-        safe.then(|| Self(text.to_owned()))
+        safe.then(|| Self(text.into()))
     }
 
     /// Returns the code as text.
@@ -154,6 +161,30 @@ impl ErrorCode {
 }
 
 impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Path of a property, as the service names it in an error: 1 to 128 letters, digits, `_`, `.`, `/`, `[` and `]`, with a
+/// letter first.
+///
+/// Any other text might be a sentence, with what the request contained.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PropertyPath(String);
+
+impl PropertyPath {
+    /// Returns the path, or `None` if the text is not one.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./[]".contains(&byte);
+        let safe = text.len() <= 128 && text.bytes().all(plain);
+        let begins = text.starts_with(|first: char| first.is_ascii_alphabetic());
+        (safe && begins).then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for PropertyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -15,13 +15,15 @@ pub struct Verdict {
     pub certainty: Certainty,
     /// Class of the failure, for condition reasons and metric labels.
     pub reason: Reason,
+    /// Id that the service gave the request, for support cases. It differs each time, so it is never part of a status.
+    pub request_id: Option<String>,
     /// One or two sentences for the user: what failed, and the remedy.
     ///
     /// # Guarantees
     ///
     /// The same failure always gives the same text, so that a condition changes only if the state
     /// does. The text contains no request id, date, duration or secret, and of the response only the
-    /// HTTP status and error codes of plain characters.
+    /// HTTP status, and error codes and property paths of plain characters.
     pub message: String,
 }
 

@@ -3,14 +3,14 @@
 //! The service masks passwords, expands role groups, folds the case of codes and does not guarantee an order. It may
 //! also have undeclared properties, which are ignored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use crate::api::{Drift, FilterAttribute, FlowSetFilter};
 use crate::graph::model::{FlowSet, displayable};
 
-use super::definition::{FlowSetBody, key};
+use super::definition::{FlowSetBody, identity, key};
 
 /// Maximum length of a value in `status.drift`.
 const MAX_TEXT_CHARS: usize = 256;
@@ -57,7 +57,8 @@ pub fn flow_set(desired: &FlowSetBody, actual: &FlowSet) -> Vec<Drift> {
     let declared = desired.filter.as_ref().map_or(Value::Null, filter);
     let shown = actual.filter.clone().unwrap_or_default();
     if !same_filter(&declared, &shown) {
-        drift.push(difference("filter", &declared, &shown));
+        let lists = (items(&declared["in"]), items(&shown["in"]));
+        drift.push(list_difference("filter", (&declared, &shown), lists));
     }
     drift
 }
@@ -79,7 +80,11 @@ fn value(path: &str, desired: &Value, actual: &Value, found: &mut Comparison) {
         (Value::Object(desired), Value::Object(actual)) => members(path, desired, actual, found),
         (Value::Array(desired), Value::Array(actual)) => list(path, desired, actual, found),
         _ if same_scalar(desired, actual) || (is_nothing(desired) && is_nothing(actual)) => {}
-        _ => found.drift.push(difference(path, desired, actual)),
+        _ => {
+            let lists = (items(desired), items(actual));
+            let drift = list_difference(path, (desired, actual), lists);
+            found.drift.push(drift);
+        }
     }
 }
 
@@ -90,11 +95,10 @@ fn list(path: &str, desired: &[Value], actual: &[Value], found: &mut Comparison)
         return;
     }
     if !same_keys(desired, actual) {
-        found.drift.push(difference(
-            path,
-            &Value::from(desired),
-            &Value::from(actual),
-        ));
+        let values = (&Value::from(desired), &Value::from(actual));
+        found
+            .drift
+            .push(list_difference(path, values, (desired, actual)));
         return;
     }
     for item in desired {
@@ -165,14 +169,64 @@ fn difference(path: &str, desired: &Value, actual: &Value) -> Drift {
         path: path.to_owned(),
         desired: text(desired),
         actual: text(actual),
+        ..Drift::default()
     }
+}
+
+/// Returns the difference between two values, of which these lists are the part that matters.
+fn list_difference(
+    path: &str,
+    (desired, actual): (&Value, &Value),
+    (wanted, shown): (&[Value], &[Value]),
+) -> Drift {
+    Drift {
+        desired: text_or_count(desired, wanted.len()),
+        actual: text_or_count(actual, shown.len()),
+        added: beyond(shown, wanted),
+        removed: beyond(wanted, shown),
+        ..difference(path, desired, actual)
+    }
+}
+
+/// Returns the items of a list, or none if the value is not a list.
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Returns the names of the items of a list that another one lacks. An item that occurs more often than in the other one
+/// counts as one that it lacks.
+fn beyond(items: &[Value], others: &[Value]) -> Vec<String> {
+    let mut left = BTreeMap::<String, usize>::new();
+    for other in others {
+        *left.entry(key(other)).or_default() += 1;
+    }
+    let is_lacking = |item: &&Value| match left.get_mut(&key(item)) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            false
+        }
+        _ => true,
+    };
+    let lacking = items.iter().filter(is_lacking);
+    lacking
+        .map(|item| displayable(&name(item), MAX_TEXT_CHARS))
+        .collect()
+}
+
+/// Returns the name of an item of a list: what identifies it, as it is written.
+fn name(item: &Value) -> String {
+    let identity = identity(item);
+    identity
+        .as_str()
+        .map_or_else(|| identity.to_string(), str::to_owned)
 }
 
 fn unseen(path: &str, desired: &Value) -> Drift {
     Drift {
         path: path.to_owned(),
-        desired: text(desired),
+        desired: text_or_count(desired, items(desired).len()),
         actual: "not returned by the service".to_owned(),
+        ..Drift::default()
     }
 }
 
@@ -180,160 +234,14 @@ fn text(value: &Value) -> String {
     displayable(&value.to_string(), MAX_TEXT_CHARS)
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-    use crate::plan::testing::as_shown;
-
-    fn paths(desired: &Value, actual: &Value) -> Vec<String> {
-        let members = |value: &Value| value.as_object().unwrap().clone();
-        let drift = flow(&members(desired), &members(actual)).drift;
-        drift.into_iter().map(|drift| drift.path).collect()
+/// Returns a value as text, or the number of its items if it is too long.
+fn text_or_count(value: &Value, count: usize) -> String {
+    let text = value.to_string();
+    if count > 0 && text.chars().nth(MAX_TEXT_CHARS).is_some() {
+        return format!("{count} values");
     }
-
-    fn unseen_paths(desired: &Value, actual: &Value) -> Vec<String> {
-        let members = |value: &Value| value.as_object().unwrap().clone();
-        let unseen = flow(&members(desired), &members(actual)).unseen;
-        unseen.into_iter().map(|drift| drift.path).collect()
-    }
-
-    #[test]
-    fn what_the_service_does_not_show_is_neither_the_same_nor_different() {
-        let groups = json!({ "a": { "b": [{ "roleGroup": { "id": "staff" } }] } });
-        let cases = [
-            (
-                groups.clone(),
-                json!({ "a": { "b": [{ "skus": [] }] } }),
-                vec!["a.b"],
-            ),
-            (groups.clone(), json!({}), vec!["a"]),
-            (groups.clone(), groups, vec![]),
-            (json!({ "a": true }), json!({}), vec![]),
-        ];
-        for (desired, actual, unseen) in cases {
-            assert_eq!(
-                unseen_paths(&desired, &actual),
-                unseen,
-                "{desired} {actual}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_means_the_same_is_no_difference() {
-        let cases = [
-            (json!({ "a": null }), json!({})),
-            (json!({ "a": false }), json!({})),
-            (json!({ "a": false }), json!({ "a": null })),
-            (json!({ "a": [] }), json!({ "a": null })),
-            (json!({ "a": null }), json!({ "a": [] })),
-            (json!({ "a": null }), json!({ "a": false })),
-            (json!({ "a": { "b": null, "c": [] } }), json!({ "a": null })),
-            (json!({ "a": null }), json!({ "a": { "b": false } })),
-            (json!({ "a": "minor" }), json!({ "a": "Minor" })),
-            (json!({ "a": ["x", "y"] }), json!({ "a": ["Y", "X"] })),
-            (
-                json!({ "a": [{ "code": "Aide" }] }),
-                json!({ "a": [{ "code": "aide", "name": "Aide" }] }),
-            ),
-            (json!({}), json!({ "theirs": 1 })),
-            (
-                json!({ "a": [{ "roleGroup": { "id": "staff" }, "skus": ["1"] }] }),
-                json!({ "a": [{ "skus": [] }] }),
-            ),
-        ];
-        for (desired, actual) in cases {
-            assert_eq!(paths(&desired, &actual), [""; 0], "{desired} {actual}");
-        }
-    }
-
-    #[test]
-    fn what_means_something_else_is_a_difference() {
-        let cases = [
-            (json!({ "a": true }), json!({}), "a"),
-            (json!({ "a": null }), json!({ "a": true }), "a"),
-            (json!({ "a": null }), json!({ "a": "x" }), "a"),
-            (json!({ "a": "x" }), json!({ "a": null }), "a"),
-            (json!({ "a": [] }), json!({ "a": ["x"] }), "a"),
-            (json!({ "a": ["x"] }), json!({ "a": [] }), "a"),
-            (json!({ "a": ["x", "y"] }), json!({ "a": ["x", "x"] }), "a"),
-            (json!({ "a": ["x", "x"] }), json!({ "a": ["x", "y"] }), "a"),
-            (
-                json!({ "a": { "b": { "c": 1 } } }),
-                json!({ "a": { "b": { "c": 2 } } }),
-                "a.b.c",
-            ),
-            (json!({ "a": { "b": true } }), json!({ "a": null }), "a"),
-            (json!({ "a": null }), json!({ "a": { "b": 1 } }), "a"),
-            (
-                json!({ "a": [{ "roleGroup": { "id": "Staff" }, "skus": ["1"] }] }),
-                json!({ "a": [{ "roleGroup": { "id": "staff" }, "skus": ["2"] }] }),
-                "a[staff].skus",
-            ),
-            (
-                json!({ "a": [{ "roleGroup": { "id": "staff" } }] }),
-                json!({ "a": [] }),
-                "a",
-            ),
-        ];
-        for (desired, actual, path) in cases {
-            assert_eq!(paths(&desired, &actual), [path], "{desired} {actual}");
-        }
-    }
-
-    #[test]
-    fn long_values_are_cut_in_characters() {
-        let desired = json!({ "a": "ä".repeat(1000) });
-        let drift = flow(desired.as_object().unwrap(), &Map::new()).drift;
-        assert_eq!(drift[0].desired.chars().count(), 256);
-        assert!(drift[0].desired.ends_with("ä…"));
-        assert_eq!(drift[0].actual, "null");
-    }
-
-    #[test]
-    fn what_the_service_returns_is_shown_without_characters_that_reorder_it() {
-        let actual = json!({ "a": "x\u{202E}y" });
-        let drift = flow(
-            &Map::from_iter([("a".to_owned(), json!(1))]),
-            actual.as_object().unwrap(),
-        );
-        assert_eq!(drift.drift[0].actual, "\"x\u{FFFD}y\"");
-    }
-
-    fn values() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            "[abAB]{0,2}".prop_map(Value::from),
-        ];
-        leaf.prop_recursive(3, 16, 3, |inner| {
-            prop_oneof![
-                prop::collection::btree_set("[a-c]{1,2}", 0..3)
-                    .prop_map(|texts| texts.into_iter().map(Value::from).collect()),
-                prop::collection::btree_map("[a-c]", inner, 0..3)
-                    .prop_map(|members| members.into_iter().collect::<Map<_, _>>().into()),
-            ]
-        })
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn what_the_service_makes_of_a_value_is_that_value(value in values()) {
-            let desired = json!({ "a": value });
-            prop_assert_eq!(paths(&desired, &as_shown(desired.clone())), [""; 0]);
-        }
-
-        #[test]
-        fn any_two_values_can_be_compared(one in values(), other in values()) {
-            let (one, other) = (json!({ "a": one }), json!({ "a": other }));
-            for path in paths(&one, &other) {
-                prop_assert!(path.starts_with('a'));
-            }
-        }
-    }
+    displayable(&text, MAX_TEXT_CHARS)
 }
+
+#[cfg(test)]
+mod tests;

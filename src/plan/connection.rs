@@ -6,21 +6,31 @@ use std::ops::ControlFlow::{Break, Continue};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::api::condition::READY;
-use crate::api::{Access, GraphConnection, GraphConnectionStatus, RequestBudget, reason};
+use crate::api::event::Occurrence;
+use crate::api::{
+    Access, GraphConnection, GraphConnectionStatus, RemoteCount, RequestBudget, reason,
+};
 use crate::graph::model::FlowSet;
 use crate::graph::verdict::Verdict;
 
-use super::conditions::{Readiness, Summary, is_true};
+use super::conditions::{Readiness, Summary, find, is_true};
 use super::credential::{self, ObservedAccess};
 use super::planner::{self, Next};
-use super::{Blocked, Event, Input, Plan, Planned, Policies, ResourceStep, resource};
+use super::{Blocked, Event, Input, Plan, Planned, Policies, Read, ResourceStep, resource};
 
 /// Interval between attempts to use a new credential that the authority has not accepted yet. The rate of requests to
 /// the authority is limited where tokens are fetched.
 const RETRY_CREDENTIAL: SignedDuration = SignedDuration::from_secs(10);
 
-/// Reason of the event about a credential that expires soon or has expired.
-const CREDENTIAL_EXPIRES: &str = "CredentialExpires";
+/// How long the service counts as throttling after it has throttled a request. After five halvings, the budget takes a
+/// minute to return to its full rate; in ten, a tenant that is throttled again and again causes two writes at most.
+pub const THROTTLE_MEMORY: SignedDuration = SignedDuration::from_mins(10);
+
+/// The value of `status.lastPoll` while polls are complete.
+const CURRENT: &str = "current";
+
+/// The value of `status.lastPoll` if an earlier process made the last complete poll.
+const UNKNOWN: &str = "unknown";
 
 /// Smallest number of reconciles of one kind that a connection has in progress.
 const MIN_CONCURRENT: usize = 4;
@@ -42,6 +52,12 @@ pub struct ConnectionRelations {
     pub access: ObservedAccess,
     /// When the credential in use expires, or `None` if that is not known.
     pub expiry: Option<Timestamp>,
+    /// When the last complete poll began, or `None` if this process has made none.
+    pub last_poll: Option<Timestamp>,
+    /// How long ago the service last throttled a request, or `None` if it never has.
+    pub throttled_ago: Option<SignedDuration>,
+    /// The numbers of remote objects, or `None` if a list is missing.
+    pub remote: Option<RemoteCount>,
     /// Why the latest refresh token could not be written back, or `None` if it is in its Secret.
     pub not_stored: Option<String>,
 }
@@ -81,7 +97,9 @@ impl Planned for GraphConnection {
         let mut planner = ConnectionPlanner::new(input);
         let control = steps(&mut planner);
         let readiness = Readiness::of_existence(&acceptance(&planner));
-        planner.finish(control, &readiness)
+        let mut plan = planner.finish(control, &readiness);
+        plan.status.last_poll = last_poll(input, &plan.status);
+        plan
     }
 }
 
@@ -93,10 +111,19 @@ fn steps(planner: &mut ConnectionPlanner) -> ConnectionControl {
     suspended(planner)?;
     planner.target()?;
     credential_observed(planner);
+    throttling_observed(planner);
     planner.requested_refresh()?;
-    planner.listed(is_true(&planner.status.conditions, READY))?;
+    planner.listed(has_worked(&planner.status))?;
     planner.status.reached = true;
+    let remote = planner.input.related.remote;
+    planner.status.remote = remote.or(planner.status.remote);
     credential_accepted(planner)
+}
+
+/// Returns whether the connection worked when it was last reported on, or it is not known that it does not.
+fn has_worked(status: &GraphConnectionStatus) -> bool {
+    let ready = find(&status.conditions, READY);
+    status.reached && ready.is_some_and(|ready| ready.status != "False")
 }
 
 /// Ends planning if the connection is being deleted.
@@ -138,12 +165,47 @@ fn credential_observed(planner: &mut ConnectionPlanner) {
     if let Some(remark) = remark.filter(|_| report.is_news) {
         planner
             .events
-            .push(Event::warning(CREDENTIAL_EXPIRES, remark));
+            .push(Event::of(Occurrence::CredentialExpires, remark));
     }
     status.credential_expiry = report.status;
     if let Some(next) = report.next {
         planner.requeue_after(next);
     }
+}
+
+/// Records since when the service throttles requests. It counts as throttling for a while after the last time, so that
+/// the status does not change with each request.
+fn throttling_observed(planner: &mut ConnectionPlanner) {
+    let (ago, now) = (planner.input.related.throttled_ago, planner.input.now);
+    let Some(ago) = ago.filter(|ago| *ago < THROTTLE_MEMORY) else {
+        planner.status.throttled_since = None;
+        return;
+    };
+    let since = &mut planner.status.throttled_since;
+    since.get_or_insert_with(|| whole_seconds(now - ago));
+    planner.requeue_after(THROTTLE_MEMORY - ago);
+}
+
+/// Returns what the status reports about the last complete poll.
+///
+/// The time of each poll would be a write for each poll. So a poll is `current` while the connection works, and its time is
+/// recorded only when it does not work any more.
+fn last_poll(input: &Input<GraphConnection>, status: &GraphConnectionStatus) -> Option<String> {
+    let is_listed = match &input.collection {
+        Some(Read::Known(_)) => true,
+        // One failure or two are not reported.
+        Some(Read::Unknown(_)) | None => is_true(&status.conditions, READY),
+    };
+    let last = input.related.last_poll;
+    match status.last_poll.as_deref() {
+        _ if is_listed && !input.resource.spec.suspend => Some(CURRENT.to_owned()),
+        Some(CURRENT) => Some(last.map_or(UNKNOWN.to_owned(), whole_seconds)),
+        known => known.map(str::to_owned),
+    }
+}
+
+fn whole_seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Returns the message of a connection that works, with what a person should know about its credential.
@@ -162,8 +224,13 @@ fn acceptance(planner: &ConnectionPlanner) -> String {
         .credential_expiry
         .as_ref()
         .and_then(credential::expiry_remark);
+    let throttled = status.throttled_since.as_ref();
+    let throttled = throttled.map(|_| {
+        "the service throttles requests, which are sent at a lower rate than spec.requestBudget allows".to_owned()
+    });
     let not_stored = planner.input.related.not_stored.clone();
-    let remarks = [read_only, expiry, not_stored].into_iter().flatten();
+    let remarks = [read_only, expiry, throttled, not_stored];
+    let remarks = remarks.into_iter().flatten();
     [accepted.to_owned()]
         .into_iter()
         .chain(remarks)

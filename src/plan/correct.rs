@@ -4,6 +4,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use k8s_openapi::jiff::SignedDuration;
 
+use crate::api::event::Occurrence;
 use crate::api::{DriftPolicy, reason};
 
 use super::conditions::Summary;
@@ -27,7 +28,7 @@ impl<K: Planned> Planner<'_, K> {
         if self.just_did(Action::Update) {
             self.note_update();
             let message = format!("updated {} {id}", K::NOUN);
-            self.events.push(Event::normal("Updated", message));
+            self.events.push(Event::of(Occurrence::Updated, message));
         }
         if self.memory.update.is_some() {
             self.requeue_after(self.input.limits.visibility_window);

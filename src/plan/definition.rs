@@ -3,11 +3,12 @@
 //! A member that the spec omits is `null` here: a create omits it, and an update sends it as `null`, so that removing
 //! it from a manifest also removes it at the service. Passwords are never part of a definition.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::api::{
     ClassGroupConfiguration, FlowSetFilter, OutboundProvisioningFlowSetSpec, ProvisioningFlowSpec,
-    SecretKeyReference, UserConfiguration, UserFlow,
+    SecretKeyReference, UserConfiguration, UserFlow, UserManagementOptions,
 };
 use crate::graph::model::{FlowType, without_masks};
 
@@ -30,22 +31,21 @@ pub struct FlowSetBody {
 }
 
 impl FlowBody {
-    /// Returns the desired flow, or `None` if the spec has no type, which the schema rules out.
+    /// Returns the desired flow, or `None` if the spec has no type, which the schema rules out. What a spec that only
+    /// observes omits is not in it, so that it is not compared.
     #[must_use]
     pub fn of(spec: &ProvisioningFlowSpec) -> Option<Self> {
         let (flow_type, properties) = if let Some(flow) = &spec.administrative_unit {
-            let options = json!({ "creationOptions": flow.creation_options });
+            let options = member("creationOptions", flow.creation_options.as_ref());
             (FlowType::AdministrativeUnit, options)
         } else if let Some(flow) = &spec.security_group {
-            let options = json!({ "creationOptions": flow.creation_options });
+            let options = member("creationOptions", flow.creation_options.as_ref());
             (FlowType::SecurityGroup, options)
         } else if let Some(flow) = &spec.class_group {
-            (FlowType::ClassGroup, class_group(&flow.configuration))
+            let configuration = flow.configuration.as_ref().map(class_group);
+            (FlowType::ClassGroup, member("configuration", configuration))
         } else {
             (FlowType::User, user(spec.user.as_ref()?))
-        };
-        let Value::Object(properties) = properties else {
-            return None;
         };
         Some(Self {
             flow_type,
@@ -106,13 +106,18 @@ fn overlay(wanted: &Value, shown: &Value) -> Value {
     }
 }
 
-/// Returns the key that identifies an item in its list: the role group of a configuration, the code of a mapping, or
-/// the item itself.
-pub(super) fn key(item: &Value) -> String {
-    let identity = item
+/// Returns what identifies an item in its list: the role group of a configuration, the code of a mapping, or the item
+/// itself.
+pub(super) fn identity(item: &Value) -> &Value {
+    let group = item
         .pointer("/roleGroup/id")
-        .or_else(|| item.get("code"))
-        .unwrap_or(item);
+        .or_else(|| item.get("roleGroup"));
+    group.or_else(|| item.get("code")).unwrap_or(item)
+}
+
+/// Returns the key of an item in its list: what identifies it, in lower case.
+pub(super) fn key(item: &Value) -> String {
+    let identity = identity(item);
     let text = identity
         .as_str()
         .map_or_else(|| identity.to_string(), str::to_owned);
@@ -169,20 +174,25 @@ pub fn passwords(spec: &ProvisioningFlowSpec) -> impl Iterator<Item = (&str, &Se
     })
 }
 
+/// Returns the object with this member, or without any if there is none.
+fn member(name: &str, value: Option<impl Serialize>) -> Map<String, Value> {
+    let member = value.map(|value| (name.to_owned(), json!(value)));
+    member.into_iter().collect()
+}
+
 fn class_group(configuration: &ClassGroupConfiguration) -> Value {
     let mappings = &configuration.enrollment_mappings;
-    json!({ "configuration": {
+    json!({
         "additionalAttributes": configuration.additional_attributes,
         "additionalOptions": configuration.additional_options,
         "enrollmentMappings": {
             "ownerEnrollmentMappings": mappings.owner_enrollment_mappings,
             "memberEnrollmentMappings": mappings.member_enrollment_mappings,
         },
-    }})
+    })
 }
 
-fn user(flow: &UserFlow) -> Value {
-    let options = &flow.management_options.additional_options;
+fn user(flow: &UserFlow) -> Map<String, Value> {
     let creation = flow.creation_options.as_ref().map(|creation| {
         let configurations: Vec<Value> = creation
             .configurations
@@ -191,16 +201,31 @@ fn user(flow: &UserFlow) -> Value {
             .collect();
         json!({ "configurations": configurations })
     });
+    let properties = [
+        ("createUnmatchedUsers", json!(flow.create_unmatched_users)),
+        (
+            "managementOptions",
+            json!(flow.management_options.as_ref().map(user_management)),
+        ),
+        ("creationOptions", json!(creation)),
+    ];
+    // Without the required member, the spec only observes, and what it omits is not declared to be nothing.
+    let is_partial = flow.management_options.is_none();
+    let given = properties
+        .into_iter()
+        .filter(|(_, value)| !(is_partial && value.is_null()));
+    given
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+fn user_management(options: &UserManagementOptions) -> Value {
     json!({
-        "createUnmatchedUsers": flow.create_unmatched_users,
-        "managementOptions": {
-            "additionalAttributes": flow.management_options.additional_attributes,
-            "additionalOptions": {
-                "studentAgeGroup": options.student_age_group,
-                "allowStudentContactAssociation": options.allow_student_contact_association,
-            },
+        "additionalAttributes": options.additional_attributes,
+        "additionalOptions": {
+            "studentAgeGroup": options.additional_options.student_age_group,
+            "allowStudentContactAssociation": options.additional_options.allow_student_contact_association,
         },
-        "creationOptions": creation,
     })
 }
 
@@ -271,6 +296,22 @@ mod tests {
             json!([])
         );
         assert_eq!(configuration["additionalAttributes"], json!([]));
+    }
+
+    #[test]
+    fn what_an_observed_flow_omits_is_not_declared() {
+        for member in ["administrativeUnit", "classGroup", "securityGroup", "user"] {
+            let spec = flow_of(&json!({ "managementPolicy": "Observe", member: {} })).spec;
+            let body = FlowBody::of(&spec).unwrap();
+            assert_eq!(body.flow_type.as_str(), member);
+            assert!(body.properties.is_empty(), "{body:?}");
+        }
+        let partial = flow_of(&json!({ "user": { "createUnmatchedUsers": true } })).spec;
+        let properties = FlowBody::of(&partial).unwrap().properties;
+        assert_eq!(
+            Value::from(properties),
+            json!({ "createUnmatchedUsers": true })
+        );
     }
 
     #[test]

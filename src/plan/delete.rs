@@ -4,6 +4,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use k8s_openapi::jiff::SignedDuration;
 
+use crate::api::event::Occurrence;
 use crate::api::{DeletionPolicy, reason};
 use crate::graph::verdict::{Certainty, Disposition, Verdict};
 
@@ -157,7 +158,7 @@ impl<'a, K: Planned> Planner<'a, K> {
             return Break(self.wait_for(deleting::<K>(), left.min(SOON)));
         }
         let message = format!("deleted the remote {}", K::NOUN);
-        self.events.push(Event::normal("Deleted", message));
+        self.events.push(Event::of(Occurrence::Deleted, message));
         Continue(())
     }
 

@@ -49,7 +49,7 @@ pub mod text;
 
 pub use attempt::Attempt;
 pub use blocked::Blocked;
-pub use event::Event;
+pub use event::{Event, EventReason};
 use ownership::Ownership;
 pub use password::{Digest, Password};
 pub use planned::{Input, Planned, Policies, SharedStatus, Target};

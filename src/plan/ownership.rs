@@ -2,6 +2,8 @@
 
 use k8s_openapi::jiff::Timestamp;
 
+use crate::api::event::Occurrence;
+
 use super::planner::Planner;
 use super::{Attempt, Event, Planned, SharedStatus};
 
@@ -36,13 +38,13 @@ impl<K: Planned> Planner<'_, K> {
 
     /// Adds an event for an object that is ours from now on.
     pub(super) fn owned(&mut self, ownership: Ownership, id: &str) {
-        let (reason, done) = match ownership {
+        let (occurrence, done) = match ownership {
             Ownership::Recorded => return,
-            Ownership::Attempt => ("Created", "created"),
-            Ownership::Permission => ("Adopted", "adopted"),
-            Ownership::Observation => ("Found", "found"),
+            Ownership::Attempt => (Occurrence::Created, "created"),
+            Ownership::Permission => (Occurrence::Adopted, "adopted"),
+            Ownership::Observation => (Occurrence::Found, "found"),
         };
         let message = format!("{done} {} {id}", K::NOUN);
-        self.events.push(Event::normal(reason, message));
+        self.events.push(Event::of(occurrence, message));
     }
 }

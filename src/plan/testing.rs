@@ -73,6 +73,7 @@ pub(crate) fn verdict(reason: Reason, certainty: Certainty, disposition: Disposi
         disposition,
         certainty,
         reason,
+        request_id: None,
         message: format!("Could not do it: {reason}."),
     }
 }

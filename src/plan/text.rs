@@ -19,9 +19,19 @@ const MAX_IDS: usize = 10;
 pub const MAX_MESSAGE: usize = 4096;
 
 /// Maximum number of differences in a status. With 32 of about 3 KiB (a path of up to 300 characters, and two values of
-/// up to 256, of up to four bytes each), four conditions of up to 16 KiB and ten readiness words, a status has at most
-/// 200 KiB, far below the limit of 1.5 MiB for an object.
+/// up to 256, of up to four bytes each), their lists of 128 KiB in total, an observed configuration of 64 KiB, four
+/// conditions of up to 16 KiB and ten readiness words, a status has at most 400 KiB. Beside the largest spec of 1 MiB,
+/// that is below the limit of 1.5 MiB for an object.
 pub const MAX_DRIFT: usize = 32;
+
+/// Maximum number of values that a difference names as added or removed: as many as the longest list of a spec has.
+const MAX_VALUES: usize = 1000;
+
+/// Maximum length of these values of all differences together: 1,000 ids of schools of up to 60 bytes, twice.
+const MAX_VALUES_BYTES: usize = 128 * 1024;
+
+/// Room for the number of the values that are left out: `… 1000000 more`.
+const MAX_REST: usize = 32;
 
 const ELLIPSIS: &str = "…";
 
@@ -64,8 +74,15 @@ pub fn message(text: &str) -> String {
     displayable(text, MAX_MESSAGE)
 }
 
-/// Keeps the first differences, and replaces the others with their number.
+/// Keeps the first differences, and the first values that each names, and replaces the others with their number.
 pub fn cut_drift(drift: &mut Vec<Drift>) {
+    let mut left = MAX_VALUES_BYTES;
+    for values in drift
+        .iter_mut()
+        .flat_map(|one| [&mut one.added, &mut one.removed])
+    {
+        cut_values(values, &mut left);
+    }
     let Some(more) = drift.len().checked_sub(MAX_DRIFT).filter(|more| *more > 0) else {
         return;
     };
@@ -74,7 +91,29 @@ pub fn cut_drift(drift: &mut Vec<Drift>) {
         path: ELLIPSIS.to_owned(),
         desired: format!("{} more", more + 1),
         actual: ELLIPSIS.to_owned(),
+        ..Drift::default()
     });
+}
+
+/// Keeps the first values that fit into the `left` bytes, which it counts down. What it has cut, it does not cut again.
+fn cut_values(values: &mut Vec<String>, left: &mut usize) {
+    let size: usize = values.iter().map(String::len).sum();
+    let is_short = values.len() == 1 && values[0].starts_with(ELLIPSIS);
+    if is_short || (values.len() <= MAX_VALUES && size <= *left) {
+        *left = left.saturating_sub(size);
+        return;
+    }
+    let room = left.saturating_sub(MAX_REST);
+    let ends = values.iter().scan(0, |end, value| {
+        *end += value.len();
+        Some(*end)
+    });
+    let kept = ends.take_while(|end| *end <= room).count();
+    let count = values.len();
+    values.truncate(kept.min(MAX_VALUES - 1));
+    values.push(format!("{ELLIPSIS} {} more", count - values.len()));
+    let size: usize = values.iter().map(String::len).sum();
+    *left = left.saturating_sub(size);
 }
 
 #[cfg(test)]
@@ -121,8 +160,7 @@ mod tests {
         let drift = |count: usize| -> Vec<Drift> {
             let one = |place: usize| Drift {
                 path: place.to_string(),
-                desired: String::new(),
-                actual: String::new(),
+                ..Drift::default()
             };
             (0..count).map(one).collect()
         };
@@ -138,6 +176,36 @@ mod tests {
         let once = cut.clone();
         cut_drift(&mut cut);
         assert_eq!(cut, once);
+    }
+
+    #[test]
+    fn values_are_named_up_to_the_limits_of_a_spec() {
+        let values = |count: usize, length: usize| vec!["x".repeat(length); count];
+        let cut = |added: Vec<String>, removed: Vec<String>| {
+            let mut drift = vec![Drift {
+                added,
+                removed,
+                ..Drift::default()
+            }];
+            cut_drift(&mut drift);
+            let once = drift.clone();
+            cut_drift(&mut drift);
+            assert_eq!(drift, once, "cut once more");
+            drift.remove(0)
+        };
+        let all = cut(values(1000, 60), values(1000, 60));
+        assert_eq!(
+            (all.added, all.removed),
+            (values(1000, 60), values(1000, 60))
+        );
+        let many = cut(values(5000, 1), values(0, 0)).added;
+        assert_eq!(
+            (many.len(), many.last().unwrap().as_str()),
+            (1000, "… 4001 more")
+        );
+        let long = cut(values(1000, 200), values(1000, 200));
+        assert_eq!(long.added.last().unwrap(), "… 345 more");
+        assert_eq!(long.removed, ["… 1000 more"]);
     }
 
     #[test]

@@ -47,6 +47,8 @@ struct CollectionState<T> {
     changed: Option<Instant>,
     /// Random number from 0 to 1 that spreads the next poll.
     spread: f64,
+    /// When the last complete list was requested, on both clocks.
+    complete: Option<(Instant, Timestamp)>,
 }
 
 /// What a sweep means for one of the collections in it.
@@ -69,6 +71,7 @@ impl<T> Default for Collection<T> {
                 nudged: false,
                 changed: None,
                 spread: 0.5,
+                complete: None,
             }),
             turn: tokio::sync::Mutex::default(),
             failures: Mutex::default(),
@@ -79,6 +82,12 @@ impl<T> Default for Collection<T> {
 impl<T: Clone> Collection<T> {
     pub(super) fn latest(&self) -> Option<Arc<Snapshot<T>>> {
         self.read().latest.clone()
+    }
+
+    /// Returns when the last complete list was requested, on the monotonic clock and in local time, or `None` if there is
+    /// none yet.
+    pub(super) fn last_complete(&self) -> Option<(Instant, Timestamp)> {
+        self.read().complete
     }
 
     /// Returns a snapshot that began after `moment`: the latest one, one that is already in progress, or a new one from
@@ -119,6 +128,9 @@ impl<T: Clone> Collection<T> {
             Ok(_) => 0,
             Err(_) => state.history.failures.saturating_add(1),
         };
+        if snapshot.outcome.is_ok() {
+            state.complete = Some((snapshot.began, snapshot.began_at));
+        }
         let refused = snapshot.outcome.as_ref().err();
         state.history.is_refused = refused.is_some_and(|verdict| verdict.reason.is_of_credential());
         snapshot.failures = state.history.failures;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
+use k8s_openapi::jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +63,8 @@ pub enum News {
     Flows(FlowSetId, Vec<FlowType>),
     /// The flows of a set became readable or unreadable, or the reason changed.
     FlowsReadable(FlowSetId),
+    /// All sets were listed, for the first time in a poll interval.
+    Listed,
     /// A round of the poller panicked. The next one follows after a pause.
     Panicked,
 }
@@ -83,6 +86,8 @@ pub struct Poller {
     batches: SharedLists,
     /// Whether a list or a change may have made a poll due earlier than it was.
     rescheduled: AtomicBool,
+    /// When the last list of sets that was reported was requested.
+    reported: Mutex<Option<Instant>>,
     interest: Box<dyn Fn() -> Arc<Interest> + Send + Sync>,
     tell: Box<dyn Fn(News) + Send + Sync>,
 }
@@ -102,6 +107,7 @@ impl Poller {
             sweeps: Sweeps::default(),
             batches: SharedLists::new("$batch"),
             rescheduled: AtomicBool::new(true),
+            reported: Mutex::default(),
             interest: Box::new(interest),
             tell: Box::new(tell),
         }
@@ -137,6 +143,19 @@ impl Poller {
             self.poll(&interest).await;
             schedule.due = self.next_due(&interest);
         }
+        self.tell_listed(&interest);
+    }
+
+    /// Reports that all sets were listed, at most once in a poll interval.
+    fn tell_listed(&self, interest: &Interest) {
+        let Some((cadence, (began, _))) = interest.sets.zip(self.sets.last_complete()) else {
+            return;
+        };
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.is_none_or(|last| began >= last + cadence.interval) {
+            *reported = Some(began);
+            (self.tell)(News::Listed);
+        }
     }
 
     /// Returns the number of consecutive rounds that panicked, limited to the number that affects the pause.
@@ -151,6 +170,17 @@ impl Poller {
     /// Returns the latest list of sets, or `None` if there is none yet.
     pub fn latest_sets(&self) -> Option<Arc<Snapshot<FlowSet>>> {
         self.sets.latest()
+    }
+
+    /// Returns when the last complete list of sets was requested, in local time, or `None` if there is none yet.
+    pub fn last_complete(&self) -> Option<Timestamp> {
+        self.sets.last_complete().map(|(_, began_at)| began_at)
+    }
+
+    /// Returns the latest lists of flows of all sets that are polled.
+    pub fn latest_of_all(&self) -> Vec<(FlowSetId, Option<Arc<Snapshot<Flow>>>)> {
+        let tracked = self.tracked().into_iter();
+        tracked.map(|(set, flows)| (set, flows.latest())).collect()
     }
 
     /// Returns the latest list of a set's flows, or `None` if there is none yet.

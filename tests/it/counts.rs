@@ -19,8 +19,9 @@ const MAX_REQUESTS: usize = FLOWS / 2;
 /// Until all are ready: the intent with the finalizer, the id, the readiness, and one event.
 const MAX_WRITES: usize = 4 * FLOWS;
 
-/// Of the connection, whatever the number of flows: that its credential may change something is recorded once.
-const MAX_WRITES_OF_CONNECTION: usize = 1;
+/// Of the connection, whatever the number of flows: that its credential may change something is recorded once, and what
+/// the tenant contains once in a poll interval.
+const MAX_WRITES_OF_CONNECTION: usize = 2;
 
 /// How many times all sets are listed at rest.
 const POLLS: usize = 3;

@@ -57,6 +57,8 @@ mod shell;
 #[cfg(test)]
 mod shown;
 #[cfg(test)]
+mod states;
+#[cfg(test)]
 mod style;
 #[cfg(test)]
 mod sweeps;

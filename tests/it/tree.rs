@@ -85,6 +85,18 @@ fn only_the_runtime_spawns() -> io::Result<()> {
     Ok(())
 }
 
+/// So each event has a reason that the manual lists.
+#[test]
+fn events_are_published_in_one_place() -> io::Result<()> {
+    for file in code_under("src")?
+        .iter()
+        .filter(|file| !file.is("src/controller/events.rs"))
+    {
+        file.names_none_of(&["EventType"]);
+    }
+    Ok(())
+}
+
 #[test]
 fn endpoints_come_from_the_settings_alone() -> io::Result<()> {
     let elsewhere = |file: &&Code| !file.path.starts_with("src/settings");

@@ -29,6 +29,9 @@ pub enum Tool {
     KubeScore,
     /// Compares manifests with schemas: [kubeconform](https://github.com/yannh/kubeconform).
     Kubeconform,
+    /// Tells how far objects are by the code with which Flux judges them,
+    /// [kstatus](https://github.com/fluxcd/cli-utils); see `tools/kstatus/main.go`.
+    Kstatus,
     /// Applies manifests from an artifact and judges their health: Flux's
     /// [kustomize-controller](https://github.com/fluxcd/kustomize-controller).
     KustomizeController,
@@ -84,6 +87,7 @@ impl Tool {
     fn module(self) -> Module {
         match self {
             Self::ArgoCd => module!("argo-cd", "go.mod", "go.sum", "main.go"),
+            Self::Kstatus => module!("kstatus", "go.mod", "go.sum", "main.go"),
             Self::KubeScore => module!("kube-score", "go.mod", "go.sum"),
             Self::Kubeconform => module!("kubeconform", "go.mod", "go.sum"),
             Self::KustomizeController => {

@@ -1,23 +1,37 @@
 //! What a reconcile reports beside the status: events, and the log of a problem that lasts.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::runtime::events::{Event as ClusterEvent, EventType};
 
+use crate::controller::events::EventAction;
 use crate::controller::managed::Managed;
-use crate::failpoint;
+use crate::graph::verdict::Verdict;
 use crate::metrics::Write;
-use crate::plan::event::{self, Severity};
-use crate::plan::{SharedStatus, text};
-use crate::telemetry::with_causes;
+use crate::plan::{Event, Read, SharedStatus, event};
 
 use super::Reconciliation;
 
 impl<K: Managed> Reconciliation<'_, K> {
-    pub(super) async fn publish_transition(&self, known: &K::Status) {
-        let (old, new) = (known.conditions(), self.input.status.conditions());
-        if let Some((severity, reason, message)) = event::of_transition(old, new) {
-            self.publish(severity, &reason, message).await;
+    /// Publishes the change of conditions since this reconcile began, if it is a problem or the end of one.
+    pub(super) async fn publish_transition(&self) {
+        let new = self.input.status.conditions();
+        if let Some(event) = event::of_transition(&self.conditions, new) {
+            self.publish(&self.with_request_id(event)).await;
         }
+    }
+
+    /// Adds the id of the request that failed, if this is about one: for a case with Microsoft's support. A status does not
+    /// contain it, because it differs each time.
+    fn with_request_id(&self, mut event: Event) -> Event {
+        let list = match &self.input.collection {
+            Some(Read::Unknown(unreadable)) => Some(&unreadable.verdict),
+            _ => None,
+        };
+        let is_cause = |verdict: &&Verdict| verdict.reason.as_str() == event.reason.as_str();
+        let failure = self.failure.as_ref().into_iter().chain(list).find(is_cause);
+        if let Some(id) = failure.and_then(|failure| failure.request_id.as_ref()) {
+            event.message.extend([" (request-id ", id, ")"]);
+        }
+        event
     }
 
     /// Logs a problem of the resource when it begins, changes, lasts or ends.
@@ -41,23 +55,14 @@ impl<K: Managed> Reconciliation<'_, K> {
         });
     }
 
-    /// Publishes an event. A failure is only logged: it must not cause another reconcile.
-    pub(super) async fn publish(&self, severity: Severity, reason: &str, message: String) {
-        let event = ClusterEvent {
-            type_: match severity {
-                Severity::Normal => EventType::Normal,
-                Severity::Warning => EventType::Warning,
-            },
-            reason: reason.to_owned(),
-            note: Some(text::cut_bytes(&message, text::MAX_NOTE).into_owned()),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
+    pub(super) async fn publish(&self, event: &Event) {
         let about = self.input.resource.object_ref(&());
-        let publishing = self.context.publisher.publish(&event, &about);
-        match failpoint::around(publishing).await {
-            Ok(()) => self.context.metrics.cluster_write(K::LABEL, Write::Event),
-            Err(error) => tracing::warn!(error = with_causes(&error), "failed to publish an event"),
+        let publisher = &self.context.publisher;
+        if publisher
+            .publish(event, EventAction::Reconcile, &about)
+            .await
+        {
+            self.context.metrics.cluster_write(K::LABEL, Write::Event);
         }
     }
 }

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use kube::Resource;
 use kube::core::{DeserializeGuard, SelectorExt};
-use kube::runtime::events::{Event, EventType};
 use kube::runtime::reflector::Store;
 use kube::runtime::watcher;
 
 use crate::api::FINALIZER;
+use crate::api::event::Occurrence;
 use crate::controller::cluster;
 use crate::controller::context::Context;
 use crate::controller::error::ReconcileError;
+use crate::controller::events::EventAction;
 use crate::controller::managed::Managed;
-use crate::failpoint;
 use crate::metrics::Write;
+use crate::plan::Event;
 use crate::telemetry::with_causes;
 
 /// Detector of resources that are no longer watched: deleted, or without the label.
@@ -100,19 +101,17 @@ async fn release<K: Managed>(seen: &K, context: &Context) -> Result<(), Reconcil
         object,
         "released a resource that no longer matches --watch-selector"
     );
-    let event = Event {
-        type_: EventType::Normal,
-        reason: "LetGo".to_owned(),
-        note: Some(format!(
-            "the resource no longer matches --watch-selector {selector}: its finalizer was removed, and nothing was changed at the service"
-        )),
-        action: "Release".to_owned(),
-        secondary: None,
-    };
+    let message = format!(
+        "the resource no longer matches --watch-selector {selector}: its finalizer was removed, and nothing was changed at the service"
+    );
+    let event = Event::of(Occurrence::LetGo, message);
     let about = newest.object_ref(&());
-    match failpoint::around(context.publisher.publish(&event, &about)).await {
-        Ok(()) => context.metrics.cluster_write(K::LABEL, Write::Event),
-        Err(error) => tracing::warn!(error = with_causes(&error), "failed to publish an event"),
+    let publisher = &context.publisher;
+    if publisher
+        .publish(&event, EventAction::Release, &about)
+        .await
+    {
+        context.metrics.cluster_write(K::LABEL, Write::Event);
     }
     Ok(())
 }

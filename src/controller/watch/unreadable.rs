@@ -1,22 +1,25 @@
 //! Objects that this version cannot parse: they are reported and ignored, and do not affect other objects.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
-use kube::runtime::events::{Event, EventType};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 
-use crate::failpoint;
+use crate::api::event::Occurrence;
+use crate::controller::events::{EventAction, Publisher};
+use crate::controller::managed::Managed;
+use crate::controller::session::Spawn;
 use crate::metrics::Metrics;
+use crate::plan::Event;
 use crate::shard::Shard;
 
 use super::Scope;
-use crate::controller::managed::Managed;
-use crate::controller::publisher::Publisher;
-use crate::controller::session::Spawn;
+
+const UNREADABLE: &str = "this version of the operator cannot parse the resource and ignores it: correct it, or upgrade the operator and its CustomResourceDefinitions";
 
 /// Filter that removes unparsable objects from a watch.
 pub(super) struct ParseGuard<K: Managed> {
@@ -25,6 +28,8 @@ pub(super) struct ParseGuard<K: Managed> {
     metrics: Metrics,
     spawn: Spawn,
     shard: Shard,
+    /// The versions of the objects that were reported, by uid: each relist contains them again.
+    reported: Mutex<HashMap<String, Option<String>>>,
 }
 
 impl<K: Managed> ParseGuard<K> {
@@ -35,6 +40,7 @@ impl<K: Managed> ParseGuard<K> {
             metrics: scope.metrics.clone(),
             spawn: scope.spawn.clone(),
             shard: scope.shared.shard,
+            reported: Mutex::default(),
         }
     }
 
@@ -65,6 +71,7 @@ impl<K: Managed> ParseGuard<K> {
                 self.last_seen(&invalid).map(watcher::Event::Delete)
             }
             watcher::Event::Delete(DeserializeGuard(Err(invalid))) => {
+                self.reported().remove(&uid(&invalid));
                 self.last_seen(&invalid).map(watcher::Event::Delete)
             }
         }
@@ -78,8 +85,14 @@ impl<K: Managed> ParseGuard<K> {
             .map(Arc::unwrap_or_clone)
     }
 
+    /// Reports a version of an object once.
     fn report(&self, invalid: &InvalidObject) {
         let metadata = &invalid.metadata;
+        let version = metadata.resource_version.clone();
+        let known = self.reported().insert(uid(invalid), version.clone());
+        if known == Some(version) {
+            return;
+        }
         let about = ObjectReference {
             api_version: Some(K::api_version(&()).into_owned()),
             kind: Some(K::kind(&()).into_owned()),
@@ -96,16 +109,16 @@ impl<K: Managed> ParseGuard<K> {
         }
         let publisher = self.publisher.clone();
         (self.spawn)(Box::pin(async move {
-            let event = Event {
-                type_: EventType::Warning,
-                reason: "Unreadable".to_owned(),
-                note: Some("this version of the operator cannot parse the resource and ignores it: correct it, or upgrade the operator and its CustomResourceDefinitions".to_owned()),
-                action: "Parse".to_owned(),
-                secondary: None,
-            };
-            if let Err(error) = failpoint::around(publisher.publish(&event, &about)).await {
-                tracing::warn!(%error, "failed to publish an event");
-            }
+            let event = Event::of(Occurrence::Unreadable, UNREADABLE);
+            publisher.publish(&event, EventAction::Parse, &about).await;
         }));
     }
+
+    fn reported(&self) -> MutexGuard<'_, HashMap<String, Option<String>>> {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn uid(invalid: &InvalidObject) -> String {
+    invalid.metadata.uid.clone().unwrap_or_default()
 }

@@ -61,6 +61,8 @@ pub(super) struct Bucket {
     raised: Instant,
     /// Episodes of throttling since the last successful response.
     throttlings: u32,
+    /// When the service last throttled a request.
+    throttled: Option<Instant>,
 }
 
 impl Bucket {
@@ -77,6 +79,7 @@ impl Bucket {
             opens: now,
             raised: now,
             throttlings: 0,
+            throttled: None,
         }
     }
 
@@ -98,6 +101,10 @@ impl Bucket {
     #[cfg(test)]
     pub(super) const fn rate(&self) -> f64 {
         self.rate
+    }
+
+    pub(super) const fn last_throttled(&self) -> Option<Instant> {
+        self.throttled
     }
 
     pub(super) fn closed_for(&self, now: Instant) -> Duration {
@@ -124,6 +131,7 @@ impl Bucket {
 
     pub(super) fn throttled(&mut self, pause: Option<Duration>, now: Instant) {
         self.count(now);
+        self.throttled = Some(now);
         // Requests that were in progress at the first 429 are throttled, too. They belong to the same
         // episode, and must not lower the rate once more each.
         if now >= self.opens {

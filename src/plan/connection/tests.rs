@@ -90,6 +90,19 @@ fn only_the_third_failure_in_a_row_that_passes_by_itself_is_news() {
 }
 
 #[test]
+fn while_a_failure_lasts_the_state_stays_unknown() {
+    let mut input = ready();
+    for failures in 1..10 {
+        input.collection = Some(failed(unavailable(), failures));
+        let status = GraphConnection::plan(&input).status;
+        std::sync::Arc::make_mut(&mut input.resource).status = Some(status.clone());
+        input.status = status;
+    }
+    let ready = condition_text(&input.status.conditions, READY);
+    assert_eq!(ready, "Unknown/ServiceUnavailable");
+}
+
+#[test]
 fn a_failure_that_a_person_has_to_mend_is_told_at_once() {
     let mut input = ready();
     input.collection = Some(failed(refused(Reason::CredentialRefused), 1));
@@ -232,7 +245,7 @@ fn a_credential_that_expires_is_reported_ahead_and_once() {
     let [event] = &plan.events[..] else {
         panic!("{:?}", plan.events);
     };
-    assert_eq!(event.reason, CREDENTIAL_EXPIRES);
+    assert_eq!(event.reason.as_str(), "CredentialExpires");
     assert!(
         event.message.contains(&expiry.to_string()),
         "{}",
@@ -249,4 +262,77 @@ fn a_refresh_token_that_cannot_be_written_back_is_in_the_message() {
     input.related.not_stored = Some("grant it patch".to_owned());
     let text = message(&GraphConnection::plan(&input));
     assert!(text.ends_with("; grant it patch"), "{text}");
+}
+
+fn last_poll(input: &Input<GraphConnection>) -> Option<String> {
+    GraphConnection::plan(input).status.last_poll
+}
+
+#[test]
+fn a_poll_is_current_until_polls_fail_for_long_or_end() {
+    let current = Some("current".to_owned());
+    let mut failing = ready();
+    assert_eq!(failing.status.last_poll, current);
+    failing.related.last_poll = Some(at(20));
+    for failures in [1, 2] {
+        failing.collection = Some(failed(unavailable(), failures));
+        assert_eq!(last_poll(&failing), current, "{failures}");
+    }
+    failing.collection = Some(failed(unavailable(), 3));
+    let plan = GraphConnection::plan(&failing);
+    let since = Some("2026-11-23T08:00:20Z".to_owned());
+    assert_eq!(plan.status.last_poll, since);
+    failing.status = plan.status;
+    failing.related.last_poll = None;
+    assert_eq!(last_poll(&failing), since, "a restart forgets nothing");
+    failing.collection = Some(listed(Vec::new(), 30));
+    assert_eq!(last_poll(&failing), current);
+
+    let mut suspended = ready();
+    std::sync::Arc::make_mut(&mut suspended.resource)
+        .spec
+        .suspend = true;
+    assert_eq!(last_poll(&suspended), Some("unknown".to_owned()));
+    suspended.related.last_poll = Some(at(20));
+    assert_eq!(last_poll(&suspended), since);
+
+    let mut never = input(connection().held());
+    never.collection = Some(failed(refused(Reason::Forbidden), 1));
+    assert_eq!(last_poll(&never), None);
+}
+
+#[test]
+fn throttling_is_reported_once_and_for_ten_minutes_after_the_last_time() {
+    let mut input = ready();
+    let mut writes = Vec::new();
+    for second in 0..3600 {
+        input.now = at(60 + second);
+        // Throttled every five minutes, for half an hour.
+        let ago = if second < 1800 {
+            second % 300
+        } else {
+            second - 1500
+        };
+        input.related.throttled_ago = Some(SignedDuration::from_secs(ago));
+        let plan = GraphConnection::plan(&input);
+        if plan.status != input.status {
+            writes.push((second, message(&plan).contains("throttles")));
+        }
+        input.status = plan.status;
+    }
+    assert_eq!(writes, [(0, true), (2100, false)]);
+    assert_eq!(input.status.throttled_since, None);
+}
+
+#[test]
+fn what_is_not_counted_stays_as_it_was() {
+    let mut input = ready();
+    let remote = RemoteCount {
+        sets: 3,
+        ..RemoteCount::default()
+    };
+    input.related.remote = Some(remote);
+    input.status = GraphConnection::plan(&input).status;
+    input.related.remote = None;
+    assert_eq!(GraphConnection::plan(&input).status.remote, Some(remote));
 }

@@ -25,6 +25,7 @@ use super::{
 
 mod adopt;
 mod find;
+mod observed;
 mod readiness;
 mod reset;
 mod update;
@@ -120,6 +121,8 @@ impl Planned for ProvisioningFlow {
         if !plan.status.conditions.is_empty() {
             let kind = definition::flow_type(spec);
             plan.status.type_ = kind.map(|kind| kind.as_str().to_owned());
+            let reference = spec.flow_set_ref.as_ref().map(|set| &set.name);
+            plan.status.flow_set = reference.or(spec.flow_set_id.as_ref()).cloned();
         }
         plan
     }
@@ -179,6 +182,7 @@ fn enter(planner: &mut FlowPlanner, target: &Target) -> FlowControl {
             created_date_time: None,
             last_modified_date_time: None,
             readiness_status: None,
+            observed: None,
             drift: Vec::new(),
             applied_secrets: Vec::new(),
             applied_definition: None,

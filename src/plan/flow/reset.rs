@@ -10,6 +10,7 @@ use std::ops::ControlFlow::{Break, Continue};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::SignedDuration;
 
+use crate::api::event::Occurrence;
 use crate::api::{ProvisioningFlow, Reset, ResetPhase, annotation, reason};
 use crate::graph::model::Flow;
 use crate::graph::verdict::{Certainty, Verdict};
@@ -46,7 +47,10 @@ pub(super) fn plan(planner: &mut FlowPlanner, flow: &Flow, drifted: Drifted) -> 
         Continue(())
     };
     match (reset, drifted) {
-        (Break(reset), Some(drifted)) => Break(reset.step_or_wait(drifted)),
+        // Action by a person is more important than the reset.
+        (Break(reset), Some(drifted)) => {
+            Break(reset.summarized(Summary::Unchanged).step_or_wait(drifted))
+        }
         (Continue(()), Some(drifted)) => Break(Next::wait(drifted)),
         (reset, None) => reset,
     }
@@ -66,7 +70,7 @@ fn decide(planner: &mut FlowPlanner, flow: &Flow) -> FlowControl {
     if planner.just_did(Action::Reset) {
         enter(planner, ResetPhase::Accepted);
         let message = format!("reset flow {}", flow.id);
-        planner.events.push(Event::normal("Reset", message));
+        planner.events.push(Event::of(Occurrence::Reset, message));
         return settling(planner);
     }
     if is_new(planner) {
@@ -145,7 +149,9 @@ fn begin(planner: &mut FlowPlanner) -> Next<FlowChange> {
 /// Records that the reset is about to be sent.
 fn send(planner: &mut FlowPlanner) -> Next<FlowChange> {
     enter(planner, ResetPhase::Sending);
-    Next::write(ResourceStep::WriteStatus(permit(planner)))
+    let progress =
+        Progress::reconciling(reason::RESETTING, "the reset is being sent to the service");
+    Next::write(ResourceStep::WriteStatus(permit(planner))).summarized(Summary::Synced { progress })
 }
 
 /// Returns whether this process wrote the intent in the status, and is certain that no request was sent for it.

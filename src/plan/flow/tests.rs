@@ -3,10 +3,11 @@ use crate::api::condition::{READY, RECONCILING, STALLED, SYNCED};
 use crate::api::{ManagementPolicy, annotation};
 use crate::graph::verdict::Reason;
 use crate::plan::testing::*;
-use crate::plan::{Action, Event, Outcome, Permit, Read, ResourceStep, Step};
+use crate::plan::{Action, EventReason, Outcome, Permit, Read, ResourceStep, Step};
 
 mod adopt;
 mod create;
+mod day;
 mod delete;
 mod differences;
 mod passwords;

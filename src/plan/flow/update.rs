@@ -2,20 +2,25 @@
 
 use std::ops::ControlFlow::{Break, Continue};
 
-use crate::api::{Drift, DriftPolicy};
+use crate::api::{Drift, DriftPolicy, ObservedConfiguration};
 use crate::graph::model::Flow;
 use crate::plan::compare::Comparison;
 use crate::plan::correct::Drifted;
 use crate::plan::definition::FlowBody;
 use crate::plan::planner::Next;
-use crate::plan::{Planned, compare, password};
+use crate::plan::{Action, Planned, compare, password};
 
-use super::{FlowChange, FlowControl, FlowPlanner};
+use super::{FlowChange, FlowControl, FlowPlanner, observed};
 
 pub(super) fn plan(planner: &mut FlowPlanner, flow: &Flow) -> FlowControl<Drifted> {
     if planner.input.effects.written {
         return Continue(written(planner, flow));
     }
+    let shown = flow.properties.to_map();
+    let known = planner.status.observed.as_ref();
+    planner.status.observed = planner
+        .flow_type()
+        .and_then(|kind| observed::configuration(known, kind, &shown));
     planner.update_failed()?;
     let managed = planner.input.resource.is_managed();
     if managed && let Err(blocked) = &planner.input.related.passwords {
@@ -24,7 +29,7 @@ pub(super) fn plan(planner: &mut FlowPlanner, flow: &Flow) -> FlowControl<Drifte
     let Some(body) = FlowBody::of(&planner.input.resource.spec) else {
         return Continue(None);
     };
-    let Comparison { drift, unseen } = compare::flow(&body.properties, &flow.properties.to_map());
+    let Comparison { drift, unseen } = compare::flow(&body.properties, &shown);
     planner.status.drift = drift;
     let fingerprint = body.fingerprint();
     if managed {
@@ -66,8 +71,24 @@ fn written(planner: &mut FlowPlanner, flow: &Flow) -> Drifted {
         planner.memory.passwords.applied = Some(password::digests(passwords));
     }
     let body = FlowBody::of(&planner.input.resource.spec);
-    planner.status.applied_definition = body.map(|body| body.fingerprint());
+    planner.status.applied_definition = body.as_ref().map(FlowBody::fingerprint);
+    let is_news = planner.just_did(Action::Create) || planner.just_did(Action::Update);
+    if let Some(body) = body.filter(|_| is_news) {
+        planner.status.observed = accepted(planner, flow, &body);
+    }
     planner.written(flow.id.as_str())
+}
+
+/// Returns the configuration of a flow that was just created or updated: what was shown of it, with what was sent. So it is
+/// what the next list contains, and no other write is needed for it. Responses to creates omit role groups.
+fn accepted(planner: &FlowPlanner, flow: &Flow, body: &FlowBody) -> Option<ObservedConfiguration> {
+    let mut shown = flow.properties.to_map();
+    let Comparison { unseen, .. } = compare::flow(&body.properties, &shown);
+    let sent = unseen.iter().chain(&planner.status.drift);
+    let sent: Vec<&str> = sent.map(top).collect();
+    shown.extend(body.over(&shown, |name| sent.contains(&name)).properties);
+    let known = planner.status.observed.as_ref();
+    observed::configuration(known, body.flow_type, &shown)
 }
 
 /// Returns drift if a Secret contains another password than was sent. The service masks passwords, so there is no other
@@ -90,6 +111,7 @@ fn outdated_passwords(planner: &mut FlowPlanner) -> Option<Drift> {
         path: "creationOptions.configurations.defaultPasswordSettings".to_owned(),
         desired: "the current passwords in the Secrets".to_owned(),
         actual: "the passwords sent last, if any".to_owned(),
+        ..Drift::default()
     })
 }
 

@@ -97,7 +97,7 @@ impl Planned for OutboundProvisioningFlowSet {
         let mut planner = FlowSetPlanner::new(input);
         let control = steps(&mut planner);
         if planner.status.id.is_some() {
-            planner.status.flows = Some(input.related.flows);
+            planner.status.flows = Some(input.related.flows.clone());
         }
         let readiness = Readiness::of_existence("the set is as declared");
         planner.finish(control, &readiness)

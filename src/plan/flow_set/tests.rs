@@ -5,7 +5,7 @@ use crate::api::condition::{READY, STALLED, SYNCED};
 use crate::api::{ManagementPolicy, annotation};
 use crate::graph::verdict::Reason;
 use crate::plan::testing::*;
-use crate::plan::{Action, ResourceStep, Step};
+use crate::plan::{Action, EventReason, ResourceStep, Step};
 
 mod adopt;
 mod create;
@@ -80,10 +80,10 @@ fn a_suspended_or_younger_set_touches_nothing() {
 #[test]
 fn flows_are_summed_up_without_another_write_at_rest() {
     let mut world = owned(flow_set());
-    world.related.flows = FlowCount { total: 2, ready: 1 };
+    world.related.flows = FlowCount::new(2, 1);
     world.live(60);
     assert_eq!(world.journal, [Effect::Status]);
-    assert_eq!(world.status().flows, Some(FlowCount { total: 2, ready: 1 }));
+    assert_eq!(world.status().flows, Some(FlowCount::new(2, 1)));
 }
 
 #[test]

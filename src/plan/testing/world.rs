@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -9,8 +10,8 @@ use crate::api::FINALIZER;
 use crate::graph::verdict::Verdict;
 use crate::plan::resource::is_deleting;
 use crate::plan::{
-    Action, Blocked, Effects, Event, Input, Memory, Plan, Planned, Read, ResourceStep, Step,
-    Target, event,
+    Action, Blocked, Effects, Event, Input, Memory, Plan, Planned, Read, ResourceStep,
+    SharedStatus, Step, Target, event,
 };
 
 use super::{Service, Simulated, check, limits, start, steps, unavailable};
@@ -214,13 +215,14 @@ impl<K: Simulated> World<K> {
         let Some(mut input) = self.observe() else {
             return;
         };
+        let before = input.status.conditions().to_vec();
         let mut events = Vec::new();
         for _ in 0..MAX_STEPS {
             let mut plan = self.plan(&mut input);
             events.append(&mut plan.events);
             let Some(step) = plan.step else {
                 self.again = plan.requeue_after;
-                return self.report(&input, &events);
+                return self.report(&input, &events, &before);
             };
             if !self.execute(&mut input, step) {
                 self.again = Some(SignedDuration::from_secs(1));
@@ -279,25 +281,25 @@ impl<K: Simulated> World<K> {
         }
     }
 
-    fn report(&mut self, input: &Input<K>, events: &[Event]) {
+    fn report(&mut self, input: &Input<K>, events: &[Event], before: &[Condition]) {
         let known = Planned::status(&*input.resource)
             .cloned()
             .unwrap_or_default();
         if self.resource.is_some() && known != input.status {
             let status = input.status.clone();
-            let transition = {
-                use crate::plan::SharedStatus;
-                event::of_transition(known.conditions(), status.conditions())
-            };
             let write = |resource: &mut K| *resource.status_mut() = Some(status);
             let fate = self.fate(Effect::Status);
             if !self.apply(Effect::Status, &fate, write) {
                 return;
             }
-            self.events.extend(transition.map(|(_, reason, _)| reason));
         }
+        let transition = self
+            .resource
+            .as_ref()
+            .and_then(|_| event::of_transition(before, input.status.conditions()));
+        let events = transition.iter().chain(events);
         self.events
-            .extend(events.iter().map(|event| event.reason.to_owned()));
+            .extend(events.map(|event| event.reason.as_str().to_owned()));
     }
 
     fn write(&mut self, input: &mut Input<K>, step: &ResourceStep) -> bool {

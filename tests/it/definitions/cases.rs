@@ -264,6 +264,10 @@ pub const SET_REFUSED: &[Refusal] = &[
 
 pub const FLOW_ACCEPTED: &[&str] = &[
     "{}",
+    "{ managementPolicy: Observe, user: { managementOptions: null } }",
+    "{ managementPolicy: Observe, user: null, administrativeUnit: {} }",
+    "{ managementPolicy: Observe, user: null, classGroup: {} }",
+    "{ managementPolicy: Observe, user: null, securityGroup: {} }",
     "{ user: null, administrativeUnit: { creationOptions: { createBasedOnOrg: true, createBasedOnOrgPlusRoleGroup: false } } }",
     "{ user: null, securityGroup: { creationOptions: { createBasedOnRoleGroup: true, createBasedOnOrgPlusRoleGroup: false } } }",
     "
@@ -401,7 +405,7 @@ pub const FLOW_REFUSED: &[Refusal] = &[
     ),
     (
         "user: { managementOptions: null }",
-        "spec.user.managementOptions: Required value",
+        "user.managementOptions is required, unless managementPolicy is Observe",
     ),
     (
         "user: { managementOptions: { additionalOptions: null } }",
@@ -457,7 +461,15 @@ pub const FLOW_REFUSED: &[Refusal] = &[
     ),
     (
         "{ user: null, classGroup: {} }",
-        "spec.classGroup.configuration: Required value",
+        "classGroup.configuration is required, unless managementPolicy is Observe",
+    ),
+    (
+        "{ user: null, securityGroup: {} }",
+        "securityGroup.creationOptions is required, unless managementPolicy is Observe",
+    ),
+    (
+        "{ managementPolicy: Observe, user: null, classGroup: { configuration: {} } }",
+        "spec.classGroup.configuration.enrollmentMappings: Required value",
     ),
     (
         "{ user: null, classGroup: { configuration: {} } }",
@@ -489,7 +501,7 @@ pub const FLOW_REFUSED: &[Refusal] = &[
     ),
     (
         "{ user: null, administrativeUnit: {} }",
-        "spec.administrativeUnit.creationOptions: Required value",
+        "administrativeUnit.creationOptions is required, unless managementPolicy is Observe",
     ),
     (
         "{ user: null, securityGroup: { creationOptions: { createBasedOnRoleGroup: true } } }",

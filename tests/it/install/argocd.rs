@@ -236,12 +236,12 @@ async fn argo_cd_knows_each_combination_of_conditions() {
 }
 
 /// Argo CD, as it is configured by us.
-struct Argo {
+pub struct Argo {
     config: tempfile::NamedTempFile,
 }
 
 impl Argo {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let config = tempfile::NamedTempFile::new().unwrap();
         let text = std::fs::read_to_string(path(CONFIG)).unwrap();
         let object: Value = serde_saphyr::from_str(&text).unwrap();
@@ -276,7 +276,7 @@ impl Argo {
         names.map(str::to_owned).zip(healths).collect()
     }
 
-    async fn healths(&self, objects: &[&Value]) -> Vec<String> {
+    pub async fn healths(&self, objects: &[&Value]) -> Vec<String> {
         self.answers(&["health"], objects).await
     }
 

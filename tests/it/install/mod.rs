@@ -1,6 +1,6 @@
 //! How people install it.
 
-mod argocd;
+pub mod argocd;
 mod chart;
 mod flux;
 mod guard;

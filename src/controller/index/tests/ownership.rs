@@ -93,7 +93,7 @@ fn who_cannot_reach_or_does_not_manage_or_has_not_recorded_blocks_nobody() {
         change(&mut flow);
         flow
     };
-    let cases = [
+    let cases = vec![
         ("no connection", None, claims()),
         ("never reached", Some(connection()), claims()),
         ("suspended connection", Some(suspended(reached())), claims()),

@@ -55,10 +55,10 @@ impl Scan {
             };
             let flows = self.flows.iter().filter(refers);
             assert_eq!(uids(&index.flows_of(&set)), uids(flows.clone()));
-            let count = FlowCount {
-                total: i32::try_from(flows.clone().count()).unwrap(),
-                ready: i32::try_from(flows.filter(|flow| state::is_ready(flow)).count()).unwrap(),
-            };
+            let count = FlowCount::new(
+                i32::try_from(flows.clone().count()).unwrap(),
+                i32::try_from(flows.filter(|flow| state::is_ready(flow)).count()).unwrap(),
+            );
             assert_eq!(index.count_flows(&set), count);
             let is_same = |other: &&Arc<OutboundProvisioningFlowSet>| {
                 other.uid() != set.uid()

@@ -22,7 +22,10 @@ fn becomes(resource: ProvisioningFlow) -> Becomes {
     let plan = plan(&input);
     assert_eq!(plan.step, None);
     match (plan.events.as_slice(), plan.status.id == Some(id(1))) {
-        ([Event { reason, .. }], true) => Ours(reason),
+        ([event], true) => match event.reason {
+            EventReason::Occurrence(occurrence) => Ours(occurrence.as_str()),
+            EventReason::Problem(_) => panic!("{event:?}"),
+        },
         ([], true) => Known,
         ([], false) if stalled(&plan) == "True/AlreadyExists" => Foreign("AlreadyExists"),
         ([], false) if stalled(&plan) == "True/RemoteIdNotFound" => Foreign("RemoteIdNotFound"),

@@ -243,6 +243,8 @@ fn a_reset_waits_for_the_update_that_was_declared_with_it() {
                 .as_mut()
                 .unwrap()
                 .creation_options
+                .as_mut()
+                .unwrap()
                 .create_based_on_role_group = false;
         })
     });

@@ -13,6 +13,8 @@ fn an_update_costs_one_request_and_at_most_one_write() {
                 .as_mut()
                 .unwrap()
                 .creation_options
+                .as_mut()
+                .unwrap()
                 .create_based_on_role_group = false;
         })
     });
@@ -41,7 +43,8 @@ fn an_edit_right_after_an_update_is_sent_at_once() {
     let set = |world: &mut World<ProvisioningFlow>, org: bool, group: bool| {
         world.edit(|flow| {
             flow.with(|spec| {
-                let options = &mut spec.security_group.as_mut().unwrap().creation_options;
+                let flow = spec.security_group.as_mut().unwrap();
+                let options = flow.creation_options.as_mut().unwrap();
                 options.create_based_on_role_group = group;
                 options.create_based_on_org_plus_role_group = org;
             })
@@ -66,7 +69,8 @@ fn an_edit_that_is_taken_back_at_once_is_taken_back_at_the_service() {
     for wanted in [false, true] {
         world.edit(|flow| {
             flow.with(|spec| {
-                let options = &mut spec.security_group.as_mut().unwrap().creation_options;
+                let group = spec.security_group.as_mut().unwrap();
+                let options = group.creation_options.as_mut().unwrap();
                 options.create_based_on_role_group = wanted;
             })
         });

@@ -21,7 +21,10 @@ fn becomes(input: &FlowInput) -> Becomes {
     assert_eq!(plan.step, None);
     if let [event] = plan.events.as_slice() {
         let number = (1..9).find(|number| plan.status.id == Some(id(*number)));
-        return Ours(number.unwrap(), event.reason);
+        let EventReason::Occurrence(occurrence) = event.reason else {
+            panic!("{event:?}");
+        };
+        return Ours(number.unwrap(), occurrence.as_str());
     }
     let reasons = [
         reason::AMBIGUOUS_CREATE,

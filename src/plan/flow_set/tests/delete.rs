@@ -8,7 +8,7 @@ use crate::plan::Blocked;
 #[test]
 fn a_set_waits_for_its_flows_and_then_goes() {
     let mut world = owned(flow_set());
-    world.related.flows = FlowCount { total: 2, ready: 1 };
+    world.related.flows = FlowCount::new(2, 1);
     world.edit(Building::deleting);
     world.live(60);
     assert_eq!(world.journal, [Effect::Status]);

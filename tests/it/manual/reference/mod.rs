@@ -17,6 +17,7 @@ fn the_reference_is_what_the_code_makes() {
         ("flags.md", flags::page()),
         ("metrics.md", metrics::page()),
         ("conditions.md", words::conditions()),
+        ("events.md", words::events()),
         ("annotations.md", words::annotations()),
     ];
     for (name, made) in pages {

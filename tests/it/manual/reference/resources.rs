@@ -140,7 +140,9 @@ fn type_of(kind: &str, path: &str, property: &Value) -> String {
             "list of {}",
             type_of(kind, &format!("{path}[]"), &property["items"])
         ),
-        ("object", _) => format!("[object](#{})", slug(&format!("{kind} {path}"))),
+        ("object", _) if has_section(property) => {
+            format!("[object](#{})", slug(&format!("{kind} {path}")))
+        }
         (_, Some("date-time")) => "time".to_owned(),
         (name, _) => name.to_owned(),
     };

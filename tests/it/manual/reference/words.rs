@@ -1,8 +1,12 @@
-//! Conditions, their reasons, and annotations.
+//! Conditions, their reasons, events, and annotations.
 
+use std::collections::BTreeMap;
+
+use industrydata_operator::api::event::Occurrence;
 use industrydata_operator::api::{FINALIZER, annotation, condition, reason};
 use industrydata_operator::graph::AUTHORITY_REFUSALS;
 use industrydata_operator::graph::verdict::Reason;
+use industrydata_operator::plan::event::is_problem;
 
 use super::{code, row, table};
 
@@ -41,6 +45,44 @@ each heals within a minute, without a restart.
         meanings("reason", reason::ALL),
         meanings("reason", &failures),
         refusals().trim_end().to_owned() + "\n",
+    )
+}
+
+pub fn events() -> String {
+    let happened = Occurrence::ALL.iter().map(|(occurrence, meaning)| {
+        let reason = code(occurrence.as_str());
+        row([reason.as_str(), occurrence.severity().as_str(), meaning])
+    });
+    let failures = Reason::ALL
+        .iter()
+        .map(|(reason, meaning)| (reason.as_str(), *meaning));
+    let problems = reason::ALL.iter().copied().chain(failures);
+    let mut meanings_of = BTreeMap::<&str, Vec<&str>>::new();
+    for (word, meaning) in problems.filter(|(word, _)| is_problem(word)) {
+        meanings_of.entry(word).or_default().push(meaning.trim());
+    }
+    let problems = meanings_of
+        .into_iter()
+        .map(|(word, all)| row([code(word).as_str(), &all.join(" Or: ")]));
+    format!(
+        "# Events
+
+The operator publishes an event when something happens, and when a problem begins or ends. Each is published once: while
+nothing changes, there are no events. `kubectl describe` and `kubectl events --for` print them; the cluster keeps them for
+an hour by default. To be notified of problems, use [alerts](../operations/alerts.md) rather than events.
+
+## What happens
+
+{}## Problems
+
+The event of a problem is a `Warning` with the reason and message of the [condition](conditions.md) that reports it. It is
+published when the condition gets this reason, not while it keeps it. If a request to the service failed, the event also
+contains the `request-id` with which Microsoft's support finds it.
+
+{}All other reasons of conditions are expected progress, for which there are no events.
+",
+        table(&["reason", "type", "what happened"], happened),
+        table(&["reason", "meaning"], problems),
     )
 }
 

@@ -1,0 +1,55 @@
+//! Accounts of connections, and what is observed of their requests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use kube::runtime::reflector::ObjectRef;
+
+use crate::api::{GraphConnection, reason};
+use crate::controller::access::AccessLog;
+use crate::graph::{Account, Observer, Tenant};
+use crate::plan::Blocked;
+use crate::plan::connection::THROTTLE_MEMORY;
+
+use super::Sessions;
+use super::keys::{account_key, limits};
+
+impl Sessions {
+    /// Returns the account of a connection.
+    pub(super) fn account(&self, connection: &GraphConnection) -> Result<Account, Blocked> {
+        let spec = &connection.spec;
+        let tenant = Tenant::new(&spec.tenant_id).map_err(|error| {
+            Blocked::person(
+                reason::INVALID_TENANT,
+                format!("spec.tenantId is invalid: {error}; create another GraphConnection with the correct tenant"),
+            )
+        })?;
+        let mut accounts = self.accounts();
+        let account = accounts.entry(account_key(connection));
+        let account =
+            account.or_insert_with(|| Account::new(tenant, &spec.client_id, limits(connection)));
+        Ok(account.clone())
+    }
+
+    /// Returns an observer that also records what the credential may do, and reports a change of that, and when the service
+    /// begins or ceases to throttle.
+    pub(super) fn observer(
+        &self,
+        connection: &GraphConnection,
+        access: &Arc<AccessLog>,
+        account: Account,
+    ) -> Observer {
+        let (observer, access) = (self.observer.clone(), access.clone());
+        let (triggers, own) = (self.triggers.clone(), ObjectRef::from_obj(connection));
+        let was_throttled = AtomicBool::new(false);
+        Arc::new(move |operation, outcome, duration| {
+            observer(operation, outcome, duration);
+            let throttled = account.budget().throttled_ago();
+            let is_throttled = throttled.is_some_and(|ago| ago < THROTTLE_MEMORY.unsigned_abs());
+            let is_news = was_throttled.swap(is_throttled, Ordering::Relaxed) != is_throttled;
+            if access.record(operation, outcome) || is_news {
+                triggers.access_changed(&own);
+            }
+        })
+    }
+}
