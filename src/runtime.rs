@@ -79,7 +79,7 @@ pub async fn run(
     config: Config,
     shutdown: CancellationToken,
 ) -> Result<(), RuntimeError> {
-    let metrics = Metrics::new();
+    let metrics = Metrics::with_detail(settings.detail);
     let readiness = ReadyState::new("waiting for the CustomResourceDefinitions");
     let serving = CancellationToken::new();
     let tasks = TaskTracker::new();

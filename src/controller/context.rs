@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::lease::LeaseGuard;
-use crate::metrics::Metrics;
+use crate::metrics::{Inventory, Metrics, Source};
 use crate::plan::Limits;
 
 use super::cache::ReconcileCache;
@@ -51,4 +51,13 @@ pub struct Context {
     pub sets: ReconcileCache<OutboundProvisioningFlowSet>,
     /// Memory about flows.
     pub flows: ReconcileCache<ProvisioningFlow>,
+}
+
+impl Source for Context {
+    fn inventory(&self) -> Option<Inventory> {
+        Some(Inventory {
+            links: self.sessions.links(),
+            ..self.index.inventory()?
+        })
+    }
 }

@@ -15,8 +15,10 @@ use tracing::Instrument;
 use crate::api::{GraphConnection, reason};
 use crate::graph::verdict::Verdict;
 use crate::graph::{
-    Account, Client, Credential, DEFAULT_MAX_WAIT, Observer, RateLimits, Tenant, Transport,
+    Account, Client, Credential, DEFAULT_MAX_WAIT, Observation, Observer, RateLimits, Tenant,
+    Transport,
 };
+use crate::metrics::Link;
 use crate::plan::credential::ObservedAccess;
 use crate::plan::{Blocked, resource, retry, secret};
 use crate::poll::Poller;
@@ -24,10 +26,14 @@ use crate::poll::Poller;
 use super::access::AccessLog;
 use super::credentials::{Confirmed, Credentials, HeldCredential, ReadCredential};
 use super::error::Unavailable;
-use super::index::namespace;
+use super::index::{Name, namespace};
 use super::interest::LatestInterest;
 use super::triggers::Triggers;
 use super::turns::Turn;
+
+mod latest;
+
+use latest::LatestValues;
 
 /// A client and a poller for one application and credential.
 pub struct Session {
@@ -80,6 +86,8 @@ pub struct Sessions {
     /// survive if the connection is deleted and applied again. Each connection has its own, because each has its own
     /// limits.
     accounts: Mutex<HashMap<AccountKey, Account>>,
+    /// For metrics: a slot may be locked for long.
+    latest: LatestValues<Session>,
 }
 
 type Slot = tokio::sync::Mutex<Option<Arc<Session>>>;
@@ -104,6 +112,7 @@ impl Sessions {
             spawn,
             slots: Mutex::default(),
             accounts: Mutex::default(),
+            latest: LatestValues::default(),
         }
     }
 
@@ -186,6 +195,12 @@ impl Sessions {
             }
         }
         Some(revision(connection, session.as_ref()?))
+    }
+
+    /// Returns the traffic of the connections that have a session, for metrics.
+    pub fn links(&self) -> Vec<Link> {
+        let sessions = self.latest.all().into_iter();
+        sessions.map(|(name, session)| session.link(name)).collect()
     }
 
     /// Ends the session of a removed connection. A pause that the service has requested is kept, because the connection
@@ -288,7 +303,7 @@ impl Sessions {
         (self.spawn)(Box::pin(
             async move { running.run(stopped).await }.instrument(span),
         ));
-        Arc::new(Session {
+        let session = Arc::new(Session {
             client,
             poller,
             identity,
@@ -297,7 +312,9 @@ impl Sessions {
             number,
             seen,
             _stop: stop.drop_guard(),
-        })
+        });
+        self.latest.set(connection, &session);
+        session
     }
 
     fn client(
@@ -331,9 +348,13 @@ impl Sessions {
     fn observer(&self, connection: &GraphConnection, access: &Arc<AccessLog>) -> Observer {
         let (observer, access) = (self.observer.clone(), access.clone());
         let (triggers, own) = (self.triggers.clone(), ObjectRef::from_obj(connection));
-        Arc::new(move |operation, outcome, duration| {
-            observer(operation, outcome, duration);
-            if access.record(operation, outcome) {
+        Arc::new(move |observation| {
+            observer(observation);
+            if let Observation::Finished {
+                operation, outcome, ..
+            } = observation
+                && access.record(operation, outcome)
+            {
                 triggers.access_changed(&own);
             }
         })
@@ -379,6 +400,17 @@ impl Session {
     /// Returns what its credential may do, as responses have shown, or else as its token shows.
     pub fn access(&self) -> ObservedAccess {
         self.access.observed(self.client.granted(), self.number > 0)
+    }
+
+    fn link(&self, name: Name) -> Link {
+        let budget = self.client.budget();
+        Link {
+            namespace: name.namespace,
+            name: name.name,
+            polled: self.poller.polled(),
+            throttled: budget.throttled_requests(),
+            rate: budget.rate(),
+        }
     }
 
     /// Returns how long ago its credential was last seen in the cluster.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
+use k8s_openapi::jiff::Timestamp;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -48,6 +49,16 @@ pub struct Interest {
     pub flows: BTreeMap<FlowSetId, Cadence>,
 }
 
+/// How current the lists are that the resources of a connection need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Polled {
+    /// When the oldest of them was requested, as of the last time that all could be read, or `None` if there was no such
+    /// time.
+    pub at: Option<Timestamp>,
+    /// The longest interval between polls of one of them.
+    pub interval: Duration,
+}
+
 /// A change between two lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
@@ -72,6 +83,7 @@ pub struct Poller {
     flows: Mutex<HashMap<FlowSetId, Arc<Collection<Flow>>>>,
     sweeps: Sweeps,
     batches: SharedLists,
+    polled: Mutex<Option<Polled>>,
     interest: Box<dyn Fn() -> Arc<Interest> + Send + Sync>,
     tell: Box<dyn Fn(News) + Send + Sync>,
 }
@@ -90,6 +102,7 @@ impl Poller {
             flows: Mutex::default(),
             sweeps: Sweeps::default(),
             batches: SharedLists::new("$batch"),
+            polled: Mutex::default(),
             interest: Box::new(interest),
             tell: Box::new(tell),
         }
@@ -119,6 +132,35 @@ impl Poller {
             *known = interest.clone();
         }
         self.poll(&interest).await;
+        self.note(&interest);
+    }
+
+    /// Returns how current the lists are that the resources need, or `None` while nothing is polled.
+    pub fn polled(&self) -> Option<Polled> {
+        *self.polled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, interest: &Interest) {
+        let mut polled = self.polled.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = polled.and_then(|polled| polled.at);
+        *polled = interest.sets.map(|sets| {
+            let flows = interest.flows.values();
+            let intervals = flows.map(|cadence| cadence.interval);
+            Polled {
+                at: self.complete_since(interest).or(before),
+                interval: intervals.fold(sets.interval, Duration::max),
+            }
+        });
+    }
+
+    /// Returns when the oldest of the lists was requested, or `None` if one of them failed or has not been read yet.
+    fn complete_since(&self, interest: &Interest) -> Option<Timestamp> {
+        let sets = self.sets.read_at()?;
+        let mut flows = interest.flows.keys();
+        flows.try_fold(sets, |oldest, set| {
+            let read = self.flows_of(set).read_at()?;
+            Some(oldest.min(read))
+        })
     }
 
     /// Returns the number of consecutive rounds that panicked, limited to the number that affects the pause.

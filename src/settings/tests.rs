@@ -80,6 +80,7 @@ fn every_flag_counts() {
         "--lease-name=leader",
         "--lease-duration=1m",
         "--admin-address=[::1]:9002",
+        "--resource-metrics=false",
         "--shutdown-grace=0s",
         "--log-format=json",
         "--log-level=debug",
@@ -100,6 +101,7 @@ fn every_flag_counts() {
     assert_eq!(settings.concurrency, 2);
     assert_eq!(settings.relist_interval, Duration::from_mins(10));
     assert_eq!(settings.admin_address.to_string(), "[::1]:9002");
+    assert_eq!(settings.detail, Detail::Totals);
     assert_eq!(settings.shutdown_grace, Duration::ZERO);
     assert_eq!(settings.log.format, LogFormat::Json);
     assert_eq!(settings.log.directives, "debug");
@@ -115,7 +117,7 @@ fn every_flag_has_a_variable_of_its_name() {
         .get_arguments()
         .filter(|flag| flag.get_long() != Some("help"))
         .collect();
-    assert_eq!(flags.len(), 21);
+    assert_eq!(flags.len(), 22);
 
     for flag in flags {
         let name = flag.get_long().unwrap().replace('-', "_").to_uppercase();
