@@ -24,6 +24,9 @@ macro_rules! module {
 pub enum Tool {
     /// Tells how healthy [Argo CD](https://github.com/argoproj/argo-cd) takes objects to be; see `tools/argo-health/main.go`.
     ArgoHealth,
+    /// Compares dashboards with the schema of Grafana, by its
+    /// [library](https://github.com/grafana/grafana-foundation-sdk); see `tools/grafana-dashboard/main.go`.
+    GrafanaDashboard,
     /// Finds what is risky in manifests: [kube-score](https://github.com/zegl/kube-score).
     KubeScore,
     /// Compares manifests with schemas: [kubeconform](https://github.com/yannh/kubeconform).
@@ -34,6 +37,10 @@ pub enum Tool {
     /// Judges bundles for the Operator Lifecycle Manager:
     /// [operator-verify](https://github.com/operator-framework/api). It reports problems and never fails.
     OperatorVerify,
+    /// Evaluates alerts and queries with the parser, engine and templates of
+    /// [Prometheus](https://github.com/prometheus/prometheus); see `tools/promql/main.go`. `promtool` itself takes many
+    /// times as long to build.
+    Promql,
     /// Finds what is risky in manifests: the part of [trivy](https://github.com/aquasecurity/trivy) that looks at them,
     /// which is built in a tenth of the time of the whole.
     TrivyManifests,
@@ -83,12 +90,14 @@ impl Tool {
     fn module(self) -> Module {
         match self {
             Self::ArgoHealth => module!("argo-health", "go.mod", "go.sum", "main.go"),
+            Self::GrafanaDashboard => module!("grafana-dashboard", "go.mod", "go.sum", "main.go"),
             Self::KubeScore => module!("kube-score", "go.mod", "go.sum"),
             Self::Kubeconform => module!("kubeconform", "go.mod", "go.sum"),
             Self::KustomizeController => {
                 module!("kustomize-controller", "go.mod", "go.sum")
             }
             Self::OperatorVerify => module!("operator-verify", "go.mod", "go.sum"),
+            Self::Promql => module!("promql", "go.mod", "go.sum", "main.go"),
             Self::TrivyManifests => Module {
                 experiment: "jsonv2",
                 ..module!("trivy-manifests", "go.mod", "go.sum", "main.go")
