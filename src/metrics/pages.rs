@@ -34,8 +34,7 @@ impl Pages {
             return latest.page.clone();
         }
         let page = make();
-        let made = Instant::now();
-        let until = made + use_for(made - start, page.len());
+        let until = Instant::now() + use_for(start.elapsed(), page.len());
         *latest = Some(Latest {
             page: page.clone(),
             until,

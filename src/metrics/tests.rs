@@ -141,7 +141,7 @@ fn inventory() -> Inventory {
     connection.status = Some(status);
     let polled = Polled {
         at: "2027-01-15T08:00:00Z".parse().ok(),
-        interval: Duration::from_secs(60),
+        interval: Duration::from_mins(1),
     };
     let link = Link {
         namespace: "schools".to_owned(),
@@ -201,7 +201,6 @@ fn each_resource_has_its_series_unless_only_totals_are_wanted() {
 /// Two series for each flow, which differ in length only by their names.
 #[test]
 #[ignore = "prints what a scrape costs"]
-#[expect(clippy::print_stdout, reason = "that is all it does")]
 fn the_cost_of_a_page_with_each_resource() {
     for count in [1_000, 10_000, 50_000] {
         let mut known = inventory();

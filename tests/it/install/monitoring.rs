@@ -49,7 +49,8 @@ struct Answer {
 
 #[derive(Debug, Deserialize)]
 struct Alert {
-    alert: String,
+    #[serde(rename = "alert")]
+    name: String,
     labels: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
 }
@@ -101,7 +102,7 @@ async fn each_alert_fires_in_its_case_and_no_other_alert_does() {
                 ..Case::default()
             };
             let answer = ask(&asked).await;
-            let fired: BTreeSet<&str> = answer.firing.iter().map(|it| &*it.alert).collect();
+            let fired: BTreeSet<&str> = answer.firing.iter().map(|it| &*it.name).collect();
             assert_eq!(fired, BTreeSet::from([case.alert]), "{answer:?}");
             is_helpful(&answer.firing[0]);
             let rule = rules.iter().find(|rule| rule["alert"] == case.alert);
@@ -244,8 +245,8 @@ async fn queries(plane: &ControlPlane) -> Vec<String> {
         let targets = panels
             .iter()
             .filter_map(|panel| panel["targets"].as_array());
-        let queried = targets.flatten().map(|target| cases::text(&target["expr"]));
-        queries.extend(queried.map(|query| filled(&query)));
+        let expressions = targets.flatten().map(|target| cases::text(&target["expr"]));
+        queries.extend(expressions.map(|query| filled(&query)));
     }
     assert!(queries.len() > 30, "{queries:?}");
     queries

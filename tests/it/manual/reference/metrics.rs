@@ -171,7 +171,7 @@ impl Source for Known {
         flow.status.get_or_insert_default().conditions = vec![stalled()];
         let polled = Polled {
             at: None,
-            interval: Duration::from_secs(60),
+            interval: Duration::from_mins(1),
         };
         Some(Inventory {
             connections: vec![Arc::new(connection)],
