@@ -2,7 +2,7 @@
 //
 // It takes a case in JSON on standard input: rules, queries, and what there is to query, as series in the notation of
 // promtool or as pages of metrics. It answers in JSON which alerts are pending and which are firing at the end, and how
-// many series each query returns then. Alerts are evaluated at each step, and an alert fires once its expression has
+// many values each query returns then. Alerts are evaluated at each step, and an alert fires once its expression has
 // returned the same labels for as long as the rule demands.
 package main
 
@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sort"
 	"time"
@@ -90,7 +91,13 @@ func run() error {
 		if err != nil {
 			return err
 		}
-		out.Results[query] = len(found)
+		out.Results[query] = 0
+		for _, sample := range found {
+			// A quantile of nothing is no number.
+			if !math.IsNaN(sample.F) {
+				out.Results[query]++
+			}
+		}
 	}
 	for _, rule := range in.Rules {
 		pending, firing, err := database.evaluate(rule, in.Begin, in.Until)
@@ -187,7 +194,7 @@ func (d *database) ask(query string, at int64) (promql.Vector, error) {
 	if result.Err != nil {
 		return nil, fmt.Errorf("%s: %w", query, result.Err)
 	}
-	// A comparison may still refer to memory of the query, which ends here.
+	// The engine reuses the memory of a query that is closed.
 	vector, err := result.Vector()
 	return append(promql.Vector{}, vector...), err
 }
