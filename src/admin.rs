@@ -4,10 +4,11 @@
 //! |---|---|
 //! | `/livez` | 200 as long as the process can answer |
 //! | `/readyz` | 200 in [`ServerState::Standby`], and in [`ServerState::Leading`] while all watches deliver; otherwise 503 with a line why |
-//! | `/metrics` | [`Metrics::encode`] |
+//! | `/metrics` | [`Metrics::page`] |
 //!
-//! Its responses contain nothing confidential, because any client that can reach its address can read
-//! them: no names of resources, no settings.
+//! Any client that can reach its address can read its responses, so they contain no settings, nothing of a spec and no
+//! message. Metrics contain the names of connections, and those of all resources unless the settings forbid it
+//! ([`Detail`](crate::metrics::Detail)).
 
 mod connections;
 
@@ -114,13 +115,17 @@ fn answer<B>(
         }
         _ => {
             metrics.watches(&readiness.watches().health());
-            page(StatusCode::OK, OPEN_METRICS, metrics.encode())
+            page(StatusCode::OK, OPEN_METRICS, metrics.page())
         }
     }
 }
 
-fn page(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(body));
+fn page(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static(content_type);
     response.headers_mut().insert(CONTENT_TYPE, content_type);

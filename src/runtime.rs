@@ -82,7 +82,7 @@ pub async fn run(
     config: Config,
     shutdown: CancellationToken,
 ) -> Result<(), RuntimeError> {
-    let metrics = Metrics::new();
+    let metrics = Metrics::with_detail(settings.detail);
     let lease = settings.lease.as_ref();
     metrics.shards(lease.map_or(ShardCount::ONE, |lease| lease.shards));
     let readiness = ReadyState::new("waiting for the CustomResourceDefinitions");

@@ -32,8 +32,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Two probes, a few scrapes and a person need five. With a head of 8 KiB and a page of metrics of
-/// 100 KiB each, 16 connections hold 2 MiB.
+/// Two probes, a few scrapes and a person need five. Their heads take 16 × 8 KiB; pages of metrics are shared.
 const MAX_CONNECTIONS: usize = 16;
 
 /// A probe of the kubelet has one second for everything.

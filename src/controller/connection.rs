@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::api::{GraphConnection, reason};
@@ -39,8 +38,6 @@ impl Managed for GraphConnection {
     fn note(seen: &Self, gone: bool, triggers: &Triggers, context: &Context) {
         if gone {
             context.sessions.close(seen);
-            let uid = seen.uid().unwrap_or_default();
-            context.metrics.credential_expires(uid, None);
         }
         triggers.connection_seen(seen, gone);
     }
@@ -78,9 +75,6 @@ impl Managed for GraphConnection {
             return Ok(relations);
         };
         let session = &connected.session;
-        let expiry = connected.expiry.map(Timestamp::as_second);
-        let uid = self.uid().unwrap_or_default();
-        context.metrics.credential_expires(uid, expiry);
         Ok(ConnectionRelations {
             refused: connected.refused.clone(),
             access: session.access(),

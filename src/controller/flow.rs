@@ -14,7 +14,7 @@ use crate::graph::verdict::Verdict;
 use crate::graph::{Client, FlowDefinition, Operation, Priority};
 use crate::metrics::{Metrics, ResourceKind};
 use crate::plan::definition::{FlowBody, passwords};
-use crate::plan::flow::{FlowChange, FlowRelations, knows_readiness};
+use crate::plan::flow::{FlowChange, FlowRelations};
 use crate::plan::resource::is_deleting;
 use crate::plan::{Action, Blocked, Fetched, Input, Password, Permit, Planned};
 use crate::poll::{ListRequest, Snapshot};
@@ -29,6 +29,8 @@ use super::triggers::Triggers;
 use super::turns::Turn;
 use super::watch;
 
+mod progress;
+
 impl Managed for ProvisioningFlow {
     type Secrets = Passwords;
 
@@ -42,12 +44,8 @@ impl Managed for ProvisioningFlow {
         triggers.flow_seen(seen, gone);
     }
 
-    fn count(known: &Self::Status, new: &Self::Status, metrics: &Metrics) {
-        let word = new.readiness_status.as_deref();
-        let is_news = word != known.readiness_status.as_deref();
-        if is_news && word.is_some_and(|word| !knows_readiness(word)) {
-            metrics.unknown_readiness();
-        }
+    fn count(&self, new: &Self::Status, metrics: &Metrics) {
+        progress::count(self, new, metrics);
     }
 
     fn connection(&self, index: &Index) -> Option<String> {

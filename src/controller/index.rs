@@ -7,6 +7,7 @@
 mod cadence;
 mod derivation;
 mod indexer;
+mod inventory;
 mod keys;
 mod owners;
 mod reservations;

@@ -46,8 +46,8 @@ pub trait Managed:
     /// Handles a resource from the watch, or the removal of one.
     fn note(seen: &Self, gone: bool, triggers: &Triggers, context: &Context);
 
-    /// Updates the metrics for a change of the status.
-    fn count(_known: &Self::Status, _new: &Self::Status, _metrics: &Metrics) {}
+    /// Updates the metrics for a change of the resource's status to `new`.
+    fn count(&self, _new: &Self::Status, _metrics: &Metrics) {}
 
     /// Forgets what belongs to resources that a complete list lacks.
     fn sweep(_listed: &[Arc<Self>], _context: &Context) {}

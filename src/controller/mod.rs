@@ -25,6 +25,7 @@ mod flow;
 mod flow_set;
 mod index;
 mod interest;
+mod inventory;
 mod managed;
 mod object_name;
 mod reconciliation;

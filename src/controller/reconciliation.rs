@@ -137,7 +137,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
             self.reserve_adopted()?;
             self.write_status(Precondition::SameStatus, Write::Status)
                 .await?;
-            K::count(&known, &self.input.status, &self.context.metrics);
+            resource.count(&self.input.status, &self.context.metrics);
         }
         if !gone {
             self.publish_transition().await;

@@ -15,6 +15,7 @@ use tracing::Instrument;
 use crate::api::{GraphConnection, RemoteCount};
 use crate::graph::verdict::Verdict;
 use crate::graph::{Account, Client, Observer, Transport};
+use crate::metrics::Link;
 use crate::plan::credential::ObservedAccess;
 use crate::plan::{resource, retry, secret};
 use crate::poll::Poller;
@@ -22,7 +23,7 @@ use crate::poll::Poller;
 use super::access::AccessLog;
 use super::credentials::{Confirmed, Credentials, ReadCredential};
 use super::error::Unavailable;
-use super::index::{Index, namespace};
+use super::index::{Index, Name, namespace};
 use super::interest::LatestInterest;
 use super::remote;
 use super::triggers::Triggers;
@@ -30,8 +31,10 @@ use super::turns::Turn;
 
 mod accounts;
 mod keys;
+mod latest;
 
 use keys::{AccountKey, Identity, account_key, client_id, limits};
+use latest::LatestValues;
 
 /// How long numbers of remote objects are used before they are counted again.
 const RECOUNT_AFTER: Duration = Duration::from_secs(1);
@@ -84,6 +87,8 @@ pub struct Sessions {
     /// survive if the connection is deleted and applied again. Each connection has its own, because each has its own
     /// limits.
     accounts: Mutex<HashMap<AccountKey, Account>>,
+    /// For metrics: a slot may be locked for long.
+    latest: LatestValues<Session>,
 }
 
 type Slot = tokio::sync::Mutex<Option<Arc<Session>>>;
@@ -105,6 +110,7 @@ impl Sessions {
             spawn,
             slots: Mutex::default(),
             accounts: Mutex::default(),
+            latest: LatestValues::default(),
         }
     }
 
@@ -187,6 +193,12 @@ impl Sessions {
             }
         }
         Some(revision(connection, session.as_ref()?))
+    }
+
+    /// Returns the traffic of the connections that have a session, for metrics.
+    pub fn links(&self) -> Vec<Link> {
+        let sessions = self.latest.all().into_iter();
+        sessions.map(|(name, session)| session.link(name)).collect()
     }
 
     /// Ends the session of a removed connection. A pause that the service has requested is kept, because the connection
@@ -298,7 +310,7 @@ impl Sessions {
         (self.spawn)(Box::pin(
             async move { running.run(stopped).await }.instrument(span),
         ));
-        Arc::new(Session {
+        let session = Arc::new(Session {
             client,
             poller,
             identity,
@@ -309,7 +321,9 @@ impl Sessions {
             account,
             counted: Mutex::default(),
             _stop: stop.drop_guard(),
-        })
+        });
+        self.latest.set(connection, &session);
+        session
     }
 
     /// Returns when the last complete poll through a connection began, or `None` if this process has made none, or is just
@@ -372,6 +386,17 @@ impl Session {
                 *counted = Some((Instant::now(), count));
                 count
             }
+        }
+    }
+
+    fn link(&self, name: Name) -> Link {
+        let budget = self.client.budget();
+        Link {
+            namespace: name.namespace,
+            name: name.name,
+            polled: self.poller.polled(),
+            throttled: budget.throttled_requests(),
+            rate: budget.rate(),
         }
     }
 

@@ -44,6 +44,16 @@ pub enum Priority {
 impl Priority {
     /// All priorities, most urgent first.
     pub const ALL: [Self; 3] = [Self::User, Self::Change, Self::Poll];
+
+    /// Returns the name used in labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Change => "change",
+            Self::Poll => "poll",
+        }
+    }
 }
 
 /// Limits of a [`Budget`].
@@ -87,6 +97,8 @@ struct BudgetState {
     max_wait: Duration,
     bucket: Bucket,
     queue: Queue,
+    /// Number of requests that the service throttled.
+    throttled: u64,
 }
 
 impl BudgetState {
@@ -111,6 +123,7 @@ impl Budget {
             max_wait: limits.max_wait.min(MAX_WAIT),
             bucket: Bucket::new(limits.per_second, limits.burst, Instant::now()),
             queue: Queue::default(),
+            throttled: 0,
         };
         Self {
             state: Mutex::new(state),
@@ -186,6 +199,7 @@ impl Budget {
     /// pause it closes for one second, which doubles with each further throttling up to one minute.
     pub fn throttled(&self, pause: Option<Duration>) {
         let mut state = self.lock();
+        state.throttled += 1;
         state.bucket.throttled(pause, Instant::now());
         state.queue.wake_first();
     }
@@ -206,6 +220,18 @@ impl Budget {
     #[must_use]
     pub fn closed_for(&self) -> Duration {
         self.lock().bucket.closed_for(Instant::now())
+    }
+
+    /// Returns the number of requests that the service throttled.
+    #[must_use]
+    pub fn throttled_requests(&self) -> u64 {
+        self.lock().throttled
+    }
+
+    /// Returns the current rate in requests per second, which is lower than the limit while the service throttles.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.lock().bucket.rate()
     }
 
     fn enter(&self, priority: Priority) -> QueuedRequest<'_> {

@@ -14,7 +14,7 @@ use super::{
     account::Account,
     answer::{Answer, success},
     body::{FlowDefinition, FlowSetDefinition},
-    budget::Priority,
+    budget::{Budget, Priority},
     claims::Granted,
     credential::{Credential, CredentialError},
     error::Error,
@@ -51,6 +51,12 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
+    /// Returns the request budget, which all clients of the account share.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        self.exchange.account.budget()
+    }
+
     /// Returns a client that authenticates with this credential. It does not connect yet.
     ///
     /// The state of the account outlives the client: its budget, and the tokens and failures that are

@@ -22,7 +22,7 @@ use super::{
     budget::{Budget, Closed, Priority},
     error::Error,
     failure::{Failure, Refusal, Shape, is_throttling},
-    operation::{Observer, Operation, RequestOutcome},
+    operation::{Observation, Observer, Operation, RequestOutcome},
     token::TokenSource,
     token_cache::AccessToken,
     transport::Transport,
@@ -135,9 +135,14 @@ impl Exchange {
     }
 
     async fn admit(&self, request: &GraphRequest) -> Result<(), Closed> {
+        let start = Instant::now();
         for _ in 0..request.count {
             self.budget().acquire(request.priority).await?;
         }
+        (self.observer)(Observation::Admitted {
+            priority: request.priority,
+            waited: start.elapsed(),
+        });
         Ok(())
     }
 
@@ -269,7 +274,11 @@ impl Exchange {
             duration_seconds = duration.as_secs_f64(),
             "request finished"
         );
-        (self.observer)(request.operation, outcome, duration);
+        (self.observer)(Observation::Finished {
+            operation: request.operation,
+            outcome,
+            duration,
+        });
     }
 }
 

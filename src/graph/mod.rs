@@ -61,7 +61,7 @@ pub use self::{
     failure::{ErrorCode, Failure, LinkError, Refusal, Shape},
     malformed::Malformed,
     model::{Flow, FlowId, FlowSet, FlowSetId, FlowType, InvalidId, Listing},
-    operation::{Observer, Operation, RequestOutcome, unobserved},
+    operation::{Observation, Observer, Operation, RequestOutcome, unobserved},
     tenant::{InvalidTenant, Tenant},
     transport::{EndpointError, Transport, TransportError, TransportSettings, check_endpoint},
     verdict::{Certainty, Disposition, Reason, Verdict},

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::verdict::Reason;
+use super::{budget::Priority, verdict::Reason};
 
 /// Request that this client can make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +38,24 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// All operations.
+    pub const ALL: [Self; 14] = [
+        Self::FetchToken,
+        Self::ListFlowSets,
+        Self::ListFlowSetsWithFlows,
+        Self::GetFlowSet,
+        Self::CreateFlowSet,
+        Self::UpdateFlowSet,
+        Self::DeleteFlowSet,
+        Self::ListFlows,
+        Self::ListFlowsOfSets,
+        Self::GetFlow,
+        Self::CreateFlow,
+        Self::UpdateFlow,
+        Self::DeleteFlow,
+        Self::ResetFlow,
+    ];
+
     /// Returns the name used in labels.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -118,6 +136,12 @@ pub enum RequestOutcome {
 }
 
 impl RequestOutcome {
+    /// Returns all outcomes.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let failures = Reason::ALL.iter().map(|(reason, _)| Self::Failure(*reason));
+        std::iter::once(Self::Success).chain(failures)
+    }
+
     /// Returns the name used in labels: `Success`, or the name of the [`Reason`].
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -134,15 +158,32 @@ impl fmt::Display for RequestOutcome {
     }
 }
 
-/// Callback for each finished request, with its operation, outcome and duration.
-///
-/// It is called once for each page of a list. The duration starts when the budget grants the request,
-/// and is zero if the budget refused it. It is called on the task that made the request, so it must not
-/// block.
-pub type Observer = Arc<dyn Fn(Operation, RequestOutcome, Duration) + Send + Sync>;
+/// What happened to a request: once for each page of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// The budget granted it.
+    Admitted {
+        /// Its priority.
+        priority: Priority,
+        /// Time that it waited for the budget.
+        waited: Duration,
+    },
+    /// It is finished.
+    Finished {
+        /// What it was for.
+        operation: Operation,
+        /// How it ended.
+        outcome: RequestOutcome,
+        /// Time since the budget granted it; zero if the budget refused it.
+        duration: Duration,
+    },
+}
+
+/// Callback for requests. It is called on the task that makes the request, so it must not block.
+pub type Observer = Arc<dyn Fn(Observation) + Send + Sync>;
 
 /// Returns an observer that ignores everything.
 #[must_use]
 pub fn unobserved() -> Observer {
-    Arc::new(|_, _, _| {})
+    Arc::new(|_| {})
 }

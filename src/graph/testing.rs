@@ -20,7 +20,7 @@ use super::{
     account::Account,
     budget::RateLimits,
     client::Client,
-    operation::{Observer, Operation, RequestOutcome, unobserved},
+    operation::{Observation, Observer, Operation, RequestOutcome, unobserved},
     tenant::Tenant,
     transport::{Transport, TransportSettings},
 };
@@ -273,8 +273,13 @@ pub(super) type Told = Arc<Mutex<Vec<(Operation, RequestOutcome)>>>;
 pub(super) fn listener() -> (Observer, Told) {
     let told = Told::default();
     let copy = Arc::clone(&told);
-    let observer: Observer = Arc::new(move |operation, outcome, _| {
-        copy.lock().unwrap().push((operation, outcome));
+    let observer: Observer = Arc::new(move |observation| {
+        if let Observation::Finished {
+            operation, outcome, ..
+        } = observation
+        {
+            copy.lock().unwrap().push((operation, outcome));
+        }
     });
     (observer, told)
 }

@@ -19,7 +19,7 @@ use super::{
     claims::Granted,
     credential::{Actor, Credential, CredentialError, RefreshToken},
     failure::{Failure, Refusal},
-    operation::{Observer, Operation, RequestOutcome},
+    operation::{Observation, Observer, Operation, RequestOutcome},
     token_cache::{AccessToken, FetchedToken},
     transport::Transport,
 };
@@ -160,7 +160,11 @@ impl TokenSource {
             Err(failure) => RequestOutcome::Failure(failure.authority_reason()),
         };
         tracing::debug!(operation = %Operation::FetchToken, %outcome, "request finished");
-        (self.observer)(Operation::FetchToken, outcome, start.elapsed());
+        (self.observer)(Observation::Finished {
+            operation: Operation::FetchToken,
+            outcome,
+            duration: start.elapsed(),
+        });
         let mut fetched = fetched?;
         if let Credential::RefreshToken(given) = &self.credential {
             self.rotate(given, state, fetched.refresh_token.take())

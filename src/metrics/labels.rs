@@ -2,63 +2,94 @@
 
 use prometheus_client::encoding::EncodeLabelSet;
 
-/// Kind of the resource that a metric is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ResourceKind {
-    /// `GraphConnection`.
-    GraphConnection,
-    /// `OutboundProvisioningFlowSet`.
-    OutboundProvisioningFlowSet,
-    /// `ProvisioningFlow`.
-    ProvisioningFlow,
+/// Defines a label: an enum, with a list of its values and the text of each.
+macro_rules! label {
+    ($(#[$attribute:meta])* $name:ident { $($(#[$meaning:meta])+ $value:ident = $text:literal,)+ }) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$meaning])+ $value,)+
+        }
+
+        impl $name {
+            /// All values.
+            pub const ALL: &[Self] = &[$(Self::$value),+];
+
+            /// Returns the value of the label.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$value => $text),+
+                }
+            }
+        }
+    };
 }
 
-/// Result of a reconcile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ReconcileResult {
-    /// Its plan was carried out and its status is written.
-    Done,
-    /// It failed and will be retried.
-    Failed,
+pub(super) use label;
+
+label! {
+    /// Kind of the resource that a metric is about.
+    ResourceKind {
+        /// `GraphConnection`.
+        GraphConnection = "GraphConnection",
+        /// `OutboundProvisioningFlowSet`.
+        OutboundProvisioningFlowSet = "OutboundProvisioningFlowSet",
+        /// `ProvisioningFlow`.
+        ProvisioningFlow = "ProvisioningFlow",
+    }
 }
 
-/// Write to the cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Write {
-    /// The finalizer was added.
-    AddFinalizer,
-    /// The finalizer and the intent to create were added.
-    WriteIntent,
-    /// The intent to create was removed.
-    ClearIntent,
-    /// The status was written before a step, as its permit.
-    StatusIntent,
-    /// The finalizer was removed.
-    RemoveFinalizer,
-    /// The status was written at the end of a reconcile.
-    Status,
-    /// An event was published.
-    Event,
+label! {
+    /// Result of a reconcile.
+    ReconcileResult {
+        /// Its plan was carried out and its status is written.
+        Done = "done",
+        /// It failed and will be retried.
+        Failed = "failed",
+    }
 }
 
-/// Source of the trigger of a reconcile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TriggerSource {
-    /// A poll that detected a change.
-    Poll,
-    /// A change of a resource that this one refers to, or that refers to it.
-    Related,
+label! {
+    /// Write to the cluster.
+    Write {
+        /// The finalizer was added.
+        AddFinalizer = "add_finalizer",
+        /// The finalizer and the intent to create were added.
+        WriteIntent = "write_intent",
+        /// The intent to create was removed.
+        ClearIntent = "clear_intent",
+        /// The status was written before a step, as its permit.
+        StatusIntent = "status_intent",
+        /// The finalizer was removed.
+        RemoveFinalizer = "remove_finalizer",
+        /// The status was written at the end of a reconcile.
+        Status = "status",
+        /// An event was published.
+        Event = "event",
+    }
 }
 
-/// Part of the program whose panics do not affect the other parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Component {
-    /// Reconcile of one resource.
-    Reconcile,
-    /// Round of the poller of one connection.
-    Poller,
-    /// Any other task.
-    Task,
+label! {
+    /// Source of the trigger of a reconcile.
+    TriggerSource {
+        /// A poll that detected a change.
+        Poll = "poll",
+        /// A change of a resource that this one refers to, or that refers to it.
+        Related = "related",
+    }
+}
+
+label! {
+    /// Part of the program whose panics do not affect the other parts.
+    Component {
+        /// Reconcile of one resource.
+        Reconcile = "reconcile",
+        /// Round of the poller of one connection.
+        Poller = "poller",
+        /// Any other task.
+        Task = "task",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -84,6 +115,11 @@ pub(super) struct RequestLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct PriorityLabels {
+    pub(super) priority: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct WriteLabels {
     pub(super) kind: &'static str,
     pub(super) write: &'static str,
@@ -101,69 +137,9 @@ pub(super) struct TriggerLabels {
 }
 
 impl ResourceKind {
-    /// Returns the value of the label.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::GraphConnection => "GraphConnection",
-            Self::OutboundProvisioningFlowSet => "OutboundProvisioningFlowSet",
-            Self::ProvisioningFlow => "ProvisioningFlow",
-        }
-    }
-
     pub(super) const fn labels(self) -> KindLabels {
         KindLabels {
             kind: self.as_str(),
-        }
-    }
-}
-
-impl ReconcileResult {
-    /// Returns the value of the label.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl Write {
-    /// Returns the value of the label.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AddFinalizer => "add_finalizer",
-            Self::WriteIntent => "write_intent",
-            Self::ClearIntent => "clear_intent",
-            Self::StatusIntent => "status_intent",
-            Self::RemoveFinalizer => "remove_finalizer",
-            Self::Status => "status",
-            Self::Event => "event",
-        }
-    }
-}
-
-impl TriggerSource {
-    /// Returns the value of the label.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Poll => "poll",
-            Self::Related => "related",
-        }
-    }
-}
-
-impl Component {
-    /// Returns the value of the label.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Reconcile => "reconcile",
-            Self::Poller => "poller",
-            Self::Task => "task",
         }
     }
 }

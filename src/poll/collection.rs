@@ -90,6 +90,13 @@ impl<T: Clone> Collection<T> {
         self.read().complete
     }
 
+    /// Returns when the latest list was requested, or `None` if it failed or there is none.
+    pub(super) fn read_at(&self) -> Option<Timestamp> {
+        let state = self.read();
+        let latest = state.latest.as_ref()?;
+        latest.outcome.is_ok().then_some(latest.began_at)
+    }
+
     /// Returns a snapshot that began after `moment`: the latest one, one that is already in progress, or a new one from
     /// `list`.
     pub(super) async fn since(

@@ -13,5 +13,5 @@ mod shared_lists;
 mod sweeps;
 
 pub use collection::Snapshot;
-pub use poller::{Interest, News, Poller};
+pub use poller::{Interest, News, Polled, Poller};
 pub use request::{ListRequest, ListSource};

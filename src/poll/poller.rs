@@ -50,6 +50,16 @@ pub struct Interest {
     pub flows: BTreeMap<FlowSetId, Cadence>,
 }
 
+/// How current the lists are that the resources of a connection need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Polled {
+    /// When the oldest of them was requested, as of the last time that all could be read, or `None` if there was no such
+    /// time.
+    pub at: Option<Timestamp>,
+    /// The longest interval between polls of one of them.
+    pub interval: Duration,
+}
+
 /// A change between two lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
@@ -88,6 +98,7 @@ pub struct Poller {
     rescheduled: AtomicBool,
     /// When the last list of sets that was reported was requested.
     reported: Mutex<Option<Instant>>,
+    polled: Mutex<Option<Polled>>,
     interest: Box<dyn Fn() -> Arc<Interest> + Send + Sync>,
     tell: Box<dyn Fn(News) + Send + Sync>,
 }
@@ -108,6 +119,7 @@ impl Poller {
             batches: SharedLists::new("$batch"),
             rescheduled: AtomicBool::new(true),
             reported: Mutex::default(),
+            polled: Mutex::default(),
             interest: Box::new(interest),
             tell: Box::new(tell),
         }
@@ -142,6 +154,7 @@ impl Poller {
         if is_new || is_rescheduled || schedule.due.is_some_and(|due| due <= Instant::now()) {
             self.poll(&interest).await;
             schedule.due = self.next_due(&interest);
+            self.note(&interest);
         }
         self.tell_listed(&interest);
     }
@@ -156,6 +169,34 @@ impl Poller {
             *reported = Some(began);
             (self.tell)(News::Listed);
         }
+    }
+
+    /// Returns how current the lists are that the resources need, or `None` while nothing is polled.
+    pub fn polled(&self) -> Option<Polled> {
+        *self.polled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, interest: &Interest) {
+        let mut polled = self.polled.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = polled.and_then(|polled| polled.at);
+        *polled = interest.sets.map(|sets| {
+            let flows = interest.flows.values();
+            let intervals = flows.map(|cadence| cadence.interval);
+            Polled {
+                at: self.complete_since(interest).or(before),
+                interval: intervals.fold(sets.interval, Duration::max),
+            }
+        });
+    }
+
+    /// Returns when the oldest of the lists was requested, or `None` if one of them failed or has not been read yet.
+    fn complete_since(&self, interest: &Interest) -> Option<Timestamp> {
+        let sets = self.sets.read_at()?;
+        let mut flows = interest.flows.keys();
+        flows.try_fold(sets, |oldest, set| {
+            let read = self.flows_of(set).read_at()?;
+            Some(oldest.min(read))
+        })
     }
 
     /// Returns the number of consecutive rounds that panicked, limited to the number that affects the pause.

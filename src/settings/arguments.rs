@@ -240,6 +240,20 @@ pub struct Arguments {
     )]
     pub admin_address: SocketAddr,
 
+    /// Whether `/metrics` has series for each resource, with its state and reason. Turn it off for tens of thousands of
+    /// flows, or if those who reach the address must not see the names of resources
+    #[arg(
+        long,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        default_value = "true",
+        default_missing_value = "true",
+        env = "INDUSTRYDATA_OPERATOR_RESOURCE_METRICS",
+        help_heading = "Operation"
+    )]
+    pub resource_metrics: bool,
+
     /// Maximum time for steps in progress to finish after SIGTERM, such as `20s`. Must be shorter
     /// than the pod's terminationGracePeriodSeconds
     #[arg(

@@ -29,6 +29,7 @@ pub use self::{
 use crate::{
     graph::{DEFAULT_MAX_WAIT, TransportSettings, check_endpoint},
     lease::{self, LeaseSettings},
+    metrics::Detail,
     plan::Limits,
     shard::ShardCount,
     telemetry::LogFormat,
@@ -80,6 +81,8 @@ pub struct Settings {
     pub lease: Option<LeaseSettings>,
     /// Address of the admin server.
     pub admin_address: SocketAddr,
+    /// Whether the metrics have series for each resource.
+    pub detail: Detail,
     /// Maximum time for steps in progress to finish when the operator stops.
     pub shutdown_grace: Duration,
     /// Log settings.
@@ -132,6 +135,7 @@ impl Settings {
             lease_duration,
             shards,
             admin_address,
+            resource_metrics,
             shutdown_grace,
             log_format,
             log_level,
@@ -160,6 +164,11 @@ impl Settings {
             relist_interval,
             lease,
             admin_address,
+            detail: if resource_metrics {
+                Detail::EachResource
+            } else {
+                Detail::Totals
+            },
             shutdown_grace,
             log: LogSettings {
                 format: log_format,

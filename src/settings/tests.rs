@@ -82,6 +82,7 @@ fn every_flag_counts() {
         "--lease-duration=1m",
         "--shards=3",
         "--admin-address=[::1]:9002",
+        "--resource-metrics=false",
         "--shutdown-grace=0s",
         "--log-format=json",
         "--log-level=debug",
@@ -102,6 +103,7 @@ fn every_flag_counts() {
     assert_eq!(settings.concurrency, 2);
     assert_eq!(settings.relist_interval, Duration::from_mins(10));
     assert_eq!(settings.admin_address.to_string(), "[::1]:9002");
+    assert_eq!(settings.detail, Detail::Totals);
     assert_eq!(settings.shutdown_grace, Duration::ZERO);
     assert_eq!(settings.log.format, LogFormat::Json);
     assert_eq!(settings.log.directives, "debug");

@@ -39,6 +39,8 @@ mod manifests;
 #[cfg(test)]
 mod manual;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod process;

@@ -19,7 +19,10 @@ async fn the_program_does_the_main_job_and_stops_when_told() {
     assert_eq!(status, 200);
     for line in [
         "industrydata_operator_leader 1",
-        "industrydata_operator_graph_requests_total{operation=\"CreateFlow\"",
+        "industrydata_operator_graph_requests_total{operation=\"CreateFlow\",outcome=\"Success\"} 4\n",
+        "industrydata_operator_flow_creation_duration_seconds_count 4\n",
+        "industrydata_operator_resources{kind=\"OutboundProvisioningFlowSet\",state=\"Ready\"} 1\n",
+        "name=\"north-users\",flow_set=\"north\",type=\"user\",readiness=\"ready\"} 1\n",
     ] {
         assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
     }

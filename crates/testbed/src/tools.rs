@@ -25,6 +25,9 @@ pub enum Tool {
     /// Shows what [Argo CD](https://github.com/argoproj/argo-cd) makes of objects: their health, and the actions that it
     /// offers and runs; see `tools/argo-cd/main.go`.
     ArgoCd,
+    /// Compares dashboards with the schema of Grafana, by its
+    /// [library](https://github.com/grafana/grafana-foundation-sdk); see `tools/grafana-dashboard/main.go`.
+    GrafanaDashboard,
     /// Finds what is risky in manifests: [kube-score](https://github.com/zegl/kube-score).
     KubeScore,
     /// Compares manifests with schemas: [kubeconform](https://github.com/yannh/kubeconform).
@@ -38,6 +41,10 @@ pub enum Tool {
     /// Judges bundles for the Operator Lifecycle Manager:
     /// [operator-verify](https://github.com/operator-framework/api). It reports problems and never fails.
     OperatorVerify,
+    /// Evaluates alerts and queries with the parser, engine and templates of
+    /// [Prometheus](https://github.com/prometheus/prometheus); see `tools/promql/main.go`. `promtool` itself takes many
+    /// times as long to build.
+    Promql,
     /// Finds what is risky in manifests: the part of [trivy](https://github.com/aquasecurity/trivy) that looks at them,
     /// which is built in a tenth of the time of the whole.
     TrivyManifests,
@@ -88,12 +95,14 @@ impl Tool {
         match self {
             Self::ArgoCd => module!("argo-cd", "go.mod", "go.sum", "main.go"),
             Self::Kstatus => module!("kstatus", "go.mod", "go.sum", "main.go"),
+            Self::GrafanaDashboard => module!("grafana-dashboard", "go.mod", "go.sum", "main.go"),
             Self::KubeScore => module!("kube-score", "go.mod", "go.sum"),
             Self::Kubeconform => module!("kubeconform", "go.mod", "go.sum"),
             Self::KustomizeController => {
                 module!("kustomize-controller", "go.mod", "go.sum")
             }
             Self::OperatorVerify => module!("operator-verify", "go.mod", "go.sum"),
+            Self::Promql => module!("promql", "go.mod", "go.sum", "main.go"),
             Self::TrivyManifests => Module {
                 experiment: "jsonv2",
                 ..module!("trivy-manifests", "go.mod", "go.sum", "main.go")

@@ -7,7 +7,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use crate::api::{GraphConnection, reason};
 use crate::controller::access::AccessLog;
-use crate::graph::{Account, Observer, Tenant};
+use crate::graph::{Account, Observation, Observer, Tenant};
 use crate::plan::Blocked;
 use crate::plan::connection::THROTTLE_MEMORY;
 
@@ -42,8 +42,14 @@ impl Sessions {
         let (observer, access) = (self.observer.clone(), access.clone());
         let (triggers, own) = (self.triggers.clone(), ObjectRef::from_obj(connection));
         let was_throttled = AtomicBool::new(false);
-        Arc::new(move |operation, outcome, duration| {
-            observer(operation, outcome, duration);
+        Arc::new(move |observation| {
+            observer(observation);
+            let Observation::Finished {
+                operation, outcome, ..
+            } = observation
+            else {
+                return;
+            };
             let throttled = account.budget().throttled_ago();
             let is_throttled = throttled.is_some_and(|ago| ago < THROTTLE_MEMORY.unsigned_abs());
             let is_news = was_throttled.swap(is_throttled, Ordering::Relaxed) != is_throttled;

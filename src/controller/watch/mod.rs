@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow};
 use crate::graph::Transport;
 use crate::lease::LeaseGuard;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Source};
 use crate::plan::Limits;
 use crate::shard::Shard;
 use crate::watches::Watches;
@@ -125,6 +125,8 @@ pub async fn run(scope: Scope, stop: CancellationToken) {
     let index = Index::new(scope.shared.index.clone(), scope.namespace.as_deref());
     let triggers = Triggers::new(index, switchboard, scope.metrics.clone());
     let context = Arc::new(scope.context(&triggers, &stop));
+    let source: Arc<dyn Source> = context.clone();
+    scope.metrics.read_from(Arc::downgrade(&source));
     let secrets = context.secrets.clone();
     (scope.spawn)(Box::pin(async move { secrets.keep().await }));
     tokio::join!(

@@ -98,7 +98,6 @@ impl Bucket {
         self.tokens = self.tokens.min(self.burst);
     }
 
-    #[cfg(test)]
     pub(super) const fn rate(&self) -> f64 {
         self.rate
     }

@@ -128,12 +128,12 @@ async fn a_credential_that_expires_soon_is_told_in_message_event_and_metric() {
     let operator = Launch::on(&env).start().await;
     let metric = async || {
         let (_, page) = operator.get("/metrics").await;
-        let mut lines = page.lines().filter_map(|line| {
-            line.strip_prefix("industrydata_operator_credential_expiry_timestamp_seconds ")
-        });
-        lines.next().map(str::to_owned)
+        let name = "industrydata_operator_connection_credential_expiry_timestamp_seconds{";
+        let mut lines = page.lines().filter(|line| line.starts_with(name));
+        let (_, value) = lines.next()?.rsplit_once(' ')?;
+        Some(value.to_owned())
     };
-    assert_eq!(metric().await.as_deref(), Some("0"));
+    assert_eq!(metric().await, None);
     let soon = clock::now() + SignedDuration::from_hours(72);
     let soon = soon.round(Unit::Second).unwrap();
     let secret = |text: &str| json!({ "secretKeyRef": { "name": "contoso", "key": "clientSecret" }, "expiresAt": text });
@@ -148,7 +148,8 @@ async fn a_credential_that_expires_soon_is_told_in_message_event_and_metric() {
     env.connection_where(told).await;
     let event = async || env.events().await.contains("CredentialExpires");
     env.until("the event", event).await;
-    assert_eq!(metric().await, Some(soon.as_second().to_string()));
+    let is_shown = async || metric().await == Some(soon.as_second().to_string());
+    env.until("the metric", is_shown).await;
 
     let later = "2100-01-01T00:00:00Z";
     env.apply(connection_by(&json!({ "clientSecret": secret(later) })))

@@ -7,6 +7,7 @@ mod guard;
 mod image;
 mod manifests;
 mod metadata;
+mod monitoring;
 mod network;
 pub mod node;
 mod olm;
@@ -134,6 +135,8 @@ fn everything() -> Value {
             "egress": { "extra": [{ "ports": [{ "port": 1 }] }] },
         },
         "service": { "annotations": { "a": "b" } },
+        "metrics": { "perResource": false },
+        "dashboards": { "enabled": true, "annotations": { "grafana_folder": "schools" } },
     })
 }
 

@@ -11,7 +11,7 @@ use super::{everything, objects, path, render};
 use crate::test_env;
 use crate::test_env::TestEnv;
 
-/// The version of the module that has the definition of `ServiceMonitor`.
+/// The version of the module that has the definitions of `ServiceMonitor` and `PrometheusRule`.
 const PROMETHEUS_OPERATOR: &str = "github.com/prometheus-operator/prometheus-operator@v0.85.0";
 
 /// A finding or its answer: tool, check, kind of object.
@@ -37,9 +37,11 @@ async fn every_finding_is_answered_and_every_answer_needed() {
 async fn all_manifests_are_as_the_schemas_of_the_api_server_want_them() {
     let env = TestEnv::set_up("schemas", industrydata_simulator::Options::default()).await;
     let plane = env.plane;
-    let monitors = definition_of_service_monitors().await;
-    let apply = ["apply", "--server-side", "-f", &monitors];
-    env.kubectl(&apply).await.unwrap();
+    for kind in ["servicemonitors", "prometheusrules"] {
+        let definition = definition_of_monitoring(kind).await;
+        let apply = ["apply", "--server-side", "-f", &definition];
+        env.kubectl(&apply).await.unwrap();
+    }
     let schemas = tempfile::tempdir().unwrap();
     let mut manifests = installations(plane).await;
     manifests.extend(samples());
@@ -67,8 +69,9 @@ async fn installations(plane: &ControlPlane) -> Vec<(String, String)> {
     let mut everything = everything();
     everything["watchNamespaces"] = json!(["north", "south"]);
     everything["ca"] = json!({ "configMapName": "authorities" });
-    everything["serviceMonitor"] =
-        json!({ "enabled": true, "labels": { "release": "prometheus" } });
+    for kind in ["serviceMonitor", "prometheusRule"] {
+        everything[kind] = json!({ "enabled": true, "labels": { "release": "prometheus" } });
+    }
     let mut found = Vec::new();
     for (name, values) in [("the defaults", json!({})), ("everything", everything)] {
         found.push((
@@ -217,12 +220,12 @@ fn close(schema: &mut Value) {
         .for_each(|(_, schema)| close(schema));
 }
 
-/// The file that others install to have a `ServiceMonitor`.
-async fn definition_of_service_monitors() -> String {
+/// The file that others install to have a kind of the Prometheus operator.
+async fn definition_of_monitoring(kind: &str) -> String {
     let module = published(PROMETHEUS_OPERATOR).await.unwrap();
     let directory = module.join("example/prometheus-operator-crd");
     directory
-        .join("monitoring.coreos.com_servicemonitors.yaml")
+        .join(format!("monitoring.coreos.com_{kind}.yaml"))
         .display()
         .to_string()
 }

@@ -1,14 +1,36 @@
-//! The metrics: what a page of them shows once everything has happened that is counted.
+//! The metrics: what a page of them shows of a process that knows one resource of each kind.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use industrydata_operator::graph::{Operation, RequestOutcome};
-use industrydata_operator::metrics::{
-    Component, Metrics, ReconcileResult, ResourceKind, TriggerSource, Write,
+use industrydata_operator::api::{
+    CredentialExpiry, GraphConnection, OutboundProvisioningFlowSet, ProvisioningFlow, condition,
+    reason,
 };
+use industrydata_operator::clock;
+use industrydata_operator::metrics::{Inventory, Link, Metrics, ResourceKind, Source};
+use industrydata_operator::poll::Polled;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::manifests::{connection, groups, set};
 
 use super::{code, row, table};
+
+/// Labels whose values are not listed, and what they are.
+const OPEN: [(&str, &str); 6] = [
+    ("flow_set", "name of the set, or id of the remote set"),
+    ("name", "name of the resource"),
+    ("namespace", "namespace of the resource"),
+    (
+        "outcome",
+        "`Success`, or a [reason of a failure](conditions.md#reasons-of-failures)",
+    ),
+    ("reason", "a [reason](conditions.md)"),
+    ("version", "version of the operator"),
+];
 
 /// One metric.
 #[derive(Default)]
@@ -21,8 +43,15 @@ struct Metric {
 pub fn page() -> String {
     let rows = all().into_iter().map(|(name, metric)| {
         let labels = metric.labels.iter().map(|(label, values)| {
-            let values: Vec<String> = values.iter().map(|value| code(value)).collect();
-            format!("{}: {}", code(label), values.join(", "))
+            let open = OPEN.iter().find(|(open, _)| open == label);
+            // Reconciles have outcomes of their own.
+            let open = open.filter(|(_, _)| !values.contains("done"));
+            let meaning = open.map(|(_, meaning)| (*meaning).to_owned());
+            let meaning = meaning.unwrap_or_else(|| {
+                let values: Vec<String> = values.iter().map(|value| code(value)).collect();
+                values.join(", ")
+            });
+            format!("{}: {meaning}", code(label))
         });
         let labels: Vec<String> = labels.collect();
         let kind = metric.kind.as_str();
@@ -36,12 +65,19 @@ pub fn page() -> String {
     let page = format!(
         "# Metrics
 
-Served as `/metrics` on `--admin-address`, in the OpenMetrics text format. Labels have a fixed set of values, so the
-number of series does not grow with the number of resources. The label `outcome` of requests may also be any of the
-[reasons of failures](conditions.md#reasons-of-failures). A histogram has the series `_bucket`, `_sum` and `_count`.
+Served as `/metrics` on `--admin-address`, in the OpenMetrics text format. A histogram has the series `_bucket`, `_sum`
+and `_count`. Each series of a counter or histogram exists from the start. Metrics of resources, flows and connections
+are read at the time of a scrape, and only the leader has them, once its watches have delivered all resources.
+
+Labels have a fixed set of values, so the number of series does not grow with the number of resources, with these
+exceptions: a connection has five series (`industrydata_operator_connection_…`), and with `--resource-metrics` each
+resource has one (`industrydata_operator_resource_state`) and each flow another (`industrydata_operator_flow_readiness`).
+
+A resource has one `state`, the first of these that applies: `Stalled` (the condition is True), `Suspended` (it is the
+reason of `Ready`), `Reconciling` (the condition is True), `Ready` (the condition is True), `Unknown`.
 
 {}",
-        table(&["name", "type", "what is counted", "labels"], rows)
+        table(&["name", "type", "what it is", "labels"], rows)
     );
     page.trim_end().to_owned() + "\n"
 }
@@ -61,7 +97,8 @@ pub fn series() -> BTreeSet<String> {
 }
 
 fn all() -> BTreeMap<String, Metric> {
-    let page = eventful().encode();
+    let (metrics, _known) = eventful();
+    let page = metrics.encode();
     let mut metrics: BTreeMap<String, Metric> = BTreeMap::new();
     for line in page.lines() {
         let words: Vec<&str> = line.splitn(4, ' ').collect();
@@ -78,14 +115,12 @@ fn all() -> BTreeMap<String, Metric> {
     metrics
 }
 
-/// The name in samples: that of a counter has an ending.
+/// The name in samples: that of a counter or an info has an ending.
 fn full(name: &str, page: &str) -> String {
-    let total = format!("{name}_total");
-    if page.contains(&format!("# TYPE {name} counter")) {
-        total
-    } else {
-        name.to_owned()
-    }
+    let endings = [("counter", "_total"), ("info", "_info"), ("", "")];
+    let is_it = |kind: &str| page.contains(&format!("# TYPE {name} {kind}"));
+    let ending = endings.iter().find(|(kind, _)| is_it(kind));
+    format!("{name}{}", ending.map_or("", |(_, ending)| ending))
 }
 
 fn labels(sample: &str, metrics: &mut BTreeMap<String, Metric>) {
@@ -105,63 +140,65 @@ fn labels(sample: &str, metrics: &mut BTreeMap<String, Metric>) {
     }
 }
 
-/// Metrics of a process to which everything has happened once.
-fn eventful() -> Metrics {
-    use {Operation as Request, ResourceKind as Kind};
+/// Metrics of a process that knows one resource of each kind.
+fn eventful() -> (Metrics, Arc<dyn Source>) {
     let metrics = Metrics::new();
-    for kind in [
-        Kind::GraphConnection,
-        Kind::OutboundProvisioningFlowSet,
-        Kind::ProvisioningFlow,
-    ] {
-        drop(metrics.reconciling(kind));
-        metrics.invalid_resource(kind);
-        for outcome in [ReconcileResult::Done, ReconcileResult::Failed] {
-            metrics.reconciled(kind, outcome);
-        }
-        for source in [TriggerSource::Poll, TriggerSource::Related] {
-            metrics.triggered(kind, source);
-        }
-        for write in [
-            Write::AddFinalizer,
-            Write::WriteIntent,
-            Write::ClearIntent,
-            Write::StatusIntent,
-            Write::RemoveFinalizer,
-            Write::Status,
-            Write::Event,
-        ] {
-            metrics.cluster_write(kind, write);
-        }
+    let kinds = ResourceKind::ALL.iter().map(|kind| (kind.as_str(), true));
+    metrics.watches(&kinds.collect());
+    let known: Arc<dyn Source> = Arc::new(Known);
+    metrics.read_from(Arc::downgrade(&known));
+    (metrics, known)
+}
+
+struct Known;
+
+impl Source for Known {
+    fn inventory(&self) -> Option<Inventory> {
+        let expiry = CredentialExpiry {
+            time: "2027-06-30T00:00:00Z".to_owned(),
+            reported: None,
+        };
+        let connections = connection()["items"].as_array().cloned().unwrap();
+        let connections = connections.into_iter();
+        let mut connections = connections.filter(|one| one["kind"] == "GraphConnection");
+        let mut connection: GraphConnection = parsed(connections.next().unwrap());
+        let status = connection.status.get_or_insert_default();
+        status.credential_expiry = Some(expiry);
+        status.conditions = vec![stalled()];
+        let mut set: OutboundProvisioningFlowSet = parsed(set("north"));
+        set.status.get_or_insert_default().conditions = vec![stalled()];
+        let mut flow: ProvisioningFlow = parsed(groups("security-groups"));
+        flow.status.get_or_insert_default().conditions = vec![stalled()];
+        let polled = Polled {
+            at: None,
+            interval: Duration::from_mins(1),
+        };
+        Some(Inventory {
+            connections: vec![Arc::new(connection)],
+            sets: vec![Arc::new(set)],
+            flows: vec![Arc::new(flow)],
+            links: vec![Link {
+                namespace: "schools".to_owned(),
+                name: "contoso".to_owned(),
+                polled: Some(polled),
+                throttled: 0,
+                rate: 20.0,
+            }],
+        })
     }
-    metrics.lease_write();
-    for part in [Component::Reconcile, Component::Poller, Component::Task] {
-        metrics.panicked(part);
+}
+
+fn parsed<K: DeserializeOwned>(manifest: Value) -> K {
+    serde_json::from_value(manifest).unwrap()
+}
+
+fn stalled() -> Condition {
+    Condition {
+        type_: condition::STALLED.to_owned(),
+        status: "True".to_owned(),
+        reason: reason::CONFLICT.to_owned(),
+        message: String::new(),
+        observed_generation: None,
+        last_transition_time: Time(clock::now()),
     }
-    let kinds = [
-        "GraphConnection",
-        "OutboundProvisioningFlowSet",
-        "ProvisioningFlow",
-    ];
-    metrics.watches(&kinds.map(|kind| (kind, true)).into());
-    let observer = metrics.graph_observer();
-    for request in [
-        Request::FetchToken,
-        Request::ListFlowSets,
-        Request::ListFlowSetsWithFlows,
-        Request::GetFlowSet,
-        Request::CreateFlowSet,
-        Request::UpdateFlowSet,
-        Request::DeleteFlowSet,
-        Request::ListFlows,
-        Request::ListFlowsOfSets,
-        Request::GetFlow,
-        Request::CreateFlow,
-        Request::UpdateFlow,
-        Request::DeleteFlow,
-        Request::ResetFlow,
-    ] {
-        observer(request, RequestOutcome::Success, Duration::from_millis(1));
-    }
-    metrics
 }
