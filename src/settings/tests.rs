@@ -120,7 +120,7 @@ fn every_flag_has_a_variable_of_its_name() {
         .get_arguments()
         .filter(|flag| flag.get_long() != Some("help"))
         .collect();
-    assert_eq!(flags.len(), 22);
+    assert_eq!(flags.len(), 23);
 
     for flag in flags {
         let name = flag.get_long().unwrap().replace('-', "_").to_uppercase();

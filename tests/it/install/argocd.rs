@@ -343,8 +343,7 @@ fn config() -> String {
 }
 
 fn indented(script: &str, spaces: usize) -> String {
+    let indent = " ".repeat(spaces);
     let lines = script.lines();
-    lines
-        .map(|line| format!("{:spaces$}{line}\n", ""))
-        .collect()
+    lines.flat_map(|line| [&indent, line, "\n"]).collect()
 }

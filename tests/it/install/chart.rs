@@ -130,7 +130,7 @@ async fn what_the_values_make_is_valid_to_the_api_server() {
     }
 }
 
-/// As OpenShift demands it: the namespace determines the ids.
+/// As `OpenShift` demands it: the namespace determines the ids.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_without_fixed_ids_is_still_no_root() {
     let without = json!({ "runAsUser": null, "runAsGroup": null, "fsGroup": null });

@@ -54,8 +54,7 @@ async fn guarded() -> TestEnv {
 }
 
 async fn delete(env: &TestEnv, what: &[&str]) -> Result<String, String> {
-    let deleted = env.kubectl(&[&["delete"], what].concat()).await;
-    deleted.map_err(|error| error.to_string())
+    env.kubectl(&[&["delete"], what].concat()).await
 }
 
 async fn annotate(env: &TestEnv, resource: &str, annotation: &str) {

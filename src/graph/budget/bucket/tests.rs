@@ -17,10 +17,18 @@ struct Service {
     fails: bool,
 }
 
+/// What became of a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Accepted,
+    /// With the pause that the service requests, if any.
+    Throttled(Option<Duration>),
+}
+
 /// What became of a request, and when its response arrives.
 struct Response {
     at: Instant,
-    throttled: Option<Option<Duration>>,
+    answer: Answer,
 }
 
 struct Client {
@@ -42,15 +50,15 @@ impl Service {
     }
 
     /// Answers a request: accepts it, or throttles it with the whole seconds until it would accept it.
-    fn answer(&mut self, now: Instant) -> Option<Option<Duration>> {
+    fn answer(&mut self, now: Instant) -> Answer {
         if self.fails {
-            return Some(None);
+            return Answer::Throttled(None);
         }
         if self.allowed.take(now) {
-            return None;
+            return Answer::Accepted;
         }
         let wait = self.allowed.wait(0, now).as_secs_f64().ceil();
-        Some(Some(Duration::from_secs_f64(wait)))
+        Answer::Throttled(Some(Duration::from_secs_f64(wait)))
     }
 }
 
@@ -71,17 +79,18 @@ impl Client {
         let (before, end) = (self.accepted, self.now + Duration::from_secs(seconds));
         while self.now < end {
             while let Some(response) = self.responses.pop_front_if(|one| one.at <= self.now) {
-                match response.throttled {
-                    Some(pause) => self.bucket.throttled(pause, self.now),
-                    None => self.bucket.succeeded(self.now),
+                match response.answer {
+                    Answer::Throttled(pause) => self.bucket.throttled(pause, self.now),
+                    Answer::Accepted => self.bucket.succeeded(self.now),
                 }
             }
             while self.responses.len() < CONCURRENCY && self.bucket.take(self.now) {
-                let throttled = service.answer(self.now);
-                self.accepted += u32::from(throttled.is_none());
-                self.throttled += u32::from(throttled.is_some());
+                let answer = service.answer(self.now);
+                let is_accepted = answer == Answer::Accepted;
+                self.accepted += u32::from(is_accepted);
+                self.throttled += u32::from(!is_accepted);
                 let at = self.now + LATENCY;
-                self.responses.push_back(Response { at, throttled });
+                self.responses.push_back(Response { at, answer });
             }
             self.now += STEP;
         }
