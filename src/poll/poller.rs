@@ -152,6 +152,8 @@ impl Poller {
         // At rest, the thousands of sets of a large tenant are looked through once a poll and not each second.
         let is_rescheduled = self.rescheduled.swap(false, Ordering::Relaxed);
         if is_new || is_rescheduled || schedule.due.is_some_and(|due| due <= Instant::now()) {
+            // If the poll panics, the next round polls again.
+            schedule.due = Some(Instant::now());
             self.poll(&interest).await;
             schedule.due = self.next_due(&interest);
             self.note(&interest);

@@ -10,7 +10,7 @@ use crate::conditions::{is_ready, ready};
 use crate::manifests::{connection, flow, types};
 use crate::test_env::TestEnv;
 
-const SETS: usize = 10;
+const SETS: usize = 20;
 const FLOWS: usize = 4 * SETS;
 
 /// Until all are ready, beyond the POST of each flow: sweeps, of one page each.
