@@ -134,8 +134,8 @@ pub struct ProvisioningFlowSpec {
     #[x_kube(validation = rules::duration("pollInterval", "24h"))]
     pub poll_interval: Option<Duration>,
 
-    /// How long the flow may stay not ready before it counts as stalled, from `1s` to `720h`. The service runs every 12
-    /// hours: the default covers two runs and two hours of slack.
+    /// How long the flow may stay not ready, or work on it may be in progress, before it counts as stalled, from `1s` to
+    /// `720h`. The service runs every 12 hours: the default covers two runs and two hours of slack.
     #[serde(default = "default_progress_deadline")]
     #[schemars(extend("default" = "26h"), length(max = 32))]
     #[x_kube(validation = rules::duration("progressDeadline", "720h"))]

@@ -1,7 +1,7 @@
 //! Summaries of a resource, and the conditions that are rendered from them.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::api::ConditionStatus;
 use crate::api::condition::{READY, RECONCILING, STALLED, SYNCED};
@@ -142,6 +142,51 @@ impl Summary {
     }
 }
 
+/// Beginning of the message of a problem that did not pass by itself in time.
+const OVERDUE: &str = "Overdue: ";
+
+/// Returns the summary, or one that requires action by a person if work is in progress and has been for longer than
+/// `deadline`, whatever the reasons were. Nothing waits forever without a person being called.
+///
+/// Once overdue, the resource stays so until the work ends, its reason changes or the spec does.
+#[must_use]
+pub fn within(
+    deadline: SignedDuration,
+    summary: Summary,
+    old: &[Condition],
+    generation: i64,
+    now: Timestamp,
+) -> Summary {
+    let since = find(old, RECONCILING).map(|one| one.last_transition_time.0);
+    let is_late = since.is_some_and(|since| now.duration_since(since) >= deadline);
+    let was_overdue = |cause: &Cause| {
+        find(old, STALLED).is_some_and(|stalled| {
+            stalled.reason == cause.reason
+                && stalled.message.starts_with(OVERDUE)
+                && stalled.observed_generation == Some(generation)
+        })
+    };
+    let is_overdue = |cause: &Cause| is_late || was_overdue(cause);
+    let overdue = |cause: Cause| {
+        let message = format!("{OVERDUE}{}", cause.message);
+        Progress::stalled(cause.reason, message)
+    };
+    match summary {
+        Summary::Unknown(cause)
+        | Summary::NotSynced {
+            progress: Progress::Reconciling(cause),
+        } if is_overdue(&cause) => Summary::NotSynced {
+            progress: overdue(cause),
+        },
+        Summary::Synced {
+            progress: Progress::Reconciling(cause),
+        } if is_overdue(&cause) => Summary::Synced {
+            progress: overdue(cause),
+        },
+        summary => summary,
+    }
+}
+
 /// Renders the conditions of a summary. `lastTransitionTime` changes only where a status changes.
 #[must_use]
 pub fn render(
@@ -276,115 +321,4 @@ impl ConditionWriter<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::testing::{at, condition_text, start};
-
-    fn existing() -> Readiness {
-        Readiness::of_existence("it is there")
-    }
-
-    fn standings() -> Vec<Summary> {
-        vec![
-            Summary::Synced {
-                progress: Progress::Settled,
-            },
-            Summary::Synced {
-                progress: Progress::stalled("ResetUnknown", "give a new token"),
-            },
-            Summary::reconciling("Creating", "wait"),
-            Summary::Synced {
-                progress: Progress::reconciling("Resetting", "wait"),
-            },
-            Summary::stalled("Forbidden", "grant it"),
-            Summary::Unknown(Cause::new("TimedOut", "wait")),
-            Summary::Suspended(Cause::new("Suspended", "off")),
-        ]
-    }
-
-    fn types(conditions: &[Condition]) -> Vec<&str> {
-        conditions
-            .iter()
-            .map(|condition| condition.type_.as_str())
-            .collect()
-    }
-
-    #[test]
-    fn each_standing_has_its_conditions() {
-        let expected = [
-            ["True/Ready", "True/Synced", "", ""],
-            ["False/ResetUnknown", "True/Synced", "", "True/ResetUnknown"],
-            ["False/Creating", "False/Creating", "True/Creating", ""],
-            ["Unknown/Resetting", "True/Synced", "True/Resetting", ""],
-            ["False/Forbidden", "False/Forbidden", "", "True/Forbidden"],
-            ["Unknown/TimedOut", "Unknown/TimedOut", "True/TimedOut", ""],
-            ["Unknown/Suspended", "False/Suspended", "", ""],
-        ];
-        for (summary, expected) in standings().into_iter().zip(expected) {
-            let conditions = render(summary, &existing(), &[], 4, start());
-            let said = [READY, SYNCED, RECONCILING, STALLED]
-                .map(|type_| condition_text(&conditions, type_));
-            assert_eq!(said, expected);
-            assert!(
-                conditions
-                    .iter()
-                    .all(|one| one.observed_generation == Some(4))
-            );
-        }
-    }
-
-    #[test]
-    fn a_transition_time_moves_only_where_a_status_flips() {
-        for before in standings() {
-            for after in standings() {
-                let old = render(before.clone(), &existing(), &[], 1, start());
-                let new = render(after.clone(), &existing(), &old, 2, at(60));
-                for condition in &new {
-                    let same = find(&old, &condition.type_)
-                        .is_some_and(|old| old.status == condition.status);
-                    let since = if same { start() } else { at(60) };
-                    assert_eq!(
-                        condition.last_transition_time.0, since,
-                        "{before:?} {after:?}"
-                    );
-                }
-                assert!(!(is_true(&new, RECONCILING) && is_true(&new, STALLED)));
-                assert!(!(is_true(&new, READY) && is_true(&new, STALLED)));
-                assert!(find(&new, READY).is_some(), "{after:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_others_wrote_stays_at_the_end() {
-        let mut foreign = render(Summary::stalled("Odd", "odd"), &existing(), &[], 1, start());
-        foreign.truncate(1);
-        foreign[0].type_ = "Theirs".to_owned();
-        for summary in standings() {
-            let conditions = render(summary, &existing(), &foreign, 1, start());
-            assert_eq!(types(&conditions).last(), Some(&"Theirs"));
-        }
-    }
-
-    #[test]
-    fn a_suspended_resource_keeps_the_status_of_ready_and_names_the_suspension() {
-        for (before, ready) in [
-            (Summary::stalled("Failed", "look"), "False/Suspended"),
-            (standings().remove(0), "True/Suspended"),
-        ] {
-            let old = render(before, &existing(), &[], 1, start());
-            let suspended = Summary::Suspended(Cause::new("Suspended", "off"));
-            let new = render(suspended, &existing(), &old, 2, at(60));
-            assert_eq!(condition_text(&new, READY), ready);
-            let since = |conditions| {
-                find(conditions, READY).map(|ready| ready.last_transition_time.clone())
-            };
-            assert_eq!(since(&new), since(&old));
-            assert_eq!(types(&new), [READY, SYNCED]);
-            assert_eq!(
-                render(Summary::Unchanged, &existing(), &new, 3, at(90)),
-                new
-            );
-        }
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
@@ -16,6 +17,10 @@ use crate::graph::model::FlowSetId;
 
 use super::request::{Request, pending_request};
 use super::{Blocked, Effects, Limits, Memory, Plan, Read, text};
+
+/// How long work on a resource without a deadline of its own may be in progress: as long as the default of
+/// `spec.progressDeadline`, so that in a long outage all resources report the same.
+const DEADLINE: Duration = Duration::from_hours(26);
 
 /// A kind of resource that has plans.
 pub trait Planned: ResourceExt + Clone + Debug + PartialEq + Sized {
@@ -39,6 +44,11 @@ pub trait Planned: ResourceExt + Clone + Debug + PartialEq + Sized {
 
     /// Returns the policies of the spec.
     fn policies(&self) -> Policies;
+
+    /// Returns how long work may be in progress before action by a person is required.
+    fn deadline(&self) -> Duration {
+        DEADLINE
+    }
 
     /// Returns whether the operator may write to the service for this resource.
     fn is_managed(&self) -> bool {

@@ -329,6 +329,9 @@ impl<'a, K: Planned> Planner<'a, K> {
         let original = resource.status().map_or(&[][..], SharedStatus::conditions);
         let generation = resource::generation(resource);
         let now = self.input.now;
+        let deadline = SignedDuration::try_from(resource.deadline());
+        let deadline = deadline.unwrap_or(SignedDuration::MAX);
+        let summary = conditions::within(deadline, summary, original, generation, now);
         let conditions = conditions::render(summary, readiness, original, generation, now);
         self.status.set_conditions(conditions, generation);
         if let Some(request) = self.status.pending_request(resource) {

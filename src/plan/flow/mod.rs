@@ -11,6 +11,7 @@
 //! | is a reset due or in progress? | `reset.rs` |
 
 use std::ops::ControlFlow::{Break, Continue};
+use std::time::Duration;
 
 use crate::api::{ProvisioningFlow, ProvisioningFlowStatus, ResetPhase, reason};
 use crate::graph::model::{Flow, FlowSetId, FlowType};
@@ -89,6 +90,10 @@ impl Planned for ProvisioningFlow {
 
     fn status(&self) -> Option<&ProvisioningFlowStatus> {
         self.status.as_ref()
+    }
+
+    fn deadline(&self) -> Duration {
+        self.spec.progress_deadline.into()
     }
 
     fn policies(&self) -> Policies {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::conditions::{headline, is_ready, ready, remote_id, stalled};
 use crate::faults::{open, with_pairs};
-use crate::manifests::{connection, groups_by_id, other_groups};
+use crate::manifests::{connection, groups_by_id, other_groups, units, with};
 use crate::oracle::assert_healed;
 use crate::test_env::TestEnv;
 
@@ -29,6 +29,24 @@ async fn a_flow_whose_list_cannot_be_read_says_so_and_others_stay_ready() {
     assert!(is_ready(&env.flow(&names[1]).await));
     env.simulator.clear_rules();
     assert_healed(&env).await;
+}
+
+/// The deadline is the flow's own; for sets and connections, only unit tests can wait for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_lasts_beyond_the_deadline_calls_a_person_and_heals_by_itself() {
+    let (env, _) = with_pairs("overdue", 1).await;
+    let fail = Rule::new(Effect::Refuse(Answer::new(503))).on(Operation::CreateFlow);
+    env.simulator.inject(fail.always());
+    let hurried = json!({ "progressDeadline": "5s", "flowSetRef": { "name": "pair-0" } });
+    env.apply(with(units("hurried"), &hurried)).await.unwrap();
+    env.flow_where("hurried", |flow| ready(flow) == "False/ServiceUnavailable")
+        .await;
+    let flow = env.flow_stalled("hurried", "ServiceUnavailable").await;
+    let message = headline(&flow).message;
+    assert!(message.starts_with("Overdue: "), "{message}");
+    env.simulator.clear_rules();
+    assert_healed(&env).await;
+    env.flow_where("hurried", is_ready).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
