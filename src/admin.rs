@@ -5,12 +5,16 @@
 //! | `/livez` | 200 as long as the process can answer |
 //! | `/readyz` | 200 in [`ServerState::Standby`], and in [`ServerState::Leading`] while all watches deliver; otherwise 503 with a line why |
 //! | `/metrics` | [`Metrics::page`] |
+//! | `/log-filter` | from loopback only: the directives of the log; PUT with a query replaces them |
 //!
 //! Any client that can reach its address can read its responses, so they contain no settings, nothing of a spec and no
 //! message. Metrics contain the names of connections, and those of all resources unless the settings forbid it
 //! ([`Detail`](crate::metrics::Detail)).
 
 mod connections;
+mod log_filter;
+
+use std::net::IpAddr;
 
 use http::{
     Method, Request, Response, StatusCode,
@@ -23,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 use crate::shard::Shard;
+use crate::telemetry::LogFilter;
 use crate::watches::Watches;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -80,15 +85,33 @@ impl ReadyState {
 /// Answers requests until `shutdown` is cancelled, and for at most one second more.
 ///
 /// Cancel `shutdown` last: the server must still report [`ServerState::Stopping`] while the process
-/// stops.
+/// stops. Without a filter, that of the log cannot be changed.
 pub async fn serve(
     listener: TcpListener,
     metrics: Metrics,
     readiness: ReadyState,
+    filter: Option<LogFilter>,
     shutdown: CancellationToken,
 ) {
-    let answer = |request: &Request<_>| answer(request, &metrics, &readiness);
+    let answer = |request: &Request<_>, peer| match request.uri().path() {
+        "/log-filter" => filtering(request, peer, filter.as_ref()),
+        _ => answer(request, &metrics, &readiness),
+    };
     connections::answer_all(listener, answer, shutdown).await;
+}
+
+fn filtering<B>(
+    request: &Request<B>,
+    peer: IpAddr,
+    filter: Option<&LogFilter>,
+) -> Response<Full<Bytes>> {
+    let (status, line) = log_filter::answer(request, peer, filter);
+    let mut response = page(status, TEXT, line);
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        let allowed = HeaderValue::from_static(log_filter::METHODS);
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
 }
 
 fn answer<B>(

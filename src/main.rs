@@ -57,10 +57,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     disable_core_dumps()?;
     let _failpoints = failpoint::set_up();
     let settings = Settings::from_arguments(arguments)?;
-    telemetry::init(settings.log.format, &settings.log.directives)?;
+    let filter = telemetry::init(settings.log.format, &settings.log.directives)?;
     let config = cluster(settings.context.clone()).await?;
     let shutdown = CancellationToken::new();
-    let running = runtime::run(settings, config, shutdown.clone());
+    let running = runtime::run(settings, config, Some(filter), shutdown.clone());
     tokio::pin!(running);
     tokio::select! {
         ended = &mut running => return Ok(ended?),

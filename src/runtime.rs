@@ -34,7 +34,7 @@ use crate::lease::{self, Elector, LeaseGuard, LeaseLost, LeaseSettings};
 use crate::metrics::{Component, Metrics};
 use crate::settings::{self, Settings, label_names};
 use crate::shard::{Shard, ShardCount};
-use crate::telemetry::with_causes;
+use crate::telemetry::{LogFilter, with_causes};
 
 /// Time between two checks for the definitions of the three kinds.
 const DEFINITIONS_PAUSE: Duration = Duration::from_secs(5);
@@ -72,7 +72,8 @@ pub enum RuntimeError {
     Grace(Duration),
 }
 
-/// Runs the operator until `shutdown` is cancelled, or until it must stop.
+/// Runs the operator until `shutdown` is cancelled, or until it must stop. The administration server changes `filter`, that
+/// of the log, on request.
 ///
 /// # Errors
 ///
@@ -80,6 +81,7 @@ pub enum RuntimeError {
 pub async fn run(
     settings: Settings,
     config: Config,
+    filter: Option<LogFilter>,
     shutdown: CancellationToken,
 ) -> Result<(), RuntimeError> {
     let metrics = Metrics::with_detail(settings.detail);
@@ -94,6 +96,7 @@ pub async fn run(
         listener,
         metrics.clone(),
         readiness.clone(),
+        filter,
         serving.clone(),
     );
     tasks.spawn(vital.run(server));

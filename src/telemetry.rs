@@ -5,6 +5,7 @@ use std::{
     error::Error,
     io::{self, IsTerminal},
     panic,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use clap::ValueEnum;
@@ -18,7 +19,8 @@ use tracing_subscriber::{
     filter::{FilterExt, ParseError, filter_fn},
     fmt::{self, MakeWriter},
     layer::{Layer, SubscriberExt},
-    registry,
+    registry::Registry,
+    reload,
 };
 
 /// Format of log lines.
@@ -49,9 +51,49 @@ pub enum TelemetryError {
     /// The process already has a subscriber.
     #[error("failed to set up logging a second time")]
     Installed(#[source] SetGlobalDefaultError),
+    /// The log whose filter should change is not in use any more.
+    #[error("failed to change the filter of a log that has ended")]
+    Ended(#[source] reload::Error),
 }
 
-/// Sends the logs of the whole process to standard error.
+/// The filter of the log, which can be changed while the program runs. Cheap to clone; clones share the filter.
+#[derive(Clone, Debug)]
+pub struct LogFilter {
+    directives: Arc<Mutex<String>>,
+    handle: reload::Handle<EnvFilter, Registry>,
+}
+
+impl LogFilter {
+    /// Returns the directives in force.
+    #[must_use]
+    pub fn directives(&self) -> String {
+        self.current().clone()
+    }
+
+    /// Replaces the directives, which have the form of those of [`init`]. What is unsafe to log stays out, whatever they
+    /// are.
+    ///
+    /// # Errors
+    ///
+    /// [`TelemetryError`] if the directives are invalid: those in force then stay.
+    pub fn change(&self, directives: &str) -> Result<(), TelemetryError> {
+        let filter = filter(directives)?;
+        // With the old filter, as the new one may leave it out.
+        tracing::info!(directives, "changing the log filter");
+        let mut current = self.current();
+        self.handle.reload(filter).map_err(TelemetryError::Ended)?;
+        directives.clone_into(&mut current);
+        Ok(())
+    }
+
+    fn current(&self) -> MutexGuard<'_, String> {
+        self.directives
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sends the logs of the whole process to standard error, and returns their filter.
 ///
 /// `directives` are those of [`EnvFilter`], such as `info,kube_client=warn`. Text is coloured on a
 /// terminal, unless `NO_COLOR` is set. Times are UTC.
@@ -59,11 +101,11 @@ pub enum TelemetryError {
 /// # Errors
 ///
 /// [`TelemetryError`] if the directives are invalid, or if the process already has a subscriber.
-pub fn init(format: LogFormat, directives: &str) -> Result<(), TelemetryError> {
-    let dispatch = dispatch(format, filter(directives)?, io::stderr, has_colours());
+pub fn init(format: LogFormat, directives: &str) -> Result<LogFilter, TelemetryError> {
+    let (dispatch, filter) = dispatch(format, directives, io::stderr, has_colours())?;
     dispatcher::set_global_default(dispatch).map_err(TelemetryError::Installed)?;
     log_panics();
-    Ok(())
+    Ok(filter)
 }
 
 /// Returns an error with its causes as one text for logs, because the JSON format of the subscriber omits causes.
@@ -110,22 +152,40 @@ fn has_colours() -> bool {
     io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-fn dispatch<W>(format: LogFormat, filter: EnvFilter, writer: W, colours: bool) -> Dispatch
+fn dispatch<W>(
+    format: LogFormat,
+    directives: &str,
+    writer: W,
+    colours: bool,
+) -> Result<(Dispatch, LogFilter), TelemetryError>
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
+    let (chosen, handle) = reload::Layer::new(filter(directives)?);
+    let log_filter = LogFilter {
+        directives: Arc::new(Mutex::new(directives.to_owned())),
+        handle,
+    };
     let layer = fmt::layer().with_writer(writer);
-    let filter = filter.and(filter_fn(is_safe));
-    match format {
-        LogFormat::Text => registry()
+    let filter = chosen.and(filter_fn(is_safe));
+    let registry = Registry::default();
+    let dispatch = match format {
+        LogFormat::Text => registry
             .with(layer.with_ansi(colours).with_filter(filter))
             .into(),
         // The list of spans ends with the current one.
         LogFormat::Json => {
             let layer = layer.json().flatten_event(true).with_current_span(false);
-            registry().with(layer.with_filter(filter)).into()
+            registry.with(layer.with_filter(filter)).into()
         }
-    }
+    };
+    Ok((dispatch, log_filter))
+}
+
+/// Returns a filter whose log goes nowhere, and the log, which has to be kept for as long as the filter is used.
+#[cfg(test)]
+pub(crate) fn unread(directives: &str) -> (Dispatch, LogFilter) {
+    dispatch(LogFormat::Text, directives, io::sink, false).unwrap()
 }
 
 #[cfg(test)]
@@ -137,14 +197,39 @@ mod tests {
     use super::*;
 
     fn logged(format: LogFormat, directives: &str, log: impl FnOnce()) -> String {
+        logged_with(format, directives, |_| log())
+    }
+
+    fn logged_with(format: LogFormat, directives: &str, log: impl FnOnce(&LogFilter)) -> String {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let writer = Shared(lines.clone());
         let make = move || writer.clone();
-        dispatcher::with_default(
-            &dispatch(format, filter(directives).unwrap(), make, false),
-            log,
-        );
+        let (dispatch, filter) = dispatch(format, directives, make, false).unwrap();
+        dispatcher::with_default(&dispatch, || log(&filter));
         String::from_utf8(lines.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn the_filter_can_be_changed_and_lets_nothing_unsafe_pass() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let text = logged_with(format, "info", |filter| {
+                tracing::debug!("left out");
+                let error = filter.change("industrydata=loud").unwrap_err();
+                assert!(matches!(error, TelemetryError::Directives { .. }));
+                assert_eq!(filter.directives(), "info");
+
+                filter.change("trace").unwrap();
+                assert_eq!(filter.directives(), "trace");
+                tracing::trace!("kept");
+                tracing::trace!(target: "hyper::proto::h1::io", "left out");
+
+                filter.change("error").unwrap();
+                info!("left out");
+            });
+            assert!(text.contains("kept"), "{text}");
+            assert!(text.contains("changing the log filter"), "{text}");
+            assert!(!text.contains("left out"), "{text}");
+        }
     }
 
     #[derive(Clone)]

@@ -64,7 +64,7 @@ struct Open {
 /// Answers requests until `shutdown` is cancelled, and for at most one second more.
 pub(super) async fn answer_all(
     listener: TcpListener,
-    answer: impl Fn(&Request<Incoming>) -> Response<Full<Bytes>>,
+    answer: impl Fn(&Request<Incoming>, IpAddr) -> Response<Full<Bytes>>,
     shutdown: CancellationToken,
 ) {
     // Oldest first.
@@ -93,7 +93,7 @@ pub(super) async fn answer_all(
             peer,
             close,
         });
-        let conversation = Abortable::new(converse(stream, &answer), registration);
+        let conversation = Abortable::new(converse(stream, peer, &answer), registration);
         running.push(async move {
             let _ = conversation.await;
             number
@@ -116,8 +116,13 @@ async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
 }
 
 /// Answers the one request of a connection. Errors concern only the peer.
-async fn converse(stream: TcpStream, answer: impl Fn(&Request<Incoming>) -> Response<Full<Bytes>>) {
-    let service = service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(&request))));
+async fn converse(
+    stream: TcpStream,
+    peer: IpAddr,
+    answer: impl Fn(&Request<Incoming>, IpAddr) -> Response<Full<Bytes>>,
+) {
+    let service =
+        service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(&request, peer))));
     let conversation = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

@@ -9,10 +9,12 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, timeout},
 };
+use tracing::Dispatch;
 
 use super::connections::LAST_ANSWERS;
 use super::*;
 use crate::shard::ShardCount;
+use crate::telemetry;
 
 struct Server {
     address: SocketAddr,
@@ -20,6 +22,8 @@ struct Server {
     readiness: ReadyState,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
+    /// Its filter ends with it.
+    _log: Dispatch,
 }
 
 impl Server {
@@ -29,10 +33,12 @@ impl Server {
         let metrics = Metrics::new();
         let readiness = ReadyState::new("waiting for the cluster");
         let shutdown = CancellationToken::new();
+        let (log, filter) = telemetry::unread("info");
         let served = serve(
             listener,
             metrics.clone(),
             readiness.clone(),
+            Some(filter),
             shutdown.clone(),
         );
         Self {
@@ -41,13 +47,19 @@ impl Server {
             readiness,
             shutdown,
             task: tokio::spawn(served),
+            _log: log,
         }
     }
 
     /// The whole answer, head and body.
     async fn get(&self, path: &str) -> String {
+        self.request("GET", path).await
+    }
+
+    async fn request(&self, method: &str, path: &str) -> String {
         let mut connection = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n");
         connection.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).await.unwrap();
@@ -58,6 +70,55 @@ impl Server {
         self.shutdown.cancel();
         let stopped = timeout(Duration::from_secs(10), self.task).await;
         stopped.expect("it stops").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_log_filter_is_read_and_changed_from_loopback() {
+    let server = Server::start().await;
+    let line = |answer: String| answer.lines().last().unwrap_or_default().to_owned();
+    assert_eq!(line(server.get("/log-filter").await), "info");
+
+    let changed = "/log-filter?warn,industrydata_operator%3Ddebug";
+    let answer = server.request("PUT", changed).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(
+        line(server.get("/log-filter").await),
+        "warn,industrydata_operator=debug"
+    );
+    for (method, path, code) in [
+        ("PUT", "/log-filter?a=loud", 400),
+        ("PUT", "/log-filter", 400),
+        ("POST", "/log-filter?info", 405),
+        ("DELETE", "/log-filter", 405),
+        ("PUT", "/metrics", 405),
+    ] {
+        let answer = server.request(method, path).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {code}")), "{answer}");
+    }
+    assert_eq!(
+        line(server.get("/log-filter").await),
+        "warn,industrydata_operator=debug"
+    );
+    server.stop().await;
+}
+
+#[test]
+fn nobody_else_reaches_the_log_filter() {
+    let (_log, filter) = telemetry::unread("info");
+    let change = Request::put("/log-filter?trace").body(()).unwrap();
+    for (peer, status) in [
+        ("10.0.0.1", StatusCode::FORBIDDEN),
+        ("2001:db8::1", StatusCode::FORBIDDEN),
+        ("::ffff:10.0.0.1", StatusCode::FORBIDDEN),
+        ("::ffff:127.0.0.1", StatusCode::OK),
+        ("::1", StatusCode::OK),
+    ] {
+        filter.change("info").unwrap();
+        let (answered, _) = log_filter::answer(&change, peer.parse().unwrap(), Some(&filter));
+        assert_eq!(answered, status, "{peer}");
+        let in_force = filter.directives();
+        assert_eq!(in_force == "trace", status == StatusCode::OK, "{peer}");
     }
 }
 

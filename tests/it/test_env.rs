@@ -174,7 +174,7 @@ impl TestEnv {
         let settings = Settings::from_arguments(Flags::parse_from(flags).arguments).unwrap();
         let config = self.account.config().await.unwrap();
         let shutdown = CancellationToken::new();
-        let ended = tokio::spawn(runtime::run(settings, config, shutdown.clone()));
+        let ended = tokio::spawn(runtime::run(settings, config, None, shutdown.clone()));
         self.operator = Some(Operator { shutdown, ended });
     }
 

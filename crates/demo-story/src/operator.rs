@@ -35,7 +35,7 @@ impl Operator {
         let flags = Flags::try_parse_from(flags).context("failed to read the operator's flags")?;
         let settings = Settings::from_arguments(flags.arguments)?;
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(runtime::run(settings, config, shutdown.clone()));
+        let task = tokio::spawn(runtime::run(settings, config, None, shutdown.clone()));
         Ok(Self { shutdown, task })
     }
 

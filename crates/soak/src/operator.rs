@@ -25,7 +25,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .context("failed to find the cluster")?;
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     let shutdown = CancellationToken::new();
-    let running = runtime::run(settings, config, shutdown.clone());
+    let running = runtime::run(settings, config, None, shutdown.clone());
     tokio::pin!(running);
     tokio::select! {
         ended = &mut running => return Ok(ended?),

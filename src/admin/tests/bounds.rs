@@ -116,7 +116,7 @@ async fn a_client_that_reads_slowly_is_disconnected() {
     const SIZE: usize = 64 << 20;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let large = |_: &Request<Incoming>| Response::new(Full::from(vec![b'a'; SIZE]));
+    let large = |_: &Request<Incoming>, _| Response::new(Full::from(vec![b'a'; SIZE]));
     let shutdown = CancellationToken::new();
     let server = tokio::spawn(answer_all(listener, large, shutdown.clone()));
     let mut client = TcpStream::connect(address).await.unwrap();
