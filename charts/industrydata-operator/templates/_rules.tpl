@@ -37,8 +37,8 @@
   resourceNames: {{ toJson . }}
   verbs: [create]
 {{- end }}
-# Events are created, and their count is increased while the same one repeats (patch).
+# Each event is created once.
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end }}

@@ -144,6 +144,7 @@ fn told(flow: &ProvisioningFlow) -> Value {
     let mut status = serde_json::to_value(&flow.status).unwrap();
     let own = [
         "id",
+        "flowSet",
         "flowSetId",
         "createdDateTime",
         "lastModifiedDateTime",

@@ -105,8 +105,12 @@ async fn flux_need_not_wait_for_a_run_of_the_service() {
     flux.publish("two", &SAMPLES, suspended).await;
     flux.until("True", "ReconciliationSucceeded", "two").await;
 
-    let id = &set.flows[0].id;
-    flux.env.simulator.set_readiness(id, "failed").unwrap();
+    let is_of_classes = |flow: &&FlowState| flow.resource.to_string().contains("classGroup");
+    let flow = set.flows.iter().find(is_of_classes).unwrap();
+    flux.env
+        .simulator
+        .set_readiness(&flow.id, "failed")
+        .unwrap();
     flux.tells_of_a_failed_flow("two").await;
 }
 
