@@ -39,9 +39,9 @@ async fn a_failure_that_lasts_beyond_the_deadline_calls_a_person_and_heals_by_it
     env.simulator.inject(fail.always());
     let hurried = json!({ "progressDeadline": "5s", "flowSetRef": { "name": "pair-0" } });
     env.apply(with(units("hurried"), &hurried)).await.unwrap();
-    env.flow_where("hurried", |flow| ready(flow) == "False/ServiceUnavailable")
+    env.flow_where("hurried", |flow| ready(flow) == "False/CreateUnresolved")
         .await;
-    let flow = env.flow_stalled("hurried", "ServiceUnavailable").await;
+    let flow = env.flow_stalled("hurried", "CreateUnresolved").await;
     let message = headline(&flow).message;
     assert!(message.starts_with("Overdue: "), "{message}");
     env.simulator.clear_rules();
