@@ -1,7 +1,7 @@
 //! Metrics of the operator, in the `OpenMetrics` text format.
 //!
 //! All names start with `industrydata_operator_`, except for those of the process, which are the same for all programs.
-//! What happens is counted ([`registered`]). What is the case is read at the time of a scrape ([`scraped`]).
+//! What happens is counted (`registered`). What is the case is read at the time of a scrape (`scraped`).
 //!
 //! Labels have a fixed set of values, so the number of series does not grow with the number of resources, with two
 //! exceptions: connections, and with [`Detail::EachResource`] all resources.
