@@ -94,9 +94,10 @@ async fn another_number_of_shards_begins_when_the_last_process_with_the_old_one_
             old.push(elector);
         }
         let mut new = family.elector("new", after);
-        // The first ends first, so that its Lease is free while others are held.
+        // The first ends first, so that its Lease is free while others are held. None of them is renewed here, so all have
+        // to end well before they expire.
         for elector in old {
-            stands_by(&mut new, DURATION / 3).await;
+            stands_by(&mut new, DURATION / 6).await;
             elector.release().await;
         }
         let released = Instant::now();
