@@ -142,7 +142,7 @@ impl Summary {
     }
 }
 
-/// Beginning of the message of a problem that did not pass by itself in time.
+/// Beginning of the message of a problem that was not resolved in time.
 const OVERDUE: &str = "Overdue: ";
 
 /// Returns the summary, or one that requires action by a person if work is in progress and has been for longer than

@@ -78,7 +78,7 @@ fn a_transition_time_moves_only_where_a_status_flips() {
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Renders a summary after so many hours, with a deadline of a day.
+/// Renders a summary after this many hours, with a deadline of a day.
 fn after(hours: i64, summary: Summary, old: &[Condition], generation: i64) -> Vec<Condition> {
     let now = at(hours * 3_600);
     let summary = within(DAY, summary, old, generation, now);
@@ -128,7 +128,7 @@ fn only_work_in_progress_is_ever_overdue() {
     for summary in settled {
         assert_eq!(within(DAY, summary.clone(), &old, 1, at(900_000)), summary);
     }
-    // Without a deadline of its own, what ended by itself begins from the start.
+    // Once work has ended, other work begins from the start.
     let well = after(1, standings().remove(0), &old, 1);
     let failing = after(90, Summary::reconciling("TimedOut", "wait"), &well, 1);
     assert!(is_true(&failing, RECONCILING));
