@@ -21,9 +21,11 @@ impl ObservedConfiguration {
     }
 }
 
-impl From<Map<String, Value>> for ObservedConfiguration {
-    fn from(members: Map<String, Value>) -> Self {
-        Self(Value::Object(members).to_string().into())
+impl From<&Map<String, Value>> for ObservedConfiguration {
+    fn from(members: &Map<String, Value>) -> Self {
+        // Cannot fail: the names are text.
+        let text = serde_json::to_string(members).unwrap_or_default();
+        Self(text.into())
     }
 }
 
@@ -43,7 +45,8 @@ impl Serialize for ObservedConfiguration {
 
 impl<'de> Deserialize<'de> for ObservedConfiguration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Map::deserialize(deserializer).map(Self::from)
+        let members = Map::deserialize(deserializer)?;
+        Ok(Self::from(&members))
     }
 }
 

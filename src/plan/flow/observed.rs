@@ -45,9 +45,9 @@ pub(super) fn configuration(
     flow_type: FlowType,
     shown: &Map<String, Value>,
 ) -> Option<ObservedConfiguration> {
-    let properties = plain(&Value::Object(shown.clone()));
+    let properties = plain_members(shown).into();
     let members = Map::from_iter([(flow_type.as_str().to_owned(), properties)]);
-    let observed = ObservedConfiguration::from(members.clone());
+    let observed = ObservedConfiguration::from(&members);
     match known {
         Some(known) if *known == observed || means_the_same(known, &members) => Some(known.clone()),
         _ => (observed.as_str().len() <= MAX_BYTES).then_some(observed),
@@ -65,20 +65,22 @@ fn means_the_same(known: &ObservedConfiguration, members: &Map<String, Value>) -
 /// ids of role groups in place of what the service adds about them.
 fn plain(value: &Value) -> Value {
     match value {
-        Value::Object(members) => {
-            let kept = members
-                .iter()
-                .filter(|(name, value)| !value.is_null() && KNOWN.contains(&name.as_str()));
-            let member = |(name, value): (&String, &Value)| match value.get("id") {
-                Some(id) if name == "roleGroup" => (name.clone(), plain(id)),
-                _ => (name.clone(), plain(value)),
-            };
-            kept.map(member).collect::<Map<_, _>>().into()
-        }
+        Value::Object(members) => plain_members(members).into(),
         Value::Array(items) => items.iter().map(plain).collect(),
         Value::String(text) => displayable(text, MAX_TEXT_CHARS).into(),
         other => other.clone(),
     }
+}
+
+fn plain_members(members: &Map<String, Value>) -> Map<String, Value> {
+    let kept = members
+        .iter()
+        .filter(|(name, value)| !value.is_null() && KNOWN.contains(&name.as_str()));
+    let member = |(name, value): (&String, &Value)| match value.get("id") {
+        Some(id) if name == "roleGroup" => (name.clone(), plain(id)),
+        _ => (name.clone(), plain(value)),
+    };
+    kept.map(member).collect()
 }
 
 #[cfg(test)]
