@@ -11,9 +11,13 @@ pub fn assert_generated(path: &str, made: &str) {
     }
     let kept = std::fs::read_to_string(&file).unwrap_or_default();
     let pairs = kept.lines().zip(made.lines());
-    let line = pairs.take_while(|(old, new)| old == new).count() + 1;
+    let same = pairs.take_while(|(old, new)| old == new).count();
+    let of = |text: &str| text.lines().nth(same).unwrap_or_default().to_owned();
     assert!(
         kept == made,
-        "{path} is stale from line {line} on: run `UPDATE=1 cargo test --test it`"
+        "{path} is stale from line {line} on, {kept:?} should be {made:?}: run `UPDATE=1 cargo test --test it`",
+        line = same + 1,
+        kept = of(&kept),
+        made = of(made),
     );
 }

@@ -7,6 +7,7 @@ mod scenes;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use industrydata_operator::api::{condition, reason};
 use industrydata_operator::graph::verdict::Reason;
@@ -15,6 +16,7 @@ use industrydata_testbed::{Tool, run_with_input};
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
+use crate::conditions::ready;
 use crate::generated::assert_generated;
 use crate::install::argocd;
 use crate::manifests::connection;
@@ -23,6 +25,9 @@ use scenes::Scene;
 
 /// Where the reviewed files are.
 const SHOWN: &str = "tests/it/states/shown";
+
+/// For how long a page may differ from its file. Events follow within milliseconds, on a busy machine within seconds.
+const SETTLING: Duration = Duration::from_secs(20);
 
 /// Reasons without a file, each with the test that produces it, or why none can.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -58,6 +63,7 @@ async fn each_state_is_shown_to_people_and_judged_by_tools_as_it_is() {
     let mut env = TestEnv::set_up("states", scenes::service()).await;
     env.start_operator(&[]).await;
     env.apply(connection()).await.unwrap();
+    env.connection_where(|one| ready(one) == "True/Ready").await;
     let mut complaints = check(&env, scenes::in_passing(&env).await).await;
     complaints.extend(check(&env, scenes::of_updates(&env).await).await);
     complaints.extend(check(&env, scenes::of_readiness(&env).await).await);
@@ -73,8 +79,8 @@ async fn check(env: &TestEnv, scenes: Vec<Scene>) -> Vec<String> {
     let mut complaints = Vec::new();
     for scene in &scenes {
         let object = reached(env, scene).await;
-        let text = page::of(env, scene).await;
-        assert_generated(&format!("{SHOWN}/{}.txt", scene.reason), &text);
+        let file = format!("{SHOWN}/{}.txt", scene.reason);
+        assert_generated(&file, &settled(env, scene, &file).await);
         let (flux, judged) = (kstatus(&object).await, argo.healths(&[&object]).await);
         let (found, expected) = ((flux.as_str(), judged[0].as_str()), verdicts(&object));
         if found != expected {
@@ -101,6 +107,21 @@ fn each_reason_has_a_file_or_a_cause_why_not() {
     assert_eq!(known, all);
     for (reason, _) in ELSEWHERE {
         assert!(!shown.contains(*reason), "{reason} has a file");
+    }
+}
+
+/// Returns the page of a resource as soon as it is as reviewed, or else what it still shows after a while: events are
+/// published after the status that they explain.
+async fn settled(env: &TestEnv, scene: &Scene, file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let reviewed = std::fs::read_to_string(path).unwrap_or_default();
+    let end = Instant::now() + SETTLING;
+    loop {
+        let page = page::of(env, scene).await;
+        if page == reviewed || Instant::now() > end {
+            return page;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use industrydata_operator::api::annotation;
 use industrydata_simulator::{Answer, Behavior, Effect, Operation, Options, ReadinessScript, Rule};
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use crate::conditions::{is_ready, known_id, remote_id};
@@ -79,9 +80,18 @@ fn only_scenes(scenes: Vec<(Scene, String)>) -> impl Iterator<Item = Scene> {
     scenes.into_iter().map(|(scene, _)| scene)
 }
 
+/// Applies something that others refer to, and waits until the operator knows it: what refers to something unknown would
+/// begin with an event about that.
+async fn apply_first(env: &TestEnv, kind: &str, name: &str, manifest: Value) {
+    env.apply(manifest).await.unwrap();
+    let is_known = |object: &DynamicObject| object.data["status"]["conditions"].is_array();
+    env.object_where(&env.api(kind), name, is_known).await;
+}
+
 /// States that last for a minute.
 pub async fn in_passing(env: &TestEnv) -> Vec<Scene> {
-    let reasons = ["Deleting", "Resetting", "ResetUnknown", "DeletionBlocked"];
+    // The first ends soonest: after ten seconds, the reset has no answer.
+    let reasons = ["Resetting", "ResetUnknown", "DeletionBlocked", "Deleting"];
     let mut flows = Vec::new();
     for reason in reasons {
         flows.push(ready_flow(env, reason, json!({})).await);
@@ -95,14 +105,14 @@ pub async fn in_passing(env: &TestEnv) -> Vec<Scene> {
         (Operation::ResetFlow, Effect::CutAfterCommit),
         (Operation::DeleteFlow, Effect::Refuse(Answer::new(403))),
     ];
-    for ((operation, effect), (_, set)) in effects.into_iter().zip(&flows[1..]) {
+    for ((operation, effect), (_, set)) in effects.into_iter().zip(&flows) {
         refuse(env, operation, set, effect);
     }
-    for (scene, _) in &flows[1..3] {
+    for (scene, _) in &flows[..2] {
         env.patch_flow(&scene.name, json!({ "resetToken": "one" }))
             .await;
     }
-    for (scene, _) in [&flows[0], &flows[3]] {
+    for (scene, _) in &flows[2..] {
         env.delete_flow(&scene.name).await;
     }
     only_scenes(flows).collect()
@@ -127,7 +137,8 @@ pub async fn of_updates(env: &TestEnv) -> Vec<Scene> {
     ];
     // The service throttles a connection, not a flow.
     let own = json!({ "items": [null, { "metadata": { "name": "throttled" } }] });
-    env.apply(merged(connection(), own)).await.unwrap();
+    let throttled = merged(connection(), own);
+    apply_first(env, CONNECTION, "throttled", throttled).await;
     let mut flows = Vec::new();
     for reason in causes.iter().map(|(reason, _)| *reason) {
         let through = if reason == "Throttled" {
@@ -231,13 +242,13 @@ pub async fn of_references(env: &TestEnv) -> Vec<Scene> {
         groups_by_id("suspended", &remote_set(env, "asleep")),
         &json!({ "suspend": true }),
     );
+    apply_first(env, SET, "unconnected", unconnected).await;
+    apply_first(env, SET, "inuse", set("inuse")).await;
     env.apply_all([
-        unconnected,
         orphan,
         asleep,
         groups_in("flowsetnotready", "unconnected"),
         groups_in("flowsetnotfound", "nowhere"),
-        set("inuse"),
         groups_in("user-of-inuse", "inuse"),
     ])
     .await;
