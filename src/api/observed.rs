@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 /// The configuration of a flow as the service returns it, in the form of a spec: a JSON object.
 ///
 /// It is kept as text, because the statuses of all flows are in memory: a tree takes ten times as much.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ObservedConfiguration(Box<str>);
 
 impl ObservedConfiguration {

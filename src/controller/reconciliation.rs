@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::clock;
 use crate::failpoint;
 use crate::graph::Priority;
-use crate::graph::verdict::{Certainty, Verdict};
+use crate::graph::verdict::{Certainty, Reason, Verdict};
 use crate::metrics::{ReconcileResult, Write};
 use crate::plan::event::Event;
 use crate::plan::resource::{is_deleting, is_held, unresolved_attempt};
@@ -325,6 +325,9 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
         }
         self.input.effects.outcome = Some(match changed.outcome {
             Err(verdict) => {
+                let is_refusal = verdict.reason == Reason::Forbidden;
+                let turn = is_refusal.then(|| connected.session.retry_after_refusal());
+                self.input.effects.retry_after = turn.and_then(|turn| turn.try_into().ok());
                 // The request certainly never left, so the permit is still valid.
                 if verdict.certainty == Certainty::NotSent && used.is_some() {
                     self.permit(used);

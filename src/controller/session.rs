@@ -370,6 +370,11 @@ impl Session {
         self.access.observed(self.client.granted(), self.number > 0)
     }
 
+    /// Returns how long a resource waits whose change was just refused for lack of a permission.
+    pub fn retry_after_refusal(&self) -> Duration {
+        self.access.retry_after(Instant::now())
+    }
+
     /// Returns how long ago the service last throttled a request, or `None` if it never has.
     pub fn throttled_ago(&self) -> Option<Duration> {
         self.account.budget().throttled_ago()
@@ -421,11 +426,15 @@ fn refused_for(session: &Session) -> Option<Duration> {
 }
 
 /// Returns the session with its fingerprint, which is persisted in statuses. The number of the session represents the
-/// credential, because a digest of the credential must not be persisted.
+/// credential, because a digest of the credential must not be persisted, and that of the grants its permissions.
 fn revision(connection: &GraphConnection, session: &Arc<Session>) -> Route {
     let uid = connection.uid().unwrap_or_default();
     let generation = resource::generation(connection).to_string();
-    let parts = [&uid, &generation, &session.number.to_string()];
+    let (number, grants) = (
+        session.number.to_string(),
+        session.access.grants().to_string(),
+    );
+    let parts = [&uid, &generation, &number, &grants];
     let fingerprint = retry::fingerprint(parts.map(String::as_str));
     (session.clone(), fingerprint)
 }

@@ -219,6 +219,14 @@ impl Triggers {
         }
     }
 
+    /// The credential of a connection has obtained a permission that was missing.
+    pub fn access_granted(&self, connection: &ObjectRef<GraphConnection>) {
+        let namespace = connection.namespace.as_deref().unwrap_or_default();
+        if let Some(connection) = self.index.connection(namespace, &connection.name) {
+            self.wake_users(&connection);
+        }
+    }
+
     /// A task panicked, and goes on.
     pub fn panicked(&self) {
         self.metrics.panicked(Component::Task);

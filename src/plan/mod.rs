@@ -258,6 +258,8 @@ pub struct Effects {
     pub written: bool,
     /// The permit that the last request of this reconcile used up.
     pub used: Option<Permit>,
+    /// How long the resource waits for its turn after a failure that it shares with others, if that is what failed.
+    pub retry_after: Option<SignedDuration>,
     /// The result of reading the recorded id, if this reconcile has read it.
     pub fetched: Option<Fetched>,
 }
@@ -275,6 +277,8 @@ pub struct Memory {
     pub deletion: Option<DeletionMemory>,
     /// The permit that was granted and is not used up yet.
     pub permit: Option<Permit>,
+    /// Digest of the properties that the service returned, and of the configuration that the status reports about them.
+    pub observed: Option<u64>,
     /// Digests of the passwords.
     pub passwords: PasswordMemory,
     /// The reason of the missing dependency, and since when it has been missing.

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::api::condition::{READY, STALLED};
@@ -351,7 +352,11 @@ impl<'a, K: Planned> Planner<'a, K> {
             Some(Outcome::Done(_)) => self.status.set_retry(None),
             Some(Outcome::Failed(action, verdict)) => {
                 let past = self.status.retry();
-                let retry = retry::after_failure(past, verdict, &self.inputs, self.input.now);
+                let (inputs, now) = (&self.inputs, self.input.now);
+                let mut retry = retry::after_failure(past, verdict, inputs, now);
+                if let Some(turn) = self.input.effects.retry_after {
+                    retry.not_before = Time(now + turn);
+                }
                 self.status.set_retry(Some(retry));
                 self.failure = Some((*action, verdict.clone()));
             }

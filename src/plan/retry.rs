@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::api::Retry;
-use crate::graph::verdict::{Disposition, Reason, Verdict};
+use crate::graph::verdict::{Disposition, Verdict};
 
 /// The longest pause, whatever its cause. A service that requests more is asked once an hour, which costs little.
 const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(1);
@@ -63,10 +63,6 @@ fn pause(verdict: &Verdict, failures: i32) -> SignedDuration {
         // delay after an outage, and 10,000 resources cause 33 requests a second, which the request budget spreads.
         Disposition::Retry => (2, 300),
         Disposition::Throttled { after } => return throttled(after),
-        // A permission that was just granted must take effect within a minute. This pause and the 50 s after which the
-        // client renews a token that was refused with 403 ensure that: 55 s after a refusal, the token is always old
-        // enough, even where the status has truncated the pause by a second.
-        Disposition::User if verdict.reason == Reason::Forbidden => (55, 55),
         // A person takes minutes to fix the cause. A change of the spec or of an annotation resets the backoff, so the long
         // pauses only delay fixes at the service, by 30 min at most.
         Disposition::User => (30, 1800),
@@ -90,7 +86,7 @@ fn throttled(after: Option<Duration>) -> SignedDuration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::verdict::Certainty;
+    use crate::graph::verdict::{Certainty, Reason};
     use crate::plan::testing::{at, refused, start, throttled, unavailable, verdict};
 
     fn pauses(verdict: &Verdict, count: usize) -> Vec<i64> {
@@ -115,7 +111,6 @@ mod tests {
             pauses(&refused(Reason::Rejected), 8),
             [30, 60, 120, 240, 480, 960, 1800, 1800]
         );
-        assert_eq!(pauses(&refused(Reason::Forbidden), 3), [55, 55, 55]);
         assert_eq!(pauses(&bug, 6), [60, 120, 240, 480, 960, 1800]);
         assert_eq!(pauses(&unavailable(), 100)[99], 300);
     }

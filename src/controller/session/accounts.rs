@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kube::runtime::reflector::ObjectRef;
+use tokio::time::Instant;
 
 use crate::api::{GraphConnection, reason};
-use crate::controller::access::AccessLog;
+use crate::controller::access::{AccessLog, AccessNews};
 use crate::graph::{Account, Observation, Observer, Tenant};
 use crate::plan::Blocked;
 use crate::plan::connection::THROTTLE_MEMORY;
@@ -53,8 +54,11 @@ impl Sessions {
             let throttled = account.budget().throttled_ago();
             let is_throttled = throttled.is_some_and(|ago| ago < THROTTLE_MEMORY.unsigned_abs());
             let is_news = was_throttled.swap(is_throttled, Ordering::Relaxed) != is_throttled;
-            if access.record(operation, outcome) || is_news {
-                triggers.access_changed(&own);
+            match access.record(operation, outcome, Instant::now()) {
+                Some(AccessNews::Granted) => triggers.access_granted(&own),
+                Some(AccessNews::Shown) => triggers.access_changed(&own),
+                None if is_news => triggers.access_changed(&own),
+                None => {}
             }
         })
     }

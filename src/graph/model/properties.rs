@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 ///
 /// Lists of all flows are kept, while the properties of a flow are needed when it is reconciled. As a tree they take
 /// ten times as much memory: 700 bytes for each object.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Properties(Box<str>);
 
 impl Properties {

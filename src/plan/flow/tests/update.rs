@@ -242,3 +242,13 @@ fn drift(world: &mut World<ProvisioningFlow>) {
     });
     world.poll();
 }
+
+#[test]
+fn a_status_that_lost_the_observed_configuration_gets_it_back() {
+    let mut world = owned(small());
+    let observed = world.status().observed.clone();
+    assert!(observed.is_some());
+    world.edit(|flow| flow.knowing(|status: &mut ProvisioningFlowStatus| status.observed = None));
+    world.reconcile();
+    assert_eq!(world.status().observed, observed);
+}
