@@ -39,6 +39,17 @@ async fn monitoring(plane: &ControlPlane, per_resource: bool) -> Monitoring {
     Monitoring::of_manifest(&manifest).unwrap()
 }
 
+/// The alerts that fire at the end of each case, with their labels.
+pub async fn fired(plane: &ControlPlane, per_resource: bool) -> Vec<Alert> {
+    let rules = monitoring(plane, per_resource).await.rules;
+    let mut all = Vec::new();
+    for case in cases::all(per_resource) {
+        let answer = case.with(&rules).ask().await.unwrap();
+        all.extend(firing(&answer, case.end()).cloned());
+    }
+    all
+}
+
 fn firing(answer: &Answer, at: i64) -> impl Iterator<Item = &Alert> {
     let alerts = answer.alerts.iter();
     alerts.filter(move |alert| alert.fired && alert.until == at)
