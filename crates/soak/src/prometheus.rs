@@ -63,14 +63,14 @@ impl Prometheus {
     /// Waits until a resource that needs a person is scraped.
     pub async fn shows_what_needs_a_person(&self) -> anyhow::Result<()> {
         let known = self.pages().len();
-        let shows = |page: &Page| page.text.lines().any(needs_a_person);
-        let showing = async {
-            while !self.pages()[known..].iter().any(shows) {
+        let is_told = |page: &Page| page.text.lines().any(needs_a_person);
+        let telling = async {
+            while !self.pages()[known..].iter().any(is_told) {
                 sleep(Duration::from_millis(500)).await;
             }
         };
-        let shown = timeout(PATIENCE.max(4 * self.interval), showing).await;
-        shown.context("no metric shows that a flow has failed")
+        let told = timeout(PATIENCE.max(4 * self.interval), telling).await;
+        told.context("no metric shows that a flow has failed")
     }
 
     /// Returns a line on the dashboards, and one for each alert that was pending or fired.
@@ -171,9 +171,9 @@ async fn scrape_all(targets: Targets, every: Duration, pages: Arc<Mutex<Vec<Page
             let text = timeout(every * 4 / 5, scraping).await;
             page(at, *number, text.ok().flatten().unwrap_or_default())
         });
-        let scraped = join_all(scrapes).await;
+        let answers = join_all(scrapes).await;
         let mut pages = pages.lock().unwrap_or_else(PoisonError::into_inner);
-        pages.extend(scraped);
+        pages.extend(answers);
     }
 }
 

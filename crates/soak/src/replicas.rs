@@ -96,7 +96,7 @@ impl Replicas {
         }
         while running.len() < self.wanted {
             let is_free = |number: &usize| running.iter().all(|one| one.number != *number);
-            let number = (0..).find(is_free).unwrap_or_default();
+            let number = (0..self.wanted).find(is_free).unwrap_or_default();
             running.push(self.start(number)?);
         }
         let target = |replica: &Replica| Some((replica.number, replica.process.id()?));

@@ -37,7 +37,7 @@ pub struct Page {
     pub at: i64,
     /// The labels of the target. A series keeps its own label of the same name, as with `honorLabels`.
     pub labels: BTreeMap<String, String>,
-    /// The metrics in the format of OpenMetrics; empty if the target could not be scraped.
+    /// The metrics in the format `OpenMetrics`; empty if the target could not be scraped.
     pub text: String,
 }
 
@@ -92,7 +92,7 @@ fn not_json(error: serde_json::Error) -> Error {
 pub struct Monitoring {
     /// Of each `PrometheusRule`.
     pub rules: Vec<Value>,
-    /// Of each ConfigMap for the sidecar of Grafana, in the order of the manifest.
+    /// Of each `ConfigMap` for the sidecar of Grafana, in the order of the manifest.
     pub dashboards: Vec<Value>,
 }
 

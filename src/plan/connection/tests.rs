@@ -275,13 +275,13 @@ fn a_credential_that_is_refused_for_a_day_is_one_event_and_one_change_of_the_sta
             let plan = GraphConnection::plan(&input);
             let (old, new) = (&input.status.conditions, &plan.status.conditions);
             let transition = event::of_transition(old, new).into_iter();
-            events.extend(transition.chain(plan.events).map(|event| event.reason));
+            let reasons = transition.chain(plan.events).map(|event| event.reason);
+            events.extend(reasons.map(|reason| reason.as_str().to_owned()));
             changes += usize::from(plan.status != input.status);
             let resource = std::sync::Arc::make_mut(&mut input.resource);
             resource.status = Some(plan.status.clone());
             (input.status, input.memory) = (plan.status, plan.memory);
         }
-        let events: Vec<&str> = events.iter().map(|reason| reason.as_str()).collect();
         assert_eq!(events, [verdict.reason.as_str()]);
         assert_eq!(changes, 1);
     }
