@@ -38,7 +38,10 @@ impl<'a> Deeds<'a> {
         let connection = json!({
             "tenantId": "11111111-2222-4333-8444-555555555555",
             "clientId": "66666666-7777-4888-8999-000000000000",
-            "credential": { "clientSecret": { "secretKeyRef": { "name": "contoso", "key": "clientSecret" } } },
+            "credential": { "clientSecret": {
+                "secretKeyRef": { "name": "contoso", "key": "clientSecret" },
+                "expiresAt": "2100-01-01T00:00:00Z",
+            } },
             "pollInterval": "2s",
             "requestBudget": { "perSecond": 200, "burst": 400 },
         });

@@ -5,7 +5,8 @@ use std::time::Duration;
 use industrydata_simulator::{Answer, BodyFault, Operation, RetryAfter};
 use industrydata_simulator::{Effect as ServiceEffect, Rule as ServiceRule};
 use industrydata_testbed::{Proxy, ProxyEffect as Effect, Rule};
-use rand::{RngExt as _, rngs::StdRng, seq::IndexedRandom as _};
+use rand::seq::{IndexedRandom as _, IteratorRandom as _};
+use rand::{RngExt as _, rngs::StdRng};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -24,11 +25,12 @@ enum Side {
 }
 
 /// What ends.
-#[derive(Clone, Copy)]
 enum End {
     Rule(Side, u64),
     Flaky(Side),
     Hostile,
+    /// Of the flow with this id.
+    Failure(String),
 }
 
 const OPERATIONS: [Operation; 10] = [
@@ -92,7 +94,8 @@ impl<'a> Harm<'a> {
             0..25 => self.request(Side::Cluster, dice),
             25..50 => self.request(Side::Service, dice),
             50..60 => self.watches(dice),
-            60..95 => self.service(dice),
+            60..91 => self.service(dice),
+            91..95 => self.failure(dice),
             95..98 => {
                 let (seed, rate) = (dice.random(), dice.random_range(0.02..0.2));
                 self.flaky(seed, rate);
@@ -115,7 +118,9 @@ impl<'a> Harm<'a> {
     }
 
     pub fn end_all(&mut self) {
-        self.ends.clear();
+        for (_, end) in std::mem::take(&mut self.ends) {
+            self.end(end);
+        }
         for side in [Side::Cluster, Side::Service] {
             self.proxy(side).clear();
             self.proxy(side).steady();
@@ -129,6 +134,8 @@ impl<'a> Harm<'a> {
             End::Rule(side, id) => self.proxy(side).remove(id),
             End::Flaky(side) => self.proxy(side).steady(),
             End::Hostile => self.scene.simulator.set_calm(),
+            // It fails if the flow has been deleted.
+            End::Failure(flow) => drop(self.scene.simulator.set_readiness(&flow, "ready")),
         }
     }
 
@@ -184,6 +191,24 @@ impl<'a> Harm<'a> {
         let time = Duration::from_millis(dice.random_range(500..4000));
         self.end_after(time, End::Rule(Side::Cluster, id));
         format!("for {time:?} {rule:?}")
+    }
+
+    /// Has a flow fail or expire until the next run of the service, which a person would have to see.
+    pub fn failure(&mut self, dice: &mut StdRng) -> String {
+        let sets = self.scene.simulator.snapshot().sets;
+        let flows = sets.iter().flat_map(|set| &set.flows);
+        let Some(flow) = flows.choose(dice) else {
+            return "no flow that could fail".to_owned();
+        };
+        let word = ["failed", "expired"]
+            .choose(dice)
+            .copied()
+            .unwrap_or("failed");
+        let time = Duration::from_millis(dice.random_range(8_000..20_000));
+        // It cannot fail: the flow was there just now.
+        drop(self.scene.simulator.set_readiness(&flow.id, word));
+        self.end_after(time, End::Failure(flow.id.clone()));
+        format!("for {time:?} {word}: {}", flow.id)
     }
 
     /// Has the service itself do wrong, a few times.

@@ -1,5 +1,5 @@
 //! Never twice, never lost: what users do, and every kind of fault, at random and for as long as you like, against the
-//! operator as a real process on a real control plane.
+//! operator as a real process on a real control plane. Each panel of the dashboards has to show data meanwhile.
 //!
 //! ```console
 //! $ cargo run --release -p industrydata-soak -- --minutes 10 --seed 7
@@ -15,6 +15,7 @@ mod harm;
 mod model;
 mod operator;
 mod picture;
+mod prometheus;
 mod replicas;
 mod scene;
 mod witness;
@@ -32,6 +33,7 @@ use tokio::time::{Instant, sleep};
 use crate::chronicle::Chronicle;
 use crate::deeds::Deeds;
 use crate::harm::Harm;
+use crate::prometheus::Prometheus;
 use crate::replicas::Replicas;
 use crate::scene::Scene;
 use crate::witness::Witness;
@@ -92,7 +94,8 @@ async fn soak(arguments: &Arguments) -> anyhow::Result<()> {
     let seed = arguments.seed.unwrap_or_else(rand::random);
     std::fs::create_dir_all(DIRECTORY).context("failed to create target/soak")?;
     let scene = Scene::set_up().await?;
-    let soaked = Soak::new(&scene, seed, arguments.flows)?.run(minutes).await;
+    let soak = Soak::new(&scene, seed, arguments.flows, minutes).await?;
+    let soaked = soak.run(minutes).await;
     scene.plane.stop().await?;
     soaked
 }
@@ -105,19 +108,27 @@ struct Soak<'a> {
     harm: Harm<'a>,
     replicas: Replicas,
     witness: Witness,
+    prometheus: Prometheus,
     chronicle: Chronicle,
 }
 
 impl<'a> Soak<'a> {
-    fn new(scene: &'a Scene, seed: u64, flows: usize) -> anyhow::Result<Self> {
+    async fn new(
+        scene: &'a Scene,
+        seed: u64,
+        flows: usize,
+        minutes: Duration,
+    ) -> anyhow::Result<Self> {
         let log = Path::new(DIRECTORY).join(format!("{seed}-operator.log"));
+        let replicas = Replicas::new(scene, log)?;
         Ok(Self {
             seed,
             scene,
             dice: StdRng::seed_from_u64(seed),
             deeds: Deeds::new(scene, flows.div_ceil(4)),
             harm: Harm::new(scene),
-            replicas: Replicas::new(scene, log)?,
+            prometheus: Prometheus::start(scene, replicas.targets(), minutes).await?,
+            replicas,
             witness: Witness::watch(&scene.client),
             chronicle: Chronicle::new(),
         })
@@ -127,7 +138,10 @@ impl<'a> Soak<'a> {
         let seed = self.seed;
         self.chronicle
             .say(format_args!("soak of {minutes:?} with --seed {seed}"));
-        let soaked = self.rounds(minutes).await;
+        let soaked = match self.rounds(minutes).await {
+            Ok(()) => self.monitored().await,
+            breach => breach,
+        };
         let figures = self.chronicle.figures(self.scene);
         if let Err(breach) = &soaked {
             let path = Path::new(DIRECTORY).join(format!("{seed}.txt"));
@@ -161,6 +175,23 @@ impl<'a> Soak<'a> {
                 return Ok(());
             }
         }
+    }
+
+    /// Whoever looks at the dashboards sees that a flow has failed, and so that a person is needed.
+    async fn failure(&mut self) -> anyhow::Result<()> {
+        let fault = self.harm.failure(&mut self.dice);
+        self.chronicle.note(&fault);
+        self.prometheus.shows_what_needs_a_person().await?;
+        self.harm.end_all();
+        check::settled(self.scene, &self.deeds, &mut self.replicas).await
+    }
+
+    /// What a user of the alerts and dashboards has seen.
+    async fn monitored(&mut self) -> anyhow::Result<()> {
+        for line in self.prometheus.seen().await? {
+            self.chronicle.say(line);
+        }
+        Ok(())
     }
 
     /// Users and faults, for a time.
@@ -199,6 +230,7 @@ impl<'a> Soak<'a> {
         // What was done twice tells more than what it has led to.
         check::history(self.scene, &self.deeds, &self.witness)?;
         settled?;
+        self.failure().await?;
         check::at_rest(self.scene).await?;
         check::history(self.scene, &self.deeds, &self.witness)?;
         self.replicas.check_log()?;

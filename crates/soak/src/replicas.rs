@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -12,6 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use crate::model::PASSWORD;
+use crate::prometheus::Targets;
 use crate::scene::{NAMESPACE, Scene};
 
 /// Longer than the lease (20 s), in milliseconds; shorter than the visibility window (45 s), as a request that leaves after
@@ -29,9 +31,12 @@ pub struct Replicas {
     log: PathBuf,
     wanted: usize,
     running: Vec<Replica>,
+    targets: Targets,
 }
 
 struct Replica {
+    /// From 0; the next process takes the lowest that is free, as a container that is restarted keeps its pod.
+    number: usize,
     process: Child,
     thaw: Option<Instant>,
 }
@@ -61,7 +66,13 @@ impl Replicas {
             log,
             wanted: 1,
             running: Vec::new(),
+            targets: Targets::default(),
         })
+    }
+
+    /// Those that run, as of the last [`tend`](Self::tend).
+    pub const fn targets(&self) -> &Targets {
+        &self.targets
     }
 
     pub fn log(&self) -> &Path {
@@ -84,8 +95,13 @@ impl Replicas {
             }
         }
         while running.len() < self.wanted {
-            running.push(self.start()?);
+            let is_free = |number: &usize| running.iter().all(|one| one.number != *number);
+            let number = (0..self.wanted).find(is_free).unwrap_or_default();
+            running.push(self.start(number)?);
         }
+        let target = |replica: &Replica| Some((replica.number, replica.process.id()?));
+        let targets = running.iter().filter_map(target).collect();
+        *self.targets.lock().unwrap_or_else(PoisonError::into_inner) = targets;
         self.running = running;
         Ok(())
     }
@@ -149,7 +165,7 @@ impl Replicas {
         Ok(())
     }
 
-    fn start(&self) -> anyhow::Result<Replica> {
+    fn start(&self, number: usize) -> anyhow::Result<Replica> {
         let log = File::options().append(true).open(&self.log);
         let process = Command::new(std::env::current_exe()?)
             .arg("operator")
@@ -163,6 +179,7 @@ impl Replicas {
             .spawn()
             .context("failed to start the operator")?;
         Ok(Replica {
+            number,
             process,
             thaw: None,
         })

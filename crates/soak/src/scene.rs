@@ -4,8 +4,14 @@ use std::time::Duration;
 
 use industrydata_operator::api::definitions_as_yaml;
 use industrydata_simulator::{Behavior, Options, ReadinessScript, Simulator};
-use industrydata_testbed::{Account, ControlPlane, Proxy, Upstream};
+use industrydata_testbed::prometheus::Monitoring;
+use industrydata_testbed::{Account, ControlPlane, Proxy, Upstream, run};
 use kube::Client;
+
+const CHART: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../charts/industrydata-operator"
+);
 
 /// The account that the operator runs as.
 const ACCOUNT: &str = "operator";
@@ -53,6 +59,18 @@ impl Scene {
             cluster,
             service,
         })
+    }
+
+    /// The alerts and dashboards of the chart.
+    pub async fn monitoring(&self) -> anyhow::Result<Monitoring> {
+        let mut helm = self.plane.helm();
+        helm.args(["template", "industrydata-operator", CHART])
+            .args(["--namespace", NAMESPACE])
+            .args([
+                "--set",
+                "prometheusRule.enabled=true,dashboards.enabled=true",
+            ]);
+        Ok(Monitoring::of_manifest(&run(&mut helm).await?)?)
     }
 
     /// How many requests the service has had.

@@ -33,6 +33,7 @@ mod measurements;
 mod options;
 mod paths;
 mod program;
+pub mod prometheus;
 mod proxy;
 mod reaper;
 mod tools;

@@ -22,9 +22,15 @@ macro_rules! module {
 /// A program of others, built from its published Go module on first use. The versions are in `tools/*/go.mod`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
+    /// Tells where alerts go, by the routes and inhibition rules of
+    /// [Alertmanager](https://github.com/prometheus/alertmanager); see `tools/alertmanager/main.go`.
+    Alertmanager,
     /// Shows what [Argo CD](https://github.com/argoproj/argo-cd) makes of objects: their health, and the actions that it
     /// offers and runs; see `tools/argo-cd/main.go`.
     ArgoCd,
+    /// Tells which notifications Argo CD would send, by its
+    /// [engine](https://github.com/argoproj/notifications-engine); see `tools/argo-notifications/main.go`.
+    ArgoNotifications,
     /// Compares dashboards with the schema of Grafana, by its
     /// [library](https://github.com/grafana/grafana-foundation-sdk); see `tools/grafana-dashboard/main.go`.
     GrafanaDashboard,
@@ -93,6 +99,10 @@ impl Tool {
 
     fn module(self) -> Module {
         match self {
+            Self::Alertmanager => module!("alertmanager", "go.mod", "go.sum", "main.go"),
+            Self::ArgoNotifications => {
+                module!("argo-notifications", "go.mod", "go.sum", "main.go")
+            }
             Self::ArgoCd => module!("argo-cd", "go.mod", "go.sum", "main.go"),
             Self::Kstatus => module!("kstatus", "go.mod", "go.sum", "main.go"),
             Self::GrafanaDashboard => module!("grafana-dashboard", "go.mod", "go.sum", "main.go"),

@@ -2,6 +2,7 @@ use super::*;
 use crate::api::annotation;
 use crate::api::condition::{READY, RECONCILING, STALLED, SYNCED};
 use crate::graph::verdict::Reason;
+use crate::plan::event;
 use crate::plan::testing::*;
 use crate::plan::{Effects, Limits, Memory, Read, Step, Target, Unreadable};
 
@@ -262,6 +263,28 @@ fn a_refresh_token_that_cannot_be_written_back_is_in_the_message() {
     input.related.not_stored = Some("grant it patch".to_owned());
     let text = message(&GraphConnection::plan(&input));
     assert!(text.ends_with("; grant it patch"), "{text}");
+}
+
+#[test]
+fn a_credential_that_is_refused_for_a_day_is_one_event_and_one_change_of_the_status() {
+    for verdict in [refused(Reason::CredentialRefused), not_sent()] {
+        let (mut input, mut events, mut changes) = (ready(), Vec::new(), 0);
+        for failures in 1..=24 * 60 {
+            input.now += SignedDuration::from_mins(1);
+            input.collection = Some(failed(verdict.clone(), failures));
+            let plan = GraphConnection::plan(&input);
+            let (old, new) = (&input.status.conditions, &plan.status.conditions);
+            let transition = event::of_transition(old, new).into_iter();
+            let reasons = transition.chain(plan.events).map(|event| event.reason);
+            events.extend(reasons.map(|reason| reason.as_str().to_owned()));
+            changes += usize::from(plan.status != input.status);
+            let resource = std::sync::Arc::make_mut(&mut input.resource);
+            resource.status = Some(plan.status.clone());
+            (input.status, input.memory) = (plan.status, plan.memory);
+        }
+        assert_eq!(events, [verdict.reason.as_str()]);
+        assert_eq!(changes, 1);
+    }
 }
 
 fn last_poll(input: &Input<GraphConnection>) -> Option<String> {

@@ -17,7 +17,8 @@ use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchP
 use serde_json::{Value, json};
 use tokio::process::Child;
 
-use super::{path, unsettled};
+use super::notifications::applications;
+use super::{kubectl, path, unsettled};
 use crate::manifests::{SAMPLES, sample};
 use crate::test_env::{TestEnv, start_plane};
 
@@ -25,6 +26,7 @@ const CONTROLLER: &str = "github.com/fluxcd/kustomize-controller@v1.9.6";
 const SOURCES: &str = "github.com/fluxcd/source-controller@v1.9.0";
 const ARGO: &str = "github.com/argoproj/argo-cd/v3@v3.2.0";
 const HELM: &str = "github.com/fluxcd/helm-controller@v1.4.0";
+const NOTIFICATIONS: &str = "github.com/fluxcd/notification-controller@v1.6.0";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn flux_waits_for_flows_tells_which_has_failed_and_prunes_what_is_gone() {
@@ -122,7 +124,7 @@ async fn the_examples_are_what_flux_and_argo_cd_take() {
     run(plane.kubectl().args(["create", "--filename"]).arg(argo))
         .await
         .unwrap();
-    define(&plane, &[CONTROLLER, SOURCES, HELM]).await;
+    define(&plane, &[CONTROLLER, SOURCES, HELM, NOTIFICATIONS]).await;
     for namespace in ["argocd", "flux-system"] {
         let create = ["create", "namespace", namespace];
         run(plane.kubectl().args(create)).await.unwrap();
@@ -133,6 +135,17 @@ async fn the_examples_are_what_flux_and_argo_cd_take() {
         .args(["--filename", "deploy/flux", "--filename", "deploy/argocd"])
         .current_dir(env!("CARGO_MANIFEST_DIR"));
     run(&mut apply).await.unwrap();
+    let checked = ["apply", "--dry-run=server", "--validate=strict"];
+    for application in applications() {
+        let taken = kubectl(&plane, &checked, &application.to_string()).await;
+        taken.unwrap();
+    }
+    // As the manual has it, an alert of Flux cannot be about our kinds.
+    let alert = std::fs::read_to_string(path("deploy/flux/alert.yaml")).unwrap();
+    let ours = alert.replace("kind: Kustomization", "kind: ProvisioningFlow");
+    let refused = kubectl(&plane, &checked, &ours).await.unwrap_err();
+    let what = r#"Unsupported value: "ProvisioningFlow""#;
+    assert!(refused.contains(what), "{refused}");
 }
 
 /// The artifacts that are served, by revision.

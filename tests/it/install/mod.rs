@@ -10,6 +10,7 @@ mod metadata;
 mod monitoring;
 mod network;
 pub mod node;
+mod notifications;
 mod olm;
 mod policies;
 mod release;

@@ -1,18 +1,18 @@
 //! Alerts and dashboards of the chart, as Prometheus itself evaluates them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use industrydata_operator::api::ProvisioningFlow;
 use industrydata_operator::clock;
 use industrydata_simulator::Options;
+use industrydata_testbed::prometheus::{Alert, Answer, Case, Monitoring, Page};
 use industrydata_testbed::{ControlPlane, Tool, run_with_input};
 use k8s_openapi::jiff::SignedDuration;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{NAMESPACE, objects, of_kind, render};
+use super::{NAMESPACE, render};
 use crate::conditions::{is_ready, remote_id};
 use crate::manifests::{groups, units};
 use crate::process::{Launch, Process};
@@ -20,43 +20,8 @@ use crate::test_env::{TestEnv, plane};
 
 mod cases;
 
-/// What `tools/promql` is asked.
-#[derive(Default, Serialize)]
-struct Case {
-    rules: Vec<Value>,
-    queries: Vec<String>,
-    series: Vec<String>,
-    pages: Vec<Page>,
-    begin: i64,
-    until: i64,
-}
-
-/// A page of metrics, as it is scraped.
-#[derive(Clone, Serialize)]
-struct Page {
-    at: i64,
-    labels: BTreeMap<&'static str, &'static str>,
-    text: String,
-}
-
-/// What it answers.
-#[derive(Debug, Deserialize)]
-struct Answer {
-    pending: Vec<Alert>,
-    firing: Vec<Alert>,
-    results: BTreeMap<String, usize>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Alert {
-    #[serde(rename = "alert")]
-    name: String,
-    labels: BTreeMap<String, String>,
-    annotations: BTreeMap<String, String>,
-}
-
 /// Values that switch on what monitoring needs.
-fn monitoring(per_resource: bool) -> Value {
+fn values(per_resource: bool) -> Value {
     json!({
         "metrics": { "perResource": per_resource },
         "prometheusRule": {
@@ -69,51 +34,51 @@ fn monitoring(per_resource: bool) -> Value {
     })
 }
 
-async fn rules(plane: &ControlPlane, per_resource: bool) -> Vec<Value> {
-    let manifest = render(plane, &monitoring(per_resource)).await.unwrap();
-    let objects = objects(&manifest);
-    let groups = &of_kind(&objects, "PrometheusRule")["spec"]["groups"];
-    let groups = groups.as_array().unwrap().iter();
-    let rules = groups.flat_map(|group| group["rules"].as_array().unwrap().clone());
-    rules.collect()
+async fn monitoring(plane: &ControlPlane, per_resource: bool) -> Monitoring {
+    let manifest = render(plane, &values(per_resource)).await.unwrap();
+    Monitoring::of_manifest(&manifest).unwrap()
 }
 
-async fn ask(case: &Case) -> Answer {
-    let mut promql = Tool::Promql.command().await.unwrap();
-    let input = serde_json::to_string(case).unwrap();
-    let answer = run_with_input(&mut promql, &input).await.unwrap();
-    serde_json::from_str(&answer).unwrap()
+/// The alerts that fire at the end of each case, with their labels.
+pub async fn fired(plane: &ControlPlane, per_resource: bool) -> Vec<Alert> {
+    let rules = monitoring(plane, per_resource).await.rules;
+    let mut all = Vec::new();
+    for case in cases::all(per_resource) {
+        let answer = case.with(&rules).ask().await.unwrap();
+        all.extend(firing(&answer, case.end()).cloned());
+    }
+    all
+}
+
+fn firing(answer: &Answer, at: i64) -> impl Iterator<Item = &Alert> {
+    let alerts = answer.alerts.iter();
+    alerts.filter(move |alert| alert.fired && alert.until == at)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_alert_fires_in_its_case_and_no_other_alert_does() {
     for per_resource in [true, false] {
-        let rules = rules(plane().await, per_resource).await;
+        let rules = monitoring(plane().await, per_resource).await.rules;
         let mut untested: BTreeSet<String> = rules
             .iter()
             .map(|rule| cases::text(&rule["alert"]))
             .collect();
         for case in cases::all(per_resource) {
             untested.remove(case.alert);
-            let asked = Case {
-                rules: rules.clone(),
-                series: case.series(),
-                until: case.minutes * 60,
-                ..Case::default()
-            };
-            let answer = ask(&asked).await;
-            let fired: BTreeSet<&str> = answer.firing.iter().map(|it| &*it.name).collect();
-            assert_eq!(fired, BTreeSet::from([case.alert]), "{answer:?}");
-            is_helpful(&answer.firing[0]);
+            let asked = case.with(&rules);
+            let answer = asked.ask().await.unwrap();
+            let alerts: Vec<&Alert> = firing(&answer, case.end()).collect();
+            let names: BTreeSet<&str> = alerts.iter().map(|it| &*it.name).collect();
+            assert_eq!(names, BTreeSet::from([case.alert]), "{answer:?}");
+            is_helpful(alerts[0]);
             let rule = rules.iter().find(|rule| rule["alert"] == case.alert);
             let hold = rule.and_then(|rule| rule["for"].as_str()).unwrap_or("0m");
             let hold: SignedDuration = hold.parse().unwrap();
             // As long as the condition has not held for this long.
-            let early = Case {
-                until: (hold.as_secs() - 60).max(0),
-                ..asked
-            };
-            assert_eq!(ask(&early).await.firing.len(), 0, "{} is early", case.alert);
+            let until = (hold.as_secs() - 60).max(0);
+            let answer = Case { until, ..asked }.ask().await.unwrap();
+            let early = firing(&answer, until).count();
+            assert_eq!(early, 0, "{} is early", case.alert);
         }
         assert_eq!(untested, BTreeSet::new(), "alerts without a case");
     }
@@ -159,9 +124,11 @@ async fn no_alert_is_pending_in_a_calm_system_and_each_panel_shows_data() {
     pages.push(scraped(&operator).await);
 
     for per_resource in [true, false] {
-        let rules = rules(env.plane, per_resource).await;
-        let calm = ask(&of_pages(rules, &pages, &[])).await;
-        assert_eq!(calm.pending.len(), 0, "{:?}", calm.pending);
+        let rules = monitoring(env.plane, per_resource).await.rules;
+        let calm = of_pages(&pages);
+        let calm = Case { rules, ..calm }.ask().await.unwrap();
+        let pending: Vec<&Alert> = calm.alerts.iter().collect();
+        assert!(pending.is_empty(), "{pending:?}");
     }
 
     for (flow, word) in [(&failing, "failed"), (&pending, "notReady")] {
@@ -172,10 +139,22 @@ async fn no_alert_is_pending_in_a_calm_system_and_each_panel_shows_data() {
         env.flow_where(name, is_mirrored).await;
     }
     pages.push(scraped(&operator).await);
-    let queries = queries(env.plane).await;
-    let shown = ask(&of_pages(Vec::new(), &pages, &queries)).await;
-    for query in &queries {
-        assert!(shown.results[query] > 0, "no data for {query}");
+    let panels = monitoring(env.plane, true).await.panels("1m");
+    let queries: Vec<String> = panels
+        .iter()
+        .flat_map(|panel| panel.queries.clone())
+        .collect();
+    assert!(queries.len() > 30, "{queries:?}");
+    let last = of_pages(&pages);
+    let last = Case {
+        begin: last.until,
+        queries,
+        ..last
+    };
+    let shown = last.ask().await.unwrap();
+    for panel in &panels {
+        let mut queries = panel.queries.iter();
+        assert!(queries.all(|query| shown.results[query] > 0), "{panel:?}");
     }
     operator.stop().await;
 }
@@ -191,16 +170,16 @@ async fn scraped(operator: &Process) -> Page {
     ];
     Page {
         at: clock::now().as_second(),
-        labels: labels.into(),
+        labels: labels
+            .map(|(name, value)| (name.into(), value.into()))
+            .into(),
         text: operator.get("/metrics").await.1,
     }
 }
 
-fn of_pages(rules: Vec<Value>, pages: &[Page], queries: &[String]) -> Case {
+fn of_pages(pages: &[Page]) -> Case {
     let times = || pages.iter().map(|page| page.at);
     Case {
-        rules,
-        queries: queries.to_vec(),
         pages: pages.to_vec(),
         begin: times().min().unwrap(),
         until: times().max().unwrap(),
@@ -210,7 +189,7 @@ fn of_pages(rules: Vec<Value>, pages: &[Page], queries: &[String]) -> Case {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dashboards_are_as_the_schema_of_grafana_wants_them() {
-    let boards = dashboards(plane().await).await;
+    let boards = monitoring(plane().await, true).await.dashboards;
     let input: String = boards.iter().map(Value::to_string).collect();
     let mut tool = Tool::GrafanaDashboard.command().await.unwrap();
     let accepted = run_with_input(&mut tool, &input).await.unwrap();
@@ -222,41 +201,4 @@ async fn dashboards_are_as_the_schema_of_grafana_wants_them() {
             assert!(is_explained, "{panel}");
         }
     }
-}
-
-/// The dashboards in the order of their names.
-async fn dashboards(plane: &ControlPlane) -> Vec<Value> {
-    let manifest = render(plane, &monitoring(true)).await.unwrap();
-    let mut boards = Vec::new();
-    for object in objects(&manifest) {
-        if object["metadata"]["labels"]["grafana_dashboard"] == "1" {
-            let texts = object["data"].as_object().unwrap().values();
-            boards.extend(texts.map(|text| serde_json::from_str(text.as_str().unwrap()).unwrap()));
-        }
-    }
-    boards
-}
-
-/// The queries of all panels, with the variables filled in as Grafana does.
-async fn queries(plane: &ControlPlane) -> Vec<String> {
-    let mut queries = Vec::new();
-    for board in dashboards(plane).await {
-        let panels = board["panels"].as_array().unwrap();
-        let targets = panels
-            .iter()
-            .filter_map(|panel| panel["targets"].as_array());
-        let expressions = targets.flatten().map(|target| cases::text(&target["expr"]));
-        queries.extend(expressions.map(|query| filled(&query)));
-    }
-    assert!(queries.len() > 30, "{queries:?}");
-    queries
-}
-
-fn filled(query: &str) -> String {
-    let filled = query
-        .replace("$__rate_interval", "1m")
-        .replace("$namespace", ".*")
-        .replace("$job", ".*");
-    assert!(!filled.contains('$'), "{filled}");
-    filled
 }

@@ -13,7 +13,11 @@ use super::reference::{series, slug};
 use super::{PAGES, docs};
 
 /// Why a block of the manual is not run by its test, and what else is done about it.
-const NOT_RUN: [(&str, &str); 7] = [
+const NOT_RUN: [(&str, &str); 8] = [
+    (
+        "alertmanager",
+        "is a configuration of Alertmanager; tests/it/install has its own code route each alert by this file",
+    ),
     (
         "browser",
         "needs a person who signs in; tests/it/login.rs does, in place of one",

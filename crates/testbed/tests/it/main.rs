@@ -13,6 +13,7 @@ mod audit;
 mod controllers;
 mod faults;
 mod lifetime;
+mod prometheus;
 mod proxy;
 mod sources;
 mod support;

@@ -1,9 +1,9 @@
 // Promql evaluates alerts and queries with Prometheus's own parser, engine and templates.
 //
 // It takes a case in JSON on standard input: rules, queries, and what there is to query, as series in the notation of
-// promtool or as pages of metrics. It answers in JSON which alerts are pending and which are firing at the end, and how
-// many values each query returns then. Alerts are evaluated at each step, and an alert fires once its expression has
-// returned the same labels for as long as the rule demands.
+// promtool or as pages of metrics. Rules and queries are evaluated at each step. It answers in JSON how many values each
+// query has returned, and each time that an alert was active: it fires once its expression has returned the same labels
+// for as long as the rule demands.
 package main
 
 import (
@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
+	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
@@ -27,8 +28,8 @@ import (
 	"github.com/prometheus/prometheus/util/annotations"
 )
 
-// step is the interval between the values of series and between evaluations, in seconds.
-const step = 60
+// minute is the interval between the values of series, in seconds, and between evaluations unless the case has another.
+const minute = 60
 
 type rule struct {
 	Alert       string
@@ -38,6 +39,7 @@ type rule struct {
 	Annotations map[string]string
 }
 
+// page is what a target has answered. One that could not be scraped has no text.
 type page struct {
 	At     int64
 	Labels map[string]string
@@ -49,20 +51,24 @@ type input struct {
 	Queries []string
 	Series  []string
 	Pages   []page
-	// Begin and Until are times in seconds since 1970.
+	// Begin and Until are times in seconds since 1970, Step is in seconds.
 	Begin int64
 	Until int64
+	Step  int64
 }
 
+// alert is one time that an alert was active, pending at least, as it was at its last evaluation.
 type alert struct {
 	Alert       string            `json:"alert"`
 	Labels      map[string]string `json:"labels"`
 	Annotations map[string]string `json:"annotations"`
+	Since       int64             `json:"since"`
+	Until       int64             `json:"until"`
+	Fired       bool              `json:"fired"`
 }
 
 type output struct {
-	Pending []alert        `json:"pending"`
-	Firing  []alert        `json:"firing"`
+	Alerts  []alert        `json:"alerts"`
 	Results map[string]int `json:"results"`
 }
 
@@ -80,78 +86,109 @@ func run() error {
 	if err := decoder.Decode(&in); err != nil {
 		return fmt.Errorf("read the case: %w", err)
 	}
+	if in.Step == 0 {
+		in.Step = minute
+	}
 	data, err := read(in)
 	if err != nil {
 		return err
 	}
 	database := &database{data, promql.NewEngine(promql.EngineOpts{MaxSamples: 50_000_000, Timeout: time.Minute})}
-	out := output{Pending: []alert{}, Firing: []alert{}, Results: map[string]int{}}
+	out := output{Alerts: []alert{}, Results: map[string]int{}}
 	for _, query := range in.Queries {
-		found, err := database.ask(query, in.Until)
-		if err != nil {
+		if out.Results[query], err = database.count(query, in); err != nil {
 			return err
-		}
-		out.Results[query] = 0
-		for _, sample := range found {
-			// A quantile of nothing is no number.
-			if !math.IsNaN(sample.F) {
-				out.Results[query]++
-			}
 		}
 	}
 	for _, rule := range in.Rules {
-		pending, firing, err := database.evaluate(rule, in.Begin, in.Until)
+		alerts, err := database.evaluate(rule, in)
 		if err != nil {
 			return fmt.Errorf("alert %s: %w", rule.Alert, err)
 		}
-		out.Pending = append(out.Pending, pending...)
-		out.Firing = append(out.Firing, firing...)
+		out.Alerts = append(out.Alerts, alerts...)
 	}
 	return json.NewEncoder(os.Stdout).Encode(out)
 }
 
-// evaluate returns the alerts of a rule at the end. An alert that fires is also pending.
-func (d *database) evaluate(rule rule, begin, until int64) (pending, firing []alert, err error) {
-	var hold model.Duration
-	if rule.For != "" {
-		if hold, err = model.ParseDuration(rule.For); err != nil {
-			return nil, nil, err
+// times are those of the evaluations, with both ends.
+func (in input) times() []int64 {
+	var all []int64
+	for now := in.Begin; now < in.Until; now += in.Step {
+		all = append(all, now)
+	}
+	return append(all, in.Until)
+}
+
+// count returns how many values a query returns at all evaluations together.
+func (d *database) count(query string, in input) (int, error) {
+	count := 0
+	for _, now := range in.times() {
+		found, err := d.ask(query, now)
+		if err != nil {
+			return 0, err
+		}
+		for _, sample := range found {
+			// A quantile of nothing is no number.
+			if !math.IsNaN(sample.F) {
+				count++
+			}
 		}
 	}
-	since := map[uint64]int64{}
-	for now := begin; ; now = min(now+step, until) {
+	return count, nil
+}
+
+// evaluate returns each time that an alert of a rule was active, in the order in which they began.
+func (d *database) evaluate(rule rule, in input) ([]alert, error) {
+	hold := time.Duration(0)
+	if rule.For != "" {
+		parsed, err := model.ParseDuration(rule.For)
+		if err != nil {
+			return nil, err
+		}
+		hold = time.Duration(parsed)
+	}
+	var all []*active
+	before := map[uint64]*active{}
+	for _, now := range in.times() {
 		found, err := d.ask(rule.Expr, now)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		active := map[uint64]int64{}
+		still := map[uint64]*active{}
 		for _, sample := range found {
-			key := sample.Metric.Hash()
-			active[key] = now
-			if first, known := since[key]; known {
-				active[key] = first
+			one, known := before[sample.Metric.Hash()]
+			if !known {
+				one = &active{since: now}
+				all = append(all, one)
 			}
-			if now < until {
-				continue
-			}
-			alert, err := d.expand(rule, sample, now)
-			if err != nil {
-				return nil, nil, err
-			}
-			pending = append(pending, alert)
-			if time.Duration(now-active[key])*time.Second >= time.Duration(hold) {
-				firing = append(firing, alert)
-			}
+			one.last, one.until = sample, now
+			one.fired = one.fired || time.Duration(now-one.since)*time.Second >= hold
+			still[sample.Metric.Hash()] = one
 		}
-		if since = active; now >= until {
-			return pending, firing, nil
-		}
+		before = still
 	}
+	var alerts []alert
+	for _, one := range all {
+		alert, err := d.expand(rule, one)
+		if err != nil {
+			return nil, err
+		}
+		alerts = append(alerts, alert)
+	}
+	return alerts, nil
+}
+
+// active is one time that an expression returned the same labels, from the first to the last evaluation that did.
+type active struct {
+	since, until int64
+	fired        bool
+	last         promql.Sample
 }
 
 // expand fills the templates of an alert.
-func (d *database) expand(rule rule, sample promql.Sample, now int64) (alert, error) {
+func (d *database) expand(rule rule, one *active) (alert, error) {
 	const variables = "{{$labels := .Labels}}{{$value := .Value}}"
+	sample, now := one.last, one.until
 	given := sample.Metric.Map()
 	delete(given, labels.MetricName)
 	data := template.AlertTemplateData(given, nil, "", sample)
@@ -175,7 +212,7 @@ func (d *database) expand(rule rule, sample promql.Sample, now int64) (alert, er
 		given[name] = value
 	}
 	notes, err := fill(rule.Annotations)
-	return alert{rule.Alert, given, notes}, err
+	return alert{rule.Alert, given, notes, one.since, one.until, one.fired}, err
 }
 
 // database holds series in memory.
@@ -256,27 +293,41 @@ func read(in input) ([]promql.Series, error) {
 			return nil, fmt.Errorf("series %s: %w", text, err)
 		}
 		series := promql.Series{Metric: metric}
-		for place, value := range values {
-			if !value.Omitted {
-				at := (in.Begin + int64(place)*step) * 1000
-				series.Floats = append(series.Floats, promql.FPoint{T: at, F: value.Value})
+		for place, one := range values {
+			if !one.Omitted {
+				at := (in.Begin + int64(place)*minute) * 1000
+				series.Floats = append(series.Floats, promql.FPoint{T: at, F: one.Value})
 			}
 		}
 		all = append(all, series)
 	}
 	places := map[uint64]int{}
+	sort.SliceStable(in.Pages, func(one, other int) bool { return in.Pages[one].At < in.Pages[other].At })
+	before := map[uint64]map[uint64]bool{}
 	for _, page := range in.Pages {
-		if err := scrape(page, func(metric labels.Labels, value float64) {
-			place, known := places[metric.Hash()]
+		at, here := page.At*1000, map[uint64]bool{}
+		if err := scrape(page, func(metric labels.Labels, number float64) {
+			key := metric.Hash()
+			place, known := places[key]
 			if !known {
 				place = len(all)
-				places[metric.Hash()] = place
+				places[key] = place
 				all = append(all, promql.Series{Metric: metric})
 			}
-			all[place].Floats = append(all[place].Floats, promql.FPoint{T: page.At * 1000, F: value})
+			here[key] = true
+			all[place].Floats = append(all[place].Floats, promql.FPoint{T: at, F: number})
 		}); err != nil {
 			return nil, err
 		}
+		// What a target no longer has is over at once, as in Prometheus.
+		target := labels.FromMap(page.Labels).Hash()
+		for key := range before[target] {
+			if !here[key] {
+				series := &all[places[key]]
+				series.Floats = append(series.Floats, promql.FPoint{T: at, F: math.Float64frombits(value.StaleNaN)})
+			}
+		}
+		before[target] = here
 	}
 	sort.Slice(all, func(one, other int) bool { return labels.Compare(all[one].Metric, all[other].Metric) < 0 })
 	return all, nil
@@ -285,6 +336,9 @@ func read(in input) ([]promql.Series, error) {
 // scrape parses a page as Prometheus does. Labels of the target are added where the page does not have them
 // (honor_labels).
 func scrape(page page, add func(labels.Labels, float64)) error {
+	if page.Text == "" {
+		return nil
+	}
 	parse, err := textparse.New([]byte(page.Text), "application/openmetrics-text; version=1.0.0",
 		labels.NewSymbolTable(), textparse.ParserOptions{})
 	if err != nil {

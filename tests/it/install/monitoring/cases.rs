@@ -1,12 +1,13 @@
 //! For each alert, what there is when it fires, in the notation of promtool.
 
+use industrydata_testbed::prometheus::Case;
 use serde_json::Value;
 
 /// A case in which one alert fires.
 pub struct AlertCase {
     pub alert: &'static str,
     /// When it fires at the latest.
-    pub minutes: i64,
+    minutes: i64,
     /// Metrics without their prefix, with their values each minute.
     metrics: &'static [&'static str],
 }
@@ -19,7 +20,22 @@ const CALM: [&str; 3] = [
 ];
 
 impl AlertCase {
-    pub fn series(&self) -> Vec<String> {
+    /// The time of the last evaluation, in seconds.
+    pub fn end(&self) -> i64 {
+        self.minutes * 60
+    }
+
+    /// The case as Prometheus evaluates it.
+    pub fn with(&self, rules: &[Value]) -> Case {
+        Case {
+            rules: rules.to_vec(),
+            series: self.series(),
+            until: self.end(),
+            ..Case::default()
+        }
+    }
+
+    fn series(&self) -> Vec<String> {
         let is_about = |one: &&&str| {
             let name = one.split('{').next().unwrap_or_default();
             let mut own = self.metrics.iter();
@@ -57,7 +73,18 @@ fn of_the_operator() -> Vec<AlertCase> {
             5,
             &[
                 r#"leader{namespace="industrydata-system",pod="a"} 0x10"#,
+                r#"shards{namespace="industrydata-system",pod="a"} 1x10"#,
                 r#"leader{namespace="another",pod="a"} 1x10"#,
+                r#"shards{namespace="another",pod="a"} 1x10"#,
+            ],
+        ),
+        // No replica can be scraped.
+        case(
+            "NobodyLeads",
+            5,
+            &[
+                r#"leader{namespace="another",pod="a"} 1x10"#,
+                r#"shards{namespace="another",pod="a"} 1x10"#,
             ],
         ),
         // One replica leads, but there are two shards.
