@@ -121,7 +121,8 @@ async fn an_error_that_lasts_for_a_day_is_one_event_one_or_two_writes_and_a_line
 async fn a_change_that_is_refused_for_a_day_is_one_event_and_a_line_an_hour() {
     // From 30 s, the pause doubles up to 30 min, of which a day has 48.
     let with_backoff = 40..=64;
-    // A permission may be granted at any time, and works within a minute: a day has 1571 pauses of 55 s.
+    // A permission may be granted at any time, and works within a minute: a day has 1571 pauses of 55 s. Several resources
+    // of a connection take turns.
     let each_minute = 1440..=1571;
     for (world, reason, attempts) in [
         (
