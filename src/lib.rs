@@ -27,4 +27,5 @@ pub mod runtime;
 pub mod settings;
 pub mod shard;
 pub mod telemetry;
+pub mod traces;
 pub mod watches;

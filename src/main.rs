@@ -5,11 +5,14 @@ use std::io::Write;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use industrydata_operator::ready::ReadinessProbe;
-use industrydata_operator::settings::{Arguments, Settings};
-use industrydata_operator::{api, failpoint, runtime, telemetry};
+use industrydata_operator::settings::{Arguments, LogSettings, Settings};
+use industrydata_operator::telemetry::{self, LogFilter};
+use industrydata_operator::traces::Traces;
+use industrydata_operator::{api, failpoint, runtime};
 use kube::Config;
 use kube::config::KubeConfigOptions;
 use rustix::process::{Resource, Rlimit, setrlimit};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -57,7 +60,20 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     disable_core_dumps()?;
     let _failpoints = failpoint::set_up();
     let settings = Settings::from_arguments(arguments)?;
-    let filter = telemetry::init(settings.log.format, &settings.log.directives)?;
+    let traces = settings.traces();
+    let traces = traces.map(|traces| Traces::start(&traces, Handle::current()));
+    let traces = traces.transpose()?;
+    let LogSettings { format, directives } = &settings.log;
+    let filter = telemetry::init(*format, directives, traces.as_ref())?;
+    let ended = operate(settings, filter).await;
+    if let Some(traces) = traces {
+        traces.end();
+    }
+    ended
+}
+
+/// Runs the operator until a signal stops it, or until it must stop.
+async fn operate(settings: Settings, filter: LogFilter) -> anyhow::Result<()> {
     let config = cluster(settings.context.clone()).await?;
     let shutdown = CancellationToken::new();
     let running = runtime::run(settings, config, Some(filter), shutdown.clone());

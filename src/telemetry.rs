@@ -11,7 +11,7 @@ use std::{
 use clap::ValueEnum;
 use thiserror::Error;
 use tracing::{
-    Dispatch, Level, Metadata,
+    Dispatch, Level, Metadata, Subscriber,
     dispatcher::{self, SetGlobalDefaultError},
 };
 use tracing_subscriber::{
@@ -19,9 +19,11 @@ use tracing_subscriber::{
     filter::{FilterExt, ParseError, filter_fn},
     fmt::{self, MakeWriter},
     layer::{Layer, SubscriberExt},
-    registry::Registry,
+    registry::{LookupSpan, Registry},
     reload,
 };
+
+use crate::traces::{Traces, is_own};
 
 /// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -93,7 +95,8 @@ impl LogFilter {
     }
 }
 
-/// Sends the logs of the whole process to standard error, and returns their filter.
+/// Sends the logs of the whole process to standard error, and returns their filter. Spans are also sent to the collector
+/// of `traces`, whatever the filter is.
 ///
 /// `directives` are those of [`EnvFilter`], such as `info,kube_client=warn`. Text is coloured on a
 /// terminal, unless `NO_COLOR` is set. Times are UTC.
@@ -101,8 +104,12 @@ impl LogFilter {
 /// # Errors
 ///
 /// [`TelemetryError`] if the directives are invalid, or if the process already has a subscriber.
-pub fn init(format: LogFormat, directives: &str) -> Result<LogFilter, TelemetryError> {
-    let (dispatch, filter) = dispatch(format, directives, io::stderr, has_colours())?;
+pub fn init(
+    format: LogFormat,
+    directives: &str,
+    traces: Option<&Traces>,
+) -> Result<LogFilter, TelemetryError> {
+    let (dispatch, filter) = dispatch(format, directives, traces, io::stderr, has_colours())?;
     dispatcher::set_global_default(dispatch).map_err(TelemetryError::Installed)?;
     log_panics();
     Ok(filter)
@@ -121,11 +128,8 @@ pub fn with_causes(error: &(dyn Error + 'static)) -> String {
 /// * `kube_client::client` logs the whole text of a response that it cannot parse as a warning, and others at debug.
 /// * At trace, libraries may log anything, and their next versions may log more.
 fn is_safe(metadata: &Metadata<'_>) -> bool {
-    let target = metadata.target();
-    if target.split("::").next() == Some(env!("CARGO_CRATE_NAME")) {
-        return true;
-    }
-    target != "kube_client::client" && *metadata.level() <= Level::DEBUG
+    is_own(metadata)
+        || metadata.target() != "kube_client::client" && *metadata.level() <= Level::DEBUG
 }
 
 /// Logs panics in the configured format, without formatted messages, which may contain values of Secrets.
@@ -155,6 +159,7 @@ fn has_colours() -> bool {
 fn dispatch<W>(
     format: LogFormat,
     directives: &str,
+    traces: Option<&Traces>,
     writer: W,
     colours: bool,
 ) -> Result<(Dispatch, LogFilter), TelemetryError>
@@ -170,41 +175,63 @@ where
     let filter = chosen.and(filter_fn(is_safe));
     let registry = Registry::default();
     let dispatch = match format {
-        LogFormat::Text => registry
-            .with(layer.with_ansi(colours).with_filter(filter))
-            .into(),
+        LogFormat::Text => {
+            let layer = layer.with_ansi(colours);
+            beside(traces, registry.with(layer.with_filter(filter)))
+        }
         // The list of spans ends with the current one.
         LogFormat::Json => {
             let layer = layer.json().flatten_event(true).with_current_span(false);
-            registry.with(layer.with_filter(filter)).into()
+            beside(traces, registry.with(layer.with_filter(filter)))
         }
     };
     Ok((dispatch, log_filter))
 }
 
+/// Adds the traces to a log. No layer takes their place without traces: it would have an interest in all spans.
+fn beside<S>(traces: Option<&Traces>, log: S) -> Dispatch
+where
+    S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync + 'static,
+{
+    match traces {
+        None => log.into(),
+        Some(traces) => log.with(traces.layer()).into(),
+    }
+}
+
 /// Returns a filter whose log goes nowhere, and the log, which has to be kept for as long as the filter is used.
 #[cfg(test)]
 pub(crate) fn unread(directives: &str) -> (Dispatch, LogFilter) {
-    dispatch(LogFormat::Text, directives, io::sink, false).unwrap()
+    dispatch(LogFormat::Text, directives, None, io::sink, false).unwrap()
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use tracing::{info, info_span};
+    use tracing::{info, info_span, trace_span};
 
     use super::*;
+    use crate::traces::with_trace_id;
 
     fn logged(format: LogFormat, directives: &str, log: impl FnOnce()) -> String {
         logged_with(format, directives, |_| log())
     }
 
     fn logged_with(format: LogFormat, directives: &str, log: impl FnOnce(&LogFilter)) -> String {
+        logged_beside(None, format, directives, log)
+    }
+
+    fn logged_beside(
+        traces: Option<&Traces>,
+        format: LogFormat,
+        directives: &str,
+        log: impl FnOnce(&LogFilter),
+    ) -> String {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let writer = Shared(lines.clone());
         let make = move || writer.clone();
-        let (dispatch, filter) = dispatch(format, directives, make, false).unwrap();
+        let (dispatch, filter) = dispatch(format, directives, traces, make, false).unwrap();
         dispatcher::with_default(&dispatch, || log(&filter));
         String::from_utf8(lines.lock().unwrap().clone()).unwrap()
     }
@@ -270,6 +297,67 @@ mod tests {
         assert_eq!(line["attempt"], 2);
         assert_eq!(line["level"], "INFO");
         assert_eq!(line["spans"][0]["kind"], "ProvisioningFlow");
+    }
+
+    #[test]
+    fn without_traces_a_span_for_them_alone_costs_nothing() {
+        let span = || trace_span!("request").metadata().unwrap();
+        let metadata = tracing::subscriber::with_default(Registry::default(), span);
+        let is_off = |format, traces| {
+            let (dispatch, _) = dispatch(format, "debug", traces, io::sink, false).unwrap();
+            dispatch.register_callsite(metadata).is_never()
+        };
+        let (traces, _) = Traces::exported();
+        for format in [LogFormat::Text, LogFormat::Json] {
+            assert!(is_off(format, None));
+            assert!(!is_off(format, Some(&traces)));
+        }
+    }
+
+    #[test]
+    fn traces_do_not_depend_on_the_filter_of_the_log() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let (traces, exported) = Traces::exported();
+            let text = logged_beside(Some(&traces), format, "error", |filter| {
+                drop(info_span!("reconcile"));
+                filter.change("off").unwrap();
+                drop(trace_span!("request"));
+                info!("left out");
+            });
+            assert_eq!(exported.names(), ["reconcile", "request"]);
+            assert_eq!(text, "");
+        }
+    }
+
+    #[test]
+    fn a_log_line_within_a_trace_has_its_id_and_no_span_for_traces_alone() {
+        let (traces, exported) = Traces::exported();
+        let text = logged_beside(Some(&traces), LogFormat::Json, "info", |_| {
+            let span = info_span!(
+                "reconcile",
+                resource_name = "north",
+                trace_id = tracing::field::Empty
+            );
+            let _span = with_trace_id(span).entered();
+            let _inner = trace_span!("request").entered();
+            info!("flow created");
+        });
+
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let trace = exported.traces()[0].to_string();
+        let span =
+            serde_json::json!({ "name": "reconcile", "resource_name": "north", "trace_id": trace });
+        assert_eq!(line["spans"], serde_json::json!([span]));
+    }
+
+    #[test]
+    fn without_traces_a_log_line_has_no_trace_id() {
+        let text = logged(LogFormat::Text, "info", || {
+            let span = info_span!("reconcile", trace_id = tracing::field::Empty);
+            let _span = with_trace_id(span).entered();
+            info!("flow created");
+        });
+        assert!(!text.contains("trace_id"), "{text}");
     }
 
     #[test]

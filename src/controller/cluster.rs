@@ -11,10 +11,12 @@ use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tracing::{Instrument, trace_span};
 
 use crate::api::{FINALIZER, annotation};
 use crate::failpoint;
 use crate::plan::{Attempt, Planned};
+use crate::traces::mark_failed;
 
 use super::error::ReconcileError;
 use super::index::namespace;
@@ -183,6 +185,19 @@ async fn send<K: Written>(
     section: &Section,
     operation: &'static str,
 ) -> Result<K, ReconcileError> {
+    let span = trace_span!("patch", otel.kind = "client", operation);
+    let sent = async {
+        let written = patch(client, base, section).await;
+        written.map_err(|error| {
+            let error = failure(operation, base, error);
+            mark_failed(error.class());
+            error
+        })
+    };
+    sent.instrument(span).await
+}
+
+async fn patch<K: Written>(client: &Client, base: &K, section: &Section) -> kube::Result<K> {
     let (api, name) = (api::<K>(client, base), base.name_any());
     let mut metadata = match section {
         Section::Metadata(metadata) => metadata.clone(),
@@ -190,7 +205,7 @@ async fn send<K: Written>(
     };
     metadata["uid"] = json!(base.uid());
     metadata["resourceVersion"] = json!(base.resource_version());
-    let written = match section {
+    match section {
         Section::Metadata(_) => {
             let patch = Patch::Merge(json!({ "metadata": metadata }));
             let params = PatchParams {
@@ -209,8 +224,7 @@ async fn send<K: Written>(
             let params = PatchParams::apply(FIELD_MANAGER).force();
             failpoint::around(api.patch_status(&name, &params, &patch)).await
         }
-    };
-    written.map_err(|error| failure(operation, base, error))
+    }
 }
 
 /// Reads the current resource from the cluster, or returns `None` if it no longer exists.

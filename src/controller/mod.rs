@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use k8s_openapi::jiff::SignedDuration;
 use tokio::time::timeout;
-use tracing::Instrument;
+use tracing::{Instrument, Span, field, info_span, trace_span};
 
 mod access;
 mod cache;
@@ -48,7 +48,9 @@ pub use watch::{DEFINITIONS_MISSING, Scope, Shared, run as run_scope};
 
 use crate::failpoint;
 use crate::metrics::{Component, ReconcileResult};
+use crate::plan::Step;
 use crate::telemetry::with_causes;
+use crate::traces::{mark_failed, with_trace_id};
 
 use managed::Managed;
 use reconciliation::Reconciliation;
@@ -71,17 +73,23 @@ async fn reconcile<K: Managed>(
     context: Arc<Context>,
     turn: Turn,
 ) -> Option<Duration> {
-    let span = tracing::info_span!(
+    let span = with_trace_id(info_span!(
+        parent: None,
         "reconcile",
         kind = K::LABEL.as_str(),
         namespace = resource.namespace(),
-        name = resource.name_any(),
+        // Not `name`: in a JSON line, that is the name of the span.
+        resource_name = resource.name_any(),
         generation = resource.meta().generation,
-    );
+        trace_id = field::Empty,
+    ));
     let reconciled = async {
         match reconcile_unspanned(resource.clone(), &context, &turn).await {
             Ok(pause) => pause,
-            Err(error) => Some(after_error(&*resource, &error, &context)),
+            Err(error) => {
+                mark_failed(error.class());
+                Some(after_error(&*resource, &error, &context))
+            }
         }
     };
     reconciled.instrument(span).await
@@ -114,16 +122,28 @@ async fn run_steps<K: Managed>(
     turn: &Turn,
 ) -> Result<Option<Duration>, ReconcileError> {
     failpoint::panic_in_run();
-    let mut reconciliation = Reconciliation::observe(resource, context, turn).await?;
+    let observed = Reconciliation::observe(resource, context, turn);
+    let mut reconciliation = observed.instrument(trace_span!("observe")).await?;
     for _ in 0..MAX_STEPS {
         let plan = reconciliation.plan();
         let Some(step) = plan.step else {
-            reconciliation.report().await?;
+            let reported = reconciliation.report();
+            reported.instrument(trace_span!("report")).await?;
             return Ok(plan.requeue_after.map(SignedDuration::unsigned_abs));
         };
-        reconciliation.execute(step).await?;
+        let span = span_of(&step);
+        reconciliation.execute(step).instrument(span).await?;
     }
     Err(reconciliation.step_limit())
+}
+
+fn span_of<C>(step: &Step<C>) -> Span {
+    match step {
+        Step::Refresh => trace_span!("list"),
+        Step::Fetch => trace_span!("read"),
+        Step::Resource(_) => trace_span!("write"),
+        Step::Remote(_) => trace_span!("change"),
+    }
 }
 
 /// Handles a failed reconcile: counts it, logs it and returns the pause before the next one.

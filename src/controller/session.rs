@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::Instrument;
+use tracing::{field, info_span};
 
 use crate::api::{GraphConnection, RemoteCount};
 use crate::graph::verdict::Verdict;
@@ -19,6 +19,7 @@ use crate::metrics::Link;
 use crate::plan::credential::ObservedAccess;
 use crate::plan::{resource, retry, secret};
 use crate::poll::Poller;
+use crate::traces::with_trace_id;
 
 use super::access::AccessLog;
 use super::credentials::{Confirmed, Credentials, ReadCredential};
@@ -297,19 +298,23 @@ impl Sessions {
             }
             None => Arc::default(),
         };
-        let poller = Arc::new(Poller::new(client.clone(), interest, move |news| {
+        let (place, name) = (namespace(connection), connection.name_any());
+        // Not in the span of the reconcile that starts the poller, which would last as long.
+        let span = move || {
+            with_trace_id(info_span!(
+                parent: None,
+                "poll",
+                namespace = place,
+                connection = name,
+                trace_id = field::Empty,
+            ))
+        };
+        let poller = Arc::new(Poller::new(client.clone(), span, interest, move |news| {
             notify.tell(&changed, &news);
         }));
         let stop = CancellationToken::new();
         let (running, stopped) = (poller.clone(), stop.clone());
-        let span = tracing::info_span!(
-            "poll",
-            namespace = namespace(connection),
-            connection = connection.name_any(),
-        );
-        (self.spawn)(Box::pin(
-            async move { running.run(stopped).await }.instrument(span),
-        ));
+        (self.spawn)(Box::pin(async move { running.run(stopped).await }));
         let session = Arc::new(Session {
             client,
             poller,

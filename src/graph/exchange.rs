@@ -12,6 +12,7 @@ use tokio::{
     task::block_in_place,
     time::{Instant, timeout_at},
 };
+use tracing::{Instrument, trace_span};
 use url::Url;
 use uuid::Uuid;
 
@@ -21,8 +22,9 @@ use super::{
     body::Body,
     budget::{Budget, Closed, Priority},
     error::Error,
-    failure::{Failure, Refusal, Shape, is_throttling},
+    failure::{ErrorCode, Failure, Refusal, Shape, is_throttling},
     operation::{Observation, Observer, Operation, RequestOutcome},
+    spans,
     token::TokenSource,
     token_cache::AccessToken,
     transport::Transport,
@@ -115,6 +117,18 @@ impl Exchange {
         request: &GraphRequest,
         read: impl FnOnce(Answer) -> Result<T, Failure>,
     ) -> Result<T, Error> {
+        let span = spans::call(request.operation, request.priority);
+        let called = self.call_in_span(request, read).instrument(span.clone());
+        let result = called.await;
+        spans::ended(&span, || outcome(result.as_ref().err()));
+        result
+    }
+
+    async fn call_in_span<T>(
+        &self,
+        request: &GraphRequest,
+        read: impl FnOnce(Answer) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
         let operation = request.operation;
         let admitted = self.admit(request).await;
         let start = Instant::now();
@@ -125,20 +139,28 @@ impl Exchange {
             }
             Err(closed) => Err(Error::closed(operation, closed)),
         };
+        let answered = match &result {
+            Ok(answer) => Answered::of(answer),
+            Err(error) => Answered::by(error),
+        };
         let result = result.and_then(|answer| {
             let size = answer.body.as_ref().map_or(0, |body| body.len());
             let read = apart(size, || read(answer));
             read.map_err(|failure| Error::request(operation, failure))
         });
-        self.report(request, result.as_ref().err(), start.elapsed());
+        self.report(request, &answered, result.as_ref().err(), start.elapsed());
         result
     }
 
     async fn admit(&self, request: &GraphRequest) -> Result<(), Closed> {
         let start = Instant::now();
-        for _ in 0..request.count {
-            self.budget().acquire(request.priority).await?;
-        }
+        let granted = async {
+            for _ in 0..request.count {
+                self.budget().acquire(request.priority).await?;
+            }
+            Ok(())
+        };
+        granted.instrument(trace_span!("budget")).await?;
         (self.observer)(Observation::Admitted {
             priority: request.priority,
             waited: start.elapsed(),
@@ -237,7 +259,15 @@ impl Exchange {
                 .body(body.bytes());
         }
         let intake = self.account.intake();
-        let mut answer = self.transport.send(http, deadline, intake).await;
+        let span = spans::request(
+            request.operation,
+            &request.method,
+            &request.url,
+            Some(request.id),
+        );
+        let sent = self.transport.send(http, deadline, intake);
+        let mut answer = sent.instrument(span.clone()).await;
+        spans::answered(&span, &answer);
         if let Err(Failure::Refused(refusal)) = &mut answer {
             refusal.actor = self.tokens.actor();
         }
@@ -259,18 +289,20 @@ impl Exchange {
 
     /// Logs the request, with the ids that the service's support team asks for, and notifies the
     /// observer. No other code logs requests, except those for a token.
-    fn report(&self, request: &GraphRequest, error: Option<&Error>, duration: Duration) {
-        let outcome = error.map_or(RequestOutcome::Success, |error| {
-            RequestOutcome::Failure(error.verdict().reason)
-        });
-        let refusal = error.and_then(Error::refusal);
-        let request_id = refusal.and_then(|refusal| refusal.request_id.as_ref());
+    fn report(
+        &self,
+        request: &GraphRequest,
+        answered: &Answered,
+        error: Option<&Error>,
+        duration: Duration,
+    ) {
+        let outcome = outcome(error);
         tracing::debug!(
             operation = %request.operation,
             %outcome,
             client_request_id = %request.id,
-            request_id = request_id.map(tracing::field::display),
-            status = refusal.map(|refusal| refusal.status),
+            request_id = answered.request_id.as_ref().map(tracing::field::display),
+            status = answered.status,
             duration_seconds = duration.as_secs_f64(),
             "request finished"
         );
@@ -280,6 +312,35 @@ impl Exchange {
             duration,
         });
     }
+}
+
+/// What the log contains of a response.
+struct Answered {
+    status: Option<u16>,
+    request_id: Option<ErrorCode>,
+}
+
+impl Answered {
+    fn of(answer: &Answer) -> Self {
+        Self {
+            status: Some(answer.status.as_u16()),
+            request_id: answer.headers.request_id.clone(),
+        }
+    }
+
+    fn by(error: &Error) -> Self {
+        let refusal = error.refusal();
+        Self {
+            status: refusal.map(|refusal| refusal.status),
+            request_id: refusal.and_then(|refusal| refusal.request_id.clone()),
+        }
+    }
+}
+
+fn outcome(error: Option<&Error>) -> RequestOutcome {
+    error.map_or(RequestOutcome::Success, |error| {
+        RequestOutcome::Failure(error.verdict().reason)
+    })
 }
 
 /// Calls a function that parses a body. If it is large, the other tasks of the worker go on in another thread meanwhile.

@@ -37,6 +37,7 @@ pub mod model;
 mod operation;
 mod page;
 mod room;
+mod spans;
 mod tenant;
 #[cfg(test)]
 mod testing;
@@ -45,7 +46,7 @@ mod token_cache;
 mod transport;
 pub mod verdict;
 
-pub(crate) use self::transport::ensure_crypto_provider;
+pub(crate) use self::transport::{client_builder, ensure_crypto_provider, is_loopback, trusted};
 pub use self::{
     account::Account,
     body::{FilterDefinition, FlowDefinition, FlowSetDefinition},

@@ -7,19 +7,21 @@
 use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     sync::{OwnedMutexGuard, oneshot},
     time::{Instant, timeout_at},
 };
+use tracing::Instrument;
 
 use super::{
     account::{Account, KnownCredential, TokenState},
-    answer::Answer,
     claims::Granted,
     credential::{Actor, Credential, CredentialError, RefreshToken},
     failure::{Failure, Refusal},
     operation::{Observation, Observer, Operation, RequestOutcome},
+    spans,
     token_cache::{AccessToken, FetchedToken},
     transport::Transport,
 };
@@ -99,10 +101,11 @@ impl TokenSource {
             return self.obtain(state).await;
         };
         let (source, (sender, receiver)) = (self.clone(), oneshot::channel());
-        (given.detach)(Box::pin(async move {
+        let exchange = async move {
             // The caller may have given up.
             drop(sender.send(source.obtain(state).await));
-        }));
+        };
+        (given.detach)(Box::pin(exchange.in_current_span()));
         let obtained = receiver.await;
         obtained.unwrap_or_else(|_| Err(Arc::new(Failure::TimedOut)))
     }
@@ -252,10 +255,13 @@ impl TokenSource {
             form.iter()
                 .map(|(name, value)| (*name, value.expose_secret())),
         );
+        let span = spans::request(Operation::FetchToken, &Method::POST, &url, None);
         let request = self.transport.http().post(url).form(&fields);
         let intake = self.account.intake();
-        let answer: Answer = self.transport.send_small(request, deadline, intake).await?;
-        FetchedToken::read(answer, tenant, self.actor())
+        let sent = self.transport.send_small(request, deadline, intake);
+        let answer = sent.instrument(span.clone()).await;
+        spans::answered(&span, &answer);
+        FetchedToken::read(answer?, tenant, self.actor())
     }
 
     /// Keeps the refresh token that the authority has issued in place of the one that was used. If it cannot be kept,

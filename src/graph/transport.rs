@@ -139,7 +139,8 @@ pub fn check_endpoint(url: &Url) -> Result<(), EndpointError> {
     Ok(())
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Returns whether a URL leads to this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -187,25 +188,14 @@ impl Transport {
             Endpoint::new(settings.authority_endpoint).map_err(TransportError::Authority)?;
         let assertion_audience =
             Endpoint::new(settings.assertion_audience).map_err(TransportError::Audience)?;
-        let mut certificates = certificates(settings.ca_certificates.as_deref())?;
-        if has_no_authorities(&rustls_native_certs::load_native_certs()) {
-            certificates.extend(built_in()?);
-        }
-        ensure_crypto_provider();
+        let trusted = trusted(settings.ca_certificates.as_deref())?;
         let builder = || {
-            let http = reqwest::Client::builder()
-                .redirect(redirect::Policy::none())
-                .retry(retry::never())
-                .referer(false)
+            let http = client_builder(&trusted)
                 .connect_timeout(settings.connect_timeout)
                 .tcp_keepalive(TCP_PROBE_AFTER)
                 .tcp_keepalive_interval(TCP_PROBE_INTERVAL)
                 .tcp_keepalive_retries(TCP_PROBES)
-                // With HTTP/2 all tenants would share one connection: its death would fail all requests, and the
-                // slow ones of one tenant could use up its streams, usually 100, and its flow control window.
-                .http1_only()
-                .user_agent(&settings.user_agent)
-                .tls_certs_merge(certificates.clone());
+                .user_agent(&settings.user_agent);
             if graph.is_loopback() || authority.is_loopback() {
                 // A proxy would receive plain http, and could not reach the loopback of this machine.
                 http.no_proxy()
@@ -322,6 +312,36 @@ impl Transport {
         let body = body.unwrap_or_default();
         Err(Failure::Refused(Refusal::read(status, headers, &body)))
     }
+}
+
+/// Returns a builder of clients that trust these authorities in addition to the system's, follow no redirects and repeat
+/// no requests.
+pub(crate) fn client_builder(trusted: &[reqwest::Certificate]) -> reqwest::ClientBuilder {
+    ensure_crypto_provider();
+    reqwest::Client::builder()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        // With HTTP/2 all tenants would share one connection: its death would fail all requests, and the slow ones of
+        // one tenant could use up its streams, usually 100, and its flow control window.
+        .http1_only()
+        .tls_certs_merge(trusted.to_vec())
+}
+
+/// Returns the authorities to trust in addition to the system's: the given ones (PEM), and Mozilla's if the system has
+/// none.
+///
+/// # Errors
+///
+/// [`TransportError::Certificates`] if the given ones cannot be read.
+pub(crate) fn trusted(
+    ca_certificates: Option<&[u8]>,
+) -> Result<Vec<reqwest::Certificate>, TransportError> {
+    let mut trusted = certificates(ca_certificates)?;
+    if has_no_authorities(&rustls_native_certs::load_native_certs()) {
+        trusted.extend(built_in()?);
+    }
+    Ok(trusted)
 }
 
 fn certificates(pem: Option<&[u8]>) -> Result<Vec<reqwest::Certificate>, TransportError> {

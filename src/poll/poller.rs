@@ -10,6 +10,7 @@ use futures::{FutureExt, StreamExt};
 use k8s_openapi::jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use crate::failpoint;
 use crate::graph::model::{Flow, FlowSet, FlowSetId, FlowType};
@@ -99,15 +100,17 @@ pub struct Poller {
     /// When the last list of sets that was reported was requested.
     reported: Mutex<Option<Instant>>,
     polled: Mutex<Option<Polled>>,
+    span: Box<dyn Fn() -> Span + Send + Sync>,
     interest: Box<dyn Fn() -> Arc<Interest> + Send + Sync>,
     tell: Box<dyn Fn(News) + Send + Sync>,
 }
 
 impl Poller {
-    /// Creates a poller that polls the collections from `interest` and reports changes to `tell`. It polls while
-    /// [`run`](Self::run) is running; lists on demand work at any time.
+    /// Creates a poller that polls the collections from `interest`, each time within a `span`, and reports changes to
+    /// `tell`. It polls while [`run`](Self::run) is running; lists on demand work at any time.
     pub fn new(
         client: Client,
+        span: impl Fn() -> Span + Send + Sync + 'static,
         interest: impl Fn() -> Arc<Interest> + Send + Sync + 'static,
         tell: impl Fn(News) + Send + Sync + 'static,
     ) -> Self {
@@ -120,6 +123,7 @@ impl Poller {
             rescheduled: AtomicBool::new(true),
             reported: Mutex::default(),
             polled: Mutex::default(),
+            span: Box::new(span),
             interest: Box::new(interest),
             tell: Box::new(tell),
         }
@@ -154,7 +158,7 @@ impl Poller {
         if is_new || is_rescheduled || schedule.due.is_some_and(|due| due <= Instant::now()) {
             // If the poll panics, the next round polls again.
             schedule.due = Some(Instant::now());
-            self.poll(&interest).await;
+            self.poll(&interest).instrument((self.span)()).await;
             schedule.due = self.next_due(&interest);
             self.note(&interest);
         }

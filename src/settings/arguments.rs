@@ -286,6 +286,18 @@ pub struct Arguments {
         help_heading = "Operation"
     )]
     pub log_level: String,
+
+    /// URL of an OpenTelemetry collector to which traces are sent (OTLP over HTTP), such as
+    /// `http://otel-collector.monitoring:4318`. Must use http or https, and have no query. Without it, there are no
+    /// traces. They contain names of resources and ids of requests, but neither secrets nor bodies
+    #[arg(
+        long,
+        value_name = "URL",
+        value_parser = url,
+        env = "INDUSTRYDATA_OPERATOR_OTLP_ENDPOINT",
+        help_heading = "Operation"
+    )]
+    pub otlp_endpoint: Option<Url>,
 }
 
 /// Why a value cannot be parsed. Clap adds the flag and the value.

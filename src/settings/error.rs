@@ -22,6 +22,15 @@ pub enum SettingsError {
         #[source]
         source: EndpointError,
     },
+    /// The URL cannot be that of a collector.
+    #[error(
+        "--otlp-endpoint `{url}` cannot be used; expected http or https, without a user name, a query or a fragment, \
+         such as `http://otel-collector.monitoring:4318`"
+    )]
+    Collector {
+        /// Its value, without a password.
+        url: Url,
+    },
     /// The file with certificates cannot be read.
     #[error("failed to read --ca-file `{}`", path.display())]
     ReadCaFile {

@@ -33,6 +33,7 @@ use crate::{
     plan::Limits,
     shard::ShardCount,
     telemetry::LogFormat,
+    traces::TraceSettings,
 };
 
 const USER_AGENT: &str = concat!("industrydata-operator/", env!("CARGO_PKG_VERSION"));
@@ -87,6 +88,8 @@ pub struct Settings {
     pub shutdown_grace: Duration,
     /// Log settings.
     pub log: LogSettings,
+    /// The OpenTelemetry collector to which traces are sent, or `None` for no traces.
+    pub otlp_endpoint: Option<Url>,
 }
 
 /// The namespaces to watch.
@@ -139,6 +142,7 @@ impl Settings {
             shutdown_grace,
             log_format,
             log_level,
+            otlp_endpoint,
         } = arguments;
         check_request_timeout(request_timeout)?;
         check_relist_interval(relist_interval)?;
@@ -174,6 +178,7 @@ impl Settings {
                 format: log_format,
                 directives: log_level,
             },
+            otlp_endpoint: otlp_endpoint.map(collector).transpose()?,
         })
     }
 
@@ -192,6 +197,17 @@ impl Settings {
         }
     }
 
+    /// Returns where traces are sent, or `None` for no traces.
+    #[must_use]
+    pub fn traces(&self) -> Option<TraceSettings> {
+        let endpoint = self.otlp_endpoint.clone()?;
+        Some(TraceSettings {
+            endpoint,
+            ca_certificates: self.ca_certificates.clone(),
+            user_agent: USER_AGENT.to_owned(),
+        })
+    }
+
     /// Returns the durations on which the protocols depend.
     #[must_use]
     pub fn limits(&self) -> Limits {
@@ -204,15 +220,31 @@ impl Settings {
     }
 }
 
-fn endpoint(flag: &'static str, mut url: Url) -> Result<Url, SettingsError> {
+fn endpoint(flag: &'static str, url: Url) -> Result<Url, SettingsError> {
     match check_endpoint(&url) {
         Ok(()) => Ok(url),
         Err(source) => {
-            // This fails only for URLs that cannot contain a password.
-            let _ = url.set_password(None);
+            let url = without_password(url);
             Err(SettingsError::Endpoint { flag, url, source })
         }
     }
+}
+
+/// Checks the URL of a collector, which may be reached over http: traces contain no secret.
+fn collector(url: Url) -> Result<Url, SettingsError> {
+    let is_web = ["http", "https"].contains(&url.scheme()) && url.has_host();
+    let is_anonymous = url.username().is_empty() && url.password().is_none();
+    if is_web && is_anonymous && url.query().is_none() && url.fragment().is_none() {
+        return Ok(url);
+    }
+    let url = without_password(url);
+    Err(SettingsError::Collector { url })
+}
+
+fn without_password(mut url: Url) -> Url {
+    // This fails only for URLs that cannot contain a password.
+    let _ = url.set_password(None);
+    url
 }
 
 fn certificates(path: PathBuf) -> Result<Vec<u8>, SettingsError> {

@@ -58,6 +58,7 @@ fn the_defaults_are_usable() {
     assert_eq!(settings.shutdown_grace, Duration::from_secs(20));
     assert_eq!(settings.log.format, LogFormat::Text);
     assert_eq!(settings.log.directives, "info");
+    assert!(settings.traces().is_none());
     let lease = settings.lease.unwrap();
     assert_eq!(lease.name, "industrydata-operator");
     assert_eq!(lease.duration, Duration::from_secs(20));
@@ -86,6 +87,7 @@ fn every_flag_counts() {
         "--shutdown-grace=0s",
         "--log-format=json",
         "--log-level=debug",
+        "--otlp-endpoint=http://collector.monitoring:4318/base",
     ])
     .unwrap();
 
@@ -107,6 +109,10 @@ fn every_flag_counts() {
     assert_eq!(settings.shutdown_grace, Duration::ZERO);
     assert_eq!(settings.log.format, LogFormat::Json);
     assert_eq!(settings.log.directives, "debug");
+    assert_eq!(
+        settings.otlp_endpoint.unwrap().as_str(),
+        "http://collector.monitoring:4318/base"
+    );
     let lease = settings.lease.unwrap();
     assert_eq!((&*lease.namespace, &*lease.name), ("system", "leader"));
     assert_eq!(lease.duration, Duration::from_mins(1));
@@ -120,7 +126,7 @@ fn every_flag_has_a_variable_of_its_name() {
         .get_arguments()
         .filter(|flag| flag.get_long() != Some("help"))
         .collect();
-    assert_eq!(flags.len(), 23);
+    assert_eq!(flags.len(), 24);
 
     for flag in flags {
         let name = flag.get_long().unwrap().replace('-', "_").to_uppercase();
@@ -222,6 +228,27 @@ fn endpoints_must_be_safe() {
         ),
     ] {
         assert_eq!(refusal(&flags), message);
+    }
+}
+
+#[test]
+fn a_collector_is_reached_by_http_without_secrets_in_its_url() {
+    for url in ["http://collector:4318", "https://collector/base"] {
+        let settings = settings(&[&format!("--otlp-endpoint={url}")]).unwrap();
+        assert!(settings.traces().is_some(), "{url}");
+    }
+    for (url, shown) in [
+        ("grpc://collector:4317", "grpc://collector:4317"),
+        ("http://user:hunter2@collector/", "http://user@collector/"),
+        ("http://collector/?key=1", "http://collector/?key=1"),
+    ] {
+        assert_eq!(
+            refusal(&[&format!("--otlp-endpoint={url}")]),
+            format!(
+                "--otlp-endpoint `{shown}` cannot be used; expected http or https, without a user name, a query or a \
+                 fragment, such as `http://otel-collector.monitoring:4318`"
+            )
+        );
     }
 }
 

@@ -9,6 +9,8 @@ mod client;
 #[cfg(test)]
 mod cluster_faults;
 #[cfg(test)]
+mod collector;
+#[cfg(test)]
 mod conditions;
 #[cfg(test)]
 mod counts;
@@ -68,6 +70,8 @@ mod sweeps;
 mod test_env;
 #[cfg(test)]
 mod times;
+#[cfg(test)]
+mod traces;
 #[cfg(test)]
 mod tree;
 #[cfg(test)]

@@ -18,6 +18,7 @@ use industrydata_simulator::{
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::client::{SECRET, client};
 
@@ -57,7 +58,12 @@ impl Tenant {
         Self {
             simulator,
             sets,
-            poller: Arc::new(Poller::new(client, move || interest.clone(), tell)),
+            poller: Arc::new(Poller::new(
+                client,
+                Span::none,
+                move || interest.clone(),
+                tell,
+            )),
             news,
             stop: CancellationToken::new(),
         }

@@ -43,20 +43,25 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $total }}
 {{- end }}
 
-{{- /* Ports of the proxies, as JSON: of the values, or of the proxies' URLs. Empty without a proxy. */}}
-{{- define "industrydata-operator.proxyPorts" -}}
-{{- $proxies := list }}
-{{- range list .Values.proxy.https .Values.proxy.http }}
-{{- with . }}
-{{- $port := regexFind ":[0-9]+/?$" . | trimPrefix ":" | trimSuffix "/" }}
-{{- $proxies = append $proxies ($port | default (hasPrefix "https:" . | ternary "443" "80") | int) }}
+{{- /* Port of a URL, also if it is the default one of the scheme. */}}
+{{- define "industrydata-operator.port" -}}
+{{- $port := regexFind "^https?://[^/]*" . | regexFind ":[0-9]+$" | trimPrefix ":" }}
+{{- $port | default (hasPrefix "https:" . | ternary "443" "80") }}
 {{- end }}
+
+{{- /* Ports of peers that have URLs, as JSON: of the values, or of the URLs. Empty for a peer without a URL. */}}
+{{- define "industrydata-operator.derivedPorts" -}}
+{{- $derived := dict }}
+{{- $egress := .Values.networkPolicy.egress }}
+{{- range $peers, $urls := dict "proxy" (list .Values.proxy.https .Values.proxy.http) "collector" (list .Values.traces.endpoint) }}
+{{- $ports := list }}
+{{- range compact $urls }}
+{{- $ports = append $ports (include "industrydata-operator.port" . | int) }}
 {{- end }}
-{{- $ports := .Values.networkPolicy.egress.proxy.ports }}
-{{- if or (not $proxies) (not $ports) }}
-{{- $ports = uniq $proxies }}
+{{- $own := (get $egress $peers).ports }}
+{{- $_ := set $derived $peers (and $ports $own | not | ternary (uniq $ports) $own) }}
 {{- end }}
-{{- toJson $ports }}
+{{- toJson $derived }}
 {{- end }}
 
 {{- /* What would only show when the operator has been installed, or never. */}}
@@ -94,7 +99,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- range $policy.egress.graph.ports }}
 {{- $graph = append $graph (int .) }}
 {{- end }}
-{{- $ports := dict "apiServer" $policy.egress.apiServer.ports "proxy" (include "industrydata-operator.proxyPorts" . | fromJsonArray) }}
+{{- $ports := include "industrydata-operator.derivedPorts" . | fromJson | merge (dict "apiServer" $policy.egress.apiServer.ports) }}
 {{- range $name, $ports := $policy.enabled | ternary $ports dict }}
 {{- range $port := $ports }}
 {{- range (get $policy.egress $name).to }}

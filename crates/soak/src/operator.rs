@@ -19,7 +19,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     });
     let _failpoints = failpoint::set_up();
     let settings = Settings::from_arguments(arguments)?;
-    telemetry::init(settings.log.format, &settings.log.directives)?;
+    telemetry::init(settings.log.format, &settings.log.directives, None)?;
     let config = Config::infer()
         .await
         .context("failed to find the cluster")?;

@@ -47,6 +47,10 @@ pub enum Tool {
     /// Judges bundles for the Operator Lifecycle Manager:
     /// [operator-verify](https://github.com/operator-framework/api). It reports problems and never fails.
     OperatorVerify,
+    /// Receives traces, with the receiver of the
+    /// [OpenTelemetry Collector](https://github.com/open-telemetry/opentelemetry-collector); see
+    /// `tools/otlp-collector/main.go`.
+    OtlpCollector,
     /// Evaluates alerts and queries with the parser, engine and templates of
     /// [Prometheus](https://github.com/prometheus/prometheus); see `tools/promql/main.go`. `promtool` itself takes many
     /// times as long to build.
@@ -112,6 +116,7 @@ impl Tool {
                 module!("kustomize-controller", "go.mod", "go.sum")
             }
             Self::OperatorVerify => module!("operator-verify", "go.mod", "go.sum"),
+            Self::OtlpCollector => module!("otlp-collector", "go.mod", "go.sum", "main.go"),
             Self::Promql => module!("promql", "go.mod", "go.sum", "main.go"),
             Self::TrivyManifests => Module {
                 experiment: "jsonv2",

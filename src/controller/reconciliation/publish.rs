@@ -22,16 +22,21 @@ impl<K: Managed> Reconciliation<'_, K> {
     /// Adds the id of the request that failed, if this is about one: for a case with Microsoft's support. A status does not
     /// contain it, because it differs each time.
     fn with_request_id(&self, mut event: Event) -> Event {
+        if let Some(id) = self.failed_request(event.reason.as_str()) {
+            event.message.extend([" (request-id ", id, ")"]);
+        }
+        event
+    }
+
+    /// Returns the id that the service gave the request that failed for this reason, or `None` if there is none.
+    fn failed_request(&self, reason: &str) -> Option<&str> {
         let list = match &self.input.collection {
             Some(Read::Unknown(unreadable)) => Some(&unreadable.verdict),
             _ => None,
         };
-        let is_cause = |verdict: &&Verdict| verdict.reason.as_str() == event.reason.as_str();
+        let is_cause = |verdict: &&Verdict| verdict.reason.as_str() == reason;
         let failure = self.failure.as_ref().into_iter().chain(list).find(is_cause);
-        if let Some(id) = failure.and_then(|failure| failure.request_id.as_ref()) {
-            event.message.extend([" (request-id ", id, ")"]);
-        }
-        event
+        failure?.request_id.as_deref()
     }
 
     /// Logs a problem of the resource when it begins, changes, lasts or ends.
@@ -44,7 +49,14 @@ impl<K: Managed> Reconciliation<'_, K> {
                     reason, message, ..
                 } = trouble;
                 if let Some(count) = log.failed(reason) {
-                    tracing::warn!(reason, message, count, "resource needs attention");
+                    let request_id = self.failed_request(reason);
+                    tracing::warn!(
+                        reason,
+                        message,
+                        request_id,
+                        count,
+                        "resource needs attention"
+                    );
                 }
             }
             None => {

@@ -78,6 +78,10 @@ async fn wrong_values_are_refused_with_a_message_that_names_them() {
             "graph.endpoint is http://a: tokens and secrets",
         ),
         (
+            json!({ "traces": { "endpoint": "collector:4318" } }),
+            "'/traces/endpoint': 'collector:4318' does not match",
+        ),
+        (
             json!({ "graph": { "visibilityWindow": "40s" } }),
             "graph.visibilityWindow is 40s: it has to be more than",
         ),

@@ -119,6 +119,7 @@ fn everything() -> Value {
         "deletionGuard": { "enabled": true },
         "ca": { "secretName": "authorities" },
         "proxy": { "https": "http://proxy.example.com:3128", "no": "10.0.0.0/8" },
+        "traces": { "endpoint": "http://collector.monitoring:4318" },
         "extraArgs": ["--lease-namespace=industrydata-system"],
         "extraEnv": [{ "name": "RUST_BACKTRACE", "value": "1" }],
         "extraVolumes": [{ "name": "more", "emptyDir": {} }],

@@ -138,6 +138,8 @@ fn is_reached_from(policy: &Value, peer: &Peer) -> bool {
     allows(&policy["ingress"], "from", peer, "TCP", &json!("http"))
 }
 
+const COLLECTOR: &str = "http://collector.monitoring:4318";
+
 /// Values with which installations differ in what they reach.
 fn installations() -> Vec<Value> {
     let api_server = json!({ "to": [{ "ipBlock": { "cidr": "10.0.0.5/32" } }], "ports": [443] });
@@ -146,6 +148,7 @@ fn installations() -> Vec<Value> {
         json!({ "proxy": { "https": "http://proxy.example.com:3128" } }),
         json!({ "proxy": { "https": "http://proxy.example.com" } }),
         json!({ "networkPolicy": { "egress": { "apiServer": api_server } } }),
+        json!({ "traces": { "endpoint": COLLECTOR } }),
     ]
 }
 
@@ -170,7 +173,7 @@ async fn no_rule_undoes_the_exceptions_of_another() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_server_and_the_proxy_are_reached_where_they_are() {
-    let [defaults, proxy, port_80, private] = installations().try_into().unwrap();
+    let [defaults, proxy, port_80, private, _] = installations().try_into().unwrap();
     let defaults = policy(&defaults).await;
     for address in PRIVATE.iter().chain(&PUBLIC) {
         assert!(reaches(&defaults, address, 6443), "{address}");
@@ -184,6 +187,31 @@ async fn the_api_server_and_the_proxy_are_reached_where_they_are() {
     assert!(reaches(&private, "10.0.0.5", 443));
     assert!(!reaches(&private, "10.0.0.6", 443));
     assert!(!reaches(&private, "10.0.0.5", 6443));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_collector_of_traces_is_reached_in_the_cluster_and_only_if_there_is_one() {
+    let pod = Peer::pod("monitoring", json!({ "app": "collector" }));
+    let reached =
+        |policy: &Value, port: u16| allows(&policy["egress"], "to", &pod, "TCP", &json!(port));
+    assert!(!reached(&policy(&json!({})).await, 4318));
+    let traces = |endpoint: &str| json!({ "traces": { "endpoint": endpoint } });
+    for (endpoint, port) in [
+        (COLLECTOR, 4318),
+        ("https://collector.monitoring/base", 443),
+        ("http://[fd00::1]", 80),
+    ] {
+        let policy = policy(&traces(endpoint)).await;
+        assert!(reached(&policy, port), "{endpoint}");
+        assert!(!reached(&policy, 9090), "{endpoint}");
+        assert!(!reaches(&policy, "10.0.0.7", port), "{endpoint}");
+    }
+    let mut elsewhere = traces(COLLECTOR);
+    let to = json!([{ "ipBlock": { "cidr": "10.0.0.7/32" } }]);
+    elsewhere["networkPolicy"]["egress"]["collector"] = json!({ "to": to, "ports": [8318] });
+    let elsewhere = policy(&elsewhere).await;
+    assert!(reaches(&elsewhere, "10.0.0.7", 8318));
+    assert!(!reached(&elsewhere, 4318));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,6 +276,11 @@ async fn what_would_open_the_private_addresses_is_refused() {
         (
             json!({ "proxy": { "https": "https://proxy.example.com" } }),
             "Set networkPolicy.egress.proxy.to to the addresses that are meant",
+        ),
+        (
+            json!({ "traces": { "endpoint": "https://collector.example.com" },
+                "networkPolicy": { "egress": { "collector": { "to": [{ "ipBlock": { "cidr": "0.0.0.0/0" } }] } } } }),
+            "Set networkPolicy.egress.collector.to to the addresses that are meant",
         ),
         (
             json!({ "serviceMonitor": { "enabled": true } }),

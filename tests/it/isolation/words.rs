@@ -4,6 +4,7 @@ use industrydata_operator::api::OutboundProvisioningFlowSet;
 use industrydata_simulator::{Effect, Operation, Quirk, Rule};
 use serde_json::json;
 
+use crate::collector::Collector;
 use crate::conditions::{advice, ready, stalled};
 use crate::faults::{open, prepare, with_pairs};
 use crate::manifests::{connection, flow, security, set};
@@ -69,7 +70,9 @@ async fn ten_thousand_sets_of_one_name_make_a_message_of_ten() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_looks_like_a_secret_is_shown_nowhere_whatever_it_is_called() {
     let env = prepare("words-secrets").await;
-    let program = Launch::on(&env).start().await;
+    let collector = Collector::start().await;
+    let launch = Launch::on(&env).flag("--otlp-endpoint", collector.url());
+    let program = launch.start().await;
     env.apply_all([connection(), set("north")]).await;
     let spec = json!({ "securityGroup": security(), "driftPolicy": "Report" });
     env.apply_ready(flow("groups", &spec)).await;
@@ -108,10 +111,13 @@ async fn what_looks_like_a_secret_is_shown_nowhere_whatever_it_is_called() {
         .await
         .unwrap();
     let (_, metrics) = program.get("/metrics").await;
-    for text in [shown, metrics, program.log()] {
+    let log = program.log();
+    program.stop().await;
+    let traces = collector.text();
+    assert!(traces.contains("reconcile"), "{traces}");
+    for text in [shown, metrics, log, traces] {
         for secret in ["canary-", "74656001"] {
             assert!(!text.contains(secret), "{secret} in {text}");
         }
     }
-    program.stop().await;
 }

@@ -60,6 +60,7 @@ pages! {
     the_guide_to_upgrades_does_what_it_says: Installed, "docs/guides/upgrade.md";
     the_guide_to_uninstalling_does_what_it_says: Installed, "docs/guides/uninstall.md";
     the_page_on_troubleshooting_does_what_it_says: Samples, "docs/operations/troubleshooting.md";
+    the_page_on_traces_does_what_it_says: Installed, "docs/operations/traces.md";
 }
 
 async fn follow(name: &str, path: &str, given: Given) {
