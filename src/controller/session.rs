@@ -37,7 +37,7 @@ mod latest;
 use keys::{AccountKey, Identity, account_key, client_id, limits};
 use latest::LatestValues;
 
-/// How long numbers of remote objects are used before they are counted again.
+/// How long it is not tried again to count remote objects, if a list was missing.
 const RECOUNT_AFTER: Duration = Duration::from_secs(1);
 
 /// A client and a poller for one application and credential.
@@ -385,12 +385,17 @@ impl Session {
         self.account.budget().throttled_ago()
     }
 
-    /// Returns the numbers of remote objects, or `None` if a list is missing. They are at most a second old: to count them
-    /// walks all lists, and a connection is reconciled for each set that changes.
+    /// Returns the numbers of remote objects, or `None` if a list is missing.
+    ///
+    /// They are counted once in a poll interval, after which the poller has the connection reconciled: to count them walks
+    /// all lists, and each new number is a write, while a connection is reconciled for each set that changes.
     pub fn remote(&self, index: &Index, connection: &GraphConnection) -> Option<RemoteCount> {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let interval = Duration::from(connection.spec.poll_interval);
+        // Less than an interval, so that no interval is missed because a poll took less time than the one before.
+        let lasts = |count: Option<_>| count.map_or(RECOUNT_AFTER, |_| interval * 9 / 10);
         match *counted {
-            Some((at, count)) if at.elapsed() < RECOUNT_AFTER => count,
+            Some((at, count)) if at.elapsed() < lasts(count) => count,
             _ => {
                 let count = remote::count(&self.poller, index, connection);
                 *counted = Some((Instant::now(), count));
