@@ -9,15 +9,7 @@ use crate::api::Access;
 use crate::graph::verdict::Reason;
 use crate::graph::{Granted, Operation, RequestOutcome};
 use crate::plan::credential::ObservedAccess;
-
-/// Pause between changes that are tried although the last one was refused for lack of a permission: a permission that was
-/// just granted must take effect within a minute. This pause and the 50 s after which the client renews a token that was
-/// refused with 403 ensure that: 55 s after a refusal, the token is always old enough, even where the status has truncated
-/// the pause by a second.
-const RETRY_INTERVAL: Duration = Duration::from_secs(55);
-
-/// The longest pause of a resource whose change was refused.
-const MAX_PAUSE: Duration = Duration::from_hours(1);
+use crate::plan::retry::{MAX_PAUSE, PERMISSION_PAUSE};
 
 /// What responses have shown so far.
 #[derive(Default)]
@@ -69,7 +61,7 @@ impl AccessLog {
             && shown
                 .grants
                 .1
-                .is_none_or(|last| now - last >= RETRY_INTERVAL);
+                .is_none_or(|last| now - last >= PERMISSION_PAUSE.unsigned_abs());
         if is_grant {
             shown.grants = (before.grants.0.saturating_add(1), Some(now));
             shown.last_retry = None;
@@ -93,7 +85,7 @@ impl AccessLog {
     pub fn retry_after(&self, now: Instant) -> Duration {
         let mut shown = self.lock();
         let last = shown.last_retry.map_or(now, |last| last.max(now));
-        let next = (last + RETRY_INTERVAL).min(now + MAX_PAUSE);
+        let next = (last + PERMISSION_PAUSE.unsigned_abs()).min(now + MAX_PAUSE.unsigned_abs());
         shown.last_retry = Some(next);
         next - now
     }

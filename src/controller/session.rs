@@ -26,7 +26,7 @@ use super::credentials::{Confirmed, Credentials, ReadCredential};
 use super::error::Unavailable;
 use super::index::{Index, Name, namespace};
 use super::interest::LatestInterest;
-use super::remote;
+use super::remote::RemoteCounter;
 use super::triggers::Triggers;
 use super::turns::Turn;
 
@@ -36,9 +36,6 @@ mod latest;
 
 use keys::{AccountKey, Identity, account_key, client_id, limits};
 use latest::LatestValues;
-
-/// How long it is not tried again to count remote objects, if a list was missing.
-const RECOUNT_AFTER: Duration = Duration::from_secs(1);
 
 /// A client and a poller for one application and credential.
 pub struct Session {
@@ -55,8 +52,7 @@ pub struct Session {
     /// When its credential was last seen in the cluster.
     seen: Arc<Mutex<Instant>>,
     account: Account,
-    /// When the remote objects were last counted, and their numbers.
-    counted: Mutex<Option<(Instant, Option<RemoteCount>)>>,
+    counter: RemoteCounter,
     _stop: DropGuard,
 }
 
@@ -324,7 +320,7 @@ impl Sessions {
             number,
             seen,
             account,
-            counted: Mutex::default(),
+            counter: RemoteCounter::default(),
             _stop: stop.drop_guard(),
         });
         self.latest.set(connection, &session);
@@ -386,22 +382,8 @@ impl Session {
     }
 
     /// Returns the numbers of remote objects, or `None` if a list is missing.
-    ///
-    /// They are counted once in a poll interval, after which the poller has the connection reconciled: to count them walks
-    /// all lists, and each new number is a write, while a connection is reconciled for each set that changes.
     pub fn remote(&self, index: &Index, connection: &GraphConnection) -> Option<RemoteCount> {
-        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        let interval = Duration::from(connection.spec.poll_interval);
-        // Less than an interval, so that no interval is missed because a poll took less time than the one before.
-        let lasts = |count: Option<_>| count.map_or(RECOUNT_AFTER, |_| interval * 9 / 10);
-        match *counted {
-            Some((at, count)) if at.elapsed() < lasts(count) => count,
-            _ => {
-                let count = remote::count(&self.poller, index, connection);
-                *counted = Some((Instant::now(), count));
-                count
-            }
-        }
+        self.counter.count(&self.poller, index, connection)
     }
 
     fn link(&self, name: Name) -> Link {

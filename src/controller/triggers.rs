@@ -106,8 +106,7 @@ impl Triggers {
             self.metrics.panicked(Component::Poller);
             tracing::error!(%connection, "a round of the poller panicked; this is a bug");
         }
-        let namespace = connection.namespace.as_deref().unwrap_or_default();
-        let Some(connection) = self.index.connection(namespace, &connection.name) else {
+        let Some(connection) = self.connection(connection) else {
             return;
         };
         match news {
@@ -213,16 +212,14 @@ impl Triggers {
 
     /// What the credential of a connection may do has changed.
     pub fn access_changed(&self, connection: &ObjectRef<GraphConnection>) {
-        let namespace = connection.namespace.as_deref().unwrap_or_default();
-        if let Some(connection) = self.index.connection(namespace, &connection.name) {
+        if let Some(connection) = self.connection(connection) {
             self.wake_connection(&connection, TriggerSource::Related);
         }
     }
 
     /// The credential of a connection has obtained a permission that was missing.
     pub fn access_granted(&self, connection: &ObjectRef<GraphConnection>) {
-        let namespace = connection.namespace.as_deref().unwrap_or_default();
-        if let Some(connection) = self.index.connection(namespace, &connection.name) {
+        if let Some(connection) = self.connection(connection) {
             self.wake_users(&connection);
         }
     }
@@ -260,6 +257,11 @@ impl Triggers {
         }
         let relevant = format!("{relevant}/{}", is_deleting(resource));
         seen.insert(uid, relevant.clone()) != Some(relevant)
+    }
+
+    fn connection(&self, named: &ObjectRef<GraphConnection>) -> Option<Arc<GraphConnection>> {
+        let namespace = named.namespace.as_deref().unwrap_or_default();
+        self.index.connection(namespace, &named.name)
     }
 
     fn wake_connection(&self, connection: &GraphConnection, source: TriggerSource) {

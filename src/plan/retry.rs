@@ -12,7 +12,13 @@ use crate::api::Retry;
 use crate::graph::verdict::{Disposition, Verdict};
 
 /// The longest pause, whatever its cause. A service that requests more is asked once an hour, which costs little.
-const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(1);
+pub const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(1);
+
+/// The pause after a change that was refused for lack of a permission, which is that of the connection: its resources take
+/// turns. A permission that was just granted must take effect within a minute. This pause and the 50 s after which the
+/// client renews a token that was refused with 403 ensure that: 55 s after a refusal, the token is always old enough, even
+/// where the status has truncated the pause by a second.
+pub const PERMISSION_PAUSE: SignedDuration = SignedDuration::from_secs(55);
 
 /// Returns the failures so far plus one.
 #[must_use]

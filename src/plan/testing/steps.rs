@@ -2,16 +2,12 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::jiff::SignedDuration;
-
 use crate::api::{FINALIZER, annotation};
 use crate::graph::verdict::{Certainty, Reason, Verdict};
+use crate::plan::retry::PERMISSION_PAUSE;
 use crate::plan::{Action, Input, Outcome, Planned, Read, ResourceStep};
 
 use super::Simulated;
-
-/// Between changes that are tried although the credential lacks a permission.
-const TURN: SignedDuration = SignedDuration::from_secs(55);
 
 /// Applies a write to the resource. `status` is the planned status.
 pub(crate) fn write<K: Simulated>(
@@ -50,7 +46,7 @@ pub(crate) fn hear<K: Simulated>(
         Err(verdict) => {
             // No other resource of the connection takes a turn.
             let is_refusal = verdict.reason == Reason::Forbidden;
-            input.effects.retry_after = is_refusal.then_some(TURN);
+            input.effects.retry_after = is_refusal.then_some(PERMISSION_PAUSE);
             if verdict.certainty == Certainty::NotSent {
                 let unsent = input.effects.used.clone();
                 input.memory.permit = unsent.or(input.memory.permit.take());
