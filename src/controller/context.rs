@@ -16,7 +16,7 @@ use super::cache::ReconcileCache;
 use super::events::Publisher;
 use super::index::Index;
 use super::secrets::Secrets;
-use super::session::Sessions;
+use super::sessions::Sessions;
 use super::turns::Turns;
 
 /// Dependencies of reconciles. There is one for each scope, shared by its three controllers.

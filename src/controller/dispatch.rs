@@ -19,7 +19,7 @@ use super::context::Context;
 use super::managed::Managed;
 use super::reconcile;
 use super::schedule::Schedule;
-use super::session::Spawn;
+use super::sessions::Spawn;
 use super::turns::Queue;
 
 /// Pause after a reconcile that ended without a result, which is a bug.

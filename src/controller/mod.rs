@@ -33,6 +33,7 @@ mod remote;
 mod schedule;
 mod secrets;
 mod session;
+mod sessions;
 #[cfg(test)]
 mod testing;
 mod triggers;
@@ -43,7 +44,7 @@ pub use cluster::FIELD_MANAGER;
 pub use context::Context;
 pub use error::ReconcileError;
 pub use events::Publisher;
-pub use session::Spawn;
+pub use sessions::Spawn;
 pub use watch::{DEFINITIONS_MISSING, Scope, Shared, run as run_scope};
 
 use crate::failpoint;

@@ -1,41 +1,24 @@
-//! Sessions: for each connection, a client with its credential, and a poller.
+//! A session: a client with the credential of a connection, and a poller.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use kube::runtime::reflector::ObjectRef;
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{field, info_span};
+use tokio_util::sync::DropGuard;
 
 use crate::api::{GraphConnection, RemoteCount};
-use crate::graph::verdict::Verdict;
-use crate::graph::{Account, Client, Observer, Transport};
+use crate::graph::{Account, Client};
 use crate::metrics::Link;
 use crate::plan::credential::ObservedAccess;
-use crate::plan::{resource, retry, secret};
+use crate::plan::{resource, retry};
 use crate::poll::Poller;
-use crate::traces::with_trace_id;
 
 use super::access::AccessLog;
-use super::credentials::{Confirmed, Credentials, ReadCredential};
-use super::error::Unavailable;
-use super::index::{Index, Name, namespace};
-use super::interest::LatestInterest;
+use super::credentials::{Confirmed, HeldCredential};
+use super::index::{Index, Name};
 use super::remote::RemoteCounter;
-use super::triggers::Triggers;
-use super::turns::Turn;
-
-mod accounts;
-mod keys;
-mod latest;
-
-use keys::{AccountKey, Identity, account_key, client_id, limits};
-use latest::LatestValues;
 
 /// A client and a poller for one application and credential.
 pub struct Session {
@@ -43,326 +26,37 @@ pub struct Session {
     pub client: Client,
     /// Poller of the service.
     pub poller: Arc<Poller>,
-    identity: Identity,
-    access: Arc<AccessLog>,
+    pub(super) identity: Identity,
+    pub(super) access: Arc<AccessLog>,
     /// When its credential expires, if its content shows that.
-    expiry: Option<Timestamp>,
+    pub(super) expiry: Option<Timestamp>,
     /// Number of this session among those of its connection in this process.
-    number: u32,
+    pub(super) number: u32,
     /// When its credential was last seen in the cluster.
-    seen: Arc<Mutex<Instant>>,
-    account: Account,
-    counter: RemoteCounter,
-    _stop: DropGuard,
+    pub(super) seen: Arc<Mutex<Instant>>,
+    pub(super) account: Account,
+    pub(super) counter: RemoteCounter,
+    pub(super) _stop: DropGuard,
+}
+
+/// Identity of a session. A change of the Secret's labels or of the poll interval does not change it.
+pub(super) struct Identity {
+    pub(super) client_id: String,
+    pub(super) credential: HeldCredential,
 }
 
 /// A session, and the fingerprint of its connection and credential, whose change resets backoffs.
 pub type Route = (Arc<Session>, String);
 
-/// A session, and why a new credential cannot be used yet, if there is one.
-pub struct Renewed {
-    /// The session and its fingerprint.
-    pub revision: Route,
-    /// Why the authority did not issue a token for the new credential, or `None` if there is no such credential.
-    pub refused: Option<Verdict>,
-    /// When the credential expires, as far as the spec, the Secret or its content states it.
-    pub expiry: Option<Timestamp>,
-}
-
-/// Spawner of tasks that end with the operator.
-pub type Spawn = Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>;
-
-/// The sessions of all connections, and the accounts that outlive them.
-pub struct Sessions {
-    credentials: Arc<Credentials>,
-    triggers: Triggers,
-    transport: Transport,
-    observer: Observer,
-    spawn: Spawn,
-    slots: Mutex<HashMap<String, Arc<Slot>>>,
-    /// Budgets, tokens and pauses belong to the application and tenant of a connection, not to the resource: they
-    /// survive if the connection is deleted and applied again. Each connection has its own, because each has its own
-    /// limits.
-    accounts: Mutex<HashMap<AccountKey, Account>>,
-    /// For metrics: a slot may be locked for long.
-    latest: LatestValues<Session>,
-}
-
-type Slot = tokio::sync::Mutex<Option<Arc<Session>>>;
-
-impl Sessions {
-    /// Creates a store without sessions.
-    pub fn new(
-        credentials: Arc<Credentials>,
-        triggers: Triggers,
-        transport: Transport,
-        observer: Observer,
-        spawn: Spawn,
-    ) -> Self {
-        Self {
-            credentials,
-            triggers,
-            transport,
-            observer,
-            spawn,
-            slots: Mutex::default(),
-            accounts: Mutex::default(),
-            latest: LatestValues::default(),
-        }
-    }
-
-    /// Returns the existing session of a connection, or opens one, if its credential was in the cluster at most `max_age`
-    /// ago. Only [`renew`](Self::renew) replaces a session after a change of the credential.
-    ///
-    /// # Errors
-    ///
-    /// If the request for the Secret failed, or if a person must fix something.
-    pub async fn open(
-        &self,
-        connection: &GraphConnection,
-        max_age: Duration,
-        turn: &Turn,
-    ) -> Result<Route, Unavailable> {
-        self.confirm(connection, max_age).await?;
-        let slot = self.slot(connection);
-        let mut session = turn.pause(slot.lock()).await;
-        if let Some(open) = session.as_ref() {
-            return Ok(revision(connection, open));
-        }
-        let opened = self.connect(connection).await?;
-        let opened = self.start(connection, opened, 0);
-        *session = Some(opened.clone());
-        Ok(revision(connection, &opened))
-    }
-
-    /// Returns the session of a connection, for its own reconcile. A new credential replaces the previous one as soon
-    /// as the authority issues a token for it; until then, the previous session stays in use, if it works.
-    ///
-    /// # Errors
-    ///
-    /// If the request for the Secret failed, or if a person must fix something.
-    pub async fn renew(
-        &self,
-        connection: &GraphConnection,
-        max_age: Duration,
-        turn: &Turn,
-    ) -> Result<Renewed, Unavailable> {
-        let (session, known) = self.open(connection, max_age, turn).await?;
-        self.limit(connection);
-        // If the authority has refused the credential since it was read, a person may have replaced it.
-        let interval = secret::interval(connection.spec.poll_interval.into());
-        let max_age = refused_for(&session).unwrap_or(interval);
-        let current = self.confirm(connection, max_age).await?;
-        let unchanged = |refused| Renewed {
-            revision: (session.clone(), known.clone()),
-            refused,
-            expiry: current.expiry.or(session.expiry),
-        };
-        if session.identity.is(connection, &current) {
-            return Ok(unchanged(None));
-        }
-        let opened = self.connect(connection).await?;
-        let obtained = turn.pause(Box::pin(opened.client.obtain_token())).await;
-        if let Err(error) = obtained
-            && refused_for(&session).is_none()
-        {
-            return Ok(unchanged(Some(error.verdict())));
-        }
-        let renewed = self.start(connection, opened, session.number + 1);
-        *self.slot(connection).lock().await = Some(renewed.clone());
-        self.triggers.wake_users(connection);
-        Ok(Renewed {
-            revision: revision(connection, &renewed),
-            refused: None,
-            expiry: current.expiry.or(renewed.expiry),
-        })
-    }
-
-    /// Returns the last session of a connection whose credential cannot be used any more, for a deletion. After a while
-    /// it is ended, and the credential forgotten.
-    pub async fn last(&self, connection: &GraphConnection) -> Option<Route> {
-        let slot = self.slot(connection);
-        let mut session = slot.lock().await;
-        if !secret::is_usable_for_deletion(session.as_ref()?.unseen_for()) {
-            *session = None;
-            if let Some(account) = self.accounts().get(&account_key(connection)) {
-                account.forget_credentials();
-            }
-        }
-        Some(revision(connection, session.as_ref()?))
-    }
-
-    /// Returns the traffic of the connections that have a session, for metrics.
-    pub fn links(&self) -> Vec<Link> {
-        let sessions = self.latest.all().into_iter();
-        sessions.map(|(name, session)| session.link(name)).collect()
-    }
-
-    /// Ends the session of a removed connection. A pause that the service has requested is kept, because the connection
-    /// may be applied again immediately.
-    pub fn close(&self, connection: &GraphConnection) {
-        let key = account_key(connection);
-        self.retain_accounts(|other| *other != key);
-
-        let uid = connection.uid().unwrap_or_default();
-        self.slots().remove(&uid);
-    }
-
-    /// Ends the sessions of all connections that a complete list lacks.
-    pub fn sweep(&self, listed: &[Arc<GraphConnection>]) {
-        let keys: HashSet<_> = listed.iter().map(|one| account_key(one)).collect();
-        self.retain_accounts(|key| keys.contains(key));
-
-        let uids: HashSet<_> = listed.iter().filter_map(|one| one.uid()).collect();
-        self.slots().retain(|uid, _| uids.contains(uid));
-    }
-
-    /// Drops the accounts of other connections, unless the service has requested a pause: the connection may be applied
-    /// again immediately.
-    fn retain_accounts(&self, is_used: impl Fn(&AccountKey) -> bool) {
-        self.accounts().retain(|key, account| {
-            if is_used(key) {
-                return true;
-            }
-            account.forget_credentials();
-            !account.budget().closed_for().is_zero()
-        });
-    }
-
-    /// Returns what is in the cluster of the credential, which was read at most `max_age` ago.
-    async fn confirm(
-        &self,
-        connection: &GraphConnection,
-        max_age: Duration,
-    ) -> Result<Confirmed, Unavailable> {
-        let confirmed = self.credentials.confirm(connection, max_age).await;
-        if let Err(Unavailable::Blocked(_)) = &confirmed {
-            // Ends the session, if its time is over.
-            self.last(connection).await;
-        }
-        confirmed
-    }
-
-    /// Creates a client with the current credential in the cluster.
-    async fn connect(&self, connection: &GraphConnection) -> Result<Opened, Unavailable> {
-        let ReadCredential {
-            credential,
-            identity,
-            expiry,
-        } = self.credentials.read(connection).await?;
-        let access = Arc::new(AccessLog::default());
-        let account = self.account(connection)?;
-        let observer = self.observer(connection, &access, account.clone());
-        Ok(Opened {
-            client: Client::new(
-                self.transport.clone(),
-                account.clone(),
-                credential,
-                observer,
-            ),
-            account,
-            identity: Identity {
-                client_id: client_id(connection),
-                credential: identity,
-            },
-            access,
-            expiry,
-        })
-    }
-
-    fn start(&self, connection: &GraphConnection, opened: Opened, number: u32) -> Arc<Session> {
-        let Opened {
-            client,
-            identity,
-            access,
-            expiry,
-            account,
-        } = opened;
-        let reference = ObjectRef::from_obj(connection);
-        let (index, notify) = (self.triggers.index.clone(), self.triggers.clone());
-        let (own, changed) = (reference.clone(), reference);
-        let (credentials, seen) = (
-            self.credentials.clone(),
-            Arc::new(Mutex::new(Instant::now())),
-        );
-        let (last_seen, latest) = (seen.clone(), LatestInterest::default());
-        // Without its credential in the cluster, nothing is polled, and so no token is obtained.
-        let interest = move || match credentials.confirmed(&own) {
-            Some(moment) => {
-                *last_seen.lock().unwrap_or_else(PoisonError::into_inner) = moment;
-                latest.current(&index, &own)
-            }
-            None => Arc::default(),
-        };
-        let (place, name) = (namespace(connection), connection.name_any());
-        // Not in the span of the reconcile that starts the poller, which would last as long.
-        let span = move || {
-            with_trace_id(info_span!(
-                parent: None,
-                "poll",
-                namespace = place,
-                connection = name,
-                trace_id = field::Empty,
-            ))
-        };
-        let poller = Arc::new(Poller::new(client.clone(), span, interest, move |news| {
-            notify.tell(&changed, &news);
-        }));
-        let stop = CancellationToken::new();
-        let (running, stopped) = (poller.clone(), stop.clone());
-        (self.spawn)(Box::pin(async move { running.run(stopped).await }));
-        let session = Arc::new(Session {
-            client,
-            poller,
-            identity,
-            access,
-            expiry,
-            number,
-            seen,
-            account,
-            counter: RemoteCounter::default(),
-            _stop: stop.drop_guard(),
-        });
-        self.latest.set(connection, &session);
-        session
-    }
-
-    /// Returns when the last complete poll through a connection began, or `None` if this process has made none, or is just
-    /// opening the session.
-    pub fn last_poll(&self, connection: &GraphConnection) -> Option<Timestamp> {
-        let slot = self.slot(connection);
-        let session = slot.try_lock().ok()?;
-        session.as_ref()?.poller.last_complete()
-    }
-
-    /// Applies the limits of a connection, whose spec may have changed.
-    fn limit(&self, connection: &GraphConnection) {
-        if let Some(account) = self.accounts().get(&account_key(connection)) {
-            account.budget().set_limits(limits(connection));
-        }
-    }
-
-    fn accounts(&self) -> std::sync::MutexGuard<'_, HashMap<AccountKey, Account>> {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn slot(&self, connection: &GraphConnection) -> Arc<Slot> {
-        let uid = connection.uid().unwrap_or_default();
-        self.slots().entry(uid).or_default().clone()
-    }
-
-    fn slots(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Slot>>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+impl Identity {
+    /// Returns whether a session with this identity is that of the connection and the credential in the cluster.
+    pub(super) fn is(&self, connection: &GraphConnection, confirmed: &Confirmed) -> bool {
+        self.client_id == client_id(connection) && self.credential.is(confirmed)
     }
 }
 
-/// What a session consists of, before it is started.
-struct Opened {
-    client: Client,
-    account: Account,
-    identity: Identity,
-    access: Arc<AccessLog>,
-    expiry: Option<Timestamp>,
+pub(super) fn client_id(connection: &GraphConnection) -> String {
+    connection.spec.client_id.to_ascii_lowercase()
 }
 
 impl Session {
@@ -386,7 +80,8 @@ impl Session {
         self.counter.count(&self.poller, index, connection)
     }
 
-    fn link(&self, name: Name) -> Link {
+    /// Returns the traffic of its connection, for metrics.
+    pub(super) fn link(&self, name: Name) -> Link {
         let budget = self.client.budget();
         Link {
             namespace: name.namespace,
@@ -398,28 +93,28 @@ impl Session {
     }
 
     /// Returns how long ago its credential was last seen in the cluster.
-    fn unseen_for(&self) -> Duration {
+    pub(super) fn unseen_for(&self) -> Duration {
         self.seen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .elapsed()
     }
-}
 
-/// Returns how long ago a poll began for which the authority refused the credential, or `None` if the last one had a
-/// token.
-fn refused_for(session: &Session) -> Option<Duration> {
-    let latest = session.poller.latest_sets()?;
-    let verdict = latest.outcome.as_ref().err()?;
-    verdict
-        .reason
-        .is_of_credential()
-        .then(|| latest.began.elapsed())
+    /// Returns how long ago a poll began for which the authority refused the credential, or `None` if the last one had a
+    /// token.
+    pub(super) fn refused_for(&self) -> Option<Duration> {
+        let latest = self.poller.latest_sets()?;
+        let verdict = latest.outcome.as_ref().err()?;
+        verdict
+            .reason
+            .is_of_credential()
+            .then(|| latest.began.elapsed())
+    }
 }
 
 /// Returns the session with its fingerprint, which is persisted in statuses. The number of the session represents the
 /// credential, because a digest of the credential must not be persisted, and that of the grants its permissions.
-fn revision(connection: &GraphConnection, session: &Arc<Session>) -> Route {
+pub(super) fn revision(connection: &GraphConnection, session: &Arc<Session>) -> Route {
     let uid = connection.uid().unwrap_or_default();
     let generation = resource::generation(connection).to_string();
     let (number, grants) = (
@@ -430,6 +125,3 @@ fn revision(connection: &GraphConnection, session: &Arc<Session>) -> Route {
     let fingerprint = retry::fingerprint(parts.map(String::as_str));
     (session.clone(), fingerprint)
 }
-
-#[cfg(test)]
-mod tests;

@@ -38,7 +38,7 @@ use super::events::Publisher;
 use super::index::{Index, SharedIndex};
 use super::managed::Managed;
 use super::secrets::{MAX_CONCURRENT_READS, Secrets};
-use super::session::{Sessions, Spawn};
+use super::sessions::{Sessions, Spawn};
 use super::triggers::{Queues, Switchboard, Triggers};
 use super::turns::Turns;
 

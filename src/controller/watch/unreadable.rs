@@ -12,7 +12,7 @@ use kube::runtime::watcher;
 use crate::api::event::Occurrence;
 use crate::controller::events::{EventAction, Publisher};
 use crate::controller::managed::Managed;
-use crate::controller::session::Spawn;
+use crate::controller::sessions::Spawn;
 use crate::metrics::Metrics;
 use crate::plan::Event;
 use crate::shard::Shard;

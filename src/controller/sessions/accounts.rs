@@ -1,19 +1,23 @@
-//! Accounts of connections, and what is observed of their requests.
+//! Accounts of connections, their limits, and what is observed of their requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use tokio::time::Instant;
 
 use crate::api::{GraphConnection, reason};
 use crate::controller::access::{AccessLog, AccessNews};
-use crate::graph::{Account, Observation, Observer, Tenant};
+use crate::controller::index::namespace;
+use crate::graph::{Account, DEFAULT_MAX_WAIT, Observation, Observer, RateLimits, Tenant};
 use crate::plan::Blocked;
 use crate::plan::connection::THROTTLE_MEMORY;
 
 use super::Sessions;
-use super::keys::{account_key, limits};
+
+/// Namespace and name of the connection, and tenant and client id in lower case.
+pub(super) type AccountKey = [String; 4];
 
 impl Sessions {
     /// Returns the account of a connection.
@@ -61,5 +65,24 @@ impl Sessions {
                 None => {}
             }
         })
+    }
+}
+
+pub(super) fn account_key(connection: &GraphConnection) -> AccountKey {
+    let spec = &connection.spec;
+    [
+        namespace(connection),
+        connection.name_any(),
+        spec.tenant_id.to_ascii_lowercase(),
+        spec.client_id.to_ascii_lowercase(),
+    ]
+}
+
+pub(super) fn limits(connection: &GraphConnection) -> RateLimits {
+    let budget = &connection.spec.request_budget;
+    RateLimits {
+        per_second: f64::from(budget.per_second),
+        burst: u32::try_from(budget.burst).unwrap_or(1),
+        max_wait: DEFAULT_MAX_WAIT,
     }
 }
