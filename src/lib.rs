@@ -25,6 +25,7 @@ pub mod poll;
 pub mod ready;
 pub mod runtime;
 pub mod settings;
+mod sha256;
 pub mod shard;
 pub mod telemetry;
 pub mod traces;

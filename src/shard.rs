@@ -8,8 +8,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ring::digest::{Context, SHA256};
 use thiserror::Error;
+
+use crate::sha256;
 
 /// Number of shards, from 1 to [`ShardCount::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,16 +131,7 @@ fn number_of(tenant: &str, count: ShardCount) -> u8 {
 ///
 /// Replicas of different versions must agree on it, so it must never change.
 fn weight(tenant: &str, number: u8) -> [u8; 32] {
-    let mut context = Context::new(&SHA256);
-    context.update(&[number]);
-    context.update(tenant.as_bytes());
-    let digest = context.finish();
-    // A SHA-256 digest has 32 bytes, so nothing is left out.
-    let mut weight = [0; 32];
-    for (to, from) in weight.iter_mut().zip(digest.as_ref()) {
-        *to = *from;
-    }
-    weight
+    sha256::of_bytes([&[number], tenant.as_bytes()])
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::{fmt, time::Duration};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use k8s_openapi::jiff::Timestamp;
 use ring::{
-    digest::{SHA256, digest},
     rand::SystemRandom,
     rsa::KeyPair as RsaKeyPair,
     signature::{KeyPair as _, RSA_PSS_SHA256},
@@ -19,6 +18,8 @@ use serde_json::json;
 use thiserror::Error;
 use uuid::Uuid;
 use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::sha256;
 
 /// Maximum size of a PEM file: far more than a chain of certificates needs.
 const MAX_PEM: usize = 64 * 1024;
@@ -95,12 +96,9 @@ impl SigningKey {
             return Err(CertificateError::Mismatch);
         }
         let expiry = Timestamp::from_second(parsed.validity().not_after.timestamp());
-        let mut thumbprint = [0; 32];
-        // A SHA-256 digest has 32 bytes, so this cannot panic.
-        thumbprint.copy_from_slice(digest(&SHA256, &certificate).as_ref());
         Ok(Self {
             key,
-            thumbprint,
+            thumbprint: sha256::of_bytes([certificate.as_ref()]),
             expiry: expiry.unwrap_or(Timestamp::MAX),
             random: SystemRandom::new(),
         })

@@ -3,9 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use futures::future::BoxFuture;
-use ring::digest::{Context, SHA256};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
+
+use crate::sha256;
 
 use super::certificate::SigningKey;
 
@@ -100,29 +101,17 @@ impl Credential {
 
     /// Returns the digest of its content.
     pub(super) fn key(&self) -> CredentialKey {
-        let mut context = Context::new(&SHA256);
-        let mut add = |part: &[u8]| {
-            // The length keeps two parts from being taken for two others with the same text.
-            context.update(&part.len().to_be_bytes());
-            context.update(part);
+        let (content, secret) = match self {
+            Self::ClientSecret(secret) => (secret.expose_secret().as_bytes(), None),
+            Self::Certificate(key) => (key.thumbprint().as_slice(), None),
+            Self::Federated(source) => (source.identity().as_bytes(), None),
+            Self::RefreshToken(it) => (
+                it.token.expose_secret().as_bytes(),
+                it.client_secret.as_ref(),
+            ),
         };
-        add(self.kind().as_bytes());
-        match self {
-            Self::ClientSecret(secret) => add(secret.expose_secret().as_bytes()),
-            Self::Certificate(key) => add(key.thumbprint()),
-            Self::Federated(source) => add(source.identity().as_bytes()),
-            Self::RefreshToken(it) => {
-                add(it.token.expose_secret().as_bytes());
-                let secret = it.client_secret.as_ref();
-                add(secret
-                    .map_or("", |secret| secret.expose_secret())
-                    .as_bytes());
-            }
-        }
-        let mut key = CredentialKey::default();
-        // A SHA-256 digest has 32 bytes, so this cannot panic.
-        key.copy_from_slice(context.finish().as_ref());
-        key
+        let secret = secret.map_or("", |secret| secret.expose_secret());
+        sha256::of_parts([self.kind().as_bytes(), content, secret.as_bytes()])
     }
 
     const fn kind(&self) -> &'static str {

@@ -1,12 +1,12 @@
 //! What is known of a value in a Secret, without the value itself.
 
 use k8s_openapi::jiff::Timestamp;
-use ring::digest::{SHA256, digest};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::api::{SecretKeyReference, reason};
 use crate::controller::object_name::InvalidName;
 use crate::plan::{Blocked, Digest};
+use crate::sha256;
 
 /// Which Secret of a name it is, and its version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,11 +79,7 @@ pub fn misnamed(reference: &SecretKeyReference, error: InvalidName) -> Blocked {
 
 /// Returns the digest of a value.
 pub fn digest_of(text: &SecretString) -> Digest {
-    let hash = digest(&SHA256, text.expose_secret().as_bytes());
-    let mut bytes = [0; 32];
-    // A SHA-256 digest has 32 bytes, so this cannot panic.
-    bytes.copy_from_slice(hash.as_ref());
-    Digest::new(bytes)
+    Digest::new(sha256::of_bytes([text.expose_secret().as_bytes()]))
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ fn an_assertion_is_signed_for_the_authority_and_a_short_time() {
 
     let (header, claims) = (part(header), part(claims));
     assert_eq!(header["alg"], "PS256");
-    let thumbprint = digest(&SHA256, &certificate);
+    let thumbprint = sha256::of_bytes([certificate.as_ref()]);
     let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(thumbprint);
     assert_eq!(header["x5t#S256"], thumbprint);
     assert_eq!(claims["aud"], AUDIENCE);
