@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use industrydata_operator::api::{FINALIZER, ProvisioningFlow, ProvisioningFlowStatus};
-use industrydata_operator::graph::model::{Flow, Listing};
+use industrydata_operator::graph::model::{Flow, KnownProperties, Listing};
 use industrydata_operator::plan::definition::FlowBody;
 use industrydata_operator::plan::flow::FlowRelations;
 use industrydata_operator::plan::poll::ListComparison;
@@ -31,6 +31,8 @@ pub struct Inputs {
     definition: FlowBody,
     remote: Flow,
     page: Vec<Vec<u8>>,
+    /// The properties of the flows in `before` and `after`, which are those of the page.
+    known: KnownProperties,
     before: Vec<Flow>,
     after: Vec<Flow>,
 }
@@ -38,11 +40,12 @@ pub struct Inputs {
 /// A workload: its name, which is also that of its function, and the function.
 pub type Workload = (&'static str, fn(&Inputs));
 
-pub const ALL: [Workload; 5] = [
+pub const ALL: [Workload; 6] = [
     ("plan_of_a_new_flow", plan_of_a_new_flow),
     ("plan_of_a_settled_flow", plan_of_a_settled_flow),
     ("comparison_of_a_flow", comparison_of_a_flow),
     ("parsing_of_a_page", parsing_of_a_page),
+    ("parsing_of_an_unchanged_page", parsing_of_an_unchanged_page),
     ("comparison_of_two_lists", comparison_of_two_lists),
 ];
 
@@ -73,8 +76,14 @@ fn comparison_of_a_flow(inputs: &Inputs) {
 
 #[inline(never)]
 fn parsing_of_a_page(inputs: &Inputs) {
-    let parsed = inputs.page.iter().filter(|item| Flow::parse(item).is_ok());
-    assert_eq!(parsed.count(), PAGE);
+    let parse = |item: &&Vec<u8>| Flow::parse(item, &KnownProperties::default()).is_ok();
+    assert_eq!(inputs.page.iter().filter(parse).count(), PAGE);
+}
+
+#[inline(never)]
+fn parsing_of_an_unchanged_page(inputs: &Inputs) {
+    let parse = |item: &&Vec<u8>| Flow::parse(item, &inputs.known).is_ok();
+    assert_eq!(inputs.page.iter().filter(parse).count(), PAGE);
 }
 
 /// Half of the items have changed, each of which is in the result as it was and as it is.
@@ -91,10 +100,11 @@ impl Inputs {
     pub fn prepare() -> anyhow::Result<Self> {
         let pages = (0..PAGE).map(|number| remote(number, "ready").to_string().into_bytes());
         let page: Vec<Vec<u8>> = pages.collect();
+        let known = KnownProperties::default();
         let flows = |word: &dyn Fn(usize) -> &'static str| {
             let flows = (0..PAGE).map(|number| remote(number, word(number)).to_string());
             flows
-                .map(|json| Flow::parse(json.as_bytes()))
+                .map(|json| Flow::parse(json.as_bytes(), &known))
                 .collect::<Result<Vec<_>, _>>()
         };
         let before = flows(&|_| "notReady")?;
@@ -109,6 +119,7 @@ impl Inputs {
             definition,
             remote: after[0].clone(),
             page,
+            known,
             before,
             after,
         })

@@ -20,6 +20,7 @@ use super::{
     credential::{Credential, CredentialError, CredentialKey},
     failure::Failure,
     intake::Intake,
+    model::KnownProperties,
     room::UsedBytes,
     tenant::Tenant,
     token_cache::TokenCache,
@@ -40,6 +41,7 @@ struct AccountState {
     budget: Budget,
     intake: Intake,
     lists: UsedBytes,
+    properties: KnownProperties,
     /// In order of last use, most recent last.
     credentials: Mutex<Vec<(CredentialKey, Arc<KnownCredential>)>>,
     pause: Mutex<Option<AuthorityPause>>,
@@ -114,6 +116,7 @@ impl Account {
                 budget: Budget::new(limits),
                 intake: Intake::of_account(),
                 lists: UsedBytes::default(),
+                properties: KnownProperties::default(),
                 credentials: Mutex::default(),
                 pause: Mutex::default(),
                 clock_offset: Mutex::default(),
@@ -147,6 +150,11 @@ impl Account {
     /// Returns the lists of the account that are kept.
     pub(super) fn lists(&self) -> &UsedBytes {
         &self.shared.lists
+    }
+
+    /// Returns the properties of flows in the lists of the account.
+    pub(super) fn properties(&self) -> &KnownProperties {
+        &self.shared.properties
     }
 
     /// Returns what is known of a credential.

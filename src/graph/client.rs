@@ -21,7 +21,7 @@ use super::{
     exchange::{Exchange, GraphRequest},
     failure::Failure,
     malformed::Malformed,
-    model::{Flow, FlowId, FlowSet, FlowSetId, Listed, Listing},
+    model::{Flow, FlowId, FlowSet, FlowSetId, KnownProperties, Listed, Listing},
     operation::{Observer, Operation},
     token::TokenSource,
     transport::Transport,
@@ -352,7 +352,7 @@ impl Client {
 fn read_one<T: Listed>(answer: Answer) -> Result<T, Failure> {
     let body = answer.json()?;
     success(&body, [])
-        .and_then(|[]| T::parse(&body))
+        .and_then(|[]| T::parse(&body, &KnownProperties::default()))
         .map_err(Failure::Malformed)
 }
 

@@ -7,6 +7,7 @@
 //! here, and secrets are masked.
 
 mod id;
+mod known;
 mod listing;
 mod mask;
 mod properties;
@@ -19,11 +20,15 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, value::RawValue};
 
 pub use super::room::Room;
-use super::{json, malformed::Malformed};
+use super::{
+    json::{self, FoundMembers},
+    malformed::Malformed,
+};
 use words::{MAX_NAME, MAX_WORD};
 
 pub use self::{
     id::{FlowId, FlowSetId, InvalidId},
+    known::KnownProperties,
     listing::Listing,
     mask::{PASSWORD_MASK, without_masks},
     properties::Properties,
@@ -47,6 +52,15 @@ const FLOW_MEMBERS: [&str; 9] = [
 ];
 
 const FIRST_PROPERTY: usize = 5;
+
+/// Members of a set that are kept.
+const SET_MEMBERS: [&str; 5] = [
+    "id",
+    "displayName",
+    "filter",
+    "createdDateTime",
+    "lastModifiedDateTime",
+];
 
 /// Largest text of the properties of one flow that are kept: about 20 times that of a flow with all role groups and
 /// licences.
@@ -74,8 +88,8 @@ pub(super) trait Listed: Sized {
     /// Id of the item.
     type Id: Clone + Eq + Hash;
 
-    /// Parses an item.
-    fn parse(json: &[u8]) -> Result<Self, Malformed>;
+    /// Parses an item, with properties that are known.
+    fn parse(json: &[u8], known: &KnownProperties) -> Result<Self, Malformed>;
 
     /// Returns the id of the item.
     fn id(&self) -> &Self::Id;
@@ -172,8 +186,8 @@ pub struct Flow {
 impl Listed for Flow {
     type Id = FlowId;
 
-    fn parse(json: &[u8]) -> Result<Self, Malformed> {
-        Self::parse(json)
+    fn parse(json: &[u8], known: &KnownProperties) -> Result<Self, Malformed> {
+        Self::parse(json, known)
     }
 
     fn id(&self) -> &FlowId {
@@ -188,12 +202,13 @@ impl Listed for Flow {
 }
 
 impl Flow {
-    /// Parses a flow from the JSON of a response. A word of an unexpected JSON type counts as missing.
+    /// Parses a flow from the JSON of a response. Properties that are known are not parsed again. A word of an unexpected
+    /// JSON type counts as missing.
     ///
     /// # Errors
     ///
     /// [`Malformed`] if the text is not an object, does not contain a usable id, or is too large.
-    pub fn parse(json: &[u8]) -> Result<Self, Malformed> {
+    pub fn parse(json: &[u8], known: &KnownProperties) -> Result<Self, Malformed> {
         let members = json::members(json, FLOW_MEMBERS)?;
         let [
             flow_type,
@@ -210,7 +225,7 @@ impl Flow {
             created: word(created),
             last_modified: word(last_modified),
             readiness: word(readiness),
-            properties: kept(properties)?,
+            properties: known.get(properties, kept)?,
         })
     }
 
@@ -239,7 +254,7 @@ pub struct FlowSet {
 impl Listed for FlowSet {
     type Id = FlowSetId;
 
-    fn parse(json: &[u8]) -> Result<Self, Malformed> {
+    fn parse(json: &[u8], _: &KnownProperties) -> Result<Self, Malformed> {
         Self::parse(json)
     }
 
@@ -262,16 +277,12 @@ impl FlowSet {
     ///
     /// [`Malformed`] if the text is not an object, does not contain a usable id, or is too large.
     pub fn parse(json: &[u8]) -> Result<Self, Malformed> {
-        let [id, name, filter, created, last_modified] = json::members(
-            json,
-            [
-                "id",
-                "displayName",
-                "filter",
-                "createdDateTime",
-                "lastModifiedDateTime",
-            ],
-        )?;
+        Self::of(json::members(json, SET_MEMBERS)?)
+    }
+
+    /// Returns the set with these values of [`SET_MEMBERS`].
+    fn of(members: FoundMembers<'_, 5>) -> Result<Self, Malformed> {
+        let [id, name, filter, created, last_modified] = members;
         let name = json::text(name).unwrap_or_default();
         Ok(Self {
             id: parse_id(id)?,

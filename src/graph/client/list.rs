@@ -20,7 +20,7 @@ use crate::graph::{
     exchange::GraphRequest,
     failure::Failure,
     json,
-    model::{Listed, Listing},
+    model::{KnownProperties, Listed, Listing},
     operation::Operation,
     page::{PageCursor, RawPage},
     room::Claim,
@@ -97,6 +97,7 @@ impl Client {
         Gathered {
             items: Vec::new(),
             unread: 0,
+            known: self.exchange.account.properties().clone(),
             claim: Claim::new(account, process),
             has_room: true,
         }
@@ -115,6 +116,7 @@ async fn in_time<T>(
 pub(super) struct Gathered<T> {
     items: Vec<T>,
     unread: usize,
+    known: KnownProperties,
     claim: Claim,
     has_room: bool,
 }
@@ -141,7 +143,7 @@ impl<T: Listed> Gathered<T> {
 
     /// Adds an item, and returns whether there is room for more.
     fn add(&mut self, item: &[u8]) -> bool {
-        match T::parse(item) {
+        match T::parse(item, &self.known) {
             Ok(item) => {
                 self.has_room &= self.claim.grow(item.weight());
                 self.items.push(item);
@@ -202,6 +204,7 @@ mod tests {
         let mut list = Gathered {
             items: Vec::new(),
             unread: 0,
+            known: KnownProperties::default(),
             claim: Claim::default(),
             has_room: true,
         };

@@ -1,8 +1,24 @@
 //! A flow set together with its flows, as a list of sets with `$expand` contains it.
 
+use serde_json::value::RawValue;
+
 use crate::graph::{json, malformed::Malformed};
 
-use super::{Flow, FlowSet, FlowSetId, Listed};
+use super::{Flow, FlowSet, FlowSetId, KnownProperties, Listed, SET_MEMBERS};
+
+/// Members of a set that are kept, its flows, and the link to the next page of these.
+const MEMBERS: [&str; 7] = {
+    let [id, name, filter, created, modified] = SET_MEMBERS;
+    [
+        id,
+        name,
+        filter,
+        created,
+        modified,
+        "provisioningFlows",
+        "provisioningFlows@odata.nextLink",
+    ]
+};
 
 /// A flow set and, unless the response lacks some of them, its flows.
 #[derive(Debug)]
@@ -21,10 +37,12 @@ pub(in crate::graph) struct SweptFlows {
 impl Listed for SweptSet {
     type Id = FlowSetId;
 
-    fn parse(json: &[u8]) -> Result<Self, Malformed> {
+    fn parse(json: &[u8], known: &KnownProperties) -> Result<Self, Malformed> {
+        // Both in one go, as the flows are most of the text.
+        let [id, name, filter, created, modified, list, next] = json::members(json, MEMBERS)?;
         Ok(Self {
-            set: FlowSet::parse(json)?,
-            flows: flows(json)?,
+            set: FlowSet::of([id, name, filter, created, modified])?,
+            flows: flows(list, next, known),
         })
     }
 
@@ -44,19 +62,19 @@ impl SweptFlows {
     }
 }
 
-/// Returns the flows in the JSON of a set, or `None` if the service ignored `$expand` or has more of them on other
-/// pages.
-fn flows(json: &[u8]) -> Result<Option<SweptFlows>, Malformed> {
-    let names = ["provisioningFlows", "provisioningFlows@odata.nextLink"];
-    let [list, next] = json::members(json, names)?;
+/// Returns the flows in the list of a set with a link to the next page, or `None` if the service ignored `$expand` or has
+/// more of them on other pages.
+fn flows(
+    list: Option<&RawValue>,
+    next: Option<&RawValue>,
+    known: &KnownProperties,
+) -> Option<SweptFlows> {
     let has_more = json::non_null(next).is_some()
         && json::text(next).is_none_or(|link| !link.trim().is_empty());
-    let Some(list) = list.filter(|_| !has_more) else {
-        return Ok(None);
-    };
+    let list = list.filter(|_| !has_more)?;
     let mut flows = SweptFlows::default();
     let add = |item: &[u8]| {
-        match Flow::parse(item) {
+        match Flow::parse(item, known) {
             Ok(flow) => flows.items.push(flow),
             Err(_) => flows.unread += 1,
         }
@@ -64,7 +82,7 @@ fn flows(json: &[u8]) -> Result<Option<SweptFlows>, Malformed> {
     };
     // A member that is not a list contains nothing about the flows.
     let read = json::each(list, add);
-    Ok(read.is_ok().then_some(flows))
+    read.is_ok().then_some(flows)
 }
 
 #[cfg(test)]
@@ -77,7 +95,8 @@ mod tests {
         let mut set = json!({ "id": "north", "displayName": "North" });
         let own = set.as_object_mut().unwrap();
         own.extend(members.as_object().unwrap().clone());
-        let swept = SweptSet::parse(set.to_string().as_bytes()).unwrap();
+        let swept =
+            SweptSet::parse(set.to_string().as_bytes(), &KnownProperties::default()).unwrap();
         assert_eq!(swept.set.display_name, "North");
         let ids = |flows: &SweptFlows| flows.items.iter().map(|flow| flow.id.to_string()).collect();
         swept.flows.map(|flows| (ids(&flows), flows.unread))
@@ -112,7 +131,7 @@ mod tests {
         let weight = |flows: usize| {
             let flows = vec![json!({ "id": "a", "configuration": { "x": "y" } }); flows];
             let set = json!({ "id": "north", "provisioningFlows": flows });
-            SweptSet::parse(set.to_string().as_bytes())
+            SweptSet::parse(set.to_string().as_bytes(), &KnownProperties::default())
                 .unwrap()
                 .weight()
         };

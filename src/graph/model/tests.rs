@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 fn parse<T: Listed>(value: &Value) -> Result<T, Malformed> {
-    <T as Listed>::parse(value.to_string().as_bytes())
+    T::parse(value.to_string().as_bytes(), &KnownProperties::default())
 }
 
 fn flow(value: &Value) -> Flow {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::DriftPolicy;
-use crate::graph::model::displayable;
+use crate::graph::model::{KnownProperties, displayable};
 use crate::plan::text::{MAX_DRIFT, MAX_MESSAGE};
 
 /// Far below 1.5 MiB, the limit for an object.
@@ -42,7 +42,7 @@ fn shown(words: &[String; 4]) -> Option<Flow> {
         "managementOptions": { "additionalAttributes": words, "additionalOptions": readiness },
         "creationOptions": { "configurations": configurations },
     });
-    Flow::parse(flow.to_string().as_bytes()).ok()
+    Flow::parse(flow.to_string().as_bytes(), &KnownProperties::default()).ok()
 }
 
 proptest! {
