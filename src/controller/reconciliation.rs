@@ -327,7 +327,7 @@ impl<'a, K: Managed> Reconciliation<'a, K> {
             Err(verdict) => {
                 let is_refusal = verdict.reason == Reason::Forbidden;
                 let turn = is_refusal.then(|| connected.session.retry_after_refusal());
-                self.input.effects.retry_after = turn.and_then(|turn| turn.try_into().ok());
+                self.input.effects.turn = turn.and_then(|turn| turn.try_into().ok());
                 // The request certainly never left, so the permit is still valid.
                 if verdict.certainty == Certainty::NotSent && used.is_some() {
                     self.permit(used);

@@ -259,7 +259,7 @@ pub struct Effects {
     /// The permit that the last request of this reconcile used up.
     pub used: Option<Permit>,
     /// How long the resource waits for its turn after a failure that it shares with others, if that is what failed.
-    pub retry_after: Option<SignedDuration>,
+    pub turn: Option<SignedDuration>,
     /// The result of reading the recorded id, if this reconcile has read it.
     pub fetched: Option<Fetched>,
 }

@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::api::condition::{READY, STALLED};
@@ -353,10 +352,8 @@ impl<'a, K: Planned> Planner<'a, K> {
             Some(Outcome::Failed(action, verdict)) => {
                 let past = self.status.retry();
                 let (inputs, now) = (&self.inputs, self.input.now);
-                let mut retry = retry::after_failure(past, verdict, inputs, now);
-                if let Some(turn) = self.input.effects.retry_after {
-                    retry.not_before = Time(now + turn);
-                }
+                let turn = self.input.effects.turn;
+                let retry = retry::after_failure(past, verdict, turn, inputs, now);
                 self.status.set_retry(Some(retry));
                 self.failure = Some((*action, verdict.clone()));
             }

@@ -20,11 +20,13 @@ pub const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 /// where the status has truncated the pause by a second.
 pub const PERMISSION_PAUSE: SignedDuration = SignedDuration::from_secs(55);
 
-/// Returns the failures so far plus one.
+/// Returns the failures so far plus one. If the failure is shared with other resources, `turn` is the pause until it is
+/// the turn of this one, which replaces the pause after the failure.
 #[must_use]
 pub fn after_failure(
     past: Option<&Retry>,
     verdict: &Verdict,
+    turn: Option<SignedDuration>,
     inputs: &str,
     now: Timestamp,
 ) -> Retry {
@@ -34,7 +36,7 @@ pub fn after_failure(
     let failures = before.saturating_add(1);
     Retry {
         failures,
-        not_before: Time(now + pause(verdict, failures)),
+        not_before: Time(now + turn.unwrap_or_else(|| pause(verdict, failures))),
         inputs: inputs.to_owned(),
     }
 }
@@ -99,7 +101,7 @@ mod tests {
         let mut past = None;
         let mut pauses = Vec::new();
         for _ in 0..count {
-            let retry = after_failure(past.as_ref(), verdict, "same", start());
+            let retry = after_failure(past.as_ref(), verdict, None, "same", start());
             pauses.push(retry.not_before.0.duration_since(start()).as_secs());
             past = Some(retry);
         }
@@ -133,12 +135,20 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_that_is_shared_lasts_until_the_turn_of_the_resource() {
+        let turn = SignedDuration::from_secs(55);
+        let retry = after_failure(None, &unavailable(), Some(turn), "same", start());
+        assert_eq!(wait(Some(&retry), "same", start()), Some(turn));
+        assert_eq!(retry.failures, 1);
+    }
+
+    #[test]
     fn other_inputs_start_anew() {
-        let first = after_failure(None, &unavailable(), "one", start());
-        let second = after_failure(Some(&first), &unavailable(), "one", start());
+        let first = after_failure(None, &unavailable(), None, "one", start());
+        let second = after_failure(Some(&first), &unavailable(), None, "one", start());
         assert_eq!(second.failures, 2);
         assert_eq!(
-            after_failure(Some(&second), &unavailable(), "other", start()).failures,
+            after_failure(Some(&second), &unavailable(), None, "other", start()).failures,
             1
         );
         assert_eq!(wait(Some(&second), "other", start()), None);
@@ -146,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_wait_is_over_on_time() {
-        let retry = after_failure(None, &refused(Reason::Rejected), "same", start());
+        let retry = after_failure(None, &refused(Reason::Rejected), None, "same", start());
         let cases = [(0, Some(30)), (29, Some(1)), (30, None), (31, None)];
         for (seconds, left) in cases {
             let left = left.map(SignedDuration::from_secs);
@@ -159,10 +169,10 @@ mod tests {
 
     #[test]
     fn a_count_cannot_overflow() {
-        let mut retry = after_failure(None, &unavailable(), "same", start());
+        let mut retry = after_failure(None, &unavailable(), None, "same", start());
         retry.failures = i32::MAX;
         assert_eq!(
-            after_failure(Some(&retry), &unavailable(), "same", start()).failures,
+            after_failure(Some(&retry), &unavailable(), None, "same", start()).failures,
             i32::MAX
         );
     }

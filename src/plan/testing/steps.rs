@@ -46,7 +46,7 @@ pub(crate) fn hear<K: Simulated>(
         Err(verdict) => {
             // No other resource of the connection takes a turn.
             let is_refusal = verdict.reason == Reason::Forbidden;
-            input.effects.retry_after = is_refusal.then_some(PERMISSION_PAUSE);
+            input.effects.turn = is_refusal.then_some(PERMISSION_PAUSE);
             if verdict.certainty == Certainty::NotSent {
                 let unsent = input.effects.used.clone();
                 input.memory.permit = unsent.or(input.memory.permit.take());
