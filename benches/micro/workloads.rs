@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use industrydata_operator::api::{FINALIZER, ProvisioningFlow, ProvisioningFlowStatus};
-use industrydata_operator::graph::model::{Flow, KnownProperties, Listing};
-use industrydata_operator::plan::definition::FlowBody;
+use industrydata_operator::graph::model::{Flow, FlowDefinition, KnownProperties, Listing};
 use industrydata_operator::plan::flow::FlowRelations;
 use industrydata_operator::plan::poll::ListComparison;
 use industrydata_operator::plan::{
@@ -28,7 +27,7 @@ const PAGE: usize = 100;
 pub struct Inputs {
     new: Input<ProvisioningFlow>,
     settled: Input<ProvisioningFlow>,
-    definition: FlowBody,
+    definition: FlowDefinition,
     remote: Flow,
     page: Vec<Vec<u8>>,
     /// The properties of the flows in `before` and `after`, which are those of the page.
@@ -110,7 +109,7 @@ impl Inputs {
         let before = flows(&|_| "notReady")?;
         let after = flows(&|number| if number % 2 == 0 { "ready" } else { "notReady" })?;
         let resource = resource()?;
-        let definition = FlowBody::of(&resource.spec).context("a spec without a type")?;
+        let definition = FlowDefinition::of(&resource.spec).context("a spec without a type")?;
         let mut new = input(resource)?;
         new.collection = Some(Read::Known(view(Vec::new())?));
         Ok(Self {

@@ -1,9 +1,6 @@
 //! Access of flows to the service.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use secrecy::SecretString;
 
 use crate::api::{
     AppliedSecret, ManagementPolicy, OutboundProvisioningFlowSet, ProvisioningFlow, annotation,
@@ -11,9 +8,9 @@ use crate::api::{
 };
 use crate::graph::model::{Flow, FlowId, FlowSetId, InvalidId};
 use crate::graph::verdict::Verdict;
-use crate::graph::{Client, FlowDefinition, Operation, Priority};
+use crate::graph::{Client, FlowDefinition, Operation, Passwords, Priority};
 use crate::metrics::{Metrics, ResourceKind};
-use crate::plan::definition::{FlowBody, passwords};
+use crate::plan::definition::passwords;
 use crate::plan::flow::{FlowChange, FlowRelations};
 use crate::plan::resource::is_deleting;
 use crate::plan::{Action, Blocked, Fetched, Input, Password, Permit, Planned};
@@ -148,13 +145,17 @@ impl Managed for ProvisioningFlow {
             set,
         };
         let outcome = match change {
-            FlowChange::Create { attempt, body } => {
-                let created = remote.create(attempt.id, body, passwords).await;
+            FlowChange::Create {
+                attempt,
+                definition,
+            } => {
+                let created = remote.create(attempt.id, &definition, &passwords).await;
                 created.map(Some)
             }
-            FlowChange::Update { id, body } => {
-                remote.update(&id, body, passwords).await.map(|()| None)
-            }
+            FlowChange::Update { id, definition } => remote
+                .update(&id, &definition, &passwords)
+                .await
+                .map(|()| None),
             FlowChange::Reset { id } => remote.reset(&id).await.map(|()| None),
             FlowChange::Delete { id } => remote.delete(&id).await.map(|()| None),
         };
@@ -175,20 +176,27 @@ impl RemoteFlow<'_> {
     async fn create(
         &self,
         attempt: uuid::Uuid,
-        body: FlowBody,
-        passwords: Passwords,
+        definition: &FlowDefinition,
+        passwords: &Passwords,
     ) -> Result<Flow, Verdict> {
-        let definition = definition(body, passwords);
         let created = self
             .client
-            .create_flow(attempt, self.set, &definition)
+            .create_flow(attempt, self.set, definition, passwords)
             .await;
         created.map_err(|error| error.verdict())
     }
 
-    async fn update(&self, id: &str, body: FlowBody, passwords: Passwords) -> Result<(), Verdict> {
-        let (id, definition) = (flow_id(id)?, definition(body, passwords));
-        let updated = self.client.update_flow(self.set, &id, &definition).await;
+    async fn update(
+        &self,
+        id: &str,
+        definition: &FlowDefinition,
+        passwords: &Passwords,
+    ) -> Result<(), Verdict> {
+        let id = flow_id(id)?;
+        let updated = self
+            .client
+            .update_flow(self.set, &id, definition, passwords)
+            .await;
         updated.map_err(|error| error.verdict())
     }
 
@@ -200,17 +208,6 @@ impl RemoteFlow<'_> {
     async fn delete(&self, id: &str) -> Result<(), Verdict> {
         let deleted = self.client.delete_flow(self.set, &flow_id(id)?).await;
         deleted.map_err(|error| error.verdict())
-    }
-}
-
-/// Passwords of new users, by role group.
-type Passwords = BTreeMap<String, SecretString>;
-
-fn definition(body: FlowBody, passwords: Passwords) -> FlowDefinition {
-    FlowDefinition {
-        flow_type: body.flow_type,
-        properties: body.properties,
-        passwords,
     }
 }
 

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::api::{FilterAttribute, OutboundProvisioningFlowSet};
+use crate::api::OutboundProvisioningFlowSet;
 use crate::graph::model::{FlowSet, FlowSetId};
 use crate::graph::verdict::Verdict;
-use crate::graph::{Client, FilterDefinition, FlowSetDefinition, Operation, Priority};
+use crate::graph::{Client, FlowSetDefinition, Operation, Priority};
 use crate::metrics::ResourceKind;
-use crate::plan::definition::FlowSetBody;
 use crate::plan::flow_set::{FlowSetChange, FlowSetRelations, candidates};
 use crate::plan::{Action, Fetched, Input, Permit, Planned};
 use crate::poll::{ListRequest, Snapshot};
@@ -112,12 +111,15 @@ impl Managed for OutboundProvisioningFlowSet {
     async fn change(change: FlowSetChange, connected: &Connected, (): ()) -> Changed<FlowSet> {
         let client = &connected.session.client;
         let changed = match change {
-            FlowSetChange::Create { attempt, body } => {
-                let created = create(client, attempt.id, body).await;
+            FlowSetChange::Create {
+                attempt,
+                definition,
+            } => {
+                let created = create(client, attempt.id, &definition).await;
                 Changed::of(Action::Create, created.map(Some))
             }
-            FlowSetChange::Update { id, body } => {
-                let updated = update(client, &id, body).await;
+            FlowSetChange::Update { id, definition } => {
+                let updated = update(client, &id, &definition).await;
                 Changed::of(Action::Update, updated.map(|()| None))
             }
             FlowSetChange::Delete { id } => {
@@ -131,35 +133,23 @@ impl Managed for OutboundProvisioningFlowSet {
     }
 }
 
-async fn create(client: &Client, attempt: Uuid, body: FlowSetBody) -> Result<FlowSet, Verdict> {
-    let created = client.create_flow_set(attempt, &definition(body)).await;
+async fn create(
+    client: &Client,
+    attempt: Uuid,
+    definition: &FlowSetDefinition,
+) -> Result<FlowSet, Verdict> {
+    let created = client.create_flow_set(attempt, definition).await;
     created.map_err(|error| error.verdict())
 }
 
-async fn update(client: &Client, id: &str, body: FlowSetBody) -> Result<(), Verdict> {
-    let updated = client
-        .update_flow_set(&set_id(id)?, &definition(body))
-        .await;
+async fn update(client: &Client, id: &str, definition: &FlowSetDefinition) -> Result<(), Verdict> {
+    let updated = client.update_flow_set(&set_id(id)?, definition).await;
     updated.map_err(|error| error.verdict())
 }
 
 async fn delete(client: &Client, id: &str) -> Result<(), Verdict> {
     let deleted = client.delete_flow_set(&set_id(id)?).await;
     deleted.map_err(|error| error.verdict())
-}
-
-fn definition(body: FlowSetBody) -> FlowSetDefinition {
-    let filter = body.filter.map(|filter| {
-        let FilterAttribute::OrgExternalId = filter.attribute;
-        FilterDefinition {
-            attribute: "orgExternalId".to_owned(),
-            values: filter.values,
-        }
-    });
-    FlowSetDefinition {
-        display_name: body.display_name,
-        filter,
-    }
 }
 
 fn set_id(id: &str) -> Result<FlowSetId, Verdict> {

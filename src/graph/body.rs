@@ -5,40 +5,13 @@ use std::{collections::BTreeMap, fmt};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use super::{model::FlowType, transport::Endpoint};
+use super::{
+    model::{FilterDefinition, FlowDefinition, FlowSetDefinition},
+    transport::Endpoint,
+};
 
-/// Desired state of a flow.
-#[derive(Clone, Debug)]
-pub struct FlowDefinition {
-    /// Type of the flow. It never changes, but the service requires it in each update.
-    pub flow_type: FlowType,
-    /// Properties to send. An update may contain some of the properties; each is sent as a whole.
-    ///
-    /// They have the form in which the service returns them, with two exceptions in each configuration
-    /// of a user flow: the role group is `"roleGroup": { "id": "students" }`, and there is no password.
-    pub properties: Map<String, Value>,
-    /// Passwords for new users by the id of their role group, which is compared without regard to ASCII
-    /// case.
-    pub passwords: BTreeMap<String, SecretString>,
-}
-
-/// Desired state of a flow set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlowSetDefinition {
-    /// Display name, which need not be unique.
-    pub display_name: String,
-    /// Organisations that it covers, or `None` for all.
-    pub filter: Option<FilterDefinition>,
-}
-
-/// Filter of organisations: those with one of the values in the attribute.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FilterDefinition {
-    /// Name of the attribute, such as `orgExternalId`.
-    pub attribute: String,
-    /// Values that match.
-    pub values: Vec<String>,
-}
+/// Passwords for new users by the id of their role group, which is compared without regard to ASCII case.
+pub type Passwords = BTreeMap<String, SecretString>;
 
 /// Serialized body. It may contain passwords, so `Debug` prints only its length.
 #[derive(Clone)]
@@ -64,46 +37,45 @@ impl fmt::Debug for Body {
 impl FlowDefinition {
     /// Returns the body that creates the flow, without null members, because a new flow has nothing to
     /// clear.
-    pub(super) fn for_create(&self, endpoint: &Endpoint) -> Body {
-        Body::new(&without_nulls(self.wire(endpoint)))
+    pub(super) fn for_create(&self, passwords: &Passwords, endpoint: &Endpoint) -> Body {
+        Body::new(&without_nulls(self.wire(passwords, endpoint)))
     }
 
     /// Returns the body that updates the flow, in which null clears a member.
-    pub(super) fn for_update(&self, endpoint: &Endpoint) -> Body {
-        Body::new(&self.wire(endpoint))
+    pub(super) fn for_update(&self, passwords: &Passwords, endpoint: &Endpoint) -> Body {
+        Body::new(&self.wire(passwords, endpoint))
     }
 
-    fn wire(&self, endpoint: &Endpoint) -> Value {
+    fn wire(&self, passwords: &Passwords, endpoint: &Endpoint) -> Value {
         let mut wire = self.properties.clone();
         wire.insert("@odata.type".to_owned(), self.flow_type.odata_type().into());
         for configuration in configurations(&mut wire) {
-            self.bind_role_group(configuration, endpoint);
+            bind_role_group(configuration, passwords, endpoint);
         }
         wire.into()
     }
+}
 
-    /// Replaces the role group with a reference and adds its password.
-    fn bind_role_group(&self, configuration: &mut Map<String, Value>, endpoint: &Endpoint) {
-        let Some(id) = role_group(configuration) else {
-            return;
-        };
-        let url = endpoint.at(["beta", "external", "industryData", "roleGroups", &id]);
-        configuration.remove("roleGroup");
-        configuration.insert("roleGroup@odata.bind".to_owned(), url.as_str().into());
-        if let Some(password) = self.password(&id) {
-            let settings = json!({
-                "@odata.type": "#microsoft.graph.industryData.simplePasswordSettings",
-                "password": password.expose_secret(),
-            });
-            configuration.insert("defaultPasswordSettings".to_owned(), settings);
-        }
-    }
-
-    fn password(&self, role_group: &str) -> Option<&SecretString> {
-        let mut passwords = self.passwords.iter();
-        passwords
-            .find(|(id, _)| id.eq_ignore_ascii_case(role_group))
-            .map(|(_, password)| password)
+/// Replaces the role group with a reference and adds its password.
+fn bind_role_group(
+    configuration: &mut Map<String, Value>,
+    passwords: &Passwords,
+    endpoint: &Endpoint,
+) {
+    let Some(id) = role_group(configuration) else {
+        return;
+    };
+    let url = endpoint.at(["beta", "external", "industryData", "roleGroups", &id]);
+    configuration.remove("roleGroup");
+    configuration.insert("roleGroup@odata.bind".to_owned(), url.as_str().into());
+    let mut passwords = passwords.iter();
+    let own = passwords.find(|(role_group, _)| role_group.eq_ignore_ascii_case(&id));
+    if let Some((_, password)) = own {
+        let settings = json!({
+            "@odata.type": "#microsoft.graph.industryData.simplePasswordSettings",
+            "password": password.expose_secret(),
+        });
+        configuration.insert("defaultPasswordSettings".to_owned(), settings);
     }
 }
 

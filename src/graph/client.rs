@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     account::Account,
     answer::{Answer, success},
-    body::{FlowDefinition, FlowSetDefinition},
+    body::Passwords,
     budget::{Budget, Priority},
     claims::Granted,
     credential::{Credential, CredentialError},
@@ -21,7 +21,10 @@ use super::{
     exchange::{Exchange, GraphRequest},
     failure::Failure,
     malformed::Malformed,
-    model::{Flow, FlowId, FlowSet, FlowSetId, KnownProperties, Listed, Listing},
+    model::{
+        Flow, FlowDefinition, FlowId, FlowSet, FlowSetDefinition, FlowSetId, KnownProperties,
+        Listed, Listing,
+    },
     operation::{Observer, Operation},
     token::TokenSource,
     transport::Transport,
@@ -271,9 +274,10 @@ impl Client {
         attempt: Uuid,
         set: &FlowSetId,
         definition: &FlowDefinition,
+        passwords: &Passwords,
     ) -> Result<Flow, Error> {
         let url = self.flows(set, &[]);
-        let body = definition.for_create(self.exchange.transport.graph());
+        let body = definition.for_create(passwords, self.exchange.transport.graph());
         let request = GraphRequest::new(Operation::CreateFlow, Method::POST, url, Priority::Change)
             .with_id(attempt)
             .with_body(body);
@@ -290,9 +294,10 @@ impl Client {
         set: &FlowSetId,
         id: &FlowId,
         definition: &FlowDefinition,
+        passwords: &Passwords,
     ) -> Result<(), Error> {
         let url = self.flows(set, &[id.as_str()]);
-        let body = definition.for_update(self.exchange.transport.graph());
+        let body = definition.for_update(passwords, self.exchange.transport.graph());
         let request =
             GraphRequest::new(Operation::UpdateFlow, Method::PATCH, url, Priority::Change)
                 .with_body(body);

@@ -49,7 +49,7 @@ pub mod verdict;
 pub(crate) use self::transport::{client_builder, ensure_crypto_provider, is_loopback, trusted};
 pub use self::{
     account::Account,
-    body::{FilterDefinition, FlowDefinition, FlowSetDefinition},
+    body::Passwords,
     budget::{Budget, Closed, DEFAULT_MAX_WAIT, Priority, RateLimits},
     certificate::{CertificateError, SigningKey},
     claims::{Granted, READ_PERMISSION, WRITE_PERMISSION},
@@ -61,7 +61,10 @@ pub use self::{
     error::{AUTHORITY_REFUSALS, AuthorityRefusal, Error},
     failure::{ErrorCode, Failure, LinkError, Refusal, Shape},
     malformed::Malformed,
-    model::{Flow, FlowId, FlowSet, FlowSetId, FlowType, InvalidId, Listing},
+    model::{
+        FilterDefinition, Flow, FlowDefinition, FlowId, FlowSet, FlowSetDefinition, FlowSetId,
+        FlowType, InvalidId, Listing,
+    },
     operation::{Observation, Observer, Operation, RequestOutcome, unobserved},
     tenant::{InvalidTenant, Tenant},
     transport::{EndpointError, Transport, TransportError, TransportSettings, check_endpoint},

@@ -6,6 +6,7 @@
 //! definition can contain, with all that is in them. Words that are shown to people are cut and cleaned
 //! here, and secrets are masked.
 
+mod definition;
 mod id;
 mod known;
 mod listing;
@@ -27,6 +28,7 @@ use super::{
 use words::{MAX_NAME, MAX_WORD};
 
 pub use self::{
+    definition::{FilterDefinition, FlowDefinition, FlowSetDefinition},
     id::{FlowId, FlowSetId, InvalidId},
     known::KnownProperties,
     listing::Listing,

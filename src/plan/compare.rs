@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::api::{Drift, FilterAttribute, FlowSetFilter};
-use crate::graph::model::{FlowSet, displayable};
+use crate::api::Drift;
+use crate::graph::model::{FilterDefinition, FlowSet, FlowSetDefinition, displayable};
 
-use super::definition::{FlowSetBody, identity, key};
+use super::definition::{identity, key};
 
 /// Maximum length of a value in `status.drift`.
 const MAX_TEXT_CHARS: usize = 256;
@@ -44,7 +44,7 @@ pub fn flow(desired: &Map<String, Value>, actual: &Map<String, Value>) -> Compar
 ///
 /// Names and school ids are free text and compared with regard to case.
 #[must_use]
-pub fn flow_set(desired: &FlowSetBody, actual: &FlowSet) -> Vec<Drift> {
+pub fn flow_set(desired: &FlowSetDefinition, actual: &FlowSet) -> Vec<Drift> {
     let mut drift = Vec::new();
     // Every set has a name; if the response does not contain it, there is nothing to compare.
     if !actual.display_name.is_empty() && desired.display_name != actual.display_name {
@@ -143,9 +143,8 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-fn filter(filter: &FlowSetFilter) -> Value {
-    let FilterAttribute::OrgExternalId = filter.attribute;
-    serde_json::json!({ "attribute": "orgExternalId", "in": filter.values })
+fn filter(filter: &FilterDefinition) -> Value {
+    serde_json::json!({ "attribute": filter.attribute, "in": filter.values })
 }
 
 fn same_filter(declared: &Value, shown: &Value) -> bool {

@@ -7,30 +7,14 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::api::{
-    ClassGroupConfiguration, FlowSetFilter, OutboundProvisioningFlowSetSpec, ProvisioningFlowSpec,
-    SecretKeyReference, UserConfiguration, UserFlow, UserManagementOptions,
+    ClassGroupConfiguration, FilterAttribute, FlowSetFilter, OutboundProvisioningFlowSetSpec,
+    ProvisioningFlowSpec, SecretKeyReference, UserConfiguration, UserFlow, UserManagementOptions,
 };
-use crate::graph::model::{FlowType, without_masks};
+use crate::graph::model::{
+    FilterDefinition, FlowDefinition, FlowSetDefinition, FlowType, without_masks,
+};
 
-/// Properties of a flow.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FlowBody {
-    /// Type of the flow.
-    pub flow_type: FlowType,
-    /// The complete properties.
-    pub properties: Map<String, Value>,
-}
-
-/// Properties of a flow set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlowSetBody {
-    /// The display name.
-    pub display_name: String,
-    /// The filter, or `None` for all schools.
-    pub filter: Option<FlowSetFilter>,
-}
-
-impl FlowBody {
+impl FlowDefinition {
     /// Returns the desired flow, or `None` if the spec has no type, which the schema rules out. What a spec that only
     /// observes omits is not in it, so that it is not compared.
     #[must_use]
@@ -131,14 +115,22 @@ fn is_kept(name: &str) -> bool {
     !annotation && !name.eq_ignore_ascii_case("defaultPasswordSettings")
 }
 
-impl FlowSetBody {
+impl FlowSetDefinition {
     /// Returns the desired set.
     #[must_use]
     pub fn of(spec: &OutboundProvisioningFlowSetSpec) -> Self {
         Self {
             display_name: spec.display_name.clone(),
-            filter: spec.filter.clone(),
+            filter: spec.filter.as_ref().map(filter),
         }
+    }
+}
+
+fn filter(filter: &FlowSetFilter) -> FilterDefinition {
+    let FilterAttribute::OrgExternalId = filter.attribute;
+    FilterDefinition {
+        attribute: "orgExternalId",
+        values: filter.values.clone(),
     }
 }
 
@@ -259,7 +251,7 @@ mod tests {
         ];
         for (kind, names) in cases {
             let spec = flow(kind).spec;
-            let body = FlowBody::of(&spec).unwrap();
+            let body = FlowDefinition::of(&spec).unwrap();
             assert_eq!((body.flow_type, flow_type(&spec)), (kind, Some(kind)));
             assert!(
                 body.properties
@@ -283,13 +275,13 @@ mod tests {
             },
         });
         assert_eq!(
-            Value::from(FlowBody::of(&spec.spec).unwrap().properties),
+            Value::from(FlowDefinition::of(&spec.spec).unwrap().properties),
             expected
         );
         let mappings = json!({ "classGroup": { "configuration": {
             "additionalOptions": { "createTeam": true, "writeDisplayNameOnCreateOnly": true },
             "enrollmentMappings": {} } } });
-        let body = FlowBody::of(&flow_of(&mappings).spec).unwrap();
+        let body = FlowDefinition::of(&flow_of(&mappings).spec).unwrap();
         let configuration = &body.properties["configuration"];
         assert_eq!(
             configuration["enrollmentMappings"]["ownerEnrollmentMappings"],
@@ -302,12 +294,12 @@ mod tests {
     fn what_an_observed_flow_omits_is_not_declared() {
         for member in ["administrativeUnit", "classGroup", "securityGroup", "user"] {
             let spec = flow_of(&json!({ "managementPolicy": "Observe", member: {} })).spec;
-            let body = FlowBody::of(&spec).unwrap();
+            let body = FlowDefinition::of(&spec).unwrap();
             assert_eq!(body.flow_type.as_str(), member);
             assert!(body.properties.is_empty(), "{body:?}");
         }
         let partial = flow_of(&json!({ "user": { "createUnmatchedUsers": true } })).spec;
-        let properties = FlowBody::of(&partial).unwrap().properties;
+        let properties = FlowDefinition::of(&partial).unwrap().properties;
         assert_eq!(
             Value::from(properties),
             json!({ "createUnmatchedUsers": true })
@@ -321,7 +313,7 @@ mod tests {
             .map(|(group, reference)| (group, reference.key.as_str()))
             .collect();
         assert_eq!(named, [("staff", "staff"), ("students", "students")]);
-        let text = Value::from(FlowBody::of(&spec).unwrap().properties).to_string();
+        let text = Value::from(FlowDefinition::of(&spec).unwrap().properties).to_string();
         assert!(!text.to_lowercase().contains("password"));
         assert_eq!(passwords(&flow(FlowType::ClassGroup).spec).count(), 0);
     }
@@ -329,12 +321,12 @@ mod tests {
     #[test]
     fn a_spec_without_a_type_defines_nothing() {
         let spec = flow_of(&json!({})).spec;
-        assert_eq!((FlowBody::of(&spec), flow_type(&spec)), (None, None));
+        assert_eq!((FlowDefinition::of(&spec), flow_type(&spec)), (None, None));
     }
 
     #[test]
     fn what_is_sent_keeps_what_the_service_holds_beside_what_is_declared() {
-        let body = FlowBody::of(&flow(FlowType::User).spec).unwrap();
+        let body = FlowDefinition::of(&flow(FlowType::User).spec).unwrap();
         let shown = json!({
             "managementOptions": {
                 "@odata.context": "somewhere", "@odata.type": "#kind", "unheardOf": [1],
@@ -371,7 +363,7 @@ mod tests {
     fn a_fingerprint_tells_definitions_apart() {
         let prints: std::collections::BTreeSet<String> = FlowType::ALL
             .into_iter()
-            .map(|kind| FlowBody::of(&flow(kind).spec).unwrap().fingerprint())
+            .map(|kind| FlowDefinition::of(&flow(kind).spec).unwrap().fingerprint())
             .collect();
         assert_eq!(prints.len(), 4);
     }

@@ -248,8 +248,8 @@ impl<K: ResourceExt> Building for K {}
 
 /// Returns a flow as in lists, created from the resource's spec at a number of seconds after the [`start`].
 pub(crate) fn remote_flow(number: u32, resource: &ProvisioningFlow, created: i64) -> Flow {
-    let body = super::definition::FlowBody::of(&resource.spec).unwrap();
-    service::remote_flow(number, &body, at(created))
+    let definition = crate::graph::model::FlowDefinition::of(&resource.spec).unwrap();
+    service::remote_flow(number, &definition, at(created))
 }
 
 /// Returns a set as in lists.

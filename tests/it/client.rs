@@ -1,13 +1,13 @@
 //! The typed client against the simulator, which was written from the same contract but shares no
 //! code with it.
 
-use std::{collections::BTreeMap, error::Error as _, iter::successors, time::Duration};
+use std::{error::Error as _, iter::successors, time::Duration};
 
 use futures::future::join_all;
 use industrydata_operator::graph::{
     Account, Certainty, Client, Disposition, Error, FilterDefinition, Flow, FlowDefinition, FlowId,
-    FlowSetDefinition, FlowSetId, FlowType, Priority, RateLimits, Reason, Tenant, Transport,
-    TransportSettings, unobserved,
+    FlowSetDefinition, FlowSetId, FlowType, Passwords, Priority, RateLimits, Reason, Tenant,
+    Transport, TransportSettings, unobserved,
 };
 use industrydata_simulator::{
     Answer, BodyFault, Effect, NextLink, Operation, Options, PatchAnswer, Quirk, RetryAfter, Rule,
@@ -65,7 +65,7 @@ impl Remote {
 
     async fn create(&self, set: &FlowSetId, flow_type: FlowType) -> Result<Flow, Error> {
         self.client
-            .create_flow(Uuid::new_v4(), set, &definition(flow_type))
+            .create_flow(Uuid::new_v4(), set, &definition(flow_type), &passwords())
             .await
     }
 
@@ -145,15 +145,14 @@ fn definition(flow_type: FlowType) -> FlowDefinition {
     let Value::Object(properties) = properties(flow_type) else {
         unreachable!("an object");
     };
-    let passwords = match flow_type {
-        FlowType::User => BTreeMap::from([("Students".to_owned(), PASSWORD.into())]),
-        _ => BTreeMap::new(),
-    };
     FlowDefinition {
         flow_type,
         properties,
-        passwords,
     }
+}
+
+fn passwords() -> Passwords {
+    Passwords::from([("Students".to_owned(), PASSWORD.into())])
 }
 
 /// Everything about an error that could be written somewhere.
@@ -179,7 +178,10 @@ async fn every_type_of_flow_lives_its_whole_life() {
         let read = client.get_flow(&set, id, Priority::Poll).await.unwrap();
         assert_eq!(read.as_ref(), Some(&flow));
         let definition = definition(flow.flow_type.unwrap());
-        client.update_flow(&set, id, &definition).await.unwrap();
+        client
+            .update_flow(&set, id, &definition, &passwords())
+            .await
+            .unwrap();
         client.reset_flow(&set, id).await.unwrap();
         client.delete_flow(&set, id).await.unwrap();
         let read = client.get_flow(&set, id, Priority::Poll).await.unwrap();
@@ -202,7 +204,7 @@ async fn every_type_of_flow_lives_its_whole_life() {
 async fn a_set_lives_its_whole_life() {
     let remote = Remote::start().await;
     let filter = FilterDefinition {
-        attribute: "orgExternalId".to_owned(),
+        attribute: "orgExternalId",
         values: vec!["school-17".to_owned()],
     };
     let definition = north(Some(filter));
@@ -266,7 +268,7 @@ async fn a_property_is_cleared_by_null() {
     };
     remote
         .client
-        .update_flow(&set, &flow.id, &change)
+        .update_flow(&set, &flow.id, &change, &passwords())
         .await
         .unwrap();
     let read = remote
@@ -297,7 +299,7 @@ async fn an_update_may_be_answered_with_the_object() {
     let definition = definition(FlowType::AdministrativeUnit);
     remote
         .client
-        .update_flow(&set, &flow, &definition)
+        .update_flow(&set, &flow, &definition, &passwords())
         .await
         .unwrap();
     remote
@@ -412,7 +414,7 @@ async fn a_page_in_the_place_of_an_answer_is_no_success_of_anything() {
     let client = &remote.client;
     let unit = definition(FlowType::AdministrativeUnit);
     let changed = async |operation| match operation {
-        Operation::UpdateFlow => client.update_flow(&set, &flow, &unit).await,
+        Operation::UpdateFlow => client.update_flow(&set, &flow, &unit, &passwords()).await,
         Operation::ResetFlow => client.reset_flow(&set, &flow).await,
         Operation::UpdateSet => client.update_flow_set(&set, &north(None)).await,
         Operation::DeleteFlow => client.delete_flow(&set, &flow).await,
@@ -523,7 +525,7 @@ async fn a_create_that_was_carried_out_unseen_is_unknown_and_sent_once() {
     ]) {
         remote.inject(Operation::CreateFlow, effect.clone());
         let result = client
-            .create_flow(Uuid::new_v4(), &set, &definition(flow_type))
+            .create_flow(Uuid::new_v4(), &set, &definition(flow_type), &passwords())
             .await;
         let verdict = result.unwrap_err().verdict();
         assert_eq!(verdict.certainty, Certainty::Unknown, "{effect:?}");
@@ -593,7 +595,7 @@ async fn the_service_refuses_what_breaks_its_rules() {
     };
     let empty = remote
         .client
-        .create_flow(Uuid::new_v4(), &set, &empty)
+        .create_flow(Uuid::new_v4(), &set, &empty, &passwords())
         .await
         .unwrap_err();
     assert_eq!(empty.verdict().reason, Reason::Rejected);
@@ -710,7 +712,7 @@ async fn no_error_shows_what_was_sent() {
             .inject(Rule::new(effect).on(Operation::CreateFlow).times(2));
         let user = definition(FlowType::User);
         let error = client
-            .create_flow(Uuid::new_v4(), &set, &user)
+            .create_flow(Uuid::new_v4(), &set, &user, &passwords())
             .await
             .unwrap_err();
         remote.simulator.clear_rules();

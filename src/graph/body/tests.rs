@@ -1,4 +1,5 @@
 use super::*;
+use crate::graph::model::FlowType;
 
 fn endpoint() -> Endpoint {
     Endpoint::new("https://graph.example".parse().unwrap()).unwrap()
@@ -15,7 +16,6 @@ fn definition(flow_type: FlowType, properties: Value) -> FlowDefinition {
     FlowDefinition {
         flow_type,
         properties,
-        passwords: BTreeMap::new(),
     }
 }
 
@@ -28,10 +28,11 @@ fn user_flow() -> FlowDefinition {
             {"roleGroup": {"id": "a/b c"}, "licenseSkus": []}
         ]}
     });
-    FlowDefinition {
-        passwords: BTreeMap::from([("students".to_owned(), "canary".into())]),
-        ..definition(FlowType::User, properties)
-    }
+    definition(FlowType::User, properties)
+}
+
+fn passwords() -> Passwords {
+    Passwords::from([("students".to_owned(), "canary".into())])
 }
 
 #[test]
@@ -56,12 +57,15 @@ fn a_user_flow_binds_role_groups_and_adds_passwords() {
             }
         ]}
     });
-    assert_eq!(json(&user_flow().for_create(&endpoint())), expected);
+    assert_eq!(
+        json(&user_flow().for_create(&passwords(), &endpoint())),
+        expected
+    );
 }
 
 #[test]
 fn an_update_keeps_nulls_as_they_clear_members() {
-    let body = json(&user_flow().for_update(&endpoint()));
+    let body = json(&user_flow().for_update(&passwords(), &endpoint()));
     assert_eq!(body["createUnmatchedUsers"], Value::Null);
     assert!(
         body.as_object()
@@ -76,7 +80,7 @@ fn an_update_keeps_nulls_as_they_clear_members() {
 fn other_flows_are_sent_as_they_are_with_their_type() {
     for flow_type in FlowType::ALL {
         let properties = json!({"creationOptions": {"createBasedOnOrg": true}});
-        let body = json(&definition(flow_type, properties).for_update(&endpoint()));
+        let body = json(&definition(flow_type, properties).for_update(&passwords(), &endpoint()));
         let expected = json!({
             "@odata.type": flow_type.odata_type(),
             "creationOptions": {"createBasedOnOrg": true}
@@ -86,10 +90,10 @@ fn other_flows_are_sent_as_they_are_with_their_type() {
 }
 
 #[test]
-fn neither_definition_nor_body_shows_a_password() {
-    let definition = user_flow();
-    let body = definition.for_create(&endpoint());
-    let shown = format!("{definition:?} {body:?}");
+fn neither_passwords_nor_a_body_shows_a_password() {
+    let body = user_flow().for_create(&passwords(), &endpoint());
+    assert!(json(&body).to_string().contains("canary"));
+    let shown = format!("{:?} {body:?}", passwords());
     assert!(!shown.contains("canary"), "{shown}");
 }
 
@@ -112,7 +116,7 @@ fn a_set_without_filter_has_none_when_created_and_null_when_updated() {
 #[test]
 fn a_filter_is_typed() {
     let filter = FilterDefinition {
-        attribute: "orgExternalId".to_owned(),
+        attribute: "orgExternalId",
         values: vec!["school-17".to_owned()],
     };
     let set = FlowSetDefinition {

@@ -2,11 +2,7 @@ mod answers;
 mod lists;
 mod tokens;
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    error::Error as StdError,
-    iter::successors,
-};
+use std::{collections::HashSet, error::Error as StdError, iter::successors};
 
 use serde_json::{Value, json};
 
@@ -39,8 +35,11 @@ fn user_flow() -> FlowDefinition {
     FlowDefinition {
         flow_type: FlowType::User,
         properties: properties.as_object().unwrap().clone(),
-        passwords: BTreeMap::from([("students".to_owned(), "canary-password".into())]),
     }
+}
+
+fn passwords() -> Passwords {
+    Passwords::from([("students".to_owned(), "canary-password".into())])
 }
 
 fn flow_set() -> FlowSetDefinition {
@@ -81,11 +80,14 @@ async fn each_method_is_one_request_with_the_right_line() {
     client.update_flow_set(&set, &flow_set()).await.unwrap();
     client.delete_flow_set(&set).await.unwrap();
     client
-        .create_flow(Uuid::nil(), &set, &user_flow())
+        .create_flow(Uuid::nil(), &set, &user_flow(), &passwords())
         .await
         .unwrap();
     client.get_flow(&set, &id, priority).await.unwrap();
-    client.update_flow(&set, &id, &user_flow()).await.unwrap();
+    client
+        .update_flow(&set, &id, &user_flow(), &passwords())
+        .await
+        .unwrap();
     client.delete_flow(&set, &id).await.unwrap();
     client.reset_flow(&set, &id).await.unwrap();
     let lines: Vec<_> = server
@@ -114,7 +116,7 @@ async fn requests_say_who_sends_them() {
     let client = server.client();
     let attempt = Uuid::new_v4();
     client
-        .create_flow(attempt, &set_id(), &user_flow())
+        .create_flow(attempt, &set_id(), &user_flow(), &passwords())
         .await
         .unwrap();
     client.list_flows(&set_id(), Priority::Poll).await.unwrap();
@@ -158,7 +160,7 @@ async fn an_update_may_be_answered_in_any_good_way() {
         let server = Server::start([reply]).await;
         server
             .client()
-            .update_flow(&set_id(), &flow_id(), &user_flow())
+            .update_flow(&set_id(), &flow_id(), &user_flow(), &passwords())
             .await
             .unwrap();
     }
@@ -227,7 +229,7 @@ async fn nothing_else_is_ever_repeated() {
         let server = Server::start([reply.clone(), Reply::json(201, &flow("f"))]).await;
         let result = server
             .client()
-            .create_flow(Uuid::nil(), &set_id(), &user_flow())
+            .create_flow(Uuid::nil(), &set_id(), &user_flow(), &passwords())
             .await;
         let error = result.unwrap_err();
         assert!(
@@ -243,7 +245,7 @@ async fn a_time_out_leaves_the_effect_unknown_and_a_missing_token_does_not() {
     let (client, _) = server.client_with(SHORT, unobserved());
     let create = async || {
         let error = client
-            .create_flow(Uuid::nil(), &set_id(), &user_flow())
+            .create_flow(Uuid::nil(), &set_id(), &user_flow(), &passwords())
             .await
             .unwrap_err();
         error.verdict()
@@ -348,7 +350,7 @@ async fn errors_hold_nothing_that_was_sent_or_received() {
         let server = Server::start([reply]).await;
         let (client, _) = server.client_with(SHORT, unobserved());
         let result = client
-            .create_flow(Uuid::nil(), &set_id(), &user_flow())
+            .create_flow(Uuid::nil(), &set_id(), &user_flow(), &passwords())
             .await;
         let error = result.unwrap_err();
         let chain = successors(Some(&error as &dyn StdError), |error| (*error).source());

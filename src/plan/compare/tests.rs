@@ -144,10 +144,10 @@ fn expected(names: Vec<&str>) -> Vec<String> {
 #[test]
 fn a_long_list_is_counted_and_its_differences_are_complete() {
     let schools: Vec<String> = (0..1000).map(|number| format!("school-{number}")).collect();
-    let desired = FlowSetBody {
+    let desired = FlowSetDefinition {
         display_name: "north".to_owned(),
-        filter: Some(FlowSetFilter {
-            attribute: FilterAttribute::OrgExternalId,
+        filter: Some(FilterDefinition {
+            attribute: "orgExternalId",
             values: schools.clone(),
         }),
     };

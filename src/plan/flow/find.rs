@@ -3,10 +3,9 @@
 use std::ops::ControlFlow::{Break, Continue};
 
 use crate::api::reason;
-use crate::graph::model::Flow;
+use crate::graph::model::{Flow, FlowDefinition};
 use crate::plan::conditions::Summary;
 use crate::plan::create::Missing;
-use crate::plan::definition::FlowBody;
 use crate::plan::delete::CreateOutcome;
 use crate::plan::planner::Next;
 use crate::plan::{Container, View, text};
@@ -74,8 +73,11 @@ fn create(planner: &mut FlowPlanner, view: &View<Flow>) -> FlowControl<std::conv
         blocked: input.related.passwords.as_ref().err(),
     };
     planner.create(view, &missing, |attempt| {
-        let body = FlowBody::of(&input.resource.spec)?;
-        Some(FlowChange::Create { attempt, body })
+        let definition = FlowDefinition::of(&input.resource.spec)?;
+        Some(FlowChange::Create {
+            attempt,
+            definition,
+        })
     })
 }
 

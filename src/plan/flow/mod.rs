@@ -14,10 +14,10 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::time::Duration;
 
 use crate::api::{ProvisioningFlow, ProvisioningFlowStatus, ResetPhase, reason};
-use crate::graph::model::{Flow, FlowSetId, FlowType};
+use crate::graph::model::{Flow, FlowDefinition, FlowSetId, FlowType};
 
 use super::conditions::Summary;
-use super::definition::{self, FlowBody};
+use super::definition;
 use super::planner::{self, Next};
 use super::{
     Attempt, Blocked, Input, Password, Plan, Planned, Policies, ResourceStep, Target, password,
@@ -45,14 +45,14 @@ pub enum FlowChange {
         /// The recorded intent.
         attempt: Attempt,
         /// The flow to create.
-        body: FlowBody,
+        definition: FlowDefinition,
     },
     /// Change properties of the flow.
     Update {
         /// Id of the flow.
         id: String,
         /// The properties to change, each in full.
-        body: FlowBody,
+        definition: FlowDefinition,
     },
     /// Reset the flow.
     Reset {

@@ -88,8 +88,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::graph::model::FlowDefinition;
     use crate::graph::model::PASSWORD_MASK;
-    use crate::plan::definition::FlowBody;
     use crate::plan::testing::flow;
 
     fn observed(shown: &Value) -> Option<Value> {
@@ -186,8 +186,8 @@ mod tests {
         }
         let mut found = Vec::new();
         for kind in FlowType::ALL {
-            let body = FlowBody::of(&flow(kind).spec).unwrap();
-            names(&Value::Object(body.properties), &mut found);
+            let definition = FlowDefinition::of(&flow(kind).spec).unwrap();
+            names(&Value::Object(definition.properties), &mut found);
         }
         found.retain(|name| name != "id");
         found.sort();

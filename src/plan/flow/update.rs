@@ -6,10 +6,9 @@ use std::ops::ControlFlow::{Break, Continue};
 use serde_json::{Map, Value};
 
 use crate::api::{Drift, DriftPolicy, ObservedConfiguration};
-use crate::graph::model::Flow;
+use crate::graph::model::{Flow, FlowDefinition};
 use crate::plan::compare::Comparison;
 use crate::plan::correct::Drifted;
-use crate::plan::definition::FlowBody;
 use crate::plan::planner::Next;
 use crate::plan::{Action, Planned, compare, password};
 
@@ -26,12 +25,12 @@ pub(super) fn plan(planner: &mut FlowPlanner, flow: &Flow) -> FlowControl<Drifte
     if managed && let Err(blocked) = &planner.input.related.passwords {
         return Break(planner.blocked_by(blocked));
     }
-    let Some(body) = FlowBody::of(&planner.input.resource.spec) else {
+    let Some(definition) = FlowDefinition::of(&planner.input.resource.spec) else {
         return Continue(None);
     };
-    let Comparison { drift, unseen } = compare::flow(&body.properties, &shown);
+    let Comparison { drift, unseen } = compare::flow(&definition.properties, &shown);
     planner.status.drift = drift;
-    let fingerprint = body.fingerprint();
+    let fingerprint = definition.fingerprint();
     if managed {
         let unseen = if reports(planner) { &[][..] } else { &unseen };
         let invisible = invisible(planner, unseen, &fingerprint);
@@ -47,7 +46,7 @@ pub(super) fn plan(planner: &mut FlowPlanner, flow: &Flow) -> FlowControl<Drifte
         }
         return planner.as_declared();
     }
-    planner.differs(|planner| send(planner, flow, &body))
+    planner.differs(|planner| send(planner, flow, &definition))
 }
 
 /// Records the configuration that the service shows. Usually neither the list nor the status has changed since this was last
@@ -90,25 +89,33 @@ fn written(planner: &mut FlowPlanner, flow: &Flow) -> Drifted {
         planner.status.applied_secrets = password::sources(passwords);
         planner.memory.passwords.applied = Some(password::digests(passwords));
     }
-    let body = FlowBody::of(&planner.input.resource.spec);
-    planner.status.applied_definition = body.as_ref().map(FlowBody::fingerprint);
+    let definition = FlowDefinition::of(&planner.input.resource.spec);
+    planner.status.applied_definition = definition.as_ref().map(FlowDefinition::fingerprint);
     let is_news = planner.just_did(Action::Create) || planner.just_did(Action::Update);
-    if let Some(body) = body.filter(|_| is_news) {
-        planner.status.observed = accepted(planner, flow, &body);
+    if let Some(definition) = definition.filter(|_| is_news) {
+        planner.status.observed = accepted(planner, flow, &definition);
     }
     planner.written(flow.id.as_str())
 }
 
 /// Returns the configuration of a flow that was just created or updated: what was shown of it, with what was sent. So it is
 /// what the next list contains, and no other write is needed for it. Responses to creates omit role groups.
-fn accepted(planner: &FlowPlanner, flow: &Flow, body: &FlowBody) -> Option<ObservedConfiguration> {
+fn accepted(
+    planner: &FlowPlanner,
+    flow: &Flow,
+    definition: &FlowDefinition,
+) -> Option<ObservedConfiguration> {
     let mut shown = flow.properties.to_map();
-    let Comparison { unseen, .. } = compare::flow(&body.properties, &shown);
+    let Comparison { unseen, .. } = compare::flow(&definition.properties, &shown);
     let sent = unseen.iter().chain(&planner.status.drift);
     let sent: Vec<&str> = sent.map(top).collect();
-    shown.extend(body.over(&shown, |name| sent.contains(&name)).properties);
+    shown.extend(
+        definition
+            .over(&shown, |name| sent.contains(&name))
+            .properties,
+    );
     let known = planner.status.observed.as_ref();
-    observed::configuration(known, body.flow_type, &shown)
+    observed::configuration(known, definition.flow_type, &shown)
 }
 
 /// Returns drift if a Secret contains another password than was sent. The service masks passwords, so there is no other
@@ -136,11 +143,11 @@ fn outdated_passwords(planner: &mut FlowPlanner) -> Option<Drift> {
 }
 
 /// Sends the properties that differ, each on top of the values that the service returned.
-fn send(planner: &FlowPlanner, flow: &Flow, body: &FlowBody) -> Next<FlowChange> {
+fn send(planner: &FlowPlanner, flow: &Flow, definition: &FlowDefinition) -> Next<FlowChange> {
     let id = flow.id.to_string();
     let differs = |name: &str| planner.status.drift.iter().any(|drift| top(drift) == name);
-    let body = body.over(&flow.properties.to_map(), differs);
-    Next::change(FlowChange::Update { id, body })
+    let definition = definition.over(&flow.properties.to_map(), differs);
+    Next::change(FlowChange::Update { id, definition })
 }
 
 /// Returns the top-level property that contains the difference. It is sent in full, because how the service merges

@@ -4,10 +4,9 @@ use std::convert::Infallible;
 use std::ops::ControlFlow::{Break, Continue};
 
 use crate::api::{AdoptionPolicy, OutboundProvisioningFlowSet, reason};
-use crate::graph::model::{FlowSet, FlowSetId};
+use crate::graph::model::{FlowSet, FlowSetDefinition, FlowSetId};
 use crate::plan::conditions::Summary;
 use crate::plan::create::Missing;
-use crate::plan::definition::FlowSetBody;
 use crate::plan::delete::CreateOutcome;
 use crate::plan::planner::Next;
 use crate::plan::{Action, Attempt, Input, Ownership, Planned, Read, View, resource, text};
@@ -57,8 +56,11 @@ fn create(planner: &mut FlowSetPlanner, view: &View<FlowSet>) -> FlowSetControl<
         blocked: None,
     };
     planner.create(view, &missing, |attempt| {
-        let body = FlowSetBody::of(spec);
-        Some(FlowSetChange::Create { attempt, body })
+        let definition = FlowSetDefinition::of(spec);
+        Some(FlowSetChange::Create {
+            attempt,
+            definition,
+        })
     })
 }
 

@@ -10,10 +10,9 @@ use std::ops::ControlFlow::{Break, Continue};
 use crate::api::{
     FlowCount, OutboundProvisioningFlowSet, OutboundProvisioningFlowSetStatus, reason,
 };
-use crate::graph::model::{FlowSet, FlowSetId};
+use crate::graph::model::{FlowSet, FlowSetDefinition, FlowSetId};
 
 use super::conditions::{Readiness, Summary};
-use super::definition::FlowSetBody;
 use super::planner;
 use super::{Attempt, Input, Ownership, Plan, Planned, Policies};
 
@@ -36,14 +35,14 @@ pub enum FlowSetChange {
         /// The recorded intent.
         attempt: Attempt,
         /// The set to create.
-        body: FlowSetBody,
+        definition: FlowSetDefinition,
     },
     /// Update the set.
     Update {
         /// Id of the set.
         id: String,
         /// The desired set.
-        body: FlowSetBody,
+        definition: FlowSetDefinition,
     },
     /// Delete the set.
     Delete {

@@ -2,9 +2,8 @@
 
 use std::ops::ControlFlow::{Break, Continue};
 
-use crate::graph::model::FlowSet;
+use crate::graph::model::{FlowSet, FlowSetDefinition};
 use crate::plan::correct::Drifted;
-use crate::plan::definition::FlowSetBody;
 use crate::plan::planner::Next;
 use crate::plan::{ResourceStep, compare};
 
@@ -23,20 +22,24 @@ fn drifted(planner: &mut FlowSetPlanner, set: &FlowSet) -> FlowSetControl<Drifte
         return Continue(planner.written(set.id.as_str()));
     }
     planner.update_failed()?;
-    let body = FlowSetBody::of(&planner.input.resource.spec);
-    planner.status.drift = compare::flow_set(&body, set);
+    let definition = FlowSetDefinition::of(&planner.input.resource.spec);
+    planner.status.drift = compare::flow_set(&definition, set);
     if planner.status.drift.is_empty() {
         return planner.as_declared();
     }
-    planner.differs(|planner| send(planner, set, body))
+    planner.differs(|planner| send(planner, set, definition))
 }
 
 /// Updates the set, after its id is recorded: until then, the set is only identified by its name, and an update could
 /// change the name.
-fn send(planner: &FlowSetPlanner, set: &FlowSet, body: FlowSetBody) -> Next<FlowSetChange> {
+fn send(
+    planner: &FlowSetPlanner,
+    set: &FlowSet,
+    definition: FlowSetDefinition,
+) -> Next<FlowSetChange> {
     if !planner.records(set.id.as_str()) {
         return Next::write(ResourceStep::WriteStatus(None));
     }
     let id = set.id.to_string();
-    Next::change(FlowSetChange::Update { id, body })
+    Next::change(FlowSetChange::Update { id, definition })
 }

@@ -4,15 +4,14 @@ use std::sync::{Arc, LazyLock};
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::core::object::{HasSpec, HasStatus};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::{
     ManagementPolicy, OutboundProvisioningFlowSet, OutboundProvisioningFlowSetStatus,
     ProvisioningFlow, ProvisioningFlowStatus,
 };
-use crate::graph::model::{Flow, FlowSet, FlowSetId, Listing};
+use crate::graph::model::{Flow, FlowDefinition, FlowSet, FlowSetDefinition, FlowSetId, Listing};
 use crate::graph::verdict::{Reason, Verdict};
-use crate::plan::definition::{FlowBody, FlowSetBody};
 use crate::plan::{
     Action, Container, Fetched, Input, Planned, Read, SharedStatus, Target, Unreadable, View, flow,
     flow_set,
@@ -175,10 +174,10 @@ impl<Item: Clone> Service<Item> {
 
 impl Simulated for ProvisioningFlow {
     fn refusal(change: &flow::FlowChange, items: &[Flow]) -> Option<Verdict> {
-        let flow::FlowChange::Create { body, .. } = change else {
+        let flow::FlowChange::Create { definition, .. } = change else {
             return None;
         };
-        let twin = |flow: &Flow| flow.flow_type == Some(body.flow_type);
+        let twin = |flow: &Flow| flow.flow_type == Some(definition.flow_type);
         items.iter().any(twin).then(conflicting)
     }
     fn action(change: &flow::FlowChange) -> Action {
@@ -198,16 +197,16 @@ impl Simulated for ProvisioningFlow {
     ) -> Result<Option<Flow>, Verdict> {
         let index = |id: &str| items.iter().position(|flow| flow.id.as_str() == id);
         match change {
-            flow::FlowChange::Create { body, .. } => {
-                let created = remote_flow(serial, body, clock);
+            flow::FlowChange::Create { definition, .. } => {
+                let created = remote_flow(serial, definition, clock);
                 items.push(created.clone());
                 Ok(Some(without_groups(created)))
             }
-            flow::FlowChange::Update { id, body } => {
+            flow::FlowChange::Update { id, definition } => {
                 let index = index(id).ok_or(refused(Reason::NotFound))?;
                 items[index]
                     .properties
-                    .change(|members| members.extend(shown(body)));
+                    .change(|members| members.extend(shown(definition)));
                 Ok(None)
             }
             flow::FlowChange::Reset { id } => {
@@ -269,19 +268,19 @@ impl Simulated for OutboundProvisioningFlowSet {
         clock: Timestamp,
     ) -> Result<Option<FlowSet>, Verdict> {
         match change {
-            flow_set::FlowSetChange::Create { body, .. } => {
-                let created = remote_set(serial, body, clock);
+            flow_set::FlowSetChange::Create { definition, .. } => {
+                let created = remote_set(serial, definition, clock);
                 items.push(created.clone());
                 Ok(Some(created))
             }
-            flow_set::FlowSetChange::Update { id, body } => {
+            flow_set::FlowSetChange::Update { id, definition } => {
                 let set = items.iter_mut().find(|set| set.id.as_str() == id);
                 let set = set.ok_or(refused(Reason::NotFound))?;
                 let FlowSet {
                     display_name,
                     filter,
                     ..
-                } = remote_set(serial, body, clock);
+                } = remote_set(serial, definition, clock);
                 (set.display_name, set.filter) = (display_name, filter);
                 Ok(None)
             }
@@ -322,33 +321,33 @@ impl Simulated for OutboundProvisioningFlowSet {
 }
 
 /// Returns a flow as in lists.
-pub(super) fn remote_flow(number: u32, body: &FlowBody, created: Timestamp) -> Flow {
+pub(super) fn remote_flow(number: u32, definition: &FlowDefinition, created: Timestamp) -> Flow {
     Flow {
         id: id(number).parse().unwrap(),
-        flow_type: Some(body.flow_type),
+        flow_type: Some(definition.flow_type),
         created: Some(created.to_string()),
         last_modified: Some(created.to_string()),
         readiness: Some("notReady".to_owned()),
-        properties: shown(body).into(),
+        properties: shown(definition).into(),
     }
 }
 
-fn remote_set(number: u32, body: &FlowSetBody, created: Timestamp) -> FlowSet {
-    let filter = body
+fn remote_set(number: u32, definition: &FlowSetDefinition, created: Timestamp) -> FlowSet {
+    let filter = definition
         .filter
         .as_ref()
-        .map(|filter| serde_json::to_value(filter).unwrap());
+        .map(|filter| json!({ "attribute": filter.attribute, "in": filter.values }));
     FlowSet {
         id: id(number).parse().unwrap(),
-        display_name: body.display_name.clone(),
+        display_name: definition.display_name.clone(),
         filter: filter.map(as_shown),
         created: Some(created.to_string()),
         last_modified: Some(created.to_string()),
     }
 }
 
-fn shown(body: &FlowBody) -> serde_json::Map<String, Value> {
-    let shown = body
+fn shown(definition: &FlowDefinition) -> serde_json::Map<String, Value> {
+    let shown = definition
         .properties
         .iter()
         .map(|(name, value)| (name.clone(), as_shown(value.clone())));

@@ -11,7 +11,7 @@ async fn attempt(client: &Client, operation: usize) -> Result<(), Error> {
             .await
             .map(drop),
         1 => client
-            .create_flow(Uuid::nil(), &set, &user_flow())
+            .create_flow(Uuid::nil(), &set, &user_flow(), &passwords())
             .await
             .map(drop),
         2 => client.list_flow_sets(priority).await.map(drop),
@@ -20,7 +20,11 @@ async fn attempt(client: &Client, operation: usize) -> Result<(), Error> {
         5 => client.get_flow(&set, &id, priority).await.map(drop),
         6 => client.update_flow_set(&set, &flow_set()).await,
         7 => client.delete_flow_set(&set).await,
-        8 => client.update_flow(&set, &id, &user_flow()).await,
+        8 => {
+            client
+                .update_flow(&set, &id, &user_flow(), &passwords())
+                .await
+        }
         9 => client.delete_flow(&set, &id).await,
         _ => client.reset_flow(&set, &id).await,
     }

@@ -6,8 +6,8 @@ use super::*;
 
 pub(super) fn update(step: Option<Step<FlowChange>>) -> Vec<String> {
     match step {
-        Some(Step::Remote(FlowChange::Update { body, .. })) => {
-            body.properties.keys().cloned().collect()
+        Some(Step::Remote(FlowChange::Update { definition, .. })) => {
+            definition.properties.keys().cloned().collect()
         }
         None => Vec::new(),
         other => panic!("{other:?}"),
@@ -24,8 +24,8 @@ fn sent(kind: FlowType, change: impl FnOnce(&mut Value)) -> (Vec<String>, Vec<St
         .held()
         .knowing(|status: &mut ProvisioningFlowStatus| {
             status.id = Some(id(1));
-            let declared = crate::plan::definition::FlowBody::of(&flow(kind).spec);
-            status.applied_definition = declared.map(|body| body.fingerprint());
+            let declared = crate::graph::model::FlowDefinition::of(&flow(kind).spec);
+            status.applied_definition = declared.map(|declared| declared.fingerprint());
         });
     let plan = plan(&input(resource, Some(vec![remote])));
     let paths = plan.status.drift.iter().map(|drift| drift.path.clone());
