@@ -109,12 +109,18 @@ impl Replicas {
     /// Does something to one of them at random, and says what.
     pub async fn harm(&mut self, dice: &mut StdRng) -> anyhow::Result<Option<&'static str>> {
         if dice.random_bool(0.25) {
-            self.wanted = 3 - self.wanted;
-            return Ok(Some(if self.wanted == 2 {
-                "second replica"
-            } else {
-                "one replica"
-            }));
+            if self.wanted == 1 {
+                self.wanted = 2;
+                return Ok(Some("second replica"));
+            }
+            self.wanted = 1;
+            // As a Deployment that is scaled down: the other one is not replaced. One that is frozen ends once it continues.
+            if self.running.len() > self.wanted
+                && let Some(surplus) = self.running.iter().choose(dice)
+            {
+                surplus.signal("-TERM").await?;
+            }
+            return Ok(Some("one replica"));
         }
         let awake = self
             .running
