@@ -15,6 +15,7 @@ const HEADING: &str = "\n## Values\n\n";
 fn every_value_is_explained_and_schema_and_readme_say_the_same() {
     let values = values();
     let mut schema: Value = serde_json::from_str(&read("values.schema.json")).unwrap();
+    assert_has_all(&schema, &values, "");
     let comments = comments(&schema);
     for (path, comment) in &comments {
         let property = schema.pointer_mut(&place(path));
@@ -67,6 +68,18 @@ fn comments(schema: &Value) -> Vec<(String, String)> {
         }
     }
     found
+}
+
+/// Each value is in the schema, with or without a comment.
+fn assert_has_all(schema: &Value, values: &Value, path: &str) {
+    for (name, value) in values.as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        let property = schema["properties"].get(name);
+        let property = property.unwrap_or_else(|| panic!("the schema lacks {path}"));
+        if !is_value(property) {
+            assert_has_all(property, value, &path);
+        }
+    }
 }
 
 /// The paths of all values in a schema.
