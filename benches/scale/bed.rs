@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::process::Process;
 use crate::subject::Subject;
-use crate::token;
+use crate::{throttling, token};
 
 /// The namespace of everything.
 pub const NAMESPACE: &str = "bench";
@@ -37,10 +37,17 @@ pub struct Bed {
     pub sets: Vec<String>,
     pub flows: usize,
     pub latency: Duration,
+    /// Requests a second that the service allows, if it throttles.
+    pub throttle: Option<f64>,
 }
 
 impl Bed {
-    pub async fn set_up(subject: Subject, flows: usize, latency: Duration) -> anyhow::Result<Self> {
+    pub async fn set_up(
+        subject: Subject,
+        flows: usize,
+        latency: Duration,
+        throttle: Option<f64>,
+    ) -> anyhow::Result<Self> {
         let plane = ControlPlane::start().await?;
         let account = plane.service_account(NAMESPACE, ACCOUNT).await?;
         plane.apply(&subject.definitions()?).await?;
@@ -56,6 +63,7 @@ impl Bed {
             .collect::<Result<_, _>>()?;
         let token = token::fetch(&simulator.authority_endpoint()).await?;
         simulator.inject(Rule::new(Effect::DelayBefore(latency)).always());
+        simulator.configure(|behavior| behavior.rate_limit = throttle.map(throttling::limit));
         Ok(Self {
             client: plane.client().await?,
             plane,
@@ -66,6 +74,7 @@ impl Bed {
             sets,
             flows,
             latency,
+            throttle,
         })
     }
 

@@ -15,6 +15,7 @@ mod options;
 mod process;
 mod report;
 mod subject;
+mod throttling;
 mod token;
 
 use clap::Parser;

@@ -14,6 +14,7 @@ use crate::cold_start::{self, ColdStart};
 use crate::options::Options;
 use crate::process::Process;
 use crate::subject::Subject;
+use crate::throttling::{self, Throttling};
 
 /// What was measured. Times are in seconds, memory is in MiB.
 #[derive(Debug, Serialize)]
@@ -30,6 +31,7 @@ pub struct Measurement {
     pub until_ready: Traffic,
     pub cpu_seconds: f64,
     pub peak_mib: f64,
+    pub throttling: Option<Throttling>,
     pub rest: Option<Rest>,
     pub cold_start: Option<ColdStart>,
 }
@@ -132,7 +134,13 @@ pub async fn measure(
     flows: usize,
     latency_ms: u64,
 ) -> anyhow::Result<Measurement> {
-    let bed = Bed::set_up(subject, flows, Duration::from_millis(latency_ms)).await?;
+    let bed = Bed::set_up(
+        subject,
+        flows,
+        Duration::from_millis(latency_ms),
+        options.throttle,
+    )
+    .await?;
     let mut process = subject.start(&bed, &options.operator).await?;
     bed.watched(&mut process).await?;
     if subject == Subject::Ours {
@@ -154,6 +162,7 @@ pub async fn measure(
         cpu_seconds: start.cpu_seconds(&process)?,
         peak_mib: process.mebibytes("VmHWM")?,
         until_ready: start.traffic(&bed)?,
+        throttling: throttling::measure(&bed)?,
         rest: rest(&bed, &process, options.rest()).await?,
         cold_start: cold_start::measure(options, subject, &bed, process).await?,
     };

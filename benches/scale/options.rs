@@ -51,6 +51,10 @@ pub struct Options {
     #[arg(long, default_value_t = 60)]
     pub rest_seconds: u64,
 
+    /// Requests a second, and at once, that the service allows; without it, all
+    #[arg(long)]
+    pub throttle: Option<f64>,
+
     /// Minutes after which a measurement fails
     #[arg(long, default_value_t = 30)]
     pub patience: u64,

@@ -9,7 +9,7 @@ use anyhow::Context;
 use crate::measure::{Measurement, Rest};
 use crate::subject::DIRECTORY;
 
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 15] = [
     "flows",
     "ms",
     "who",
@@ -19,6 +19,7 @@ const COLUMNS: [&str; 14] = [
     "peak MiB",
     "requests/flow",
     "writes/flow",
+    "throttled: refused, early, used",
     "rest: req/min",
     "writes/min",
     "CPU %",
@@ -50,7 +51,7 @@ fn row(cells: &[String]) -> String {
     format!("| {} |", cells.join(" | "))
 }
 
-fn cells(one: &Measurement) -> [String; 14] {
+fn cells(one: &Measurement) -> [String; 15] {
     let a_flow = |count: usize| format!("{:.2}", ratio(count, one.flows));
     let rest =
         |figure: &dyn Fn(&Rest) -> String| one.rest.as_ref().map_or_else(String::new, figure);
@@ -66,6 +67,9 @@ fn cells(one: &Measurement) -> [String; 14] {
         format!("{:.0}", one.peak_mib),
         a_flow(one.until_ready.calls),
         a_flow(one.until_ready.writes()),
+        one.throttling.as_ref().map_or_else(String::new, |it| {
+            format!("{}, {}, {:.2}", it.refused, it.early, it.used)
+        }),
         rest(&|rest| a_minute(rest.traffic.calls, rest)),
         rest(&|rest| a_minute(rest.traffic.writes(), rest)),
         rest(&|rest| format!("{:.2}", rest.cpu_percent)),
