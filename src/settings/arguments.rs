@@ -21,6 +21,20 @@ const MAX_DURATION: Duration = Duration::from_hours(24);
 /// [`Settings::from_arguments`](super::Settings::from_arguments).
 #[derive(Clone, Debug, Args)]
 pub struct Arguments {
+    #[command(flatten)]
+    pub(super) graph: GraphArguments,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArguments,
+    #[command(flatten)]
+    pub(super) election: ElectionArguments,
+    #[command(flatten)]
+    pub(super) operation: OperationArguments,
+}
+
+/// How Microsoft Graph and the authority are reached.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Microsoft Graph")]
+pub(super) struct GraphArguments {
     /// URL of Microsoft Graph. Must use https, or http on a loopback address, and have no path
     #[arg(
         long,
@@ -28,9 +42,8 @@ pub struct Arguments {
         value_parser = url,
         default_value = "https://graph.microsoft.com",
         env = "INDUSTRYDATA_OPERATOR_GRAPH_ENDPOINT",
-        help_heading = "Microsoft Graph"
     )]
-    pub graph_endpoint: Url,
+    pub(super) graph_endpoint: Url,
 
     /// URL of the authority that issues tokens. Must use https, or http on a loopback address, and
     /// have no path
@@ -40,9 +53,8 @@ pub struct Arguments {
         value_parser = url,
         default_value = "https://login.microsoftonline.com",
         env = "INDUSTRYDATA_OPERATOR_AUTHORITY_ENDPOINT",
-        help_heading = "Microsoft Graph"
     )]
-    pub authority_endpoint: Url,
+    pub(super) authority_endpoint: Url,
 
     /// Scope of the tokens for Microsoft Graph. It identifies the service itself, also if --graph-endpoint is a gateway
     #[arg(
@@ -51,9 +63,8 @@ pub struct Arguments {
         value_parser = token_scope,
         default_value = "https://graph.microsoft.com/.default",
         env = "INDUSTRYDATA_OPERATOR_TOKEN_SCOPE",
-        help_heading = "Microsoft Graph"
     )]
-    pub token_scope: String,
+    pub(super) token_scope: String,
 
     /// URL of the authority for which certificates sign. It identifies the authority itself, also if
     /// --authority-endpoint is a gateway
@@ -63,9 +74,8 @@ pub struct Arguments {
         value_parser = url,
         default_value = "https://login.microsoftonline.com",
         env = "INDUSTRYDATA_OPERATOR_ASSERTION_AUDIENCE",
-        help_heading = "Microsoft Graph"
     )]
-    pub assertion_audience: Url,
+    pub(super) assertion_audience: Url,
 
     /// Audience of the tokens of service accounts for workload identity. Other audiences are refused, because their
     /// tokens would be accepted elsewhere, for instance by the API server
@@ -79,19 +89,13 @@ pub struct Arguments {
         ],
         default_value = "api://AzureADTokenExchange",
         env = "INDUSTRYDATA_OPERATOR_WORKLOAD_IDENTITY_AUDIENCE",
-        help_heading = "Microsoft Graph"
     )]
-    pub workload_identity_audience: String,
+    pub(super) workload_identity_audience: String,
 
     /// File with certificates (PEM) of authorities to trust in addition to those of the system.
     /// Read at startup
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "INDUSTRYDATA_OPERATOR_CA_FILE",
-        help_heading = "Microsoft Graph"
-    )]
-    pub ca_file: Option<PathBuf>,
+    #[arg(long, value_name = "PATH", env = "INDUSTRYDATA_OPERATOR_CA_FILE")]
+    pub(super) ca_file: Option<PathBuf>,
 
     /// Maximum duration of a request, such as `10s` or `1m30s`
     #[arg(
@@ -100,9 +104,8 @@ pub struct Arguments {
         value_parser = duration,
         default_value = "10s",
         env = "INDUSTRYDATA_OPERATOR_REQUEST_TIMEOUT",
-        help_heading = "Microsoft Graph"
     )]
-    pub request_timeout: Duration,
+    pub(super) request_timeout: Duration,
 
     /// Maximum time until a change appears in a list, such as `45s`. Must be longer than the lease
     /// duration plus two request time-outs
@@ -112,19 +115,18 @@ pub struct Arguments {
         value_parser = duration,
         default_value = "45s",
         env = "INDUSTRYDATA_OPERATOR_VISIBILITY_WINDOW",
-        help_heading = "Microsoft Graph"
     )]
-    pub visibility_window: Duration,
+    pub(super) visibility_window: Duration,
+}
 
+/// What is watched in the cluster, and how.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+pub(super) struct ClusterArguments {
     /// Context of the kubeconfig. Without it, the current context or the pod's service account is
     /// used
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "INDUSTRYDATA_OPERATOR_CONTEXT",
-        help_heading = "Cluster"
-    )]
-    pub context: Option<String>,
+    #[arg(long, value_name = "NAME", env = "INDUSTRYDATA_OPERATOR_CONTEXT")]
+    pub(super) context: Option<String>,
 
     /// Namespace to watch. Repeat the flag or separate namespaces with commas to watch several.
     /// Without it, all namespaces are watched
@@ -132,10 +134,9 @@ pub struct Arguments {
         long,
         value_name = "NAMESPACE",
         value_delimiter = ',',
-        env = "INDUSTRYDATA_OPERATOR_WATCH_NAMESPACE",
-        help_heading = "Cluster"
+        env = "INDUSTRYDATA_OPERATOR_WATCH_NAMESPACE"
     )]
-    pub watch_namespace: Vec<String>,
+    pub(super) watch_namespace: Vec<String>,
 
     /// Label selector for the resources to watch, of all three kinds
     #[arg(
@@ -143,9 +144,8 @@ pub struct Arguments {
         value_name = "SELECTOR",
         value_parser = selector::parse,
         env = "INDUSTRYDATA_OPERATOR_WATCH_SELECTOR",
-        help_heading = "Cluster"
     )]
-    pub watch_selector: Option<Selector>,
+    pub(super) watch_selector: Option<Selector>,
 
     /// Number of resources that are reconciled at the same time, without those that wait for the service, at least 1
     #[arg(
@@ -155,9 +155,8 @@ pub struct Arguments {
         // allow 1,600 of them a second, more than an API server grants one client.
         default_value = "16",
         env = "INDUSTRYDATA_OPERATOR_CONCURRENCY",
-        help_heading = "Cluster"
     )]
-    pub concurrency: NonZeroU16,
+    pub(super) concurrency: NonZeroU16,
 
     /// Interval between full relists, such as `1h`, as a safety net for missed watch events. Must
     /// be at least 5s; up to a fifth is added at random
@@ -167,10 +166,14 @@ pub struct Arguments {
         value_parser = duration,
         default_value = "1h",
         env = "INDUSTRYDATA_OPERATOR_RELIST_INTERVAL",
-        help_heading = "Cluster"
     )]
-    pub relist_interval: Duration,
+    pub(super) relist_interval: Duration,
+}
 
+/// The lease, and the shards that each have one.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Leader election")]
+pub(super) struct ElectionArguments {
     /// Whether to write only while holding the lease. Turn it off only if a second operator can
     /// never run
     #[arg(
@@ -181,29 +184,26 @@ pub struct Arguments {
         default_value = "true",
         default_missing_value = "true",
         env = "INDUSTRYDATA_OPERATOR_LEADER_ELECT",
-        help_heading = "Leader election"
     )]
-    pub leader_elect: bool,
+    pub(super) leader_elect: bool,
 
     /// Namespace of the lease. Without it, the namespace of the pod, or `default` outside of a
     /// cluster
     #[arg(
         long,
         value_name = "NAMESPACE",
-        env = "INDUSTRYDATA_OPERATOR_LEASE_NAMESPACE",
-        help_heading = "Leader election"
+        env = "INDUSTRYDATA_OPERATOR_LEASE_NAMESPACE"
     )]
-    pub lease_namespace: Option<String>,
+    pub(super) lease_namespace: Option<String>,
 
     /// Name of the lease
     #[arg(
         long,
         value_name = "NAME",
         default_value = "industrydata-operator",
-        env = "INDUSTRYDATA_OPERATOR_LEASE_NAME",
-        help_heading = "Leader election"
+        env = "INDUSTRYDATA_OPERATOR_LEASE_NAME"
     )]
-    pub lease_name: String,
+    pub(super) lease_name: String,
 
     /// Duration of the lease without renewal, in whole seconds, such as `20s`. Also the longest
     /// time without a leader after a crash
@@ -213,9 +213,8 @@ pub struct Arguments {
         value_parser = duration,
         default_value = "20s",
         env = "INDUSTRYDATA_OPERATOR_LEASE_DURATION",
-        help_heading = "Leader election"
     )]
-    pub lease_duration: Duration,
+    pub(super) lease_duration: Duration,
 
     /// Number of shards over which tenants are spread, from 1 to 16. Each is led by one replica, so at least as many
     /// replicas are needed. All replicas must have the same number
@@ -224,10 +223,14 @@ pub struct Arguments {
         value_name = "NUMBER",
         default_value_t = ShardCount::ONE,
         env = "INDUSTRYDATA_OPERATOR_SHARDS",
-        help_heading = "Leader election"
     )]
-    pub shards: ShardCount,
+    pub(super) shards: ShardCount,
+}
 
+/// How the process itself is operated.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Operation")]
+pub(super) struct OperationArguments {
     /// Address of `/livez`, `/readyz` and `/metrics`. Outside of a cluster, use a loopback address
     /// such as 127.0.0.1:8080 to keep them private to this machine
     #[arg(
@@ -236,9 +239,8 @@ pub struct Arguments {
         value_parser = address,
         default_value = "0.0.0.0:8080",
         env = "INDUSTRYDATA_OPERATOR_ADMIN_ADDRESS",
-        help_heading = "Operation"
     )]
-    pub admin_address: SocketAddr,
+    pub(super) admin_address: SocketAddr,
 
     /// Whether `/metrics` has series for each resource, with its state and reason. Turn it off for tens of thousands of
     /// flows, or if those who reach the address must not see the names of resources
@@ -250,9 +252,8 @@ pub struct Arguments {
         default_value = "true",
         default_missing_value = "true",
         env = "INDUSTRYDATA_OPERATOR_RESOURCE_METRICS",
-        help_heading = "Operation"
     )]
-    pub resource_metrics: bool,
+    pub(super) resource_metrics: bool,
 
     /// Maximum time for steps in progress to finish after SIGTERM, such as `20s`. Must be shorter
     /// than the pod's terminationGracePeriodSeconds
@@ -262,9 +263,8 @@ pub struct Arguments {
         value_parser = duration,
         default_value = "20s",
         env = "INDUSTRYDATA_OPERATOR_SHUTDOWN_GRACE",
-        help_heading = "Operation"
     )]
-    pub shutdown_grace: Duration,
+    pub(super) shutdown_grace: Duration,
 
     /// Format of log lines
     #[arg(
@@ -272,20 +272,18 @@ pub struct Arguments {
         value_name = "FORMAT",
         value_enum,
         default_value_t,
-        env = "INDUSTRYDATA_OPERATOR_LOG_FORMAT",
-        help_heading = "Operation"
+        env = "INDUSTRYDATA_OPERATOR_LOG_FORMAT"
     )]
-    pub log_format: LogFormat,
+    pub(super) log_format: LogFormat,
 
     /// What to log: a level, or directives such as `info,kube_client=warn`
     #[arg(
         long,
         value_name = "DIRECTIVES",
         default_value = "info",
-        env = "INDUSTRYDATA_OPERATOR_LOG_LEVEL",
-        help_heading = "Operation"
+        env = "INDUSTRYDATA_OPERATOR_LOG_LEVEL"
     )]
-    pub log_level: String,
+    pub(super) log_level: String,
 
     /// URL of an OpenTelemetry collector to which traces are sent (OTLP over HTTP), such as
     /// `http://otel-collector.monitoring:4318`. Must use http or https, and have no query. Without it, there are no
@@ -295,9 +293,8 @@ pub struct Arguments {
         value_name = "URL",
         value_parser = url,
         env = "INDUSTRYDATA_OPERATOR_OTLP_ENDPOINT",
-        help_heading = "Operation"
     )]
-    pub otlp_endpoint: Option<Url>,
+    pub(super) otlp_endpoint: Option<Url>,
 }
 
 /// Why a value cannot be parsed. Clap adds the flag and the value.

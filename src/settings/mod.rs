@@ -20,6 +20,7 @@ use kube::core::Selector;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
+use self::arguments::ElectionArguments;
 pub(crate) use self::arguments::duration;
 pub use self::{
     arguments::Arguments,
@@ -117,68 +118,49 @@ impl Settings {
     ///
     /// [`SettingsError`] contains the flag, the value and the expected form.
     pub fn from_arguments(arguments: Arguments) -> Result<Self, SettingsError> {
-        // The pattern is exhaustive, so that no flag can be forgotten.
         let Arguments {
-            graph_endpoint,
-            authority_endpoint,
-            token_scope,
-            assertion_audience,
-            workload_identity_audience,
-            ca_file,
-            request_timeout,
-            visibility_window,
-            context,
-            watch_namespace,
-            watch_selector,
-            concurrency,
-            relist_interval,
-            leader_elect,
-            lease_namespace,
-            lease_name,
-            lease_duration,
-            shards,
-            admin_address,
-            resource_metrics,
-            shutdown_grace,
-            log_format,
-            log_level,
-            otlp_endpoint,
+            graph,
+            cluster,
+            election,
+            operation,
         } = arguments;
-        check_request_timeout(request_timeout)?;
-        check_relist_interval(relist_interval)?;
-        let lease = leader_elect
-            .then(|| lease(lease_namespace, lease_name, shards, lease_duration))
-            .transpose()?;
+        check_request_timeout(graph.request_timeout)?;
+        check_relist_interval(cluster.relist_interval)?;
+        let shards = election.shards;
+        let lease = election.leader_elect.then(|| lease(election));
+        let lease = lease.transpose()?;
         check_shards(shards, lease.as_ref())?;
-        check_lease(lease.as_ref(), request_timeout)?;
-        check_window(visibility_window, lease.as_ref(), request_timeout)?;
+        check_lease(lease.as_ref(), graph.request_timeout)?;
+        check_window(
+            graph.visibility_window,
+            lease.as_ref(),
+            graph.request_timeout,
+        )?;
         Ok(Self {
-            graph_endpoint: endpoint("--graph-endpoint", graph_endpoint)?,
-            authority_endpoint: endpoint("--authority-endpoint", authority_endpoint)?,
-            token_scope,
-            assertion_audience: endpoint("--assertion-audience", assertion_audience)?,
-            workload_identity_audience,
-            ca_certificates: ca_file.map(certificates).transpose()?,
-            request_timeout,
-            visibility_window,
-            context: context.filter(|context| !context.is_empty()),
-            scope: scope(watch_namespace)?,
-            selector: watch_selector.filter(|selector| !selector.selects_all()),
-            concurrency: concurrency.get(),
-            relist_interval,
+            graph_endpoint: endpoint("--graph-endpoint", graph.graph_endpoint)?,
+            authority_endpoint: endpoint("--authority-endpoint", graph.authority_endpoint)?,
+            token_scope: graph.token_scope,
+            assertion_audience: endpoint("--assertion-audience", graph.assertion_audience)?,
+            workload_identity_audience: graph.workload_identity_audience,
+            ca_certificates: graph.ca_file.map(certificates).transpose()?,
+            request_timeout: graph.request_timeout,
+            visibility_window: graph.visibility_window,
+            context: cluster.context.filter(|context| !context.is_empty()),
+            scope: scope(cluster.watch_namespace)?,
+            selector: cluster
+                .watch_selector
+                .filter(|selector| !selector.selects_all()),
+            concurrency: cluster.concurrency.get(),
+            relist_interval: cluster.relist_interval,
             lease,
-            admin_address,
-            detail: if resource_metrics {
-                Detail::EachResource
-            } else {
-                Detail::Totals
-            },
-            shutdown_grace,
+            admin_address: operation.admin_address,
+            detail: detail(operation.resource_metrics),
+            shutdown_grace: operation.shutdown_grace,
             log: LogSettings {
-                format: log_format,
-                directives: log_level,
+                format: operation.log_format,
+                directives: operation.log_level,
             },
-            otlp_endpoint: otlp_endpoint.map(collector).transpose()?,
+            otlp_endpoint: operation.otlp_endpoint.map(collector).transpose()?,
         })
     }
 
@@ -290,26 +272,31 @@ fn name(flag: &'static str, value: String) -> Result<String, SettingsError> {
     }
 }
 
-fn lease(
-    namespace: Option<String>,
-    lease_name: String,
-    shards: ShardCount,
-    duration: Duration,
-) -> Result<LeaseSettings, SettingsError> {
+fn lease(election: ElectionArguments) -> Result<LeaseSettings, SettingsError> {
+    let duration = election.lease_duration;
     if duration < LeaseSettings::MIN_DURATION || duration.subsec_nanos() > 0 {
         return Err(SettingsError::LeaseDuration { duration });
     }
+    let namespace = election.lease_namespace;
     let namespace = namespace
         .filter(|namespace| !namespace.is_empty())
         .or_else(|| pod_namespace(Path::new(POD_NAMESPACE)))
         .unwrap_or_else(|| "default".to_owned());
     Ok(LeaseSettings {
         namespace: name("--lease-namespace", namespace)?,
-        name: name("--lease-name", lease_name)?,
-        shards,
+        name: name("--lease-name", election.lease_name)?,
+        shards: election.shards,
         identity: lease::identity(),
         duration,
     })
+}
+
+fn detail(resource_metrics: bool) -> Detail {
+    if resource_metrics {
+        Detail::EachResource
+    } else {
+        Detail::Totals
+    }
 }
 
 fn pod_namespace(file: &Path) -> Option<String> {

@@ -397,12 +397,28 @@ fn shards_are_few_and_need_leases() {
 
 #[test]
 fn leader_election_can_be_given_in_every_usual_way() {
-    assert!(arguments(&["--leader-elect"]).unwrap().leader_elect);
-    assert!(arguments(&["--leader-elect=true"]).unwrap().leader_elect);
-    assert!(!arguments(&["--leader-elect=false"]).unwrap().leader_elect);
+    assert!(
+        arguments(&["--leader-elect"])
+            .unwrap()
+            .election
+            .leader_elect
+    );
+    assert!(
+        arguments(&["--leader-elect=true"])
+            .unwrap()
+            .election
+            .leader_elect
+    );
+    assert!(
+        !arguments(&["--leader-elect=false"])
+            .unwrap()
+            .election
+            .leader_elect
+    );
     assert!(
         !arguments(&["--leader-elect", "false"])
             .unwrap()
+            .election
             .leader_elect
     );
 }
