@@ -14,7 +14,7 @@ use kube::runtime::reflector::ObjectRef;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use crate::api::{GraphConnection, reason};
+use crate::api::{GraphConnection, SecretKeyReference, reason};
 use crate::graph::{Credential, Detach, RefreshToken, SigningKey};
 use crate::plan::credential::{CredentialSource, declared_expiry};
 use crate::plan::{Blocked, Digest};
@@ -139,39 +139,20 @@ impl Credentials {
                 Credential::Certificate(Arc::new(key))
             }
             (CredentialSource::WorkloadIdentity { service_account }, ..) => {
-                let client_id = &connection.spec.client_id;
-                let tokens = ServiceAccountTokens::new(
-                    self.client.clone(),
-                    &namespace,
-                    &service_account,
-                    client_id,
-                    self.audience.clone(),
-                )?;
+                let tokens = self.tokens(connection, &service_account)?;
                 Credential::Federated(Arc::new(tokens))
             }
             (CredentialSource::RefreshToken { token, .. }, Some(text), client_secret) => {
+                let store = self.write_back(namespace, token, identity.clone());
                 Credential::RefreshToken(RefreshToken {
                     token: text,
                     client_secret,
-                    store: Arc::new(WriteBack::new(
-                        self.client.clone(),
-                        self.secrets.clone(),
-                        namespace,
-                        token,
-                        identity.clone(),
-                    )),
+                    store: Arc::new(store),
                     detach: self.detach.clone(),
                 })
             }
             // As many values are read as there are keys.
-            (source, ..) => {
-                let keys = source.keys().len();
-                return Err(Blocked::person(
-                    reason::SECRET_NOT_FOUND,
-                    format!("the credential needs {keys} values from Secrets: add them"),
-                )
-                .into());
-            }
+            (source, ..) => return Err(lacking_values(&source).into()),
         };
         Ok(ReadCredential {
             credential,
@@ -179,6 +160,38 @@ impl Credentials {
             expiry,
         })
     }
+
+    fn tokens(
+        &self,
+        connection: &GraphConnection,
+        service_account: &str,
+    ) -> Result<ServiceAccountTokens, Blocked> {
+        ServiceAccountTokens::new(
+            self.client.clone(),
+            &namespace(connection),
+            service_account,
+            &connection.spec.client_id,
+            self.audience.clone(),
+        )
+    }
+
+    fn write_back(
+        &self,
+        namespace: String,
+        token: SecretKeyReference,
+        held: HeldCredential,
+    ) -> WriteBack {
+        let (client, secrets) = (self.client.clone(), self.secrets.clone());
+        WriteBack::new(client, secrets, namespace, token, held)
+    }
+}
+
+fn lacking_values(source: &CredentialSource) -> Blocked {
+    let keys = source.keys().len();
+    Blocked::person(
+        reason::SECRET_NOT_FOUND,
+        format!("the credential needs {keys} values from Secrets: add them"),
+    )
 }
 
 impl HeldCredential {

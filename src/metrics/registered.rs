@@ -141,6 +141,7 @@ impl Registered {
         registry.register_collector(Box::new(ProcessMetrics::default()));
         let own = registry.sub_registry_with_prefix(PREFIX);
         self.register_work(own);
+        self.register_requests(own);
         self.register_health(own);
         own.register_collector(Box::new(scraped));
         self.registry = registry;
@@ -165,23 +166,6 @@ impl Registered {
             self.reconcile_triggers.clone(),
         );
         registry.register(
-            "graph_requests",
-            "Requests to Microsoft Graph and its token authority, by operation and outcome",
-            self.graph_requests.clone(),
-        );
-        registry.register_with_unit(
-            "graph_request_duration",
-            "Time from leaving the request budget to the last byte of the response",
-            Unit::Seconds,
-            self.graph_request_duration.clone(),
-        );
-        registry.register_with_unit(
-            "budget_wait",
-            "Time that requests waited for the request budget of their connection, by priority",
-            Unit::Seconds,
-            self.budget_wait.clone(),
-        );
-        registry.register(
             "cluster_writes",
             "Writes to the cluster that succeeded, by kind of resource and what was written",
             self.cluster_writes.clone(),
@@ -197,6 +181,26 @@ impl Registered {
             "Time from the creation of a ProvisioningFlow resource until the service first reported its flow as ready",
             Unit::Seconds,
             self.flow_readiness.clone(),
+        );
+    }
+
+    fn register_requests(&self, registry: &mut Registry) {
+        registry.register(
+            "graph_requests",
+            "Requests to Microsoft Graph and its token authority, by operation and outcome",
+            self.graph_requests.clone(),
+        );
+        registry.register_with_unit(
+            "graph_request_duration",
+            "Time from leaving the request budget to the last byte of the response",
+            Unit::Seconds,
+            self.graph_request_duration.clone(),
+        );
+        registry.register_with_unit(
+            "budget_wait",
+            "Time that requests waited for the request budget of their connection, by priority",
+            Unit::Seconds,
+            self.budget_wait.clone(),
         );
     }
 

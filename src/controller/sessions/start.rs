@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{field, info_span};
+use tracing::{Span, field, info_span};
 
 use crate::api::GraphConnection;
 use crate::controller::access::AccessLog;
@@ -18,7 +18,7 @@ use crate::controller::interest::LatestInterest;
 use crate::controller::remote::RemoteCounter;
 use crate::controller::session::{Identity, Session, client_id};
 use crate::graph::{Account, Client};
-use crate::poll::Poller;
+use crate::poll::{Interest, Poller};
 use crate::traces::with_trace_id;
 
 use super::Sessions;
@@ -70,59 +70,69 @@ impl Sessions {
         opened: Opened,
         number: u32,
     ) -> Arc<Session> {
-        let Opened {
-            client,
-            identity,
-            access,
-            expiry,
-            account,
-        } = opened;
-        let reference = ObjectRef::from_obj(connection);
-        let (index, notify) = (self.triggers.index.clone(), self.triggers.clone());
-        let (own, changed) = (reference.clone(), reference);
-        let (credentials, seen) = (
-            self.credentials.clone(),
-            Arc::new(Mutex::new(Instant::now())),
-        );
-        let (last_seen, latest) = (seen.clone(), LatestInterest::default());
-        // Without its credential in the cluster, nothing is polled, and so no token is obtained.
-        let interest = move || match credentials.confirmed(&own) {
-            Some(moment) => {
-                *last_seen.lock().unwrap_or_else(PoisonError::into_inner) = moment;
-                latest.current(&index, &own)
-            }
-            None => Arc::default(),
-        };
-        let (place, name) = (namespace(connection), connection.name_any());
-        // Not in the span of the reconcile that starts the poller, which would last as long.
-        let span = move || {
-            with_trace_id(info_span!(
-                parent: None,
-                "poll",
-                namespace = place,
-                connection = name,
-                trace_id = field::Empty,
-            ))
-        };
-        let poller = Arc::new(Poller::new(client.clone(), span, interest, move |news| {
-            notify.tell(&changed, &news);
-        }));
+        let seen = Arc::new(Mutex::new(Instant::now()));
+        let poller = self.poller(connection, opened.client.clone(), seen.clone());
         let stop = CancellationToken::new();
         let (running, stopped) = (poller.clone(), stop.clone());
         (self.spawn)(Box::pin(async move { running.run(stopped).await }));
         let session = Arc::new(Session {
-            client,
+            client: opened.client,
             poller,
-            identity,
-            access,
-            expiry,
+            identity: opened.identity,
+            access: opened.access,
+            expiry: opened.expiry,
             number,
             seen,
-            account,
+            account: opened.account,
             counter: RemoteCounter::default(),
             _stop: stop.drop_guard(),
         });
         self.latest.set(connection, &session);
         session
+    }
+
+    fn poller(
+        &self,
+        connection: &GraphConnection,
+        client: Client,
+        seen: Arc<Mutex<Instant>>,
+    ) -> Arc<Poller> {
+        let own = ObjectRef::from_obj(connection);
+        let interest = self.interest(own.clone(), seen);
+        let triggers = self.triggers.clone();
+        let tell = move |news| triggers.tell(&own, &news);
+        Arc::new(Poller::new(client, span(connection), interest, tell))
+    }
+
+    /// Returns what is to be polled, and notes when the credential was last seen. Without its credential in the cluster,
+    /// nothing is polled, and so no token is obtained.
+    fn interest(
+        &self,
+        own: ObjectRef<GraphConnection>,
+        seen: Arc<Mutex<Instant>>,
+    ) -> impl Fn() -> Arc<Interest> + Send + Sync + 'static + use<> {
+        let (credentials, index) = (self.credentials.clone(), self.triggers.index.clone());
+        let latest = LatestInterest::default();
+        move || match credentials.confirmed(&own) {
+            Some(moment) => {
+                *seen.lock().unwrap_or_else(PoisonError::into_inner) = moment;
+                latest.current(&index, &own)
+            }
+            None => Arc::default(),
+        }
+    }
+}
+
+/// Returns the span of each poll. It is not in that of the reconcile that starts the poller, which would last as long.
+fn span(connection: &GraphConnection) -> impl Fn() -> Span + Send + Sync + 'static + use<> {
+    let (place, name) = (namespace(connection), connection.name_any());
+    move || {
+        with_trace_id(info_span!(
+            parent: None,
+            "poll",
+            namespace = place,
+            connection = name,
+            trace_id = field::Empty,
+        ))
     }
 }

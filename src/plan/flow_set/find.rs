@@ -88,24 +88,10 @@ fn find(planner: &FlowSetPlanner, sets: &[FlowSet]) -> SetLookup {
             None => {}
         }
     }
-    let named = |name: &str| -> Vec<&FlowSet> {
-        let free = |set: &&FlowSet| set.display_name == name && !is_held_by_other(planner, set);
-        sets.iter().filter(free).collect()
-    };
-    let display_name = resource.spec.display_name.as_str();
-    let same_named = named(display_name);
-    // The list before the attempt did not contain a free set with this name, so the one in the list now is the outcome,
-    // whatever its creation date. If there are several, the dates may still distinguish them.
-    let made = planner.unresolved().map_or_else(Vec::new, |attempt| {
-        let mut sets = named(attempt.name.as_deref().unwrap_or(display_name));
-        sets.retain(|set| planner.proves(&attempt, set.created_at()));
-        if sets.len() > 1 {
-            let by_date = |set: &&FlowSet| attempt.could_have_made(set.created_at());
-            let dated: Vec<&FlowSet> = sets.iter().copied().filter(by_date).collect();
-            sets = if dated.is_empty() { sets } else { dated };
-        }
-        sets
-    });
+    let (made, same_named) = (
+        made_by_attempt(planner, sets),
+        named(planner, sets, &resource.spec.display_name),
+    );
     // The set of this name may be the one that another resource is about to find.
     let permits = resource.spec.adoption_policy == AdoptionPolicy::IfExists
         && !planner.input.related.is_contested;
@@ -118,6 +104,32 @@ fn find(planner: &FlowSetPlanner, sets: &[FlowSet]) -> SetLookup {
             SetLookup::Candidates(sets.iter().map(|set| set.id.to_string()).collect())
         }
     }
+}
+
+/// Returns the sets with this name that no other resource holds.
+fn named<'a>(planner: &FlowSetPlanner, sets: &'a [FlowSet], name: &str) -> Vec<&'a FlowSet> {
+    let free = |set: &&FlowSet| set.display_name == name && !is_held_by_other(planner, set);
+    sets.iter().filter(free).collect()
+}
+
+/// Returns the sets that the unresolved attempt may have created.
+///
+/// The list before the attempt did not contain a free set with this name, so the one in the list now is the outcome,
+/// whatever its creation date. If there are several, the dates may still distinguish them.
+fn made_by_attempt<'a>(planner: &FlowSetPlanner, sets: &'a [FlowSet]) -> Vec<&'a FlowSet> {
+    let Some(attempt) = planner.unresolved() else {
+        return Vec::new();
+    };
+    let display_name = planner.input.resource.spec.display_name.as_str();
+    let name = attempt.name.as_deref().unwrap_or(display_name);
+    let mut made = named(planner, sets, name);
+    made.retain(|set| planner.proves(&attempt, set.created_at()));
+    if made.len() < 2 {
+        return made;
+    }
+    let by_date = |set: &&FlowSet| attempt.could_have_made(set.created_at());
+    let dated: Vec<&FlowSet> = made.iter().copied().filter(by_date).collect();
+    if dated.is_empty() { made } else { dated }
 }
 
 /// Returns the ids of the listed sets that may be ours unless another resource manages them: those of the id that the user named, and of the
