@@ -163,37 +163,41 @@ fn of_the_operator() -> Vec<AlertCase> {
     ]
 }
 
+/// A change of leader, for which there are no series for a minute, does not begin the time of any alert again.
 fn of_resources() -> Vec<AlertCase> {
     vec![
         case(
             "FlowStalled",
             15,
             &[
-                r#"resource_state{kind="ProvisioningFlow",namespace="schools",name="users",state="Stalled",reason="SecretNotFound"} 1x20"#,
+                r#"resource_state{pod="a",kind="ProvisioningFlow",namespace="schools",name="users",state="Stalled",reason="SecretNotFound"} 1x7 stale"#,
+                r#"resource_state{pod="b",kind="ProvisioningFlow",namespace="schools",name="users",state="Stalled",reason="SecretNotFound"} _x9 1x10"#,
             ],
         ),
         case(
             "FlowFailedOrExpired",
             5,
             &[
-                r#"flow_readiness{namespace="schools",name="users",flow_set="north",type="user",readiness="expired"} 1x10"#,
-                r#"resource_state{kind="ProvisioningFlow",namespace="schools",name="users",state="Stalled",reason="Expired"} 1x10"#,
+                r#"flow_readiness{pod="a",namespace="schools",name="users",flow_set="north",type="user",readiness="expired"} 1x2 stale"#,
+                r#"flow_readiness{pod="b",namespace="schools",name="users",flow_set="north",type="user",readiness="expired"} _x4 1x10"#,
+                r#"resource_state{pod="b",kind="ProvisioningFlow",namespace="schools",name="users",state="Stalled",reason="Expired"} 1x10"#,
             ],
         ),
         case(
             "ConnectionNotReady",
             15,
-            // Another reason does not begin the time again.
+            // Another reason does not begin the time again, either.
             &[
-                r#"resource_state{kind="GraphConnection",namespace="schools",name="contoso",state="Reconciling",reason="Unreachable"} 1x7 stale"#,
-                r#"resource_state{kind="GraphConnection",namespace="schools",name="contoso",state="Reconciling",reason="TimedOut"} _x8 1x10"#,
+                r#"resource_state{pod="a",kind="GraphConnection",namespace="schools",name="contoso",state="Reconciling",reason="Unreachable"} 1x7 stale"#,
+                r#"resource_state{pod="b",kind="GraphConnection",namespace="schools",name="contoso",state="Reconciling",reason="TimedOut"} _x9 1x10"#,
             ],
         ),
         case(
             "DeletionBlocked",
             15,
             &[
-                r#"resource_state{kind="ProvisioningFlow",namespace="schools",name="users",state="Stalled",reason="DeletionBlocked"} 1x20"#,
+                r#"resource_state{pod="a",kind="ProvisioningFlow",namespace="schools",name="users",state="Stalled",reason="DeletionBlocked"} 1x7 stale"#,
+                r#"resource_state{pod="b",kind="ProvisioningFlow",namespace="schools",name="users",state="Stalled",reason="DeletionBlocked"} _x9 1x10"#,
             ],
         ),
     ]
@@ -204,25 +208,35 @@ fn of_totals() -> Vec<AlertCase> {
         case(
             "FlowStalled",
             15,
-            &[r#"stalled_resources{kind="ProvisioningFlow",reason="SecretNotFound"} 3x20"#],
+            &[
+                r#"stalled_resources{pod="a",kind="ProvisioningFlow",reason="SecretNotFound"} 3x7 stale"#,
+                r#"stalled_resources{pod="b",kind="ProvisioningFlow",reason="SecretNotFound"} _x9 3x10"#,
+            ],
         ),
         case(
             "FlowFailedOrExpired",
             5,
             &[
-                r#"flows{type="user",readiness="failed"} 2x10"#,
-                r#"stalled_resources{kind="ProvisioningFlow",reason="Failed"} 2x10"#,
+                r#"flows{pod="a",type="user",readiness="failed"} 2x2 stale"#,
+                r#"flows{pod="b",type="user",readiness="failed"} _x4 2x10"#,
+                r#"stalled_resources{pod="b",kind="ProvisioningFlow",reason="Failed"} 2x10"#,
             ],
         ),
         case(
             "ConnectionNotReady",
             15,
-            &[r#"resources{kind="GraphConnection",state="Stalled"} 1x20"#],
+            &[
+                r#"resources{pod="a",kind="GraphConnection",state="Stalled"} 1x7 stale"#,
+                r#"resources{pod="b",kind="GraphConnection",state="Stalled"} _x9 1x10"#,
+            ],
         ),
         case(
             "DeletionBlocked",
             15,
-            &[r#"stalled_resources{kind="ProvisioningFlow",reason="DeletionBlocked"} 1x20"#],
+            &[
+                r#"stalled_resources{pod="a",kind="ProvisioningFlow",reason="DeletionBlocked"} 1x7 stale"#,
+                r#"stalled_resources{pod="b",kind="ProvisioningFlow",reason="DeletionBlocked"} _x9 1x10"#,
+            ],
         ),
     ]
 }
