@@ -45,7 +45,7 @@ fn argo_cd_is_given_the_same_scripts_for_each_kind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn argo_cd_takes_each_stage_for_what_it_is() {
     let mut env = TestEnv::set_up("argocd", unsettled()).await;
-    let argo = Argo::new();
+    let argo = Argo::new().await;
     let (flow, other) = ("north-class-groups", "north-users");
     let says = async |env: &TestEnv, health| argo.says(env, &[(flow, health)]).await;
     env.apply_samples().await;
@@ -111,7 +111,7 @@ async fn argo_cd_takes_each_stage_for_what_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_actions_of_argo_cd_do_what_their_names_say() {
     let mut env = TestEnv::set_up("argocd-actions", Options::default()).await;
-    let argo = Argo::new();
+    let argo = Argo::new().await;
     let (flow, set, connection) = ("pflow/groups", "flowset/north", "gconn/contoso");
     env.apply_sample_set().await;
     env.apply(&groups("groups")).await.unwrap();
@@ -174,7 +174,7 @@ fn name(resource: &str) -> &str {
 /// What no test can hold for long enough on a live object.
 #[tokio::test(flavor = "multi_thread")]
 async fn argo_cd_knows_each_combination_of_conditions() {
-    let argo = Argo::new();
+    let argo = Argo::new().await;
     let with = |ready: (&str, &str), other: Option<(&str, &str)>| {
         let condition = |type_: &str, status: &str, reason: &str| json!({ "type": type_, "status": status, "reason": reason, "message": format!("{type_} is {reason}") });
         let ready = condition("Ready", ready.0, ready.1);
@@ -241,7 +241,9 @@ pub struct Argo {
 }
 
 impl Argo {
-    pub fn new() -> Self {
+    /// Its program is built before anything is waited for, as all waiting has a limit.
+    pub async fn new() -> Self {
+        Tool::ArgoCd.command().await.unwrap();
         let config = tempfile::NamedTempFile::new().unwrap();
         let text = std::fs::read_to_string(path(CONFIG)).unwrap();
         let object: Value = serde_saphyr::from_str(&text).unwrap();
