@@ -160,7 +160,10 @@ impl Account {
         let home = self.path.with_file_name("home");
         command
             .env("KUBECONFIG", &self.path)
-            .env("KUBECACHEDIR", home.join("kube"));
+            .env("KUBECACHEDIR", home.join("kube"))
+            // Half of the CPU time of a short command would be garbage collection. The limit is for a long one.
+            .env("GOGC", "off")
+            .env("GOMEMLIMIT", "512MiB");
         for (variable, directory) in [("CACHE", "cache"), ("CONFIG", "config"), ("DATA", "data")] {
             command.env(
                 format!("HELM_{variable}_HOME"),
