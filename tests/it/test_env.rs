@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
@@ -30,7 +31,7 @@ use crate::waiting::PATIENCE;
 
 /// One namespace with a simulator of its own.
 pub struct TestEnv {
-    pub plane: &'static ControlPlane,
+    pub plane: Arc<ControlPlane>,
     pub namespace: String,
     pub simulator: Simulator,
     pub client: Client,
@@ -74,20 +75,20 @@ impl TestEnv {
     }
 
     /// An environment without the operator, on a control plane that [`start_plane`] has made.
-    pub async fn set_up_on(plane: &'static ControlPlane, name: &str, options: Options) -> Self {
+    pub async fn set_up_on(plane: Arc<ControlPlane>, name: &str, options: Options) -> Self {
         Self::set_up_for(plane, name, options, Reach::OneNamespace).await
     }
 
     /// An environment without the operator, on a control plane that [`start_plane`] has made.
     pub async fn set_up_for(
-        plane: &'static ControlPlane,
+        plane: Arc<ControlPlane>,
         name: &str,
         options: Options,
         reach: Reach,
     ) -> Self {
         let account = plane.service_account(name, role::ACCOUNT).await.unwrap();
-        let roles = role::rendered(plane, name, reach).await;
-        role::grant(plane, &account, &roles).await;
+        let roles = role::rendered(&plane, name, reach).await;
+        role::grant(&plane, &account, &roles).await;
         Self::of(plane, name, options, account, reach).await
     }
 
@@ -96,7 +97,7 @@ impl TestEnv {
     /// Applications may write, because connections sign in with a secret unless a test says otherwise. A test of another
     /// credential takes that back with `configure`.
     pub async fn of(
-        plane: &'static ControlPlane,
+        plane: Arc<ControlPlane>,
         name: &str,
         options: Options,
         account: Account,
@@ -388,16 +389,16 @@ pub fn lenient(pause: Duration) -> Options {
 }
 
 /// The control plane of this process, with the definitions installed.
-pub async fn plane() -> &'static ControlPlane {
-    static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
-    PLANE.get_or_init(start_plane).await
+pub async fn plane() -> Arc<ControlPlane> {
+    static PLANE: OnceCell<Arc<ControlPlane>> = OnceCell::const_new();
+    Arc::clone(PLANE.get_or_init(start_plane).await)
 }
 
 /// A control plane with the definitions installed.
-pub async fn start_plane() -> ControlPlane {
+pub async fn start_plane() -> Arc<ControlPlane> {
     let plane = ControlPlane::start().await.unwrap();
     install(&plane).await;
-    plane
+    Arc::new(plane)
 }
 
 /// Installs the definitions as a user does.

@@ -23,13 +23,13 @@ const DELETED: [Operation; 2] = [Operation::DeleteFlow, Operation::DeleteSet];
 async fn deleted_definitions_take_all_with_them_until_they_are_back() {
     let rough = Rough::take().await;
     forget_all(&rough).await;
-    let env = TestEnv::set_up_on(rough.plane, "undefined", Options::default()).await;
+    let env = TestEnv::set_up_on(rough.plane.clone(), "undefined", Options::default()).await;
     let program = Launch::on(&env).start().await;
     apply_and_wait(&env).await;
     delete_definitions(&env).await;
     definitions_are_gone(&env).await;
     tells_the_way_out(&env, &program).await;
-    install(rough.plane).await;
+    install(&rough.plane).await;
     apply_and_wait(&env).await;
     assert_eq!(env.committed(Operation::CreateFlow), 2);
 }
@@ -39,7 +39,8 @@ async fn deleted_definitions_take_all_with_them_until_they_are_back() {
 async fn definitions_deleted_without_an_operator_wait_for_one() {
     let rough = Rough::take().await;
     forget_all(&rough).await;
-    let mut env = TestEnv::set_up_on(rough.plane, "undefined-alone", Options::default()).await;
+    let mut env =
+        TestEnv::set_up_on(rough.plane.clone(), "undefined-alone", Options::default()).await;
     env = env.shortened(&times::ALONE);
     env.start_operator(&[]).await;
     apply_and_wait(&env).await;
@@ -67,7 +68,7 @@ async fn definitions_deleted_without_an_operator_wait_for_one() {
         status == 503 && text.contains("CustomResourceDefinitions"),
         "{status} {text}"
     );
-    install(rough.plane).await;
+    install(&rough.plane).await;
     apply_and_wait(&env).await;
     assert_eq!(env.committed(Operation::CreateFlow), 2);
 }

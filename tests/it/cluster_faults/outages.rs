@@ -4,6 +4,7 @@ use industrydata_operator::runtime::RuntimeError;
 use industrydata_simulator::{Answer, Effect, Operation, Options};
 use industrydata_testbed::{ControlPlane, Hit, Program, ProgramName, Proxy, ProxyEffect, Rule};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
@@ -15,20 +16,20 @@ use crate::times;
 
 /// A control plane that is harmed, for one test at a time.
 pub struct Rough {
-    pub plane: &'static ControlPlane,
+    pub plane: Arc<ControlPlane>,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Rough {
     pub async fn take() -> Self {
         // As many as there are tests at a time on a small machine, so that none waits for another.
-        static PLANES: [OnceCell<ControlPlane>; 2] = [const { OnceCell::const_new() }; 2];
+        static PLANES: [OnceCell<Arc<ControlPlane>>; 2] = [const { OnceCell::const_new() }; 2];
         static TURNS: [Mutex<()>; 2] = [const { Mutex::const_new(()) }; 2];
         let (plane, turn) = match TURNS[0].try_lock() {
             Ok(turn) => (&PLANES[0], turn),
             Err(_) => (&PLANES[1], TURNS[1].lock().await),
         };
-        let plane = plane.get_or_init(start_plane).await;
+        let plane = Arc::clone(plane.get_or_init(start_plane).await);
         // A test that failed may have left anything behind.
         for program in plane.programs() {
             if program.thaw().await.is_err() {
@@ -51,7 +52,7 @@ impl Rough {
 
     /// An environment where the operator leads without a lease, and the sample set is ready.
     pub async fn open(&self, name: &str) -> (TestEnv, Proxy) {
-        let mut env = TestEnv::set_up_on(self.plane, name, Options::default()).await;
+        let mut env = TestEnv::set_up_on(self.plane.clone(), name, Options::default()).await;
         env = env.shortened(&times::ALONE);
         let proxy = env.through_proxy().await;
         env.start_operator(&[]).await;
@@ -90,7 +91,7 @@ async fn one_create_in_the_end(env: &TestEnv) {
 #[tokio::test(flavor = "multi_thread")]
 async fn f03_an_api_server_frozen_after_a_create_leads_to_no_second_create() {
     let rough = Rough::take().await;
-    let mut env = TestEnv::set_up_on(rough.plane, "f03-frozen", Options::default()).await;
+    let mut env = TestEnv::set_up_on(rough.plane.clone(), "f03-frozen", Options::default()).await;
     env.start_operator(&[]).await;
     env.ready_sample_set().await;
     // Shorter than the operator waits for an answer (10 s), and long enough to freeze the API server meanwhile.

@@ -283,8 +283,8 @@ async fn env(shorter: Option<&'static Shorter>) -> TestEnv {
     let (plane, name) = (plane().await, format!("crash-{number}"));
     let account = plane.service_account(&name, role::ACCOUNT).await.unwrap();
     // With the permission to write refresh tokens back.
-    let roles = role::rendered_with(plane, &name, credentials::GRANTS).await;
-    role::grant(plane, &account, &roles).await;
+    let roles = role::rendered_with(&plane, &name, credentials::GRANTS).await;
+    role::grant(&plane, &account, &roles).await;
     let env = TestEnv::of(plane, &name, options, account, Reach::OneNamespace).await;
     match shorter {
         Some(shorter) => env.shortened(shorter),

@@ -35,8 +35,8 @@ async fn set_up(name: &str) -> TestEnv {
 async fn set_up_with(name: &str, values: &str) -> TestEnv {
     let plane = plane().await;
     let account = plane.service_account(name, role::ACCOUNT).await.unwrap();
-    let roles = role::rendered_with(plane, name, values).await;
-    role::grant(plane, &account, &roles).await;
+    let roles = role::rendered_with(&plane, name, values).await;
+    role::grant(&plane, &account, &roles).await;
     let reach = Reach::OneNamespace;
     let env = TestEnv::of(plane, name, Options::default(), account, reach).await;
     env.simulator

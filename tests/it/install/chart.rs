@@ -23,7 +23,7 @@ fn nothing() -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn helm_finds_nothing_wrong_with_the_chart() {
-    helm(plane().await, &["lint", "--strict", CHART])
+    helm(&*plane().await, &["lint", "--strict", CHART])
         .await
         .unwrap();
 }
@@ -111,7 +111,7 @@ async fn wrong_values_are_refused_with_a_message_that_names_them() {
         ),
     ];
     for (values, told) in table {
-        let said = render(plane().await, &values).await.expect_err(told);
+        let said = render(&*plane().await, &values).await.expect_err(told);
         assert!(said.contains(told), "{values} is refused with: {said}");
     }
 }
@@ -122,7 +122,7 @@ async fn what_the_values_make_is_valid_to_the_api_server() {
     plane.service_account(NAMESPACE, "any").await.unwrap();
     let one_team = json!({ "watchNamespaces": ["default"], "crds": { "install": false } });
     for values in [json!({}), everything(), nothing(), one_team] {
-        let manifest = render(plane, &values).await.unwrap();
+        let manifest = render(&plane, &values).await.unwrap();
         let dry_run = [
             "apply",
             "--dry-run=server",
@@ -130,7 +130,7 @@ async fn what_the_values_make_is_valid_to_the_api_server() {
             "--validate=strict",
             "--force-conflicts",
         ];
-        kubectl(plane, &dry_run, &manifest).await.unwrap();
+        kubectl(&plane, &dry_run, &manifest).await.unwrap();
     }
 }
 
@@ -139,7 +139,7 @@ async fn what_the_values_make_is_valid_to_the_api_server() {
 async fn a_pod_without_fixed_ids_is_still_no_root() {
     let without = json!({ "runAsUser": null, "runAsGroup": null, "fsGroup": null });
     let values = json!({ "podSecurityContext": without });
-    let objects = objects(&render(plane().await, &values).await.unwrap());
+    let objects = objects(&render(&*plane().await, &values).await.unwrap());
     let pod = &of_kind(&objects, "Deployment")["spec"]["template"]["spec"];
     let context = json!({ "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } });
     assert_eq!(pod["securityContext"], context);
@@ -150,19 +150,21 @@ async fn a_pod_without_fixed_ids_is_still_no_root() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pods_are_admitted_where_only_restricted_ones_are() {
     let plane = plane().await;
-    restricted_namespace(plane, "restricted").await;
+    restricted_namespace(&plane, "restricted").await;
     let create = ["create", "--dry-run=server", "--namespace", "restricted"];
     for values in [json!({}), everything()] {
-        let objects = objects(&render(plane, &values).await.unwrap());
+        let objects = objects(&render(&plane, &values).await.unwrap());
         let template = &of_kind(&objects, "Deployment")["spec"]["template"];
         let mut test = of_kind(&objects, "Pod").clone();
         test["metadata"]["namespace"] = Value::Null;
         let mut pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "pod" }, "spec": template["spec"] });
         for pod in [&pod, &test] {
-            kubectl(plane, &create, &pod.to_string()).await.unwrap();
+            kubectl(&plane, &create, &pod.to_string()).await.unwrap();
         }
         pod["spec"]["containers"][0]["securityContext"]["capabilities"] = Value::Null;
-        let refused = kubectl(plane, &create, &pod.to_string()).await.unwrap_err();
+        let refused = kubectl(&plane, &create, &pod.to_string())
+            .await
+            .unwrap_err();
         assert!(refused.contains("violates PodSecurity"), "{refused}");
     }
 }
@@ -171,7 +173,7 @@ async fn the_pods_are_admitted_where_only_restricted_ones_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_pods_of_the_operator_get_a_token() {
     for values in [json!({}), everything()] {
-        let objects = objects(&render(plane().await, &values).await.unwrap());
+        let objects = objects(&render(&*plane().await, &values).await.unwrap());
         let mounts = |object: &Value| {
             let template = &object["spec"]["template"]["spec"];
             let spec = [template, &object["spec"], object];
@@ -195,7 +197,7 @@ async fn only_the_pods_of_the_operator_get_a_token() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_other_values_the_operator_is_started_with_its_own_defaults() {
-    let objects = objects(&render(plane().await, &json!({})).await.unwrap());
+    let objects = objects(&render(&*plane().await, &json!({})).await.unwrap());
     let container = &of_kind(&objects, "Deployment")["spec"]["template"]["spec"]["containers"][0];
     let given: Vec<String> = serde_json::from_value(container["args"].clone()).unwrap();
     let own = ["run", "--log-format=json"].map(str::to_owned);
@@ -206,7 +208,7 @@ async fn without_other_values_the_operator_is_started_with_its_own_defaults() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_of_several_shards_may_use_the_leases_that_it_names() {
     let values = json!({ "shards": 2, "replicaCount": 3 });
-    let objects = objects(&render(plane().await, &values).await.unwrap());
+    let objects = objects(&render(&*plane().await, &values).await.unwrap());
     let deployment = of_kind(&objects, "Deployment");
     assert_eq!(deployment["spec"]["replicas"], 3);
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
@@ -234,7 +236,7 @@ async fn a_pod_of_several_shards_may_use_the_leases_that_it_names() {
 #[tokio::test(flavor = "multi_thread")]
 async fn for_one_team_nothing_is_cluster_wide() {
     let values = json!({ "watchNamespaces": ["north", "south"], "crds": { "install": false }, "rbac": { "aggregate": false } });
-    let objects = objects(&render(plane().await, &values).await.unwrap());
+    let objects = objects(&render(&*plane().await, &values).await.unwrap());
     for object in &objects {
         assert!(
             object["metadata"]["namespace"].is_string(),
@@ -247,7 +249,7 @@ async fn for_one_team_nothing_is_cluster_wide() {
 async fn a_pod_has_more_time_to_end_than_the_operator_takes() {
     for (grace, seconds) in [("20s", 30), ("1m30s", 100)] {
         let objects = objects(
-            &render(plane().await, &json!({ "shutdownGrace": grace }))
+            &render(&*plane().await, &json!({ "shutdownGrace": grace }))
                 .await
                 .unwrap(),
         );

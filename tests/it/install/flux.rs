@@ -162,9 +162,9 @@ struct Flux {
 
 impl Flux {
     async fn start() -> Self {
-        let plane = Box::leak(Box::new(start_plane().await));
-        define(plane, &[CONTROLLER, SOURCES]).await;
-        let mut env = TestEnv::set_up_on(plane, "flux", unsettled()).await;
+        let plane = start_plane().await;
+        define(&plane, &[CONTROLLER, SOURCES]).await;
+        let mut env = TestEnv::set_up_on(Arc::clone(&plane), "flux", unsettled()).await;
         env.start_operator(&[]).await;
         let artifacts = Artifacts::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -17,9 +17,9 @@ const REFUSED: &str = "deleting this resource deletes";
 
 /// An environment whose control plane has the guard, and a set with three flows.
 async fn guarded() -> TestEnv {
-    let plane = Box::leak(Box::new(start_plane().await));
+    let plane = start_plane().await;
     let values = json!({ "deletionGuard": { "enabled": true } });
-    let chart = objects(&render(plane, &values).await.unwrap());
+    let chart = objects(&render(&plane, &values).await.unwrap());
     let is_guard = |object: &&Value| {
         let kind = object["kind"].as_str().unwrap();
         kind.starts_with("ValidatingAdmissionPolicy")

@@ -47,7 +47,7 @@ async fn the_program_in_the_image_does_the_main_job_with_nothing_around_it() {
             "authorityEndpoint": authority.replace("127.0.0.1", "localhost"),
         },
     });
-    let objects = objects(&render(env.plane, &values).await.unwrap());
+    let objects = objects(&render(&env.plane, &values).await.unwrap());
     let deployment = of_kind(&objects, "Deployment");
     let root = Root::new(&image.layout, &env.account, &env.namespace);
     assert_eq!(root.files(), ["industrydata-operator"]);

@@ -83,7 +83,11 @@ async fn replicas_are_installed_by_server_side_apply() {
 pub async fn from_chart() -> String {
     let template = ["template", RELEASE, CHART, "--namespace", NAMESPACE];
     let without = ["--no-hooks", "--set", "crds.install=false"];
-    let rendered = helm(test_env::plane().await, &[&template[..], &without].concat()).await;
+    let rendered = helm(
+        &*test_env::plane().await,
+        &[&template[..], &without].concat(),
+    )
+    .await;
     let rendered = rendered.unwrap();
     // What only Helm looks at would make others believe that Helm had installed it.
     let of_helm = ["# Source:", "helm.sh/", "managed-by: Helm"];

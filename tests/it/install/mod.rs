@@ -20,6 +20,7 @@ mod takeover;
 mod values;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use industrydata_simulator::{Behavior, Options, ReadinessScript};
 use industrydata_testbed::{ControlPlane, run, run_with_input};
@@ -35,10 +36,10 @@ const RELEASE: &str = "industrydata-operator";
 pub const NAMESPACE: &str = "industrydata-system";
 
 /// A control plane with nothing installed, for what concerns a whole cluster.
-async fn empty_plane() -> &'static ControlPlane {
-    static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
-    let start = async || ControlPlane::start().await.unwrap();
-    PLANE.get_or_init(start).await
+async fn empty_plane() -> Arc<ControlPlane> {
+    static PLANE: OnceCell<Arc<ControlPlane>> = OnceCell::const_new();
+    let start = async || Arc::new(ControlPlane::start().await.unwrap());
+    Arc::clone(PLANE.get_or_init(start).await)
 }
 
 /// A service where flows become what the test says, when it says so.

@@ -58,7 +58,7 @@ fn firing(answer: &Answer, at: i64) -> impl Iterator<Item = &Alert> {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_alert_fires_in_its_case_and_no_other_alert_does() {
     for per_resource in [true, false] {
-        let rules = monitoring(plane().await, per_resource).await.rules;
+        let rules = monitoring(&*plane().await, per_resource).await.rules;
         let mut untested: BTreeSet<String> = rules
             .iter()
             .map(|rule| cases::text(&rule["alert"]))
@@ -124,7 +124,7 @@ async fn no_alert_is_pending_in_a_calm_system_and_each_panel_shows_data() {
     pages.push(scraped(&operator).await);
 
     for per_resource in [true, false] {
-        let rules = monitoring(env.plane, per_resource).await.rules;
+        let rules = monitoring(&env.plane, per_resource).await.rules;
         let calm = of_pages(&pages);
         let calm = Case { rules, ..calm }.ask().await.unwrap();
         let pending: Vec<&Alert> = calm.alerts.iter().collect();
@@ -139,7 +139,7 @@ async fn no_alert_is_pending_in_a_calm_system_and_each_panel_shows_data() {
         env.flow_where(name, is_mirrored).await;
     }
     pages.push(scraped(&operator).await);
-    let panels = monitoring(env.plane, true).await.panels("1m");
+    let panels = monitoring(&env.plane, true).await.panels("1m");
     let queries: Vec<String> = panels
         .iter()
         .flat_map(|panel| panel.queries.clone())
@@ -189,7 +189,7 @@ fn of_pages(pages: &[Page]) -> Case {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dashboards_are_as_the_schema_of_grafana_wants_them() {
-    let boards = monitoring(plane().await, true).await.dashboards;
+    let boards = monitoring(&*plane().await, true).await.dashboards;
     let input: String = boards.iter().map(Value::to_string).collect();
     let mut tool = Tool::GrafanaDashboard.command().await.unwrap();
     let accepted = run_with_input(&mut tool, &input).await.unwrap();

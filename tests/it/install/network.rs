@@ -124,7 +124,7 @@ fn contains(cidr: &str, address: IpAddr) -> bool {
 }
 
 async fn policy(values: &Value) -> Value {
-    let rendered = render(plane().await, values).await.unwrap();
+    let rendered = render(&*plane().await, values).await.unwrap();
     of_kind(&objects(&rendered), "NetworkPolicy")["spec"].clone()
 }
 
@@ -287,7 +287,7 @@ async fn what_would_open_the_private_addresses_is_refused() {
             "Set networkPolicy.ingress.namespaces to the namespace of Prometheus",
         ),
     ] {
-        let said = render(plane().await, &values).await.expect_err(told);
+        let said = render(&*plane().await, &values).await.expect_err(told);
         assert!(said.contains(told), "{values} is refused with: {said}");
     }
 }

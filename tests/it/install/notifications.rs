@@ -71,7 +71,7 @@ async fn each_alert_reaches_the_receiver_that_is_meant_for_it() {
     let receivers = BTreeMap::from(RECEIVERS);
     let mut fired = BTreeSet::new();
     for per_resource in [true, false] {
-        for alert in monitoring::fired(plane().await, per_resource).await {
+        for alert in monitoring::fired(&*plane().await, per_resource).await {
             let labels = sent(&alert);
             let is_of_the_namespace = labels.get("namespace").is_some_and(|it| it == "schools");
             let mut expected = receivers[&*alert.name];
@@ -94,7 +94,7 @@ async fn each_alert_reaches_the_receiver_that_is_meant_for_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alert_that_explains_others_inhibits_these_and_no_more() {
-    let mut alerts: Vec<Labels> = monitoring::fired(plane().await, true)
+    let mut alerts: Vec<Labels> = monitoring::fired(&*plane().await, true)
         .await
         .iter()
         .map(sent)

@@ -21,7 +21,7 @@ type Finding = [String; 3];
 async fn every_finding_is_answered_and_every_answer_needed() {
     let plane = test_env::plane().await;
     let mut found = BTreeSet::new();
-    for (_, manifest) in installations(plane).await {
+    for (_, manifest) in installations(&plane).await {
         let directory = in_files(&objects(&manifest));
         found.append(&mut scored(&directory).await);
         found.append(&mut scanned(&directory).await);
@@ -36,14 +36,13 @@ async fn every_finding_is_answered_and_every_answer_needed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_manifests_are_as_the_schemas_of_the_api_server_want_them() {
     let env = TestEnv::set_up("schemas", industrydata_simulator::Options::default()).await;
-    let plane = env.plane;
     for kind in ["servicemonitors", "prometheusrules"] {
         let definition = definition_of_monitoring(kind).await;
         let apply = ["apply", "--server-side", "-f", &definition];
         env.kubectl(&apply).await.unwrap();
     }
     let schemas = tempfile::tempdir().unwrap();
-    let mut manifests = installations(plane).await;
+    let mut manifests = installations(&env.plane).await;
     manifests.extend(samples());
     for (name, manifest) in manifests {
         let objects = objects(&manifest);

@@ -100,7 +100,7 @@ impl Release {
     /// Installs the chart where only what meets the restricted Pod Security Standard may run.
     async fn install() -> Self {
         let plane = empty_plane().await;
-        restricted_namespace(plane, NAMESPACE).await;
+        restricted_namespace(&plane, NAMESPACE).await;
         let home = ["create", "namespace", HOME];
         run(plane.kubectl().args(home)).await.unwrap();
         let account = plane.admin().clone();
@@ -142,7 +142,7 @@ impl Release {
         let settings = settings.iter().map(String::as_str).filter(|_| takes_values);
         let all = arguments.iter().copied().chain(["--namespace", NAMESPACE]);
         let all: Vec<&str> = all.chain(settings).chain(values.iter().copied()).collect();
-        helm(self.env.plane, &all).await.unwrap()
+        helm(&self.env.plane, &all).await.unwrap()
     }
 
     /// Starts the operator as the Deployment says, and waits until it is ready.
@@ -226,7 +226,7 @@ impl Release {
     async fn versions(&self) -> BTreeMap<String, String> {
         let manifest = self.helm(&["get", "manifest", RELEASE], &[]).await;
         let get = ["get", "--output", "json"];
-        let list = kubectl(self.env.plane, &get, &manifest).await.unwrap();
+        let list = kubectl(&self.env.plane, &get, &manifest).await.unwrap();
         let list: Value = serde_json::from_str(&list).unwrap();
         let version = |object: &Value| {
             let name = format!("{} {}", object["kind"], object["metadata"]["name"]);

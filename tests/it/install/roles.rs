@@ -38,7 +38,7 @@ async fn the_roles_grant_exactly_what_is_used() {
         // Of its own, as an operator for all namespaces would meet the resources of other tests.
         let plane = match reach {
             Reach::OneNamespace => plane().await,
-            Reach::AllNamespaces => Box::leak(Box::new(start_plane().await)),
+            Reach::AllNamespaces => start_plane().await,
         };
         let env = TestEnv::set_up_for(plane, name, Options::default(), reach).await;
         grant_exactly_what_is_used(env, reach).await;
@@ -65,7 +65,7 @@ async fn grant_exactly_what_is_used(mut env: TestEnv, reach: Reach) {
         assert!(!is_secret || entry.verb == "get", "{entry:?}");
         used.insert(grant_of(entry));
     }
-    let roles = role::rendered(env.plane, &env.namespace, reach).await;
+    let roles = role::rendered(&env.plane, &env.namespace, reach).await;
     assert_eq!(
         granted(&roles),
         used,
@@ -76,7 +76,7 @@ async fn grant_exactly_what_is_used(mut env: TestEnv, reach: Reach) {
 /// Each operator lives the same life with one permission less, until it is refused what it lacks.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_any_one_of_its_permissions_the_operator_is_refused_something() {
-    let roles = role::rendered(plane().await, "roles", Reach::OneNamespace).await;
+    let roles = role::rendered(&*plane().await, "roles", Reach::OneNamespace).await;
     stream::iter(granted(&roles).into_iter().enumerate())
         .for_each_concurrent(LIVES_AT_A_TIME, async |(number, grant)| {
             is_missed(&grant, &format!("without-{number}")).await;
@@ -90,11 +90,11 @@ async fn is_missed(grant: &Grant, namespace: &str) {
         .service_account(namespace, role::ACCOUNT)
         .await
         .unwrap();
-    let mut roles = role::rendered(plane, namespace, reach).await;
+    let mut roles = role::rendered(&plane, namespace, reach).await;
     for object in &mut roles {
         take(object, grant);
     }
-    role::grant(plane, &account, &roles).await;
+    role::grant(&plane, &account, &roles).await;
     let user = account.user().to_owned();
     let mut env = TestEnv::of(plane, namespace, Options::default(), account, reach).await;
     let refused = tokio::time::timeout(PATIENCE, refused(env.audit_position(), user, grant));
@@ -113,7 +113,8 @@ async fn is_missed(grant: &Grant, namespace: &str) {
 
 /// Waits until somebody is refused something.
 async fn refused(mut position: Position, user: String, grant: &Grant) {
-    let audit = plane().await.audit().unwrap();
+    let plane = plane().await;
+    let audit = plane.audit().unwrap();
     loop {
         let from = std::mem::replace(&mut position, audit.position().unwrap());
         let entries = audit.since(from).unwrap();

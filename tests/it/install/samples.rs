@@ -20,7 +20,7 @@ const IDS: [&str; 3] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn every_sample_shows_what_it_says() {
     let env = TestEnv::open("samples").await;
-    let shell = Shell::new(env.plane, &env.namespace);
+    let shell = Shell::new(&env.plane, &env.namespace);
     let ids = made_by_others(&env.simulator);
     let samples: BTreeMap<String, String> = names()
         .map(|name| {

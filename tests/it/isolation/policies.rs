@@ -1,6 +1,8 @@
 //! `deploy/admission/`: policies for those who want more than the operator enforces, on a control plane of their own, as
 //! they concern all namespaces.
 
+use std::sync::Arc;
+
 use industrydata_operator::api::{ProvisioningFlow, ResetPhase};
 use industrydata_simulator::{Operation, Options, Simulator};
 use industrydata_testbed::{Account, ControlPlane, run, run_with_input};
@@ -13,12 +15,12 @@ use crate::manifests::{groups, groups_by_id, objects, set, with};
 use crate::test_env::{TestEnv, start_plane};
 
 /// A control plane with the policies in force, and with the roles that the chart gives to users.
-async fn plane() -> &'static ControlPlane {
-    static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
-    PLANE.get_or_init(start).await
+async fn plane() -> Arc<ControlPlane> {
+    static PLANE: OnceCell<Arc<ControlPlane>> = OnceCell::const_new();
+    Arc::clone(PLANE.get_or_init(start).await)
 }
 
-async fn start() -> ControlPlane {
+async fn start() -> Arc<ControlPlane> {
     let plane = start_plane().await;
     let namespace = ["create", "namespace", NAMESPACE];
     run(plane.kubectl().args(namespace)).await.unwrap();
@@ -207,7 +209,7 @@ async fn a_namespace_names_only_the_sets_that_are_listed_for_it() {
     let env = TestEnv::set_up_on(plane().await, "sets-of-others", Options::default()).await;
     let [ours, theirs] = sets_of_others(&env.simulator);
     let user = editor(&env, "editor").await;
-    list_sets(env.plane, &env.namespace, Some(&ours.to_uppercase())).await;
+    list_sets(&env.plane, &env.namespace, Some(&ours.to_uppercase())).await;
     let by_name = json!({ "adoptionPolicy": "IfExists" });
     let observed = json!({ "managementPolicy": "Observe" });
     let nothing = json!({});
@@ -266,12 +268,11 @@ async fn a_namespace_names_only_the_sets_that_are_listed_for_it() {
 /// The operator writes to resources with a finalizer, and must be able to, whatever the policies have become.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_there_before_a_policy_is_still_released() {
-    let plane = plane().await;
-    let mut env = TestEnv::set_up_on(plane, "sets-from-before", Options::default()).await;
+    let mut env = TestEnv::set_up_on(plane().await, "sets-from-before", Options::default()).await;
     let [ours, _] = sets_of_others(&env.simulator);
     env.start_operator(&[]).await;
     env.apply_sample_set().await;
-    list_sets(plane, &env.namespace, Some(&ours)).await;
+    list_sets(&env.plane, &env.namespace, Some(&ours)).await;
     let set = adopting("listed", &json!({ "displayName": "Ours" }), Some(&ours));
     let flow = groups_by_id("own", &ours);
     let applied = async || env.apply(&set).await.is_ok() && env.apply(&flow).await.is_ok();
@@ -286,9 +287,9 @@ async fn what_was_there_before_a_policy_is_still_released() {
     })
     .await;
 
-    list_sets(plane, &env.namespace, None).await;
+    list_sets(&env.plane, &env.namespace, None).await;
     let again = adopting("again", &json!({}), Some(&ours));
-    let admin = plane.admin();
+    let admin = env.plane.admin();
     let in_force = async || {
         let mut create = admin.kubectl();
         create.args(["--namespace", &env.namespace, "create", "--dry-run=server"]);

@@ -219,7 +219,7 @@ async fn a_secret_that_the_operator_may_not_read_is_reported() {
     let name = "secret-forbidden";
     let (plane, reach) = (plane().await, Reach::OneNamespace);
     let account = plane.service_account(name, role::ACCOUNT).await.unwrap();
-    let mut roles = role::rendered(plane, name, reach).await;
+    let mut roles = role::rendered(&plane, name, reach).await;
     for role in &mut roles {
         let mut all = rules(role);
         for rule in &mut all {
@@ -233,7 +233,7 @@ async fn a_secret_that_the_operator_may_not_read_is_reported() {
             role.data["rules"] = json!(all);
         }
     }
-    role::grant(plane, &account, &roles).await;
+    role::grant(&plane, &account, &roles).await;
     let mut env = TestEnv::of(plane, name, Options::default(), account, reach).await;
     env.start_operator(&[]).await;
     env.apply_all([

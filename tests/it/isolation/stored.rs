@@ -1,5 +1,7 @@
 //! Objects that were stored before the API server had the rules of today.
 
+use std::sync::Arc;
+
 use industrydata_operator::api::definitions_as_yaml;
 use industrydata_simulator::Options;
 use industrydata_testbed::{ControlPlane, run, run_with_input};
@@ -15,7 +17,7 @@ const OWN: &str = "stored-a";
 const OTHER: &str = "isolated-b";
 
 /// A control plane whose definitions have no rules, on which texts may be anything.
-async fn start_plane() -> ControlPlane {
+async fn start_plane() -> Arc<ControlPlane> {
     let plane = ControlPlane::start().await.unwrap();
     let mut definitions = objects(&definitions_as_yaml().unwrap());
     definitions.iter_mut().for_each(remove_rules);
@@ -27,7 +29,7 @@ async fn start_plane() -> ControlPlane {
     plane.established().await.unwrap();
     let other = ["create", "namespace", OTHER];
     run(plane.kubectl().args(other)).await.unwrap();
-    plane
+    Arc::new(plane)
 }
 
 fn remove_rules(schema: &mut Value) {
@@ -70,13 +72,12 @@ fn astray(place: usize, name: &str) -> [Value; 4] {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stored_name_that_leads_elsewhere_leads_to_no_request() {
-    let plane = Box::leak(Box::new(start_plane().await));
-    let mut env = TestEnv::set_up_on(plane, OWN, Options::default()).await;
+    let mut env = TestEnv::set_up_on(start_plane().await, OWN, Options::default()).await;
     let of_name = |(place, name)| astray(place, name).map(|one| (name, one));
     let astray: Vec<(&str, Value)> = (0..).zip(ASTRAY).flat_map(of_name).collect();
     env.apply_all(astray.iter().map(|(_, one)| one.clone()))
         .await;
-    install(plane).await;
+    install(&env.plane).await;
     let start = env.audit_position();
     env.start_operator(&[]).await;
     env.apply_all([connection(), set("north")]).await;

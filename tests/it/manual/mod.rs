@@ -83,7 +83,7 @@ async fn follow(name: &str, path: &str, given: Given) {
             "--timeout=60s",
         ];
         env.kubectl(&ready).await.unwrap();
-        Scene::new(env.plane, &namespace).follow(&page).await;
+        Scene::new(&env.plane, &namespace).follow(&page).await;
         return;
     }
     let _ = rustls::crypto::ring::default_provider().install_default();
