@@ -301,20 +301,14 @@ impl KeptMetadata {
         let Self::Used { labels } = self else {
             return Treatment::Kept;
         };
-        let is_used = match place {
-            FilterPlace::Metadata => match name {
-                "annotations" => return Treatment::Entered(FilterPlace::Annotations),
-                "labels" => return Treatment::Entered(FilterPlace::Labels),
-                name => name != "ownerReferences",
-            },
-            FilterPlace::Annotations => annotation::ALL.iter().any(|(known, _)| *known == name),
-            FilterPlace::Labels => labels.contains(name),
-            FilterPlace::Answer | FilterPlace::Items | FilterPlace::Object => true,
-        };
-        if is_used {
-            Treatment::Kept
-        } else {
-            Treatment::Removed
+        let is_ours = |name| annotation::ALL.iter().any(|(known, _)| *known == name);
+        match (place, name) {
+            (FilterPlace::Metadata, "annotations") => Treatment::Entered(FilterPlace::Annotations),
+            (FilterPlace::Metadata, "labels") => Treatment::Entered(FilterPlace::Labels),
+            (FilterPlace::Metadata, "ownerReferences") => Treatment::Removed,
+            (FilterPlace::Annotations, name) if !is_ours(name) => Treatment::Removed,
+            (FilterPlace::Labels, name) if !labels.contains(name) => Treatment::Removed,
+            _ => Treatment::Kept,
         }
     }
 }

@@ -116,14 +116,12 @@ impl ScrapedPage<'_> {
             }
         }
         let states = states.into_iter().map(|((kind, state), count)| {
-            let labels: Labels<'_, 2> = [("kind", kind.as_str()), ("state", state.as_str())];
-            (labels, count)
+            ([("kind", kind.as_str()), ("state", state.as_str())], count)
         });
         self.family("resources", "Resources, by kind and state.", None, states)?;
-        let stalled = stalled.into_iter().map(|((kind, reason), count)| {
-            let labels: Labels<'_, 2> = [("kind", kind.as_str()), ("reason", reason)];
-            (labels, count)
-        });
+        let stalled = stalled
+            .into_iter()
+            .map(|((kind, reason), count)| ([("kind", kind.as_str()), ("reason", reason)], count));
         self.family(
             "stalled_resources",
             "Resources that need action by a person, by kind and reason.",
@@ -142,8 +140,7 @@ impl ScrapedPage<'_> {
             *counts.entry((row.type_, row.readiness)).or_default() += 1;
         }
         let flows = counts.into_iter().map(|((type_, readiness), count)| {
-            let labels: Labels<'_, 2> = [("type", type_), ("readiness", readiness.as_str())];
-            (labels, count)
+            ([("type", type_), ("readiness", readiness.as_str())], count)
         });
         self.family(
             "flows",
@@ -164,10 +161,7 @@ impl ScrapedPage<'_> {
             (ResourceKind::OutboundProvisioningFlowSet, sets),
             (ResourceKind::ProvisioningFlow, flows),
         ];
-        let kinds = kinds.map(|(kind, count)| {
-            let labels: Labels<'_, 1> = [("kind", kind.as_str())];
-            (labels, count)
-        });
+        let kinds = kinds.map(|(kind, count)| ([("kind", kind.as_str())], count));
         self.family(
             "drifted_resources",
             "Resources whose remote object differs from the spec, by kind.",

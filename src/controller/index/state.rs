@@ -185,12 +185,11 @@ impl IndexState {
         namespace: Option<&str>,
     ) -> Vec<Arc<K>> {
         let listed: HashSet<Option<String>> = objects.iter().map(|object| object.uid()).collect();
-        let is_watched =
-            |known: &Arc<K>| namespace.is_none() || known.namespace().as_deref() == namespace;
-        let known = K::all(self).into_iter().filter(is_watched);
-        let vanished: Vec<_> = known
-            .filter(|known| !listed.contains(&known.uid()))
-            .collect();
+        let has_vanished = |known: &Arc<K>| {
+            let is_watched = namespace.is_none() || known.namespace().as_deref() == namespace;
+            is_watched && !listed.contains(&known.uid())
+        };
+        let vanished: Vec<_> = K::all(self).into_iter().filter(has_vanished).collect();
         for object in &vanished {
             self.forget::<K>(&Name::of(&**object));
         }

@@ -144,8 +144,7 @@ impl Bucket {
         let pause = pause.unwrap_or_else(|| self.own_pause());
         self.opens = self.opens.max(now + pause.clamp(MIN_PAUSE, MAX_PAUSE));
         self.counted = self.opens;
-        // One request probes whether the service has recovered; a whole burst would be throttled at
-        // once.
+        // One request probes whether the service has recovered; a whole burst would be throttled at once.
         self.tokens = self.tokens.min(1.0);
     }
 

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
-    hash::{BuildHasher, RandomState},
     time::Duration,
 };
 
@@ -172,9 +171,8 @@ impl<T: Listed> Gathered<T> {
 /// occurrence is kept, because it is the most recent.
 pub(super) fn distinct<T: Listed>(items: Vec<T>) -> Vec<T> {
     // Nearly no list has duplicates, and to move a large one would take its memory twice.
-    let state = RandomState::new();
-    let hashes: HashSet<u64> = items.iter().map(|item| state.hash_one(item.id())).collect();
-    if hashes.len() == items.len() {
+    let ids: HashSet<_> = items.iter().map(Listed::id).collect();
+    if ids.len() == items.len() {
         return items;
     }
     let mut places = HashMap::new();

@@ -81,8 +81,7 @@ fn flows(
         true
     };
     // A member that is not a list contains nothing about the flows.
-    let read = json::each(list, add);
-    read.is_ok().then_some(flows)
+    json::each(list, add).is_ok().then_some(flows)
 }
 
 #[cfg(test)]
