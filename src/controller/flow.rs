@@ -13,7 +13,7 @@ use crate::metrics::{Metrics, ResourceKind};
 use crate::plan::definition::passwords;
 use crate::plan::flow::{FlowChange, FlowRelations};
 use crate::plan::resource::is_deleting;
-use crate::plan::{Action, Blocked, Fetched, Input, Password, Permit, Planned};
+use crate::plan::{Action, Blocked, Fetched, Input, Password, Permit, Planned, invalid_id};
 use crate::poll::{ListRequest, Snapshot};
 
 use super::cache::ReconcileCache;
@@ -21,7 +21,7 @@ use super::connection::{max_age, reach};
 use super::context::Context;
 use super::error::{ReconcileError, Unavailable, settled};
 use super::index::{Index, namespace};
-use super::managed::{Changed, Connected, Managed, fetched, is_listed, verdict_on_id};
+use super::managed::{Changed, Connected, Managed, fetched, is_listed};
 use super::triggers::Triggers;
 use super::turns::Turn;
 use super::watch;
@@ -99,16 +99,14 @@ impl Managed for ProvisioningFlow {
     }
 
     async fn fetch(connected: &Connected, id: &str) -> Fetched {
-        let (Some(set), Ok(id)) = (&connected.target.set, flow_id(id)) else {
+        let Some(set) = &connected.target.set else {
             return Fetched::Absent;
         };
-        fetched(
-            connected
-                .session
-                .client
-                .get_flow(set, &id, Priority::Change)
-                .await,
-        )
+        let client = &connected.session.client;
+        match id.parse() {
+            Ok(id) => fetched(client.get_flow(set, &id, Priority::Change).await),
+            Err(invalid) => Fetched::Unknown(invalid_id(invalid)),
+        }
     }
 
     async fn secrets(&self, context: &Context) -> Result<Passwords, ReconcileError> {
@@ -138,7 +136,7 @@ impl Managed for ProvisioningFlow {
     ) -> Changed<Flow> {
         let action = Self::action(&change);
         let Some(set) = &connected.target.set else {
-            return Changed::of(action, Err(verdict_on_id(InvalidId)));
+            return Changed::of(action, Err(invalid_id(InvalidId)));
         };
         let remote = RemoteFlow {
             client: &connected.session.client,
@@ -188,31 +186,26 @@ impl RemoteFlow<'_> {
 
     async fn update(
         &self,
-        id: &str,
+        id: &FlowId,
         definition: &FlowDefinition,
         passwords: &Passwords,
     ) -> Result<(), Verdict> {
-        let id = flow_id(id)?;
         let updated = self
             .client
-            .update_flow(self.set, &id, definition, passwords)
+            .update_flow(self.set, id, definition, passwords)
             .await;
         updated.map_err(|error| error.verdict())
     }
 
-    async fn reset(&self, id: &str) -> Result<(), Verdict> {
-        let reset = self.client.reset_flow(self.set, &flow_id(id)?).await;
+    async fn reset(&self, id: &FlowId) -> Result<(), Verdict> {
+        let reset = self.client.reset_flow(self.set, id).await;
         reset.map_err(|error| error.verdict())
     }
 
-    async fn delete(&self, id: &str) -> Result<(), Verdict> {
-        let deleted = self.client.delete_flow(self.set, &flow_id(id)?).await;
+    async fn delete(&self, id: &FlowId) -> Result<(), Verdict> {
+        let deleted = self.client.delete_flow(self.set, id).await;
         deleted.map_err(|error| error.verdict())
     }
-}
-
-fn flow_id(id: &str) -> Result<FlowId, Verdict> {
-    id.parse().map_err(verdict_on_id)
 }
 
 /// Adds to the message of a missing set that `--watch-selector` may exclude it.

@@ -11,7 +11,7 @@ use crate::graph::verdict::Verdict;
 use crate::graph::{Client, FlowSetDefinition, Operation, Priority};
 use crate::metrics::ResourceKind;
 use crate::plan::flow_set::{FlowSetChange, FlowSetRelations, candidates};
-use crate::plan::{Action, Fetched, Input, Permit, Planned};
+use crate::plan::{Action, Fetched, Input, Permit, Planned, invalid_id};
 use crate::poll::{ListRequest, Snapshot};
 
 use super::cache::ReconcileCache;
@@ -19,7 +19,7 @@ use super::connection::reach;
 use super::context::Context;
 use super::error::{ReconcileError, Unavailable};
 use super::index::Index;
-use super::managed::{Changed, Connected, Managed, fetched, is_listed, verdict_on_id};
+use super::managed::{Changed, Connected, Managed, fetched, is_listed};
 use super::triggers::Triggers;
 use super::turns::Turn;
 
@@ -84,16 +84,11 @@ impl Managed for OutboundProvisioningFlowSet {
     }
 
     async fn fetch(connected: &Connected, id: &str) -> Fetched {
-        let Ok(id) = set_id(id) else {
-            return Fetched::Absent;
-        };
-        fetched(
-            connected
-                .session
-                .client
-                .get_flow_set(&id, Priority::Change)
-                .await,
-        )
+        let client = &connected.session.client;
+        match id.parse() {
+            Ok(id) => fetched(client.get_flow_set(&id, Priority::Change).await),
+            Err(invalid) => Fetched::Unknown(invalid_id(invalid)),
+        }
     }
 
     fn operation(_permit: &Permit) -> Operation {
@@ -142,16 +137,16 @@ async fn create(
     created.map_err(|error| error.verdict())
 }
 
-async fn update(client: &Client, id: &str, definition: &FlowSetDefinition) -> Result<(), Verdict> {
-    let updated = client.update_flow_set(&set_id(id)?, definition).await;
+async fn update(
+    client: &Client,
+    id: &FlowSetId,
+    definition: &FlowSetDefinition,
+) -> Result<(), Verdict> {
+    let updated = client.update_flow_set(id, definition).await;
     updated.map_err(|error| error.verdict())
 }
 
-async fn delete(client: &Client, id: &str) -> Result<(), Verdict> {
-    let deleted = client.delete_flow_set(&set_id(id)?).await;
+async fn delete(client: &Client, id: &FlowSetId) -> Result<(), Verdict> {
+    let deleted = client.delete_flow_set(id).await;
     deleted.map_err(|error| error.verdict())
-}
-
-fn set_id(id: &str) -> Result<FlowSetId, Verdict> {
-    id.parse().map_err(verdict_on_id)
 }

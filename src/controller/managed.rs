@@ -7,8 +7,8 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
 use crate::failpoint;
-use crate::graph::model::{FlowSetId, InvalidId};
-use crate::graph::verdict::{Certainty, Disposition, Reason, Verdict};
+use crate::graph::model::FlowSetId;
+use crate::graph::verdict::{Certainty, Verdict};
 use crate::graph::{Error as GraphError, Operation};
 use crate::metrics::{Metrics, ResourceKind};
 use crate::plan::{Action, Blocked, Fetched, Input, Permit, Planned, Read, Target};
@@ -180,17 +180,6 @@ impl<Item> Changed<Item> {
     /// Returns the created object, or `None` if none was created.
     pub(super) fn created(&self) -> Option<&Item> {
         self.outcome.as_ref().ok()?.as_ref()
-    }
-}
-
-/// Returns the verdict for an invalid id in the status, which a user must have edited.
-pub(super) fn verdict_on_id(error: InvalidId) -> Verdict {
-    Verdict {
-        disposition: Disposition::User,
-        certainty: Certainty::NotSent,
-        reason: Reason::InvalidRequest,
-        request_id: None,
-        message: format!("the id in the status is invalid: {error}; correct or remove it"),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::api::event::Occurrence;
 use crate::api::{
     Access, GraphConnection, GraphConnectionStatus, RemoteCount, RequestBudget, reason,
 };
-use crate::graph::model::FlowSet;
+use crate::graph::model::{FlowSet, FlowSetId};
 use crate::graph::verdict::Verdict;
 
 use super::conditions::{Readiness, Summary, find, is_true};
@@ -74,6 +74,7 @@ pub fn concurrent_reconciles(budget: &RequestBudget) -> usize {
 
 impl Planned for GraphConnection {
     type Status = GraphConnectionStatus;
+    type Id = FlowSetId;
     type Item = FlowSet;
     type Change = Infallible;
     type Related = ConnectionRelations;

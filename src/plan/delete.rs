@@ -14,7 +14,7 @@ use super::event::Event;
 use super::planner::{Control, Next, Planner};
 use super::{
     Action, Container, DeletionMemory, Fetched, Planned, Read, ResourceStep, SharedStatus, View,
-    resource,
+    invalid_id, resource,
 };
 
 /// Interval between lists while it is not certain that the object is gone.
@@ -50,7 +50,7 @@ impl<'a, K: Planned> Planner<'a, K> {
         in_use: Option<Summary>,
         is_foreign: bool,
         find: impl FnOnce(&Self, &View<K::Item>) -> CreateOutcome,
-        change: impl FnOnce(String) -> K::Change,
+        change: impl FnOnce(K::Id) -> K::Change,
     ) -> Control<K> {
         let resource = &*self.input.resource;
         if !resource::is_deleting(resource) {
@@ -77,7 +77,7 @@ impl<'a, K: Planned> Planner<'a, K> {
     fn delete_remote(
         &mut self,
         find: impl FnOnce(&Self, &View<K::Item>) -> CreateOutcome,
-        change: impl FnOnce(String) -> K::Change,
+        change: impl FnOnce(K::Id) -> K::Change,
     ) -> Control<K> {
         let id = match self.unresolved() {
             None => self.status.id().map(str::to_owned),
@@ -104,12 +104,15 @@ impl<'a, K: Planned> Planner<'a, K> {
     fn send(
         &mut self,
         id: &str,
-        change: impl FnOnce(String) -> K::Change,
+        change: impl FnOnce(K::Id) -> K::Change,
         summary: Summary,
     ) -> Control<K> {
         self.back_off()?;
         self.memory.absent_since = None;
-        Break(Next::change(change(id.to_owned())).summarized(summary))
+        Break(match id.parse() {
+            Ok(id) => Next::change(change(id)).summarized(summary),
+            Err(invalid) => self.stuck(&invalid_id(invalid).message),
+        })
     }
 
     /// Remembers that a delete request was sent, and its response.
@@ -133,7 +136,7 @@ impl<'a, K: Planned> Planner<'a, K> {
     fn verify(
         &mut self,
         sent: &DeletionMemory,
-        change: impl FnOnce(String) -> K::Change,
+        change: impl FnOnce(K::Id) -> K::Change,
     ) -> Control<K> {
         let view = self.fresh_list(SOON)?;
         let mut ids = view.listing.items.iter().map(K::id_of);
@@ -166,7 +169,7 @@ impl<'a, K: Planned> Planner<'a, K> {
     fn delete_again(
         &mut self,
         sent: &DeletionMemory,
-        change: impl FnOnce(String) -> K::Change,
+        change: impl FnOnce(K::Id) -> K::Change,
     ) -> Control<K> {
         self.memory.absent_since = None;
         let age = self.input.now.duration_since(sent.at);

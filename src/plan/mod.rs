@@ -52,7 +52,7 @@ pub use blocked::Blocked;
 pub use event::{Event, EventReason};
 use ownership::Ownership;
 pub use password::{Digest, Password};
-pub use planned::{Input, Planned, Policies, SharedStatus, Target};
+pub use planned::{Input, Planned, Policies, SharedStatus, Target, invalid_id};
 
 /// Number of consecutive failed lists after which the failure is reported. One or two do not invalidate what was known
 /// before: at the first pauses of 2 s and 4 s, they are usually a short outage.

@@ -1,6 +1,7 @@
 //! Traits of all kinds: the input of their plans, and the common fields of their statuses.
 
 use std::fmt::Debug;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use crate::api::{
     AdoptionPolicy, DeletionPolicy, Drift, DriftPolicy, GraphConnectionStatus, ManagementPolicy,
     OutboundProvisioningFlowSetStatus, ProvisioningFlowStatus, Retry,
 };
-use crate::graph::model::FlowSetId;
+use crate::graph::model::{FlowSetId, InvalidId};
+use crate::graph::verdict::{Certainty, Disposition, Reason, Verdict};
 
 use super::request::{Request, pending_request};
 use super::{Blocked, Effects, Limits, Memory, Plan, Read, text};
@@ -26,6 +28,8 @@ const DEADLINE: Duration = Duration::from_hours(26);
 pub trait Planned: ResourceExt + Clone + Debug + PartialEq + Sized {
     /// Status of the resource.
     type Status: SharedStatus;
+    /// Ids of remote objects. The id in a status is any text, because users may edit it.
+    type Id: FromStr<Err = InvalidId>;
     /// Items of the collection that contains the remote object.
     type Item: Clone + Debug;
     /// Changes at the service that a plan can contain.
@@ -109,6 +113,18 @@ pub struct Target {
     pub set: Option<FlowSetId>,
     /// Revision of the access to the service: changes with the spec of the connection or its credential.
     pub revision: String,
+}
+
+/// Returns the verdict for an invalid id in the status, which a user must have edited.
+#[must_use]
+pub fn invalid_id(error: InvalidId) -> Verdict {
+    Verdict {
+        disposition: Disposition::User,
+        certainty: Certainty::NotSent,
+        reason: Reason::InvalidRequest,
+        request_id: None,
+        message: format!("the id in the status is invalid: {error}; correct or remove it"),
+    }
 }
 
 /// The common fields of all statuses.

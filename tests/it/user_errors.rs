@@ -1,5 +1,6 @@
 //! What bad input and plain bad luck get: a sentence that says what to do, and healing once it is done.
 
+use industrydata_operator::api::OutboundProvisioningFlowSet;
 use industrydata_simulator::{Operation, Options};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -58,6 +59,34 @@ async fn a_set_that_does_not_exist_is_named_and_others_go_on() {
         .replace("District north", "District south");
     env.apply(&south).await.unwrap();
     env.flow_where("astray", is_ready).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_in_a_status_that_is_none_leads_to_no_second_set_and_no_deletion() {
+    let env = TestEnv::open("odd-id").await;
+    env.ready_sample_set().await;
+    let recorded = env.sets().get("north").await.unwrap().status.unwrap().id;
+    let record = async |id: &str| {
+        let status = Patch::Merge(json!({ "status": { "id": id } }));
+        let patched = env
+            .sets()
+            .patch_status("north", &PatchParams::default(), &status);
+        patched.await.unwrap();
+    };
+    let is_told = |set: &OutboundProvisioningFlowSet| {
+        let message = headline(set).message;
+        message.contains("the id in the status is invalid")
+    };
+    record("no id").await;
+    env.object_where(&env.sets(), "north", is_told).await;
+    env.delete_sets().await;
+    let blocked = |set: &_| stalled(set) == "True/DeletionBlocked" && is_told(set);
+    env.object_where(&env.sets(), "north", blocked).await;
+    assert_eq!(env.committed(Operation::CreateSet), 1);
+    assert_eq!(env.committed(Operation::DeleteSet), 0);
+    record(&recorded.unwrap()).await;
+    env.gone(&env.sets(), "north").await;
+    assert_eq!(env.committed(Operation::DeleteSet), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

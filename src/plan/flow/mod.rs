@@ -14,7 +14,7 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::time::Duration;
 
 use crate::api::{ProvisioningFlow, ProvisioningFlowStatus, ResetPhase, reason};
-use crate::graph::model::{Flow, FlowDefinition, FlowSetId, FlowType};
+use crate::graph::model::{Flow, FlowDefinition, FlowId, FlowSetId, FlowType};
 
 use super::conditions::Summary;
 use super::definition;
@@ -50,19 +50,19 @@ pub enum FlowChange {
     /// Change properties of the flow.
     Update {
         /// Id of the flow.
-        id: String,
+        id: FlowId,
         /// The properties to change, each in full.
         definition: FlowDefinition,
     },
     /// Reset the flow.
     Reset {
         /// Id of the flow.
-        id: String,
+        id: FlowId,
     },
     /// Delete the flow.
     Delete {
         /// Id of the flow.
-        id: String,
+        id: FlowId,
     },
 }
 
@@ -78,6 +78,7 @@ pub struct FlowRelations {
 
 impl Planned for ProvisioningFlow {
     type Status = ProvisioningFlowStatus;
+    type Id = FlowId;
     type Item = Flow;
     type Change = FlowChange;
     type Related = FlowRelations;

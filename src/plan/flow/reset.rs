@@ -81,7 +81,7 @@ fn decide(planner: &mut FlowPlanner, flow: &Flow) -> FlowControl {
         None => Continue(()),
         Some(ResetPhase::Accepted) => settling(planner),
         Some(ResetPhase::Sending) if is_unsent(planner) => {
-            let id = flow.id.to_string();
+            let id = flow.id.clone();
             Break(Next::change(FlowChange::Reset { id }))
         }
         Some(ResetPhase::Sending) => Break(lost(planner)),

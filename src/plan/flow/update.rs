@@ -144,7 +144,7 @@ fn outdated_passwords(planner: &mut FlowPlanner) -> Option<Drift> {
 
 /// Sends the properties that differ, each on top of the values that the service returned.
 fn send(planner: &FlowPlanner, flow: &Flow, definition: &FlowDefinition) -> Next<FlowChange> {
-    let id = flow.id.to_string();
+    let id = flow.id.clone();
     let differs = |name: &str| planner.status.drift.iter().any(|drift| top(drift) == name);
     let definition = definition.over(&flow.properties.to_map(), differs);
     Next::change(FlowChange::Update { id, definition })

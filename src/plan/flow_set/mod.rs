@@ -40,14 +40,14 @@ pub enum FlowSetChange {
     /// Update the set.
     Update {
         /// Id of the set.
-        id: String,
+        id: FlowSetId,
         /// The desired set.
         definition: FlowSetDefinition,
     },
     /// Delete the set.
     Delete {
         /// Id of the set.
-        id: String,
+        id: FlowSetId,
     },
 }
 
@@ -69,6 +69,7 @@ pub struct FlowSetRelations {
 
 impl Planned for OutboundProvisioningFlowSet {
     type Status = OutboundProvisioningFlowSetStatus;
+    type Id = FlowSetId;
     type Item = FlowSet;
     type Change = FlowSetChange;
     type Related = FlowSetRelations;

@@ -40,6 +40,6 @@ fn send(
     if !planner.records(set.id.as_str()) {
         return Next::write(ResourceStep::WriteStatus(None));
     }
-    let id = set.id.to_string();
+    let id = set.id.clone();
     Next::change(FlowSetChange::Update { id, definition })
 }

@@ -10,7 +10,9 @@ use crate::api::{
     ManagementPolicy, OutboundProvisioningFlowSet, OutboundProvisioningFlowSetStatus,
     ProvisioningFlow, ProvisioningFlowStatus,
 };
-use crate::graph::model::{Flow, FlowDefinition, FlowSet, FlowSetDefinition, FlowSetId, Listing};
+use crate::graph::model::{
+    Flow, FlowDefinition, FlowId, FlowSet, FlowSetDefinition, FlowSetId, Listing,
+};
 use crate::graph::verdict::{Reason, Verdict};
 use crate::plan::{
     Action, Container, Fetched, Input, Planned, Read, SharedStatus, Target, Unreadable, View, flow,
@@ -195,7 +197,7 @@ impl Simulated for ProvisioningFlow {
         serial: u32,
         clock: Timestamp,
     ) -> Result<Option<Flow>, Verdict> {
-        let index = |id: &str| items.iter().position(|flow| flow.id.as_str() == id);
+        let index = |id: &FlowId| items.iter().position(|flow| flow.id == *id);
         match change {
             flow::FlowChange::Create { definition, .. } => {
                 let created = remote_flow(serial, definition, clock);
@@ -213,7 +215,7 @@ impl Simulated for ProvisioningFlow {
                 index(id).map(|_| None).ok_or(refused(Reason::NotFound))
             }
             flow::FlowChange::Delete { id } => {
-                items.retain(|flow| flow.id.as_str() != id);
+                items.retain(|flow| flow.id != *id);
                 Ok(None)
             }
         }
@@ -274,7 +276,7 @@ impl Simulated for OutboundProvisioningFlowSet {
                 Ok(Some(created))
             }
             flow_set::FlowSetChange::Update { id, definition } => {
-                let set = items.iter_mut().find(|set| set.id.as_str() == id);
+                let set = items.iter_mut().find(|set| set.id == *id);
                 let set = set.ok_or(refused(Reason::NotFound))?;
                 let FlowSet {
                     display_name,
@@ -285,7 +287,7 @@ impl Simulated for OutboundProvisioningFlowSet {
                 Ok(None)
             }
             flow_set::FlowSetChange::Delete { id } => {
-                items.retain(|set| set.id.as_str() != id);
+                items.retain(|set| set.id != *id);
                 Ok(None)
             }
         }

@@ -328,7 +328,10 @@ fn the_permit_to_reset_is_needed() {
         let remote = remote_flow(1, &resource, 10);
         let mut input = input(resource, Some(vec![remote]));
         input.memory.permit.clone_from(&permit);
-        let sent = plan(&input).step == Some(Step::Remote(FlowChange::Reset { id: id(1) }));
+        let sent = plan(&input).step
+            == Some(Step::Remote(FlowChange::Reset {
+                id: id(1).parse().unwrap(),
+            }));
         assert_eq!(sent, sends, "{permit:?}");
     }
 }
