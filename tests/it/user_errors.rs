@@ -63,30 +63,29 @@ async fn a_set_that_does_not_exist_is_named_and_others_go_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_in_a_status_that_is_none_leads_to_no_second_set_and_no_deletion() {
-    let env = TestEnv::open("odd-id").await;
+    let mut env = TestEnv::open("odd-id").await;
     env.ready_sample_set().await;
-    let recorded = env.sets().get("north").await.unwrap().status.unwrap().id;
-    let record = async |id: &str| {
-        let status = Patch::Merge(json!({ "status": { "id": id } }));
-        let patched = env
-            .sets()
-            .patch_status("north", &PatchParams::default(), &status);
-        patched.await.unwrap();
-    };
+    env.stop_operator().await;
+    let (sets, how) = (env.sets(), PatchParams::default());
+    let recorded = sets.get("north").await.unwrap().status.unwrap().id.unwrap();
+    env.simulator.delete_set(&recorded).unwrap();
+    let odd = Patch::Merge(json!({ "status": { "id": "no id" } }));
+    sets.patch_status("north", &how, &odd).await.unwrap();
+    let deleted = env.committed(Operation::DeleteSet);
+    env.start_operator(&[]).await;
     let is_told = |set: &OutboundProvisioningFlowSet| {
         let message = headline(set).message;
         message.contains("the id in the status is invalid")
     };
-    record("no id").await;
-    env.object_where(&env.sets(), "north", is_told).await;
+    env.object_where(&sets, "north", is_told).await;
     env.delete_sets().await;
     let blocked = |set: &_| stalled(set) == "True/DeletionBlocked" && is_told(set);
-    env.object_where(&env.sets(), "north", blocked).await;
+    env.object_where(&sets, "north", blocked).await;
     assert_eq!(env.committed(Operation::CreateSet), 1);
-    assert_eq!(env.committed(Operation::DeleteSet), 0);
-    record(&recorded.unwrap()).await;
-    env.gone(&env.sets(), "north").await;
-    assert_eq!(env.committed(Operation::DeleteSet), 1);
+    assert_eq!(env.committed(Operation::DeleteSet), deleted);
+    let abandon = ["annotate", "flowset/north", "industrydata.dev/abandon=true"];
+    env.kubectl(&abandon).await.unwrap();
+    env.gone(&sets, "north").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -195,8 +195,6 @@ fn spawn(
         .args(arguments)
         .env_clear()
         .env("CONTROLPLANE_TIED_TO_STDIN", "1")
-        // Spends memory instead of CPU time: the heaps are small, and many control planes share the cores.
-        .env("GOGC", "200")
         .current_dir(directory)
         // Keeps a terminal's Ctrl-C from it, so that whoever got the Ctrl-C can still use the
         // cluster to clean up.
