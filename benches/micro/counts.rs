@@ -1,5 +1,5 @@
-//! Counts of instructions, which unlike times are the same on a busy machine. They are those of a build without
-//! optimization, as the tests have it, and are held to what was recorded, within 5 %.
+//! Counts of instructions, which unlike times are the same on a busy machine. They are those of a build as the tests have
+//! it, where only a few dependencies are optimized, and are held to what was recorded, within 5 %.
 
 use std::collections::BTreeMap;
 use std::path::Path;
