@@ -6,12 +6,13 @@ use industrydata_testbed::{ControlPlane, ProgramName, run};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, ListParams, PostParams, WatchParams};
 
-use crate::support::{builder, is_running};
+use crate::support::{builder, eventually, is_running};
 
 /// One test for all, as each would need a control plane of its own.
 #[tokio::test]
 async fn programs_freeze_thaw_and_come_back_with_what_they_knew() {
     let plane = builder().start().await.unwrap();
+    the_controllers_are_built(&plane).await;
     a_frozen_api_server_answers_once_it_is_thawed(&plane).await;
     a_killed_program_comes_back_with_its_data(&plane).await;
     a_full_disk_refuses_writes_until_it_is_not(&plane).await;
@@ -29,6 +30,18 @@ async fn programs_freeze_thaw_and_come_back_with_what_they_knew() {
         .unwrap();
     drop(plane);
     assert!(!pids.into_iter().any(is_running));
+}
+
+/// Waits for the account of the last controller that is built. Until then, kube-controller-manager ends if an API server
+/// that has just started refuses it something.
+async fn the_controllers_are_built(plane: &ControlPlane) {
+    let account = ["get", "serviceaccount", "namespace-controller"];
+    let is_built = async || {
+        let mut kubectl = plane.kubectl();
+        let get = kubectl.args(["--namespace", "kube-system"]).args(account);
+        run(get).await.is_ok()
+    };
+    eventually("the last controller to be built", is_built).await;
 }
 
 async fn a_frozen_api_server_answers_once_it_is_thawed(plane: &ControlPlane) {
